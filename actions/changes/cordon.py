@@ -191,7 +191,7 @@ def _may_be_uncordoned(node: Node) -> str | None:
 
 
 def cordoned_by(node: Node) -> str:
-    """Who cordoned a node and when, by managedFields."""
+    """The field manager that cordoned a node and the time, by managedFields."""
     write = last_write(node.metadata, "f:spec", "f:unschedulable")
     if write is None or write.time is None:
         return "it is cordoned; by whom is not known"

@@ -1,4 +1,4 @@
-"""Who is responsible for a pod: the top controller, followed through ReplicaSets and Jobs."""
+"""The workload of a pod: its top controller, followed through ReplicaSets and Jobs."""
 
 from __future__ import annotations
 

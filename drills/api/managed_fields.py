@@ -157,7 +157,7 @@ def entry(
 
 @dataclass(frozen=True, slots=True)
 class FieldManager:
-    """Who wrote part of an object that a scenario describes: fields below one of the prefixes
+    """The manager of part of an object that a scenario describes: fields below one of the prefixes
     (`spec`, `metadata.labels`), or all with ()."""
 
     name: str

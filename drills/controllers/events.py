@@ -17,7 +17,7 @@ _COMPONENTS = {
     "Ingress": "nginx-ingress-controller",
     "HorizontalPodAutoscaler": "horizontal-pod-autoscaler",
 }
-"""Who reports about a kind; `KIND-controller` where nothing stands here."""
+"""The reporting component of a kind; `KIND-controller` for a kind that is not listed."""
 
 
 def new_event(

@@ -17,7 +17,7 @@ from drills.scenario.world import Data, World
 
 
 def author(world: World, data: Data, *prefixes: str, age: str = "52d") -> FieldManager:
-    """Who wrote an object of a scenario and when: `by` (argocd-controller) and `age`."""
+    """The manager of an object of a scenario (`by`: argocd-controller) and the age of its write."""
     by, at = str(data.get("by", "argocd-controller")), world.ago(data.get("age", age))
     return FieldManager(by, at, prefixes)
 

@@ -265,7 +265,7 @@ def test_an_incident_that_does_not_exist(home: Path) -> None:
     assert_one_sentence(ran, "1999-01-01-z")
 
 
-def test_a_probe_that_creates_something_is_not_run_where_nobody_can_be_asked(
+def test_a_probe_that_creates_something_does_not_run_without_a_terminal_or_yes(
     home: Path, kubeconfig: Path
 ) -> None:
     ran = stanch(

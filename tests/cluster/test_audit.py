@@ -20,5 +20,5 @@ async def test_each_task_has_its_own_trail() -> None:
     assert one[0].startswith("one")
     assert two[0].startswith("two")
     assert "\x1b" not in one[0] + two[0]
-    note_audit_id({"audit-id": "nobody asked"})
+    note_audit_id({"audit-id": "outside a trail"})
     assert len(one) == len(two) == 1

@@ -204,7 +204,7 @@ async def test_an_unknown_protocol(kubelet: Kubelet, execute: Executor) -> None:
     assert "speaks none of" in result.error
 
 
-async def test_nobody_there(unused_tcp_port: int) -> None:
+async def test_a_closed_port(unused_tcp_port: int) -> None:
     api = Api(Access(f"http://127.0.0.1:{unused_tcp_port}"), limits=Limits(1, 1, 1, 1))
     result = await Executor(api)("shop", "web-1", "", ["x"], 5)
     assert "refuses the connection" in result.error

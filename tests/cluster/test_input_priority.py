@@ -32,7 +32,7 @@ def waited(time: Time, input_priority: InputPriority) -> float:
     return time.now - began
 
 
-def test_nobody_waits_before_a_key_and_only_a_moment_after_it(time: Time) -> None:
+def test_background_work_pauses_for_one_moment_after_a_key_and_never_before(time: Time) -> None:
     priority = InputPriority()
     assert waited(time, priority) == 0
     priority.ask()

@@ -78,7 +78,9 @@ async def test_values_are_never_asked_for(fake: FakeCluster, api: Api, kind: str
     assert fake.requests == []
 
 
-async def test_an_object_without_what_nobody_reads(fake: FakeCluster, api: Api) -> None:
+async def test_an_object_comes_without_managed_fields_and_last_applied(
+    fake: FakeCluster, api: Api
+) -> None:
     annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "keep": "\x1b[1mbold"}
 
     async def answer(_: web.Request) -> web.Response:

@@ -205,7 +205,7 @@ async def test_one_restricted_ephemeral_container_passes_for_a_probe(
         ("PATCH", EPHEMERAL, ephemeral(), STRATEGIC_PATCH)
     ]
     assert [request.method for request in fake.requests] == ["PATCH"], (
-        "the pod is somebody else's: it need not show our label"
+        "the pod of another owner need not carry our label"
     )
 
 

@@ -54,7 +54,7 @@ def test_forbidden_watches(rung: Cluster) -> None:
     assert 'cannot watch resource "secrets"' in status["message"]
 
 
-def test_a_token_that_nobody_knows(rung: Cluster) -> None:
+def test_a_token_that_the_server_does_not_know(rung: Cluster) -> None:
     with rung.unauthorized() as http:
         status = assert_status(http.get("/api/v1/nodes"), 401, "Unauthorized")
     assert status["message"] == "Unauthorized"

@@ -37,8 +37,8 @@ def http(running: Cluster) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def namespace(running: Cluster, http: httpx.Client) -> Iterator[str]:
-    """A namespace with the pod `web` that serves on 8080, a Service before it, and one before
-    nobody."""
+    """A namespace with the pod `web` that serves on 8080, the Service `web` that selects it, and
+    the Service `empty` that selects no pod."""
     name = create(
         http,
         "/api/v1/namespaces",
@@ -56,7 +56,7 @@ def namespace(running: Cluster, http: httpx.Client) -> Iterator[str]:
         "ports": [{"name": "http", "containerPort": 8080}],
     }
     create(http, f"{path}/pods", web)
-    for service, app in (("web", "web"), ("nobody", "nobody")):
+    for service, app in (("web", "web"), ("empty", "absent")):
         spec = {
             "selector": {"app": app},
             "ports": [{"name": "main", "port": 80, "targetPort": "http"}],
@@ -124,7 +124,7 @@ def test_the_proxy_brings_the_applications_answer(http: httpx.Client, namespace:
         assert http.get(f"{path}/{where}/proxy/").status_code == 200, where
 
 
-def test_the_proxy_says_in_a_status_why_it_reached_nobody(
+def test_the_proxy_says_in_a_status_why_it_reached_no_pod(
     http: httpx.Client, namespace: str
 ) -> None:
     path = f"/api/v1/namespaces/{namespace}"
@@ -132,9 +132,9 @@ def test_the_proxy_says_in_a_status_why_it_reached_nobody(
     assert_status(closed, 503, "ServiceUnavailable")
     assert "error trying to reach service: dial tcp" in closed.json()["message"]
     assert "connection refused" in closed.json()["message"]
-    empty = http.get(f"{path}/services/nobody:80/proxy/")
+    empty = http.get(f"{path}/services/empty:80/proxy/")
     assert_status(empty, 503, "ServiceUnavailable")
-    assert empty.json()["message"] == 'no endpoints available for service "nobody"'
+    assert empty.json()["message"] == 'no endpoints available for service "empty"'
     other = http.get(f"{path}/services/web:81/proxy/")
     assert_status(other, 503, "ServiceUnavailable")
     assert other.json()["message"] == 'no service port 81 found for service "web"'

@@ -1,4 +1,4 @@
-"""Who changed which fields when, as far as fieldsV1 tells."""
+"""The manager, fields and time of each change that fieldsV1 holds."""
 
 from __future__ import annotations
 

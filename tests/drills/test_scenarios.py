@@ -193,6 +193,6 @@ def test_the_answer_begins_within_reach_of_the_objects(name: str) -> None:
 
 def test_a_scenario_that_does_not_fit_says_where() -> None:
     with pytest.raises(ScenarioError, match="scenario test: ValueError: no Pod matches"):
-        expand(scenario(podStates=[{"select": {"app": "nobody"}, "state": "unready"}]), NOW)
+        expand(scenario(podStates=[{"select": {"app": "absent"}, "state": "unready"}]), NOW)
     with pytest.raises(ScenarioError, match="pod state 'sad' is not one of"):
         expand(scenario(podStates=[{"select": {"app": "cart"}, "state": "sad"}]), NOW)

@@ -99,7 +99,7 @@ async def test_services_and_names(healthy: tuple[World, Shell]) -> None:
         "catalog-api:80",
         "catalog-api.marketplace:80",
         "catalog-api.marketplace.svc.cluster.local:80",
-        "nobody.marketplace:80",
+        "absent.marketplace:80",
     )
     assert [t["said"] for t in found] == ["open", "open", "open", "open", "noname"] * 2
 

@@ -42,11 +42,11 @@ async def test_a_log_that_cannot_be_read_says_so(tmp_path: Path) -> None:
     with served("network-policy-cni-version-skew", tmp_path) as (_, kubeconfig):
         async with investigating(kubeconfig, tmp_path) as investigation:
             await until(investigation, pods_are_live)
-            query = LogQuery((Ref("Pod", "marketplace", "nobody"),))
+            query = LogQuery((Ref("Pod", "marketplace", "absent"),))
             said = [row async for rows in investigation.logs(query) for row in rows]
             assert len(said) == 1
             assert said[0].said
-            assert "nobody" in said[0].text
+            assert "absent" in said[0].text
 
 
 async def test_the_log_before_a_restart_that_never_was_says_that(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_what_the_state_calls_for_comes_first() -> None:
     assert "uncordon" not in {each.action for each in rest}
 
 
-def test_a_cordon_is_attributed_to_whoever_made_it() -> None:
+def test_a_cordon_names_the_field_manager_that_set_it() -> None:
     cordoned = node("node-2", unschedulable=True)
     cordoned["metadata"]["managedFields"] = [
         {

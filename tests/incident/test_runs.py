@@ -73,7 +73,7 @@ answers:
   yes: Good. -> done
   no: Bad. -> runbook:other
   later: Come back. -> cordon
-  cannot look: Somebody else must. -> escalate
+  cannot look: Ask the other team. -> escalate
 ```
 """
 

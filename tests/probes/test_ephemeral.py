@@ -101,7 +101,7 @@ async def test_it_measures_from_the_clients_own_network_and_is_told_to_stay() ->
     assert not any("not measured" in problem or problem == "" for problem in result.problems)
     assert cluster.ledger.rows == ()
     assert not any(line.startswith("delete") for line in cluster.log), (
-        "somebody else's pod is never deleted"
+        "the pod of another owner is never deleted"
     )
 
 

@@ -67,8 +67,8 @@ async def measure(
 
 
 def assert_nothing_is_said(result: ProbeResult, words: str) -> None:
-    """No verdict on the network, nobody accused, the reason in the server's or the channel's own
-    words."""
+    """No verdict on the network, no component blamed, the reason in the words of the server or of
+    the channel."""
     assert result.cells
     assert {each.verdict for cell in result.cells for each in cell.tries} <= SAYS_NOTHING, told(
         result
@@ -144,7 +144,7 @@ FAILURES = [
 @pytest.mark.parametrize(
     ("break_it", "words"), FAILURES, ids=lambda value: value.__name__ if callable(value) else ""
 )
-async def test_a_failing_channel_accuses_nobody(
+async def test_a_failing_channel_blames_no_component(
     drill: DrillServer,
     rungs: Cluster,
     probe: str,
@@ -170,8 +170,8 @@ async def test_a_handshake_that_is_never_answered(
 async def test_the_probe_pod_is_deleted_while_it_measures(
     drill: DrillServer, rungs: Cluster
 ) -> None:
-    """Somebody cleans up under our hands: what that round would have said is not measured, and
-    nobody is accused for it."""
+    """Another process deletes the pod: the results of that round count as not measured, and no
+    component is blamed for it."""
     deleted: list[str] = []
 
     def delete(line: str) -> None:

@@ -92,7 +92,7 @@ async def test_knocking(said: bytes | None, verdict: Verdict, words: str, well: 
     assert words in heard.words
 
 
-async def test_nobody_there_and_no_tls() -> None:
+async def test_a_closed_port_and_a_server_without_tls() -> None:
     port = free_port()
     assert (await probe_http("127.0.0.1", port)).verdict is Verdict.REFUSED
     async with serving("127.0.0.1", port, OK):

@@ -43,8 +43,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetLab]:
                     if found is None:
                         raise Missing(f"the program {tool}")
                     (folder / tool).symlink_to(found)
-            # Who has never talked to a neighbour loses the first packet while the kernel looks for
-            # it.
+            # The first packet to a new neighbour is lost while the kernel looks for it.
             one(built, OPEN, "python")
             yield built
     except Missing as missing:
@@ -114,7 +113,7 @@ def test_no_route_in_the_source_is_not_blamed_on_the_network(lab: NetLab, way: s
     assert found.verdict is Verdict.UNREACHABLE, found
 
 
-def test_a_pod_without_ipv6_says_so_and_accuses_nobody(lab: NetLab) -> None:
+def test_a_pod_without_ipv6_says_so_and_blames_no_component(lab: NetLab) -> None:
     """IPv4 alone in the source, an IPv6 address to dial: no packet leaves, and no name server is
     blamed."""
     alone = f"{lab.client}-four"

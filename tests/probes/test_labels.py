@@ -1,5 +1,5 @@
-"""Labels are cloned only where that touches nobody's work, and the plan says what else selects
-them."""
+"""A probe pod takes the labels of another pod only where that touches no other work, and the plan
+says what else selects them."""
 
 from __future__ import annotations
 
@@ -66,9 +66,7 @@ def test_labels_of_controllers_are_dropped() -> None:
         ),
     ],
 )
-def test_refused_where_somebody_elses_work_would_be_touched(
-    document: dict[str, Any], word: str
-) -> None:
+def test_labels_that_other_work_selects_are_refused(document: dict[str, Any], word: str) -> None:
     assert word in guard(store(document), "nginx", LABELS).refused
 
 

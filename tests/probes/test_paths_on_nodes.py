@@ -162,7 +162,7 @@ async def test_a_smaller_mtu_on_one_path(story: Story) -> None:
     assert ours(http) == []
 
 
-async def test_equal_packet_sizes_accuse_nobody(story: Story) -> None:
+async def test_equal_packet_sizes_blame_no_component(story: Story) -> None:
     lab, http, _ = story
     result = await measure(lab, "mtu", **{"from": "nginx", "to": "marketplace"})
     assert components(result) == [Component("none", "")], told(result)

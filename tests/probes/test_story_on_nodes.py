@@ -54,7 +54,7 @@ async def test_the_probe_names_policy_enforcement_on_node_2(story: Story) -> Non
     assert all(c.main is Verdict.OK and not c.failed for c in good), told(result)
 
 
-async def test_without_the_fault_it_accuses_nobody(story: Story) -> None:
+async def test_without_the_fault_no_component_is_blamed(story: Story) -> None:
     lab, http, _ = story
     result = await probe(lab, **{"from": "nginx", "to": "marketplace"})
     assert result.conclusions[0].component.kind == "none", told(result)
@@ -80,7 +80,7 @@ async def test_a_wrong_target_port_is_the_services_fault(story: Story) -> None:
 
 async def test_a_service_without_endpoints_is_the_services_fault(story: Story) -> None:
     lab, http, _ = story
-    with service(http, "marketplace", "empty", selector={"app": "nobody"}, ports=[{"port": 80}]):
+    with service(http, "marketplace", "empty", selector={"app": "absent"}, ports=[{"port": 80}]):
         result = await probe(lab, **{"from": "nginx", "to": "marketplace/empty"})
     assert result.conclusions[0].component == Component("service", "marketplace/empty"), told(
         result
@@ -210,7 +210,7 @@ async def test_without_any_pod_through_the_api_server(story: Story) -> None:
         for how in ("proxy", "port-forward"):
             bad = await measure(lab, "connectivity", to="marketplace/wrong", how=how)
             assert {c.main for c in bad.cells if c.target.pod} == {Verdict.REFUSED}, told(bad)
-    with service(http, "marketplace", "empty", selector={"app": "nobody"}, ports=[{"port": 80}]):
+    with service(http, "marketplace", "empty", selector={"app": "absent"}, ports=[{"port": 80}]):
         empty = await measure(lab, "connectivity", to="marketplace/empty", how="proxy")
     assert empty.conclusions[0].component == Component("service", "marketplace/empty"), told(empty)
     heard = await measure(lab, "connectivity", to="marketplace/identity", how="port-forward")

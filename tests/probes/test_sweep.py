@@ -56,7 +56,7 @@ async def test_what_another_living_session_made_is_only_reported() -> None:
     assert len(cluster.objects) == 1
 
 
-async def test_what_outlived_its_deadline_is_removed_whoever_made_it() -> None:
+async def test_a_pod_past_its_deadline_is_removed_also_when_another_process_created_it() -> None:
     cluster = cluster_with(owned(NOW, FOREIGN, minutes=-1))
     assert len((await sweep(cluster.context())).removed) == 1
     assert cluster.objects == {}
@@ -137,7 +137,7 @@ async def test_the_sweep_at_the_start_leaves_alone_what_a_probe_has_just_begun()
 
 
 async def test_an_ephemeral_container_of_a_crash_is_not_said_to_be_gone() -> None:
-    """The pod is somebody else's and keeps it; the row ends with the truth, and nothing is
+    """The pod of another owner keeps the container; the row ends with the truth, and nothing is
     deleted."""
     ref = Ref("EphemeralContainer", "nginx", "nginx-1/stanch-probe-x")
     ledger = MemoryLedger()

@@ -76,10 +76,10 @@ class Cluster:
 
     @contextmanager
     def unauthorized(self) -> Iterator[httpx.Client]:
-        """A client whose token nobody knows."""
+        """A client with a token that the server does not know."""
         assert self.viewer is not None
         with connect(self.viewer) as client:
-            client.headers["Authorization"] = "Bearer nobody-knows-this"
+            client.headers["Authorization"] = "Bearer unknown-token"
             yield client
 
     def client(self, *, limit: float = 30.0) -> httpx.Client:

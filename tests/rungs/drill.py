@@ -52,7 +52,7 @@ class DrillCluster(Cluster):
     @contextmanager
     def unauthorized(self) -> Iterator[httpx.Client]:
         with self.client() as client:
-            client.headers["Authorization"] = "Bearer nobody-knows-this"
+            client.headers["Authorization"] = "Bearer unknown-token"
             yield client
 
 

@@ -28,7 +28,7 @@ def start_kwok(
         "disregard-status-with-annotation-selector": "kwok.x-k8s.io/status=custom",
         "node-lease-duration-seconds": 40,
         "cidr": "10.128.0.0/9",
-        "node-ip": "192.0.2.2",  # RFC 5737: nobody answers there, and nobody is asked
+        "node-ip": "192.0.2.2",  # RFC 5737: an address without a host, which no test dials
         "server-address": f"127.0.0.1:{free_port()}",
     }
     return start(

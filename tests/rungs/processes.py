@@ -159,7 +159,7 @@ def flags(values: Mapping[str, object]) -> list[str]:
 
 
 def free_port(address: str = "127.0.0.1") -> int:
-    """A TCP port that nobody listened on a moment ago."""
+    """A TCP port without a listener at the time of the call."""
     with socket.socket() as probe:
         probe.bind((address, 0))
         port: int = probe.getsockname()[1]

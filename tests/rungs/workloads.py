@@ -42,7 +42,7 @@ def start_workload_controllers(
         "allocate-node-cidrs": "false",
         "bind-address": "127.0.0.1",
         "secure-port": _port(enter, 10257),
-        # Pods get no token here, so nobody needs the ConfigMap that it puts into every namespace.
+        # Pods get no token here, so no pod needs the ConfigMap that it puts into every namespace.
         "controllers": "*,-root-ca-certificate-publisher-controller",
         **RATE,
     }

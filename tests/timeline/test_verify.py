@@ -29,8 +29,8 @@ def _fill(journal: Journal, count: int) -> None:
 
 
 def _tamper(path: Path, statement: str) -> None:
-    """What somebody with the file and SQLite can do: take the triggers off, change something, put
-    them back."""
+    """Changes the file as SQLite allows: drops the triggers, runs the statement, creates the
+    triggers again."""
     connection = sqlite3.connect(path)
     for name in TRIGGERS:
         connection.execute(f"DROP TRIGGER {name}")

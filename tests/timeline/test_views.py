@@ -126,7 +126,7 @@ def test_durations(seconds: float, text: str) -> None:
 
 def test_story_four_gives_candidates_each_with_an_entry(journal: Journal) -> None:
     """Story 004: pods without limits, SystemOOM, nodes lost one after another, monitoring on the
-    same nodes, nobody alerted."""
+    same nodes, no alert."""
     for text in (
         "9 containers have no memory limit",
         "SystemOOM on node-3",

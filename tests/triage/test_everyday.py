@@ -45,7 +45,7 @@ def test_a_lease_that_is_fresh_or_left_over_says_nothing(renewed: datetime) -> N
     assert not found(cluster, "component-away")
 
 
-def test_a_recorded_cluster_whose_leases_are_all_old_has_nobody_away() -> None:
+def test_old_leases_of_a_recorded_cluster_are_no_finding() -> None:
     cluster = background()
     lease(cluster, "n1", ago(minutes=30), "kube-node-lease")
     lease(cluster, "kube-scheduler", ago(minutes=30))

@@ -44,7 +44,8 @@ def test_object_detectors_look_at_watched_kinds() -> None:
 
 
 def test_every_module_of_the_rooms_registers_or_serves_one_that_does() -> None:
-    """A detector that nobody registers never runs: functions of findings are registered or used."""
+    """A detector without a registration never runs: each function that yields findings is
+    registered or called."""
     groups: list[list[Any]] = [
         *registry.OBJECT_DETECTORS.values(),
         registry.CLUSTER_DETECTORS,

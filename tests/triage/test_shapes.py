@@ -370,7 +370,7 @@ def test_healthy_but_busy_cluster_gives_no_warning() -> None:
         "Service",
         {
             "metadata": meta("headless", "shop"),
-            "spec": {"clusterIP": "None", "selector": {"app": "nobody"}},
+            "spec": {"clusterIP": "None", "selector": {"app": "absent"}},
         },
     )
     rolling = cluster.deployment("fresh", "shop", replicas=3, created=ago(seconds=50))

@@ -1,5 +1,4 @@
-"""Who came in through an open door: dates the break-in, and names nobody where nobody new is
-seen."""
+"""The intruder behind an open door: dates the break-in, and names no manager where none is new."""
 
 from __future__ import annotations
 

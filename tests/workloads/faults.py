@@ -140,7 +140,7 @@ def cordon_where_pods_must_go(http: httpx.Client, name: str) -> None:
 
 
 def mount_missing_secret(http: httpx.Client) -> None:
-    """A pod that mounts a Secret which nobody made."""
+    """A pod that mounts a Secret that does not exist."""
     namespace(http, "vault")
     volumes = [{"name": "credentials", "secret": {"secretName": "ledger-credentials"}}]
     body = deployment("signer", 1, {"app": "signer"}, annotations=UNTOUCHED, volumes=volumes)

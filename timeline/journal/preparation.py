@@ -55,7 +55,7 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """Who writes, and where: the default for drafts that leave it empty."""
+    """The author and the place of entries whose draft leaves them empty."""
 
     actor: str = ""
     host: str = ""

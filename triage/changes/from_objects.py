@@ -43,8 +43,7 @@ def change_fact(
 
 
 def creator(written: list[ManagedFields], created: datetime) -> str:
-    """Who wrote an object as it was created; "" when a later write has taken the place of that
-    one."""
+    """The manager that created an object; "" when a later write took the place of that one."""
     return next((w.manager for w in written if w.time and abs(w.time - created) <= _AT_BIRTH), "")
 
 

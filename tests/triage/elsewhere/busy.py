@@ -231,8 +231,8 @@ def rebuilt_runtime_on_a_drained_node(now: datetime) -> World:
 
 
 def shop_is_rolled_out(now: datetime) -> World:
-    """What users see is rolled out, without a preStop hook as nearly everywhere; every pod came up,
-    nobody was cut off."""
+    """The shop is rolled out without a preStop hook, as is usual; every pod became ready and no
+    connection was cut."""
     w = flavours.kubeadm(now, n=9, minor=30, pods=90, loud=False)
     spec = pod_spec(container("web", "registry.corp.example/erp/web:41", **PROBES))
     one = w.workload("Deployment", "erp", "web", 4, template=spec, rolled=w.ago(days=3))
@@ -258,7 +258,7 @@ def shop_is_rolled_out(now: datetime) -> World:
 
 
 def restored_years_ago(now: datetime) -> World:
-    """kube-system is younger than a node: somebody restored the cluster long ago."""
+    """kube-system is younger than a node: the cluster was restored long ago."""
     w = flavours.kubeadm(now, n=7, minor=27, pods=80, loud=False)
     w.add(
         "Namespace",

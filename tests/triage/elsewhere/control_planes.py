@@ -168,8 +168,8 @@ def controllers_gone_children_left(now: datetime, fault: bool) -> tuple[World, T
 
 @case("etcd-data-deleted", slack=12)
 def all_behind_a_key_gone(now: datetime, fault: bool) -> tuple[World, Truth]:
-    """As in the story: all that sorts behind one key. CRDs are old, the API server made its own
-    namespaces anew, kubelets their leases."""
+    """As in the story: all that sorts behind one key. CRDs are old, the API server created its
+    namespaces again, kubelets their leases."""
     w = flavours.kubeadm(now, n=12, minor=29, pods=160)
     w.add(
         "CustomResourceDefinition",

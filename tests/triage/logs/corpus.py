@@ -45,7 +45,7 @@ def cases() -> list[Case]:
 
 
 def told(case: Case) -> tuple[str, str]:
-    """The class and the address that are told of a case; "none" and "" for none."""
+    """The class and the address that a case yields; "none" and "" for none."""
     found = verdict(case.lines)
     if found is None:
         return "none", ""

@@ -84,7 +84,7 @@ def missing_across(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
 
 
 def _supplier(view: ClusterView, common: str, namespaces: set[str]) -> str:
-    """Who writes the Secrets whose names are like the missing ones."""
+    """The field manager of Secrets whose names are like the missing ones."""
     if "*" not in common:
         return ""
     head, _, tail = common.partition("*")

@@ -54,8 +54,8 @@ def exposed(row: Service, view: ClusterView) -> Iterator[Finding]:
     """A Service that can be reached from outside, in front of pods that are privileged, share the
     host's processes or mount its sockets.
 
-    Also in front of a dashboard whose own agents (pods of the same application in the same
-    namespace) have that power: through it they can be commanded. Balancers marked internal, and
+    Also in front of a dashboard whose agents (pods of the same application in the same
+    namespace) have that power: the dashboard commands them. Balancers marked internal, and
     those with source ranges, are left to notes. It began with the first stranger who came in, as
     far as one is seen; until then with the opening of the door, which stays in the evidence.
     """

@@ -445,7 +445,7 @@ def applications(
 
 
 def noise(lab: Lab, *, cron: bool = True) -> None:
-    """What every lived-in cluster shows and nobody is paged for."""
+    """The noise of every cluster in use, which pages no engineer."""
     if not any(o["kind"] == "Namespace" and o["metadata"]["name"] == "dev" for o in lab.objects):
         lab.namespace("dev", 90 * D)
     flaky = lab.deployment(

@@ -71,8 +71,8 @@ def test_a_healthy_cluster_is_quiet(case: Case) -> None:
 
 
 def test_a_copy_without_replica_sets_has_lost_nothing() -> None:
-    """Only the pods name them: with their Deployments there, a controller would have made them
-    anew."""
+    """Only the pods name them: with their Deployments there, a controller would have created them
+    again."""
     objects = [
         o for o in well.loaded_without_system_workloads(NOW, True) if o["kind"] != "ReplicaSet"
     ]
