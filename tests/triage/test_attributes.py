@@ -13,7 +13,7 @@ from cluster.kube.objects import Pod, Ref
 from cluster.live.store import Change
 from cluster.statistics import holm
 from tests.triage.build import NOW, Cluster, ago, managed, meta, row, ts
-from tests.triage.test_catalogue import background, service
+from tests.triage.situation import background, service
 from triage.cohorts.cohort import ALPHA, of_pods
 from triage.engine import Triage, triage_once
 from triage.facts import blast_radius as blast

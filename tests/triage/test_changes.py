@@ -12,7 +12,7 @@ from cluster.kube.objects import ObjectMeta, Ref
 from cluster.live.freshness import Freshness, State
 from cluster.live.store import Change, Store
 from tests.triage.build import NOW, Cluster, ago, managed, meta, row, ts
-from tests.triage.test_catalogue import service
+from tests.triage.situation import service
 from triage.engine import Triage, triage_once
 from triage.facts import blast_radius as blast
 from triage.facts.cluster_view import ClusterView

@@ -6,9 +6,7 @@ from datetime import datetime, timedelta
 
 from cluster.kube.objects import Ref
 from tests.triage.build import NOW, ago
-from tests.triage.test_catalogue import background
-from tests.triage.test_field import look, pending
-from tests.triage.test_symptom_order import old_crash_loop
+from tests.triage.situation import background, look, old_crash_loop, pending
 from triage.facts.finding import Course, Severity, Symptom
 from triage.facts.finding_builder import make
 from triage.symptoms.history import SymptomHistory

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from runbooks.loader import Library
-from runbooks.matcher import Matcher
 from tests.triage.build import NOW, Cluster, ago, meta, ts
-from tests.triage.test_catalogue import background, look, loud, service
+from tests.triage.situation import MATCHER, STORIES, background, look, loud, service
 from triage.facts.finding import Report
-
-MATCHER = Matcher(Library())
-STORIES = {runbook.id for runbook in MATCHER.library.runbooks if runbook.story}
 
 
 def listed(report: Report) -> set[str]:

@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from cluster.kube.kinds import KINDS
-from cluster.live.freshness import Freshness, State
-from tests.triage.build import NOW, Cluster, ago, ts
-from tests.triage.test_catalogue import background
-from triage.engine import triage_once
-from triage.facts.finding import Report, Severity
-
-LIVE = {kind.name: Freshness(kind.name, State.LIVE, heard=NOW) for kind in KINDS}
-
-
-def look(cluster: Cluster) -> Report:
-    return triage_once(cluster.store(), NOW, LIVE)
+from tests.triage.build import Cluster, ago, ts
+from tests.triage.situation import background, look, old_crash_loop
+from triage.facts.finding import Severity
 
 
 def loud(cluster: Cluster) -> list[str]:
@@ -31,33 +22,6 @@ def condition(node: dict[str, Any], type_: str, minutes: float, message: str = "
             "message": message,
             "lastTransitionTime": ts(ago(minutes=minutes)),
         }
-    )
-
-
-def old_crash_loop(cluster: Cluster, name: str, days: float) -> None:
-    work = cluster.deployment(name, "sandbox", replicas=1, created=ago(days=days))
-    work["status"].update(readyReplicas=0, availableReplicas=0)
-    cluster.waiting(
-        work["pods"][0],
-        "CrashLoopBackOff",
-        restarts=1700,
-        phase="Running",
-        last={
-            "exitCode": 1,
-            "reason": "Error",
-            "startedAt": ts(ago(minutes=4)),
-            "finishedAt": ts(ago(minutes=3)),
-        },
-    )
-    cluster.event(
-        "Pod",
-        "sandbox",
-        work["pods"][0]["metadata"]["name"],
-        "BackOff",
-        "Back-off restarting failed container app in pod",
-        ago(minutes=1),
-        ago(days=days),
-        count=9000,
     )
 
 

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from tests.triage.build import NOW, Cluster, ago, ts
-from tests.triage.test_catalogue import background
-from tests.triage.test_field import look, pending, running_init
+from tests.triage.situation import background, look, pending, running_init
 from triage.facts.finding import Severity, Symptom
 
 Fault = Callable[[Cluster, int], None]

@@ -1,4 +1,4 @@
-"""A namespace that does not go away is told with what keeps it, and its twin is quiet."""
+"""Objects and namespaces whose deletion hangs are named with what keeps them, and twins are quiet."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import pytest
 
 from cluster.kube.objects import Condition, Namespace, NamespaceStatus, ObjectMeta
 from cluster.live.store import Store
+from tests.triage.build import ago, meta, ts
+from tests.triage.situation import background, first, found, pending
 from triage.engine import Triage
 from triage.facts.finding import Finding
 
@@ -33,7 +35,7 @@ REMAINING = Condition(
 )
 
 
-def found(minutes: float | None, *conditions: Condition) -> list[Finding]:
+def told(minutes: float | None, *conditions: Condition) -> list[Finding]:
     deleted = None if minutes is None else NOW - timedelta(minutes=minutes)
     row = Namespace(
         metadata=ObjectMeta(name="old-team", deletion_timestamp=deleted),
@@ -54,12 +56,41 @@ def found(minutes: float | None, *conditions: Condition) -> list[Finding]:
     ],
 )
 def test_what_keeps_it_is_told(conditions: list[Condition], words: str) -> None:
-    (one,) = found(120, *conditions)
+    (one,) = told(120, *conditions)
     assert one.rule == "namespace-stuck"
     assert words in one.claim
     assert one.since == NOW - timedelta(minutes=120)
 
 
 def test_a_namespace_that_is_not_deleted_or_only_just_is_quiet() -> None:
-    assert found(None) == []
-    assert found(3, REMAINING) == []
+    assert told(None) == []
+    assert told(3, REMAINING) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "finalizer", "words"),
+    [
+        ("PersistentVolumeClaim", "kubernetes.io/pvc-protection", "Pod shop/db-0 still uses it"),
+        ("Service", "service.kubernetes.io/load-balancer-cleanup", "has not removed its load"),
+        ("Deployment", "example.com/backup", "the controller that set it does not remove it"),
+    ],
+)
+def test_a_deletion_that_hangs_names_its_finalizer(kind: str, finalizer: str, words: str) -> None:
+    cluster = background()
+    raw = cluster.add(
+        kind,
+        {
+            "metadata": meta("data", "shop", finalizers=[finalizer]),
+            "spec": {"replicas": 0},
+            "status": {},
+        },
+    )
+    assert not found(cluster, "deletion-stuck")
+    raw["metadata"]["deletionTimestamp"] = ts(ago(minutes=40))
+    if kind == "PersistentVolumeClaim":
+        pod = pending(cluster, "db-0", node="n1", since=ago(seconds=5))
+        pod["spec"]["volumes"] = [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]
+    assert first(cluster).startswith(f"data: cannot be deleted: its finalizer {finalizer} stays")
+    assert words in first(cluster)
+    raw["metadata"]["deletionTimestamp"] = ts(ago(minutes=2))
+    assert found(cluster, "deletion-stuck")[0].young

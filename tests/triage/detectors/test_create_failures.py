@@ -6,8 +6,7 @@ from __future__ import annotations
 import pytest
 
 from tests.triage.build import Cluster, ago, meta
-from tests.triage.test_catalogue import background
-from tests.triage.test_field import first, found, look, sure
+from tests.triage.situation import background, first, found, look, sure
 from triage.facts.create_failures import create_failure, exceeded
 
 QUOTA = (

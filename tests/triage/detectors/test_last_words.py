@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from cluster.kube.objects import Ref
-from tests.triage.build import NOW, Cluster, ago, ts
-from tests.triage.test_catalogue import background, service
-from triage.engine import triage_once
+from tests.triage.build import Cluster, ago, ts
+from tests.triage.situation import background, look, service
 from triage.facts.finding import Finding, Report, Severity, Symptom
-from triage.facts.measurements import LastWords, Sample, Sources
+from triage.facts.measurements import LastWords
 from triage.logs.classify import verdict
 
 
@@ -36,11 +34,6 @@ def words(pod: dict[str, Any], *lines: str) -> LastWords:
     meta = pod["metadata"]
     ref = Ref("Pod", meta["namespace"], meta["name"])
     return LastWords(ref, "app", verdict(lines), lines[-1])
-
-
-def look(cluster: Cluster, said: Sequence[LastWords] = ()) -> Report:
-    sample = Sample(NOW, 0.0, tuple(said)) if said else None
-    return triage_once(cluster.store(), NOW, {}, Sources(last_words=sample))
 
 
 def first(report: Report) -> Symptom:

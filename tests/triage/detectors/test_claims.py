@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from tests.triage.build import Cluster, ago, meta, ts
-from tests.triage.test_catalogue import background
-from tests.triage.test_field import first, found, look, pending
+from tests.triage.situation import background, first, found, look, pending
 from triage.facts import messages
 from triage.facts.finding import Severity
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.triage.build import NOW, Cluster, ago, managed, meta
-from tests.triage.test_catalogue import one, service
+from tests.triage.situation import one, service
 from triage.engine import triage_once
 from triage.facts.finding import Finding, SinceSource
 

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from tests.triage.build import Cluster, ago, ts
-from tests.triage.test_catalogue import background
-from tests.triage.test_field import first, found
+from tests.triage.situation import background, first, found
 from triage.facts import messages
 
 

@@ -1,0 +1,125 @@
+"""The control plane and cluster DNS: etcd, webhooks, objects that are lost."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from tests.triage.build import NOW, Cluster, ago, meta
+from tests.triage.situation import (
+    background,
+    first,
+    found,
+    lease,
+    look,
+    loud,
+    one,
+    service,
+)
+from triage.facts.finding import Severity
+
+
+def test_dns_killed_for_memory() -> None:
+    cluster = background()
+    dns = cluster.deployment(
+        "names", "kube-system", replicas=2, image="registry.example/mirror/resolver:1.11"
+    )
+    service(cluster, "resolver", "kube-system", {"app": "names"}, port=53)
+    assert loud(look(cluster)) == set()
+    for pod in dns["pods"]:
+        cluster.ended(pod, ago(minutes=4), reason="OOMKilled", restarts=6)
+    finding = one(look(cluster), "dns-degraded")
+    assert (finding.severity, finding.facts["oom_killed"], finding.facts["limit"]) == (
+        Severity.CRITICAL,
+        2,
+        "256Mi",
+    )
+
+
+def test_objects_lost_in_etcd() -> None:
+    cluster = Cluster(5)
+    cluster.add("Namespace", {"metadata": meta("kube-system", created=ago(minutes=14))})
+    assert one(look(cluster), "system-namespaces-recreated").facts["older"] == 5
+    orphans = background()
+    orphans.raw = [(k, r) for k, r in orphans.raw if k != "ReplicaSet" and k != "Deployment"]
+    keep = orphans.deployment("left", "shop", replicas=1)
+    assert keep
+    finding = one(look(orphans), "owners-missing")
+    assert (finding.facts["owners"], finding.facts["objects"], finding.facts["kinds"]) == (
+        9,
+        36,
+        ("ReplicaSet",),
+    )
+    assert finding.severity is Severity.CRITICAL
+
+
+def test_etcd_trouble_silences_many_nodes_at_once() -> None:
+    cluster = background(10)
+    for number in (0, 2, 3, 5, 7, 9):
+        cluster.not_ready(cluster.nodes[number], ago(minutes=7, seconds=number * 5))
+    cluster.event(
+        "Service",
+        "shop",
+        "web",
+        "FailedToUpdateEndpointSlices",
+        "Error updating Endpoint Slices for Service shop/web: etcdserver: request timed out",
+        ago(minutes=6),
+        count=4,
+    )
+    report = look(cluster)
+    assert one(report, "nodes-unknown-together").facts["nodes"] == 6
+    assert (
+        one(report, "etcd-errors-in-messages").facts["kind"],
+        "nodes-failing-in-turn" in loud(report),
+    ) == ("timeout", False)
+    assert len([f for f in report.findings if f.rule == "node-pressure"]) == 0
+
+
+def test_webhook_without_backend_blocks_writes() -> None:
+    cluster = background()
+    cluster.add(
+        "ValidatingWebhookConfiguration",
+        {
+            "metadata": meta("policy"),
+            "webhooks": [
+                {
+                    "name": "check.policy.example",
+                    "failurePolicy": "Fail",
+                    "clientConfig": {"service": {"namespace": "policy", "name": "hook"}},
+                }
+            ],
+        },
+    )
+    service(cluster, "web", "shop", {"app": "web"})
+    assert one(look(cluster), "webhook-backend-down").facts["service"] == "policy/hook"
+
+
+@pytest.mark.parametrize(
+    ("name", "effect"),
+    [
+        ("kube-scheduler", "new pods are not scheduled"),
+        ("kube-controller-manager", "no controller acts"),
+    ],
+)
+def test_a_component_that_does_not_renew_its_lease_is_away(name: str, effect: str) -> None:
+    cluster = background()
+    lease(cluster, "n1", NOW, "kube-node-lease")
+    lease(cluster, name, ago(minutes=12))
+    assert first(cluster).startswith(f"{name} is away")
+    assert effect in first(cluster)
+
+
+@pytest.mark.parametrize("renewed", [ago(seconds=20), ago(days=9)])
+def test_a_lease_that_is_fresh_or_left_over_says_nothing(renewed: datetime) -> None:
+    cluster = background()
+    lease(cluster, "n1", NOW, "kube-node-lease")
+    lease(cluster, "kube-scheduler", renewed)
+    assert not found(cluster, "component-away")
+
+
+def test_old_leases_of_a_recorded_cluster_are_no_finding() -> None:
+    cluster = background()
+    lease(cluster, "n1", ago(minutes=30), "kube-node-lease")
+    lease(cluster, "kube-scheduler", ago(minutes=30))
+    assert not found(cluster, "component-away")

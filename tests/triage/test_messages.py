@@ -1,0 +1,221 @@
+"""Events and their messages: time, object and cause by the text."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cluster.kube.event_times import last_time
+from cluster.kube.objects import Event, Ref
+from tests.triage.build import NOW, ago, ts
+from triage.facts import messages
+from triage.facts.events import EventMemory, about
+
+
+def event(**raw: object) -> Event:
+    base = {
+        "metadata": {
+            "name": "e",
+            "namespace": "default",
+            "uid": "u1",
+            "creationTimestamp": ts(ago(hours=1)),
+        },
+        "involvedObject": {"kind": "Pod", "namespace": "shop", "name": "p"},
+    }
+    return msgspec.convert({**base, **raw}, Event, strict=False)
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (
+            {
+                "firstTimestamp": ts(ago(minutes=30)),
+                "lastTimestamp": ts(ago(minutes=3)),
+                "count": 7,
+            },
+            ago(minutes=3),
+        ),
+        (
+            {
+                "firstTimestamp": None,
+                "lastTimestamp": None,
+                "eventTime": ago(minutes=9).isoformat(),
+                "series": {"count": 4, "lastObservedTime": ago(minutes=2).isoformat()},
+            },
+            ago(minutes=2),
+        ),
+        ({"lastTimestamp": None, "eventTime": ago(minutes=9).isoformat()}, ago(minutes=9)),
+        ({"lastTimestamp": None}, ago(hours=1)),
+    ],
+)
+def test_an_event_always_has_a_time(raw: dict[str, object], expected: datetime) -> None:
+    assert last_time(event(**raw)) == expected
+
+
+def test_events_about_nodes_have_no_namespace_and_are_kept_beyond_their_hour() -> None:
+    memory = EventMemory(limit=3)
+    seen = event(
+        involvedObject={"kind": "Node", "name": "n1", "namespace": "default"},
+        reason="SystemOOM",
+        lastTimestamp=ts(ago(minutes=5)),
+        message="(combined from similar events): x",
+    )
+    assert about(seen) == Ref("Node", "", "n1")
+    assert memory.see(seen) == Ref("Node", "", "n1")
+    assert memory.see(seen) is None, "the same observation says nothing new"
+    again = event(
+        involvedObject={"kind": "Node", "name": "n1"},
+        reason="SystemOOM",
+        lastTimestamp=ts(ago(minutes=1)),
+        count=3,
+    )
+    assert memory.see(again) is not None
+    kept = memory.reasons("SystemOOM")
+    assert (len(kept), kept[0].count, kept[0].times[-1]) == (1, 3, ago(minutes=1))
+    for number in range(5):
+        memory.see(
+            event(
+                metadata={
+                    "name": f"e{number}",
+                    "uid": f"v{number}",
+                    "namespace": "shop",
+                    "creationTimestamp": ts(NOW),
+                }
+            )
+        )
+    assert len(memory) == 3
+    memory.forget_before(NOW + timedelta(days=3))
+    assert len(memory) == 0
+
+
+ETCD_GONE, NO_HOST = (
+    "rpc error: etcdserver: request timed out",
+    "lookup db.shop on 10.0.0.10:53: no such host",
+)
+
+
+def test_what_messages_tell_follows_the_events() -> None:
+    memory = EventMemory(limit=2)
+
+    def see(name: str, message: str, minutes: int) -> None:
+        memory.see(
+            event(
+                metadata={"name": name, "uid": name, "namespace": "shop"},
+                message=message,
+                lastTimestamp=ts(ago(minutes=minutes)),
+            )
+        )
+
+    def told() -> dict[str, tuple[object, ...]]:
+        return {fact.uid: tuple(said) for fact, said in memory.with_signs()}
+
+    see("a", ETCD_GONE, 9)
+    see("b", "Started container web", 8)
+    assert told() == {"a": ("timeout", False, "")}
+    see("a", NO_HOST, 7)  # the same event, with other words by now
+    assert told() == {"a": ("", False, "not-found")}
+    see("a", "Started container web", 6)
+    assert told() == {}
+    see("b", ETCD_GONE, 5)
+    see("c", "quiet", 4)
+    see("d", "quiet", 3)  # the oldest are forgotten
+    assert told() == {}
+
+
+ASCII = st.characters(max_codepoint=127)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.from_regex(messages._ETCD, alphabet=ASCII)
+    | st.from_regex(messages._API, alphabet=ASCII)
+    | st.from_regex(messages._LOOKUP, alphabet=ASCII)
+)
+def test_the_quick_look_at_a_message_misses_nothing(message: str) -> None:
+    assert messages.message_signs(message) == (
+        messages.etcd_error(message),
+        messages.api_error(message),
+        messages.lookup_failure(message),
+    )
+
+
+def test_most_messages_tell_nothing() -> None:
+    assert (
+        messages.message_signs("Back-off restarting failed container web in pod web-0_shop(1)")
+        is None
+    )
+    assert (
+        messages.message_signs("unable to ensure pod container exists: something else") is None
+    )  # a hint alone is not enough
+
+
+@pytest.mark.parametrize(
+    ("message", "causes", "nodes"),
+    [
+        (
+            "0/5 nodes are available: 2 Insufficient memory, 3 node(s) had untolerated taint "
+            "{node.kubernetes.io/unreachable: }. "
+            "preemption: 0/5 nodes are available: 5 x",
+            ["node-not-ready", "insufficient-memory"],
+            5,
+        ),
+        (
+            "0/4 nodes are available: 4 node(s) had taints that the pod didn't tolerate.",
+            ["taint"],
+            4,
+        ),
+        (
+            "0/3 nodes are available: 1 Too many pods, 2 node(s) didn't match Pod's node "
+            "affinity/selector.",
+            ["affinity", "insufficient-pods"],
+            3,
+        ),
+        (
+            "0/3 nodes are available: 3 node(s) didn't match pod anti-affinity rules.",
+            ["anti-affinity"],
+            3,
+        ),
+        (
+            "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims.",
+            ["volume-unbound"],
+            0,
+        ),
+        ('persistentvolumeclaim "x" not found', ["claim-missing"], 0),
+        ("0/2 nodes are available: 2 node(s) were unschedulable.", ["cordoned"], 2),
+        ("0/2 nodes are available: 2 node(s) exceed max volume count.", ["volume-count"], 2),
+    ],
+)
+def test_scheduler_texts(message: str, causes: list[str], nodes: int) -> None:
+    read = messages.scheduling(message)
+    assert ([c for c, _ in read.causes], read.nodes) == (causes, nodes)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (
+            'MountVolume.SetUp failed for volume "v" : secret "a-credentials" not found',
+            ("Secret", "shop", "a-credentials", ""),
+        ),
+        (
+            'MountVolume.SetUp failed for volume "v" : secrets "a-credentials" not found',
+            ("Secret", "shop", "a-credentials", ""),
+        ),
+        ('secret "s" not found', ("Secret", "shop", "s", "")),
+        ('configmap "c" not found', ("ConfigMap", "shop", "c", "")),
+        ("couldn't find key url in Secret shop/db", ("Secret", "shop", "db", "url")),
+        (
+            'MountVolume.SetUp failed for volume "v" : references non-existent secret key: tls.crt',
+            ("Secret", "shop", "", "tls.crt"),
+        ),
+        ("MountVolume.SetUp failed: timed out", None),
+    ],
+)
+def test_missing_configuration(message: str, expected: tuple[str, ...] | None) -> None:
+    found = messages.missing_config(message, "shop")
+    assert (tuple(found) if found else None) == expected
