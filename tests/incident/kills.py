@@ -1,5 +1,5 @@
 """`python -m tests.incident.kills N [FOLDER]`: a session with --write cordons and uncordons a node of
-a drill again and again, and is killed at a random moment, N times.
+a drill again and again, and is killed while the server holds one of its changes, N times.
 
 Afterwards every change that reached the server is held against the record: each has an intent that
 was on disk before, each intent has a result or is listed as unknown, and no result claims what did
@@ -11,24 +11,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
 from cluster.kube.text import clean_uncut
-from drills.server.http import DrillServer
 from drills.server.run import serve_in_thread
 from incident.options import Options
 from incident.session import LiveInvestigation
+from tests.drills.gate import Gate, Moment
 from tests.incident.drill import until
 from timeline.entry import Entry
 from timeline.intents import pair, unknown_changes
@@ -36,8 +33,7 @@ from timeline.journal.journal import Journal
 
 DRILL, NODE = "network-policy-cni-version-skew", "node-b2"
 PATH = f"/api/v1/nodes/{NODE}"
-SLOW_S = 0.15
-"""Delay of each change at the server, so that kills hit changes that are in flight."""
+MOMENTS: tuple[Moment, ...] = ("before", "after", "answered")
 
 
 # ---- the session that is killed
@@ -62,62 +58,42 @@ async def act(kubeconfig: str, folder: Path) -> None:
                 await investigation.run_action(plan, plan.confirmation)
 
 
-# ---- who kills it
+# ---- the kills
 
 
-@dataclass
-class Wire:
-    """Changes of the node that the server received and made, each with the wanted value."""
-
-    received: list[bool] = field(default_factory=list)
-    made: list[bool] = field(default_factory=list)
-
-    def watch(self, server: DrillServer) -> None:
-        dispatch = server._dispatch
-
-        async def watched(request: web.Request, path: str) -> web.StreamResponse:
-            if request.method != "PATCH" or path != PATH or "dryRun" in request.query:
-                return await dispatch(request, path)
-            wanted = _wanted(json.loads(await request.read()))
-            self.received.append(wanted)
-            answer = await dispatch(request, path)
-            self.made.append(wanted)
-            return answer
-
-        server._dispatch = watched  # type: ignore[method-assign]  # the wire is watched there
+def _is_change(request: web.Request, path: str) -> bool:
+    return request.method == "PATCH" and path == PATH and "dryRun" not in request.query
 
 
-def _wanted(patch: list[dict[str, Any]]) -> bool:
+def _wanted(body: bytes) -> bool:
+    """Whether a patch cordons the node."""
+    patch: list[dict[str, Any]] = json.loads(body)
     return next(bool(each.get("value")) for each in patch if each["op"] != "test")
 
 
-def kill_sessions(times: int, folder: Path, *, intents: int = 0, seed: int = 1) -> dict[str, Any]:
-    """The figures: kills, those inside an action, and what did not add up. Where a busy machine
-    kills sessions before they act, up to ten times as many are killed until there are `intents`."""
-    dice, wire = random.Random(seed), Wire()  # moments, no secrets
-    kills = inside = 0
+def kill_sessions(times: int, folder: Path) -> dict[str, Any]:
+    """The figures: kills, those inside an action, and what did not add up. Sessions are killed at
+    their first change, later ones at their second, third and fourth."""
+    inside = 0
     with serve_in_thread(DRILL) as server:
-        wire.watch(server)
-        server.faults.add_mapping(
-            {"action": "slow", "resource": "nodes", "verbs": ["patch"], "seconds": SLOW_S}
-        )
+        gate = Gate(server, _is_change)
         kubeconfig = folder / "kubeconfig"
         server.write_kubeconfig(kubeconfig)
-        while kills < times or (kills < times * 10 and _intents(folder) < intents):
+        for number in range(times):
             before = _open_intents(folder)
-            _kill_one(kubeconfig, folder, dice)
+            gate.close(1 + number // len(MOMENTS) % 4, MOMENTS[number % len(MOMENTS)])
+            _kill_one(kubeconfig, folder, gate)
+            assert gate.open(), "the server did not end a change"
             inside += _open_intents(folder) > before
-            kills += 1
-        time.sleep(SLOW_S * 4)  # what was sent reaches the server, whoever sent it
-    return {"kills": kills, "inside": inside, **accounts(folder, wire)}
+    return {"kills": times, "inside": inside, **accounts(folder, gate)}
 
 
-def _kill_one(kubeconfig: Path, folder: Path, dice: random.Random) -> None:
+def _kill_one(kubeconfig: Path, folder: Path, gate: Gate) -> None:
     command = [sys.executable, "-m", "tests.incident.kills", "act", str(kubeconfig), str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n", "the session did not begin"
-        time.sleep(dice.uniform(0.2, 2.5))
+        assert gate.reached(), "the session changed nothing"
         process.send_signal(signal.SIGKILL)
 
 
@@ -130,10 +106,6 @@ def _entries(folder: Path) -> list[Entry]:
     return found
 
 
-def _intents(folder: Path) -> int:
-    return sum(entry.kind == "action-intent" for entry in _entries(folder))
-
-
 def _open_intents(folder: Path) -> int:
     return sum(
         1
@@ -142,8 +114,8 @@ def _open_intents(folder: Path) -> int:
     )
 
 
-def accounts(folder: Path, wire: Wire) -> dict[str, Any]:
-    """Holds the record against the wire."""
+def accounts(folder: Path, gate: Gate) -> dict[str, Any]:
+    """Holds the record against the changes at the server."""
     entries = _entries(folder)
     actions = [(i, r) for i, r in pair(entries) if i.kind == "action-intent"]
     by_name = {"cordon": True, "uncordon": False}
@@ -153,7 +125,8 @@ def accounts(folder: Path, wire: Wire) -> dict[str, Any]:
         for i, r in actions
         if r is not None and r.data.get("outcome") == "done"
     )
-    received, made = Counter(wire.received), Counter(wire.made)
+    received = Counter(map(_wanted, gate.received))
+    made = Counter(map(_wanted, gate.done))
     without = [intent for intent, result in actions if result is None]
     told = unknown_changes(entries, frozenset())
     last = {(i.data["action"], i.object): i.id for i, _ in actions}
@@ -161,7 +134,7 @@ def accounts(folder: Path, wire: Wire) -> dict[str, Any]:
         "intents": len(actions),
         "results": len(actions) - len(without),
         "unknown": len(without),
-        "changes at the server": len(wire.made),
+        "changes at the server": len(gate.done),
         "changes without an intent": sum((received - intended).values()),
         "done in the record, not at the server": sum((done - made).values()),
         "last unknown change not told": sum(

@@ -10,7 +10,8 @@ from tests.incident.kills import faultless, kill_sessions
 
 
 def test_every_intent_of_killed_sessions_is_accounted_for(tmp_path: Path) -> None:
-    figures = kill_sessions(4, tmp_path, intents=4)
+    figures = kill_sessions(6, tmp_path)
     assert faultless(figures), figures
-    assert figures["intents"] >= 4
-    assert figures["changes at the server"] >= 1
+    assert figures["inside"] >= 4, "those killed before the answer of a change"
+    assert figures["intents"] >= 9, "one of each of three sessions, two of each of three"
+    assert figures["changes at the server"] >= 7
