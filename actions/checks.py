@@ -77,10 +77,11 @@ def reverted_by(ref: Ref, found: Mapping[str, Any]) -> list[str]:
 def autoscaler_of(context: ActionContext, workload: Ref) -> HorizontalPodAutoscaler | None:
     """The HorizontalPodAutoscaler that sets the replicas of a workload."""
     rows = context.store.in_namespace("HorizontalPodAutoscaler", workload.namespace)
+    row: HorizontalPodAutoscaler
     for row in rows.values():
         target = row.spec.scale_target_ref
         if (target.kind, target.name) == (workload.kind, workload.name):
-            return row  # type: ignore[no-any-return]  # rows of one kind have its type
+            return row
     return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:  # the first paint needs none of them
@@ -126,7 +126,7 @@ class Investigation(Protocol):
         sentence that says why."""
         ...
 
-    def logs(self, query: LogQuery) -> AsyncIterator[Sequence[LogRow]]:
+    def logs(self, query: LogQuery) -> AsyncGenerator[Sequence[LogRow], None]:
         """Rows in groups, each in the order of time, until nothing more comes or it is closed. What
         cannot be read is a row that says why."""
         ...

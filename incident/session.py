@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -237,7 +237,7 @@ class LiveInvestigation:
         components = self._ready()
         return await components.details.yaml(ref)
 
-    async def logs(self, query: LogQuery) -> AsyncIterator[Sequence[LogRow]]:
+    async def logs(self, query: LogQuery) -> AsyncGenerator[Sequence[LogRow], None]:
         async with contextlib.aclosing(self._ready().pod_logs.read(query)) as groups:
             async for rows in groups:
                 yield rows

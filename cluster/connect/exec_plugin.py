@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import signal
@@ -122,12 +123,9 @@ async def _read(stream: asyncio.StreamReader) -> bytes:
 
 async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
-        try:
-            os.killpg(
-                process.pid, signal.SIGKILL
-            )  # its own session: helpers that it started go with it
-        except ProcessLookupError:
-            pass  # ended in between
+        with contextlib.suppress(ProcessLookupError):  # ended in between
+            # its own session: helpers that it started go with it
+            os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
 
 

@@ -66,7 +66,7 @@ class RealCluster:
     async def until(self, holds: Callable[[], bool], what: str) -> None:
         """Waits until the live state or the cluster is as wanted."""
         async with asyncio.timeout(LIMIT_S):
-            while not holds():  # noqa: ASYNC110 - nothing tells of a change
+            while not holds():  # noqa: ASYNC110  # a server's state sets no event
                 await asyncio.sleep(0.1)
 
     async def known(self, kind: str, namespace: str, name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def admin(workloads: Cluster) -> Iterator[httpx.Client]:
 async def real(workloads: Cluster, admin: httpx.Client) -> AsyncIterator[RealCluster]:
     async with acting(workloads.kubeconfig, admin) as cluster:
         for name in NODES:
-            await cluster.until(lambda name=name: ready(cluster, name), f"node {name}")  # type: ignore[misc]  # bound now
+            await cluster.until(partial(ready, cluster, name), f"node {name}")
         yield cluster
 
 
@@ -216,8 +217,7 @@ async def test_delete_and_evict_a_pod(real: RealCluster, web: str) -> None:
         await real.do(action, pod=f"{NS}/{name}")
         assert not real.exists(f"{PODS}/{name}")
         await real.until(
-            lambda name=name: real.context.store.get("Pod", NS, name) is None,  # type: ignore[misc]  # bound now
-            "gone",
+            partial(lambda name: real.context.store.get("Pod", NS, name) is None, name), "gone"
         )
 
 

@@ -129,7 +129,7 @@ class FakeCluster:
         await self.runner.setup()
         site = web.TCPSite(self.runner, "127.0.0.1", 0, ssl_context=self.tls)
         await site.start()
-        self.port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]  # it is there, or the test fails
+        self.port = self.runner.addresses[0][1]
         self.url = f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
         return self.url
 
@@ -265,5 +265,5 @@ def answering(
 async def until(condition: Callable[[], bool], limit: float = 30.0) -> None:
     """Wait until `condition` holds; fails after `limit` seconds."""
     async with asyncio.timeout(limit):
-        while not condition():  # any condition, also one that sets no event  # noqa: ASYNC110  # any condition, also one that sets no event
+        while not condition():  # noqa: ASYNC110  # any condition, also one that sets no event
             await asyncio.sleep(0.005)

@@ -8,6 +8,7 @@ import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,8 +40,8 @@ def script(folder: Path, body: str, name: str = "login") -> Path:
     return path
 
 
-def plugin(path: Path | str, **fields: object) -> ExecPlugin:
-    return ExecPlugin(**{"command": str(path), "api_version": V1, **fields})  # type: ignore[arg-type]  # test data
+def plugin(path: Path | str, api_version: str = V1, **fields: Any) -> ExecPlugin:
+    return ExecPlugin(command=str(path), api_version=api_version, **fields)
 
 
 def granting(token: str, **status: str) -> str:

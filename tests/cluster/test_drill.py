@@ -160,9 +160,10 @@ async def test_the_door_on_the_drill(drill: DrillServer, kubeconfig: Path) -> No
         door = Writer(live.api, Mode.WRITE, Purpose.ACTION)
         planned = await door.patch(path, {"spec": {"unschedulable": True}}, dry_run=True)
         assert planned["spec"]["unschedulable"] is True
-        assert not live.store.get("Node", "", node).spec.unschedulable  # type: ignore[union-attr]  # it is there, or the test fails
+        nodes = live.store.rows("Node")
+        assert not nodes["", node].spec.unschedulable
         await door.patch(path, {"spec": {"unschedulable": True}})
-        await until(lambda: live.store.get("Node", "", node).spec.unschedulable)  # type: ignore[union-attr]  # it is there, or the test fails
+        await until(lambda: nodes["", node].spec.unschedulable)
         assert (await door.review("patch", "nodes"))[0] is True
         await door.patch(path, {"spec": {"unschedulable": None}})
 

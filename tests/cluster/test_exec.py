@@ -29,6 +29,7 @@ class Kubelet:
     """Answers exec upgrades by script."""
 
     def __init__(self) -> None:
+        self.url = ""
         self.talk: Talk = quiet
         self.protocols: tuple[str, ...] = ("v5.channel.k8s.io",)
         self.errors: list[web.Response] = []
@@ -68,14 +69,14 @@ async def kubelet() -> AsyncIterator[Kubelet]:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    found.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"  # type: ignore[attr-defined, union-attr]  # aiohttp does not show its port
+    found.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     yield found
     await runner.cleanup()
 
 
 @pytest.fixture
 async def execute(kubelet: Kubelet) -> AsyncIterator[Executor]:
-    api = Api(Access(kubelet.url, user=User("me", token="t")), limits=Limits(1, 1, 1, 1))  # type: ignore[attr-defined]  # a private part, looked at on purpose
+    api = Api(Access(kubelet.url, user=User("me", token="t")), limits=Limits(1, 1, 1, 1))
     yield Executor(api, cap=1_000)
     await api.aclose()
 

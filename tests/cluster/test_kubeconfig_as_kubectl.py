@@ -68,6 +68,14 @@ USERS: dict[str, Any] = {
 }
 
 
+HEADERS = {
+    "token": [("authorization", "Bearer abc")],
+    "plugin": [("authorization", "Bearer from-plugin")],
+    "as-user": [("authorization", "Bearer abc"), ("impersonate-user", "root")],
+}
+"""What some of them send: where neither side sends anything, both sides agree too."""
+
+
 def config(server: str, users: Mapping[str, Any], **cluster: Any) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
@@ -135,6 +143,8 @@ async def test_the_same_headers_are_sent(tmp_path: Path, server: FakeCluster, na
         assert len(server.requests) == asked, "nothing is sent without a credential"
         ours = None
     assert ours == theirs
+    if name in HEADERS:
+        assert ours == HEADERS[name], "kubectl and the server of this test work"
 
 
 FILES: dict[str, tuple[str | dict[str, Any], ...]] = {
@@ -193,6 +203,8 @@ async def test_the_same_server_is_chosen(tmp_path: Path, name: str) -> None:
             return  # kubectl shows such a configuration and fails when it is used
         ours = set()
     assert ours == theirs
+    if name in ("one", "two", "comment first"):
+        assert ours == {"https://a" if name != "comment first" else "https://b"}
 
 
 def test_data_wins_over_a_file_and_paths_follow_their_own_file(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ async def tls_server(pair: Pair, client_ca: Pair | None = None) -> AsyncIterator
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
     await site.start()
-    yield f"https://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"  # type: ignore[union-attr]  # it is there, or the test fails
+    yield f"https://127.0.0.1:{runner.addresses[0][1]}"
     await runner.cleanup()
 
 

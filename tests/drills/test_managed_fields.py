@@ -47,14 +47,14 @@ def test_a_removed_key_leaves_every_manager() -> None:
 
 
 def test_a_change_takes_the_field_over() -> None:
-    before = {
+    before: dict[str, Any] = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": "d"},
         "spec": {"replicas": 2, "paused": False},
     }
     written = record_change(None, before, manager="argocd", operation="Update", at=AT)
-    before["metadata"]["managedFields"] = written  # type: ignore[index]  # a mapping
+    before["metadata"]["managedFields"] = written
     after = {**before, "spec": {"replicas": 0, "paused": False}}
     entries = {
         e["manager"]: e["fieldsV1"]

@@ -12,6 +12,10 @@ from tests.drills.conftest import NOW, scenario
 WEB: dict[str, Any] = {"namespace": "shop", "name": "front", "image": "front:2", "replicas": 3}
 
 
+def shop(kind: str, name: str) -> dict[str, Any]:
+    return {"kind": kind, "namespace": "shop", "name": name, "image": f"{name}:1"}
+
+
 def world(*workloads: dict[str, Any]) -> World:
     return expand(scenario(background="small", workloads=list(workloads)), NOW)
 
@@ -55,12 +59,7 @@ def test_a_roll_out_that_stands_still_keeps_old_pods() -> None:
 
 
 def test_a_daemon_set_leaves_out_nodes_that_its_pods_do_not_tolerate() -> None:
-    row: dict[str, Any] = {
-        "kind": "DaemonSet",
-        "namespace": "shop",
-        "name": "agent",
-        "image": "agent:1",
-    }
+    row = shop("DaemonSet", "agent")
     found = world(row, {**row, "name": "every", "tolerations": [{"operator": "Exists"}]})
     nodes = {
         name: {p["spec"]["nodeName"] for p in found.select("Pod", {"app": name})}
@@ -70,12 +69,7 @@ def test_a_daemon_set_leaves_out_nodes_that_its_pods_do_not_tolerate() -> None:
 
 
 def test_a_stateful_set_has_numbered_pods_with_a_bound_claim_each() -> None:
-    row: dict[str, Any] = {
-        "kind": "StatefulSet",
-        "namespace": "shop",
-        "name": "store",
-        "image": "store:1",
-    }
+    row = shop("StatefulSet", "store")
     found = world({**row, "replicas": 2, "storage": "5Gi"})
     assert [p["metadata"]["name"] for p in found.select("Pod", {"app": "store"})] == [
         "store-0",
@@ -89,12 +83,7 @@ def test_a_stateful_set_has_numbered_pods_with_a_bound_claim_each() -> None:
 
 
 def test_a_schedule_leaves_finished_runs_and_a_run_that_hangs_goes_on() -> None:
-    row: dict[str, Any] = {
-        "kind": "CronJob",
-        "namespace": "shop",
-        "name": "sweep",
-        "image": "sweep:1",
-    }
+    row = shop("CronJob", "sweep")
     row |= {"schedule": "*/10 * * * *", "every": "10m", "seconds": 30}
     found = world({**row, "history": 2, "active": 1})
     cron = found.get("CronJob", "shop", "sweep")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -74,7 +75,7 @@ async def test_what_has_waited_is_written_in_its_order_also_when_the_reader_is_c
     async def read() -> None:
         async with write_buffer:
             for number in (1, 2, 3):
-                write_buffer.do(lambda number=number: done.append(number))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+                write_buffer.do(partial(done.append, number))
             assert done == [0]
             await asyncio.Event().wait()
 

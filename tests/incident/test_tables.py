@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,10 +13,10 @@ from cluster.kube import objects as k
 from cluster.kube.kinds import KINDS
 from cluster.live.store import Store
 from incident.tables import pod_status
-from incident.tables.columns import columns
+from incident.tables.columns import Column, columns
 from incident.tables.filters import FilterError, compile_filter
 from incident.tables.sorted_list import Ordered
-from incident.tables.table import ObjectTable
+from incident.tables.table import STEP, ObjectTable
 from triage.facts.cooperative import run
 
 NOW = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
@@ -59,7 +58,7 @@ def names(table: ObjectTable) -> list[str]:
     return [table.key_at(row)[1] for row in range(len(table))]
 
 
-def column(table: ObjectTable, name: str):  # type: ignore[no-untyped-def]  # a column of any type
+def column(table: ObjectTable, name: str) -> Column:
     return next(c for c in table.columns if c.name == name)
 
 
@@ -169,16 +168,11 @@ def test_filtering_in_steps_keeps_the_old_rows_until_its_end_and_misses_no_chang
     assert "p0001" in names(table)
 
 
-def test_no_step_of_filtering_holds_a_key() -> None:
+def test_filtering_yields_to_keys_every_few_rows() -> None:
     table = table_of(*(pod(f"p{n:05}", restarts=n % 9) for n in range(10_000)))
-    steps = table.filtering("restarts>4 node~node", NOW)
-    longest = 0.0
-    done = False
-    while not done:
-        began = time.process_time()
-        done = next(steps, "end") == "end"
-        longest = max(longest, time.process_time() - began)
-    assert longest < 0.03
+    steps = sum(1 for _ in table.filtering("restarts>4 node~node", NOW))
+    assert steps == 10_000 / STEP
+    assert STEP <= 200
 
 
 @pytest.mark.parametrize(
@@ -224,7 +218,7 @@ def test_any_text_is_a_filter_or_one_sentence(text: str) -> None:
     st.sampled_from(["namespace", "restarts", "age", "node", "ready"]),
     st.sampled_from(["", "restarts>2", "!ready", "node=node-1"]),
 )
-def test_changes_one_by_one_give_the_same_table_as_everything_anew(
+def test_changes_one_by_one_give_the_same_table_as_a_new_one(
     seed: int, sort: str, text: str
 ) -> None:
     chance = random.Random(seed)

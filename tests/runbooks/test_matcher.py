@@ -75,8 +75,8 @@ def test_figures_on_real_symptom_texts() -> None:
 
 @pytest.mark.parametrize("cases", [HELD_OUT, FRESH], ids=["heldout", "fresh"])
 def test_figures_on_texts_collected_without_the_vocabulary(cases: list[dict[str, Any]]) -> None:
-    """Texts of public issues, logs and alerts that were gathered, and labelled, before anybody had
-    ranked them."""
+    """Texts of public issues, logs and alerts that were gathered, and labelled, before they were
+    ranked."""
     first, three, false = figures(cases)
     assert {case["expected"][0] for case in cases if case["expected"]} == STORIES
     assert first >= 0.95, first
@@ -100,14 +100,17 @@ def test_what_is_not_sure_first_is_not_sure_below() -> None:
             assert not any(match.confident for match in ranked), case["text"]
 
 
-@pytest.mark.parametrize("case", UNSEEN[::5], ids=lambda case: case["text"][:40])
-def test_words_in_common_stand_in_the_text(case: dict[str, Any]) -> None:
+def test_words_in_common_stand_in_the_text() -> None:
     """Names of the vocabulary (`samenode`, `http502`) never reach the reader."""
-    for match in MATCHER.match_words(case["text"]):
-        for reason in match.for_:
-            said, _, words = reason.text.partition("words in common: ")
-            if not said:
-                assert all(word in fold(case["text"]) for word in words.split(", ")), words
+    seen = 0
+    for case in UNSEEN[::5]:
+        for match in MATCHER.match_words(case["text"]):
+            for reason in match.for_:
+                said, _, words = reason.text.partition("words in common: ")
+                if not said:
+                    seen += 1
+                    assert all(word in fold(case["text"]) for word in words.split(", ")), words
+    assert seen > 0
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from cluster.kube.objects import Ref
 from runbooks.loader import Library
@@ -68,7 +69,7 @@ def finding(rule: str, ref: Ref, *related: Ref, **facts: str) -> Finding:
     )
 
 
-def evidence(*findings: Finding, selected: tuple[Finding, ...] = (), **more: object) -> Candidates:
+def evidence(*findings: Finding, selected: tuple[Finding, ...] = (), **more: Any) -> Candidates:
     about = Symptom(
         "s",
         "title",
@@ -76,7 +77,7 @@ def evidence(*findings: Finding, selected: tuple[Finding, ...] = (), **more: obj
         AT,
         tuple(found.object for found in findings),
         findings,
-        **more,  # type: ignore[arg-type]  # test data
+        **more,
     )
     return Candidates([Evidence(about, frozenset(found.id for found in selected))])
 

@@ -162,5 +162,6 @@ def test_what_json_cannot_hold_is_made_plain(journal: Journal) -> None:
         "7": [1, 2],
         "lone": "\\ud800",
     }
+    assert journal._writer is not None
     with pytest.raises(sqlite3.Error, match="append-only"):
-        journal._writer.call(lambda db: db.execute("UPDATE entry SET text = 'x'")).result()  # type: ignore[union-attr]  # it is there, or the test fails
+        journal._writer.call(lambda db: db.execute("UPDATE entry SET text = 'x'")).result()

@@ -9,6 +9,7 @@ import stat
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from operator import methodcaller
 from pathlib import Path
 
 import msgspec
@@ -22,6 +23,7 @@ from timeline.journal import preparation, storage, writer
 from timeline.journal.index import list_incidents
 from timeline.journal.journal import Health, Journal, JournalError
 from timeline.journal.storage import TRIGGERS, connect_writer, file_system, missing_triggers
+from timeline.revisions import RevisedEntry
 
 SECRET = "marmalade-4711"
 
@@ -81,7 +83,7 @@ def test_append_only_whatever_way_is_tried(journal: Journal) -> None:
             sqlite3.IntegrityError,
             match=r"append-only|last one plus one|only be purged|written once",
         ):
-            writer.call(lambda db, statement=statement: db.execute(statement)).result()  # type: ignore[misc]  # bound now
+            writer.call(methodcaller("execute", statement)).result()
     assert journal.verify().ok
     assert set(TRIGGERS) <= {
         row[0]
@@ -118,7 +120,7 @@ def test_revisions_change_the_view_and_nothing_else(journal: Journal) -> None:
     assert journal.verify().ok
 
 
-def _line(journal: Journal, identifier: str):  # type: ignore[no-untyped-def]  # test data of any type
+def _line(journal: Journal, identifier: str) -> RevisedEntry:
     return next(line for line in journal.latest() if line.entry.id == identifier)
 
 
@@ -204,7 +206,9 @@ def test_secrets_and_escapes_never_reach_the_disk(
         content = path.read_bytes()
         assert SECRET.encode() not in content
         assert b"\x1b]52" not in content
-    tokens = {entry.data["password"], journal.evidence(entry.evidence[0]).text.split(": ")[1]}  # type: ignore[union-attr]  # it is there, or the test fails
+    blob = journal.evidence(entry.evidence[0])
+    assert blob is not None
+    tokens = {entry.data["password"], blob.text.split(": ")[1]}
     assert len(tokens) == 1
     other = new_journal().append(Draft(kind="note", data={"password": SECRET}))
     assert other.data["password"] not in tokens
@@ -256,7 +260,9 @@ def test_evidence_is_capped_deduplicated_and_can_be_purged(journal: Journal) -> 
     assert blob.text.rstrip().endswith("line 99999 of a long log")
     assert f"{len(log)} bytes were seen" in blob.text
     journal.purge_evidence(blob.sha256, "customer data")
-    assert journal.evidence(blob.sha256).content is None  # type: ignore[union-attr]  # it is there, or the test fails
+    purged = journal.evidence(blob.sha256)
+    assert purged is not None
+    assert purged.content is None
     verification = journal.verify()
     assert verification.ok
     assert verification.purged == 1
@@ -486,8 +492,9 @@ def test_the_words_of_an_entry_are_purged_and_the_chain_holds(
     assert blob.content is None
     for path in journal.path.parent.glob(f"{journal.path.stem}.*"):
         assert b"swordfish" not in path.read_bytes(), path.name
+    assert journal._writer is not None
     with pytest.raises(sqlite3.Error, match="append-only"):
-        journal._writer.call(  # type: ignore[union-attr]  # it is there, or the test fails
+        journal._writer.call(
             lambda db: db.execute("UPDATE entry SET text = '' WHERE seq = ?", [later.seq])
         ).result()
 

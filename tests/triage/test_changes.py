@@ -158,8 +158,8 @@ def test_what_can_only_be_seen_as_it_happens() -> None:
     store, moment = Store(), NOW
     engine = Triage(lambda: moment)
 
-    def write(kind: str, *raw: object) -> None:
-        engine.update(store.apply(kind, [row(kind, r) for r in raw]), store)  # type: ignore[arg-type]  # test data
+    def write(kind: str, *raw: dict[str, Any]) -> None:
+        engine.update(store.apply(kind, [row(kind, r) for r in raw]), store)
 
     node: dict[str, Any] = {
         "metadata": {"name": "n1", "uid": "u", "resourceVersion": "1"},

@@ -43,6 +43,7 @@ def test_critical_stands_above_warnings_of_the_same_age() -> None:
     assert [s.severity for s in symptoms] == sorted(
         (s.severity for s in symptoms), key=lambda s: s.rank
     )
+    assert {s.severity for s in symptoms} == {Severity.CRITICAL, Severity.WARNING}
 
 
 def test_nodes_that_flap_alike_and_share_their_image_are_one_symptom_that_names_it() -> None:

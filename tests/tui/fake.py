@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import dataclasses
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -403,7 +403,7 @@ class FakeInvestigation:
             + "".join(f"  - key{i}: value\n" for i in range(60))
         )
 
-    async def logs(self, query: LogQuery) -> AsyncIterator[Sequence[LogRow]]:
+    async def logs(self, query: LogQuery) -> AsyncGenerator[Sequence[LogRow], None]:
         self.calls.append(("logs", query))
         before = "previous " if query.previous else ""
         for start in range(0, 5 if query.previous else 120, 40):

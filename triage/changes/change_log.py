@@ -16,7 +16,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cluster.kube.managed_fields import data_keys, last_write
-from cluster.kube.objects import ControllerRevision, Deployment, Node, Ref, StatefulSet
+from cluster.kube.objects import (
+    ControllerRevision,
+    Deployment,
+    Node,
+    PartialObject,
+    Ref,
+    StatefulSet,
+)
 from cluster.live.store import Change, Store
 from triage.changes.from_objects import change_fact, object_changes, revised
 from triage.facts.events import EventMemory
@@ -62,16 +69,19 @@ def observed_changes(change: Change, at: datetime) -> Iterator[ChangeFact]:
             )
     elif isinstance(old, Node) and new is None:
         yield change_fact(at, f"node {ref.name} was removed", ref, "node-left")
-    elif change.kind in ("Secret", "ConfigMap") and old is not None and new is not None:
-        # metadata-only rows carry ObjectMeta
-        was_keys, is_keys = data_keys(old.metadata), data_keys(new.metadata)  # type: ignore[arg-type]
+    elif (
+        change.kind in ("Secret", "ConfigMap")
+        and isinstance(old, PartialObject)
+        and isinstance(new, PartialObject)
+    ):
+        was_keys, is_keys = data_keys(old.metadata), data_keys(new.metadata)
         lost = (
             tuple(sorted((was_keys or frozenset()) - (is_keys or frozenset())))
             if was_keys and is_keys is not None
             else ()
         )
         if lost:
-            writer = last_write(new.metadata)  # type: ignore[arg-type]  # as above
+            writer = last_write(new.metadata)
             rule = "secret-written" if change.kind == "Secret" else "configmap-written"
             facts: dict[str, Fact] = {"keys": len(is_keys or ()), "lost": lost}
             if change.kind == "Secret":

@@ -89,8 +89,7 @@ def _same_images(pod: Pod, other: Pod) -> bool:
     mine, theirs = pod.status.container_statuses, other.status.container_statuses
     if len(mine) != len(theirs):
         return False
-    # called for every pod: a generator takes three times as long
-    for one, another in zip(mine, theirs, strict=True):  # noqa: SIM110
+    for one, another in zip(mine, theirs, strict=True):  # noqa: SIM110  # three times as fast
         if one.image_id is not another.image_id:
             return False
     return True

@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 
 from cluster.kube.images import parse
-from cluster.kube.objects import Pod, PodSpec, Service
+from cluster.kube.objects import Ingress, Pod, PodSpec, Service
 from cluster.kube.selectors import service_selects
 from cluster.live.store import Store
 
@@ -107,10 +107,9 @@ def is_backend(service: Service, store: Store) -> bool:
     return any(service.metadata.name in backends(ingress) for ingress in ingresses)
 
 
-def backends(ingress: object) -> set[str]:
+def backends(ingress: Ingress) -> set[str]:
     """Names of the Services that an Ingress leads to."""
-    # typed as object so that screens may pass rows on
-    spec = ingress.spec  # type: ignore[attr-defined]
+    spec = ingress.spec
     names = {
         p.backend.service.name
         for r in spec.rules

@@ -128,23 +128,23 @@ def test_a_database_that_is_full_is_one_symptom() -> None:
     assert loud[0].mechanism == "dependency-failing"
 
 
-def test_its_own_probe_says_so_although_it_is_ready() -> None:
+def probe_says(message: str) -> list[Finding]:
+    """What is told of a ready database whose readiness probe failed with this message."""
     cluster, _ = full_database(0)
     pod = next(r for k, r in cluster.raw if k == "Pod" and r["metadata"]["name"].startswith("cat"))
     name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
-    message = "Readiness probe failed: ERROR 1040 (HY000): Too many connections"
-    cluster.event("Pod", "shop", name, "Unhealthy", message, ago(minutes=1), uid_=uid)
-    (finding,) = told(look(cluster))
+    text = f"Readiness probe failed: {message}"
+    cluster.event("Pod", "shop", name, "Unhealthy", text, ago(minutes=1), uid_=uid)
+    return told(look(cluster))
+
+
+def test_its_own_probe_says_so_although_it_is_ready() -> None:
+    (finding,) = probe_says("ERROR 1040 (HY000): Too many connections")
     assert finding.facts["class"] == "too-many-connections"
 
 
 def test_a_probe_that_is_refused_is_not_another_side() -> None:
-    cluster, _ = full_database(0)
-    pod = next(r for k, r in cluster.raw if k == "Pod" and r["metadata"]["name"].startswith("cat"))
-    name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
-    message = "Readiness probe failed: dial tcp 10.1.0.3:3306: connect: connection refused"
-    cluster.event("Pod", "shop", name, "Unhealthy", message, ago(minutes=1), uid_=uid)
-    assert told(look(cluster)) == []
+    assert probe_says("dial tcp 10.1.0.3:3306: connect: connection refused") == []
 
 
 def test_callers_of_a_service_without_ready_pods_belong_to_it() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from tests.triage.elsewhere.world import World
 
@@ -39,9 +40,9 @@ class Case:
 CASES: list[Case] = []
 
 
-def case(id_: str, **more: object) -> Callable[[Make], Make]:
+def case(id_: str, **more: Any) -> Callable[[Make], Make]:
     def register(make: Make) -> Make:
-        CASES.append(Case(id_, getattr(make, "__name__", id_), make, **more))  # type: ignore[arg-type]  # flags only
+        CASES.append(Case(id_, getattr(make, "__name__", id_), make, **more))
         return make
 
     return register

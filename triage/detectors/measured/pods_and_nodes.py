@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from cluster.kube.objects import Pod, Ref
@@ -280,8 +280,8 @@ def _top(
 ) -> tuple[str, float, str, float, bool, bool]:
     """(owner that uses most CPU, cores, owner that uses most memory, bytes, no CPU limit, no memory
     limit) on a node."""
-    cpu: Counter[Ref] = Counter()
-    mem: Counter[Ref] = Counter()
+    cpu: dict[Ref, float] = defaultdict(float)
+    mem: dict[Ref, float] = defaultdict(float)
     free_cpu: set[Ref] = set()
     free_mem: set[Ref] = set()
     for usage in sample.values if sample is not None else ():
@@ -289,7 +289,7 @@ def _top(
         if pod is None or pod.spec.node_name != node:
             continue
         owner = view.owner(pod)
-        cpu[owner] += usage.cpu_cores or 0  # type: ignore[assignment]  # a Counter of floats
+        cpu[owner] += usage.cpu_cores or 0
         mem[owner] += usage.memory_bytes or 0
         limits = _limits(usage, pod)
         if "cpu" not in limits:

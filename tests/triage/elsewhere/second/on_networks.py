@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from tests.triage.elsewhere.second.ground import cluster
 from tests.triage.elsewhere.second.lab import D, H, Lab, M, Obj, Workload
@@ -337,10 +338,10 @@ def _ingress(
     image: str,
     replicas: int,
     hosts: dict[str, str],
-    **more: object,
+    **more: Any,
 ) -> Workload:
     lab.namespace(namespace)
-    work = lab.deployment(namespace, name, image, replicas, service=False, **more)  # type: ignore[arg-type]  # fields of any type for the generator
+    work = lab.deployment(namespace, name, image, replicas, service=False, **more)
     front = lab.service(
         namespace,
         name,
