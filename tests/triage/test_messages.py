@@ -12,8 +12,18 @@ from hypothesis import strategies as st
 from cluster.kube.event_times import last_time
 from cluster.kube.objects import Event, Ref
 from tests.triage.build import NOW, ago, ts
-from triage.facts import messages
 from triage.facts.events import EventMemory, about
+from triage.facts.messages.control_plane import (
+    _API,
+    _ETCD,
+    _LOOKUP,
+    api_error,
+    etcd_error,
+    lookup_failure,
+    message_signs,
+)
+from triage.facts.messages.scheduler import scheduling
+from triage.facts.messages.volumes import missing_config
 
 
 def event(**raw: object) -> Event:
@@ -132,25 +142,22 @@ ASCII = st.characters(max_codepoint=127)
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    st.from_regex(messages._ETCD, alphabet=ASCII)
-    | st.from_regex(messages._API, alphabet=ASCII)
-    | st.from_regex(messages._LOOKUP, alphabet=ASCII)
+    st.from_regex(_ETCD, alphabet=ASCII)
+    | st.from_regex(_API, alphabet=ASCII)
+    | st.from_regex(_LOOKUP, alphabet=ASCII)
 )
 def test_the_quick_look_at_a_message_misses_nothing(message: str) -> None:
-    assert messages.message_signs(message) == (
-        messages.etcd_error(message),
-        messages.api_error(message),
-        messages.lookup_failure(message),
+    assert message_signs(message) == (
+        etcd_error(message),
+        api_error(message),
+        lookup_failure(message),
     )
 
 
 def test_most_messages_tell_nothing() -> None:
+    assert message_signs("Back-off restarting failed container web in pod web-0_shop(1)") is None
     assert (
-        messages.message_signs("Back-off restarting failed container web in pod web-0_shop(1)")
-        is None
-    )
-    assert (
-        messages.message_signs("unable to ensure pod container exists: something else") is None
+        message_signs("unable to ensure pod container exists: something else") is None
     )  # a hint alone is not enough
 
 
@@ -191,7 +198,7 @@ def test_most_messages_tell_nothing() -> None:
     ],
 )
 def test_scheduler_texts(message: str, causes: list[str], nodes: int) -> None:
-    read = messages.scheduling(message)
+    read = scheduling(message)
     assert ([c for c, _ in read.causes], read.nodes) == (causes, nodes)
 
 
@@ -217,5 +224,5 @@ def test_scheduler_texts(message: str, causes: list[str], nodes: int) -> None:
     ],
 )
 def test_missing_configuration(message: str, expected: tuple[str, ...] | None) -> None:
-    found = messages.missing_config(message, "shop")
+    found = missing_config(message, "shop")
     assert (tuple(found) if found else None) == expected

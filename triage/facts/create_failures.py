@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from triage.facts.messages import quoted
+from triage.facts.messages.wording import quoted
 
 
 class CreateFailure(NamedTuple):

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from cluster.kube.event_times import first_time, last_time, times_observed
 from cluster.kube.kinds import is_namespaced
 from cluster.kube.objects import Event, Ref
-from triage.facts import messages
+from triage.facts.messages.control_plane import MessageSigns, message_signs
 
 _COMBINED = "(combined from similar events): "
 
@@ -106,7 +106,7 @@ class EventMemory:
         self._facts: OrderedDict[str, EventFact] = OrderedDict()
         self._about: dict[Ref, dict[str, EventFact]] = {}
         self._reason: dict[str, dict[str, EventFact]] = {}
-        self._signs: dict[str, messages.MessageSigns] = {}
+        self._signs: dict[str, MessageSigns] = {}
         self._forgot: datetime | None = None
 
     def __len__(self) -> int:
@@ -151,7 +151,7 @@ class EventMemory:
     def all(self) -> Iterator[EventFact]:
         return iter(self._facts.values())
 
-    def with_signs(self) -> Iterator[tuple[EventFact, messages.MessageSigns]]:
+    def with_signs(self) -> Iterator[tuple[EventFact, MessageSigns]]:
         """Events whose messages report etcd, the API server or name look-ups."""
         return ((self._facts[uid], signs) for uid, signs in self._signs.items())
 
@@ -165,7 +165,7 @@ class EventMemory:
         known = self._facts.get(fact.uid)
         if known is None or known.message != fact.message:
             self._signs.pop(fact.uid, None)
-            if (signs := messages.message_signs(fact.message)) is not None:
+            if (signs := message_signs(fact.message)) is not None:
                 self._signs[fact.uid] = signs
         self._facts[fact.uid] = fact
         self._facts.move_to_end(fact.uid)

@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from triage.facts import messages
 from triage.facts.finding import Finding
+from triage.facts.messages.scheduler import scheduling_text
 
 _TELLING = (
     "api-server-unreachable",
@@ -116,7 +116,7 @@ def _title(findings: Sequence[Finding]) -> str:
     where = _where(same)
     if rule == "pod-unschedulable":
         detail = str(facts.get("detail") or "")
-        why = messages.scheduling_text(str(facts.get("cause")), detail)
+        why = scheduling_text(str(facts.get("cause")), detail)
         return f"pods pending: {why}{where}"
     if rule == "pod-sandbox-failed":
         causes = {

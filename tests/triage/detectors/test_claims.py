@@ -9,8 +9,8 @@ import pytest
 
 from tests.triage.build import Cluster, ago, meta, ts
 from tests.triage.situation import background, first, found, look, pending
-from triage.facts import messages
 from triage.facts.finding import Severity
+from triage.facts.messages.volumes import mount_problem
 
 
 def waiting(cluster: Cluster, minutes: int = 20, used: bool = True, **spec: Any) -> dict[str, Any]:
@@ -198,7 +198,7 @@ def test_a_resize_that_waits_for_its_file_system() -> None:
     ],
 )
 def test_a_mount_that_is_refused_says_why(message: str, why: str) -> None:
-    assert messages.mount_problem(message)[0] == why
+    assert mount_problem(message)[0] == why
     cluster = background()
     pod = pending(cluster, "files-0", node="n1")
     pod["spec"]["volumes"] = [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]

@@ -8,7 +8,7 @@ import pytest
 
 from tests.triage.build import Cluster, ago, ts
 from tests.triage.situation import background, first, found
-from triage.facts import messages
+from triage.facts.messages.container_probes import probe_cause
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from triage.facts import messages
 )
 def test_how_a_probe_failed(message: str, cause: int) -> None:
     names = ("refused", "timeout", "status", "protocol", "exec", "other")
-    assert messages.probe_cause(f"Readiness probe failed: {message}") == names[cause]
+    assert probe_cause(f"Readiness probe failed: {message}") == names[cause]
 
 
 def probed(

@@ -14,8 +14,9 @@ from tests.triage.situation import (
     pod_of,
     sure,
 )
-from triage.facts import messages
 from triage.facts.finding import Severity
+from triage.facts.messages.kubelet import sandbox_cause
+from triage.facts.messages.wording import QUOTE, quoted, signature
 
 
 @pytest.mark.parametrize(
@@ -348,7 +349,7 @@ def test_unknown_reasons_of_the_kubelet_are_quoted_and_one_cause_is_one_symptom(
     ],
 )
 def test_who_is_away_when_a_sandbox_fails(message: str, cause: str) -> None:
-    assert messages.sandbox_cause(message) == cause
+    assert sandbox_cause(message) == cause
 
 
 def test_after_a_reboot_pods_that_count_as_running_wait_for_the_network_agent() -> None:
@@ -394,7 +395,7 @@ def test_after_a_reboot_pods_that_count_as_running_wait_for_the_network_agent() 
 
 def test_the_deciding_end_of_a_long_message_is_kept() -> None:
     text = "failed to create container for " + "x y " * 100 + ": cannot allocate memory"
-    assert len(messages.quoted(text)) <= messages.QUOTE + 3
-    assert messages.quoted(text).endswith("cannot allocate memory")
+    assert len(quoted(text)) <= QUOTE + 3
+    assert quoted(text).endswith("cannot allocate memory")
     one, other = "mkdir /a/pod3f69a0b1: no space", "mkdir /a/pod3f69a0b2: no space"
-    assert messages.signature(one) == messages.signature(other)
+    assert signature(one) == signature(other)

@@ -9,10 +9,10 @@ from datetime import timedelta
 
 from cluster.kube.objects import Namespace, Object, ObjectReference, PersistentVolume, Ref
 from triage.detectors.registry import object_detector
-from triage.facts import messages
 from triage.facts.cluster_view import ClusterView, is_finished, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
+from triage.facts.messages.wording import quoted
 from triage.facts.windows import NOTE_AFTER, RECENT
 
 GRACE = timedelta(minutes=10)
@@ -100,7 +100,7 @@ def _stuck(ref: Ref, row: Object, view: ClusterView) -> Iterator[Finding]:
         e for e in view.events.about(ref) if e.type == "Warning" and view.now - e.last <= RECENT
     ]
     why, related = _holder(ref, row, finalizers[0], view)
-    said = f" ({messages.quoted(failed[-1].message)})" if failed else ""
+    said = f" ({quoted(failed[-1].message)})" if failed else ""
     yield make(
         "deletion-stuck",
         ref,

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from cluster.kube.objects import PersistentVolume, PersistentVolumeClaim, Pod
 from cluster.kube.selectors import matches
 from triage.detectors.registry import object_detector
-from triage.facts import messages, quantity
+from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, is_finished, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
+from triage.facts.messages.wording import quoted
 from triage.facts.windows import NOTE_AFTER, READY_GRACE, RECENT
 
 _TOLD = (
@@ -92,7 +93,7 @@ def _cause(
     if found := _CLASS.search(text):
         return "class-missing", f"StorageClass {found[1]} does not exist"
     if reason == "ProvisioningFailed":
-        return "provisioner", f"the provisioner fails: {messages.quoted(text)}"
+        return "provisioner", f"the provisioner fails: {quoted(text)}"
     if reason == "ExternalProvisioning":
         named = _BY.search(text)
         by = f" {named[1]}" if named else ""
@@ -101,7 +102,7 @@ def _cause(
         return "first-consumer", "waits until its pod is scheduled"
     misfits = _misfits(row, view)
     if reason == "VolumeMismatch" and not misfits:
-        return "no-volume", messages.quoted(text)
+        return "no-volume", quoted(text)
     if misfits:
         return "no-volume", f"no volume fits: {'; '.join(misfits[:2])}"
     if not storage_class:
@@ -175,7 +176,7 @@ def resize(row: PersistentVolumeClaim, view: ClusterView) -> Iterator[Finding]:
     size = row.status.capacity.get("storage", "?")
     why = "its file system grows when a pod mounts it again"
     if failed:
-        why = messages.quoted(failed[-1].message)
+        why = quoted(failed[-1].message)
     elif pending.type == "Resizing":
         why = "the driver has not done it"
     yield make(

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from cluster.kube.objects import Lease, Node, Pod, Ref
 from triage.detectors.registry import cluster_detector
-from triage.facts import messages, quantity
+from triage.facts import quantity
 from triage.facts.cluster_view import (
     INSTANCE_TYPE,
     POOL,
@@ -25,6 +25,8 @@ from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, event_evidence, make
 from triage.facts.finding_index import FindingIndex
+from triage.facts.messages.container_probes import probe_cause
+from triage.facts.messages.kubelet import RUNTIMES
 from triage.facts.windows import EDGE, INCIDENT, LEASE_STALE, RECENT
 
 AT_ONCE = timedelta(seconds=90)
@@ -336,7 +338,7 @@ def in_turn(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
             "suspect_no_limits": bool(suspect and suspect[3]),
             "suspect_arrived": arrived[suspect[4]] if suspect else 0,
             "victims": victims,
-            "victim_runtime": any(v in messages.RUNTIMES for v in victims),
+            "victim_runtime": any(v in RUNTIMES for v in victims),
             "victim_kubelet": "kubelet" in victims,
             "oom": oom,
             "reboots": reboots,
@@ -413,7 +415,7 @@ def probes_time_out(view: ClusterView, index: FindingIndex) -> Iterator[Finding]
     slow: dict[str, dict[Ref, list[EventFact]]] = {}
     pods: dict[str, set[Ref]] = {}
     for event in view.events.reasons("Unhealthy", "ProbeError"):
-        if view.now - event.last > EDGE or messages.probe_cause(event.message) != "timeout":
+        if view.now - event.last > EDGE or probe_cause(event.message) != "timeout":
             continue
         pod = view.store.get("Pod", event.about.namespace, event.about.name)
         if not isinstance(pod, Pod) or not pod.spec.node_name:

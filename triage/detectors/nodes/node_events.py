@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 
 from cluster.kube.objects import Node, Pod, Ref
 from triage.detectors.registry import object_detector
-from triage.facts import messages, quantity
+from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, is_finished, ready_status, ref_of, statuses
 from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make, told
+from triage.facts.messages.kubelet import RUNTIMES, oom_victim, runtime_away
 from triage.facts.windows import EDGE, INCIDENT, JOINING, RECENT, TOGETHER
 
 _BAD_EVENTS = frozenset(
@@ -83,17 +84,17 @@ def out_of_memory(node: Node, view: ClusterView) -> Iterator[Finding]:
         if event.reason == "SystemOOM":
             seen.append(event)
         elif event.reason == "OOMKilling":
-            victim = messages.oom_victim(event.message)
+            victim = oom_victim(event.message)
             own = "memory cgroup" in event.message.lower() or _container_oom_near(
                 node, view, event.last
             )
-            if victim in messages.RUNTIMES or victim == "kubelet" or not own:
+            if victim in RUNTIMES or victim == "kubelet" or not own:
                 seen.append(event)
     if not seen:
         return
     last = max(e.last for e in seen)
     first = min(e.first for e in seen)
-    victims = tuple(dict.fromkeys(v for v in (messages.oom_victim(e.message) for e in seen) if v))
+    victims = tuple(dict.fromkeys(v for v in (oom_victim(e.message) for e in seen) if v))
     count = sum(e.count for e in seen)
     is_ready = ready_status(node) == "True"
     fresh = view.within(last, RECENT)
@@ -113,7 +114,7 @@ def out_of_memory(node: Node, view: ClusterView) -> Iterator[Finding]:
             **view.node_facts(node, first),
             "count": count,
             "victims": victims,
-            "victim_runtime": any(v in messages.RUNTIMES for v in victims),
+            "victim_runtime": any(v in RUNTIMES for v in victims),
             "victim_kubelet": "kubelet" in victims,
             "no_limit_owners": _no_limit_owners(node, view),
             "recovered": is_ready,
@@ -134,7 +135,7 @@ def reclaim(node: Node, view: ClusterView) -> Iterator[Finding]:
         elif event.reason == "FreeDiskSpaceFailed" or (
             event.reason in ("ImageGCFailed", "ContainerGCFailed")
             and event.count > 1
-            and not messages.runtime_away(event.message)
+            and not runtime_away(event.message)
         ):
             # one failed collection at the start of a kubelet ("non-existent label docker-images")
             # is usual

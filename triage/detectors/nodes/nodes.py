@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from cluster.kube.managed_fields import last_write
 from cluster.kube.objects import Condition, Node
 from triage.detectors.registry import object_detector
-from triage.facts import messages, quantity
+from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, is_finished, is_virtual, ref_of
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
+from triage.facts.messages.kubelet import node_causes
 from triage.facts.windows import EDGE, INCIDENT, JOINING, LEASE_STALE
 
 _STANDARD = frozenset(
@@ -87,7 +88,7 @@ def ready(node: Node, view: ClusterView) -> Iterator[Finding]:
     created = node.metadata.creation_timestamp
     if created is not None and condition.status == "False" and not view.older(created, JOINING):
         return
-    causes = messages.node_causes(condition.status, condition.reason, condition.message)
+    causes = node_causes(condition.status, condition.reason, condition.message)
     cause = min(causes, key=_CAUSE_ORDER.index)
     since = condition.last_transition_time or created
     leaving = any(t.key.startswith(_LEAVING) for t in node.spec.taints)

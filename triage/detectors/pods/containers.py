@@ -15,12 +15,14 @@ from cluster.kube.objects import (
     Ref,
 )
 from triage.detectors.pods.kubelet_probes import failures, impatience, trouble
-from triage.detectors.pods.starting import missing_config, starting
+from triage.detectors.pods.starting import config_missing, starting
 from triage.detectors.registry import object_detector
-from triage.facts import messages, quantity
+from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, containers, ref_of, statuses
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make
+from triage.facts.messages.kubelet import image_cause
+from triage.facts.messages.wording import quoted, signature
 from triage.facts.windows import EDGE, RECENT
 
 _PULL = frozenset(
@@ -98,9 +100,9 @@ def waiting(pod: Pod, status: ContainerStatus, view: ClusterView) -> Iterator[Fi
             if e.reason in ("Failed", "ErrImageNeverPull", "InspectFailed")
             and "image" in e.message.lower()
         ]
-        telling = [e for e in failed if messages.image_cause(e.message) != "other"]
+        telling = [e for e in failed if image_cause(e.message) != "other"]
         texts = [state.message, *(e.message for e in reversed(telling))]
-        cause = next((c for c in map(messages.image_cause, texts) if c != "other"), "other")
+        cause = next((c for c in map(image_cause, texts) if c != "other"), "other")
         if state.reason == "InvalidImageName":
             cause = "invalid-name"
         image = next((c.image for c in containers(pod.spec) if c.name == status.name), status.image)
@@ -132,7 +134,7 @@ def waiting(pod: Pod, status: ContainerStatus, view: ClusterView) -> Iterator[Fi
         ]
         if events:
             since = events[0].first
-        found = missing_config(
+        found = config_missing(
             pod,
             view,
             state.message,
@@ -145,7 +147,7 @@ def waiting(pod: Pod, status: ContainerStatus, view: ClusterView) -> Iterator[Fi
         yield found or _create_failed(pod, status, text, since, evidence, view)
     elif state.reason not in _STARTING:
         text = f"{state.reason}: {state.message}" if state.message else state.reason
-        text = f"container {status.name} cannot be created: {messages.quoted(text)}"
+        text = f"container {status.name} cannot be created: {quoted(text)}"
         yield _create_failed(pod, status, text, created, evidence, view)
 
 
@@ -172,7 +174,7 @@ def _create_failed(
             **view.pod_facts(pod),
             "reason": state.reason,
             "container": status.name,
-            "message": messages.signature(state.message),
+            "message": signature(state.message),
         },
     )
 

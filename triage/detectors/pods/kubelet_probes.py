@@ -10,16 +10,23 @@ import msgspec
 
 from cluster.kube.objects import Container, Pod, Probe
 from cluster.kube.owners import controller_of
-from triage.facts import messages
 from triage.facts.cluster_view import ClusterView, containers, is_ready
 from triage.facts.events import EventFact
+from triage.facts.messages.container_probes import (
+    probe_answer,
+    probe_cause,
+    probe_port,
+    probe_protocol,
+    probe_status,
+)
+from triage.facts.messages.wording import quoted
 
 _KINDS = {"readiness": "readiness", "liveness": "liveness", "startup": "startup"}
 
 
 class ProbeTrouble(msgspec.Struct, frozen=True):
     """How probes of a pod fail now. `kind` is readiness, liveness, startup or ""; `cause` as
-    `messages.probe_cause`; `text` continues a sentence."""
+    `probe_cause`; `text` continues a sentence."""
 
     kind: str = ""
     cause: str = ""
@@ -44,12 +51,12 @@ def trouble(pod: Pod, failed: Sequence[EventFact]) -> ProbeTrouble:
     if not failed:
         return ProbeTrouble()
     event = failed[-1]
-    cause = messages.probe_cause(event.message)
+    cause = probe_cause(event.message)
     kind = _KINDS.get(event.message.partition(" ")[0].lower(), "")
     container, probe = _asked(pod, event, kind)
     name = f"its {kind} probe" if kind else "its probe"
     target = probe.target if probe is not None else None
-    port = target.port if target is not None else messages.probe_port(event.message)
+    port = target.port if target is not None else probe_port(event.message)
     declared = sorted({p.container_port for c in pod.spec.containers for p in c.ports})
     names = {p.name for c in pod.spec.containers for p in c.ports}
     undeclared = bool(declared) and (
@@ -61,10 +68,10 @@ def trouble(pod: Pod, failed: Sequence[EventFact]) -> ProbeTrouble:
     text = {
         "refused": f"{name} fails: connection refused{where}",
         "timeout": f"{name} fails: timeout{after}{where}",
-        "status": f"{name} fails: status {messages.probe_status(event.message)}{where}",
-        "protocol": f"{name}{where} speaks {messages.probe_protocol(event.message)}",
+        "status": f"{name} fails: status {probe_status(event.message)}{where}",
+        "protocol": f"{name}{where} speaks {probe_protocol(event.message)}",
         "port": f"{name} names port {port}, which container {container} does not have",
-    }.get(cause, f"{name} fails: {messages.quoted(messages.probe_answer(event.message))}")
+    }.get(cause, f"{name} fails: {quoted(probe_answer(event.message))}")
     if undeclared and cause in ("refused", "timeout"):
         text += f", which no container declares (declared: {', '.join(map(str, declared))})"
     return ProbeTrouble(kind, cause, text, undeclared)

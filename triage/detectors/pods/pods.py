@@ -8,11 +8,14 @@ from datetime import datetime, timedelta
 from cluster.kube.objects import Condition, Pod, Ref
 from triage.detectors.pods.kubelet_probes import failures, trouble
 from triage.detectors.registry import object_detector
-from triage.facts import messages, quantity
+from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, is_ready, ref_of, statuses
 from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
+from triage.facts.messages.kubelet import evicted_resource, own_limit
+from triage.facts.messages.scheduler import SCHEDULING_TEXT, scheduling, scheduling_text
+from triage.facts.messages.wording import quoted
 from triage.facts.windows import (
     EDGE,
     NOTE_AFTER,
@@ -99,11 +102,11 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         return
     failed = [e for e in view.events_of(pod) if e.reason == "FailedScheduling"]
     text = failed[-1].message if failed else scheduled.message
-    read = messages.scheduling(text or scheduled.message)
+    read = scheduling(text or scheduled.message)
     causes = tuple(name for name, _ in read.causes)
     cause = causes[0] if causes else "other"
-    said = [messages.scheduling_text(cause, read.detail)]
-    said += [messages.SCHEDULING_TEXT[name] for name in causes[1:]]
+    said = [scheduling_text(cause, read.detail)]
+    said += [SCHEDULING_TEXT[name] for name in causes[1:]]
     counts = ", ".join(
         f"{words} on {count}" if count else words
         for words, (_, count) in zip(said, read.causes, strict=True)
@@ -156,11 +159,11 @@ def ended(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     facts = view.pod_facts(pod)
     evidence = [field_evidence(ref, "status", f"{reason}: {message}", at)]
     if reason == "Evicted":
-        resource = messages.evicted_resource(message)
-        own = messages.own_limit(message)
+        resource = evicted_resource(message)
+        own = own_limit(message)
         why = f": node low on {resource}" if resource else ""
         if own:
-            why = f": it exceeded its own limit of {resource} ({messages.quoted(message)})"
+            why = f": it exceeded its own limit of {resource} ({quoted(message)})"
         yield make(
             "pod-evicted",
             ref,
@@ -226,7 +229,7 @@ def _refused(pod: Pod) -> bool:
 
 
 def _why(reason: str, message: str) -> str:
-    text = messages.quoted(message.removeprefix("Pod was rejected: "))
+    text = quoted(message.removeprefix("Pod was rejected: "))
     return f"{reason}: {text}" if text else reason
 
 

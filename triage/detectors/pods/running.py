@@ -8,10 +8,10 @@ from cluster.kube.durations import words
 from cluster.kube.objects import Pod
 from triage.detectors.pods.pods import condition
 from triage.detectors.registry import object_detector
-from triage.facts import messages
 from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, field_evidence, make
+from triage.facts.messages.wording import quoted
 from triage.facts.windows import READY_GRACE
 
 
@@ -100,7 +100,7 @@ def resize(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         yield make(
             "pod-resize-failed",
             ref,
-            f"{what}{age}: {messages.quoted(found.message or found.reason)}",
+            f"{what}{age}: {quoted(found.message or found.reason)}",
             Severity.INFO if deferred else Severity.WARNING,
             "a resize that the kubelet refuses; one that is deferred is a note",
             since=since,

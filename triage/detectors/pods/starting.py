@@ -7,15 +7,24 @@ from datetime import datetime
 
 from cluster.kube.objects import Pod, Ref
 from triage.detectors.pods.pods import condition
-from triage.facts import messages, quantity
+from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, ref_of, statuses
 from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import as_young, event_evidence, field_evidence, make
+from triage.facts.messages.kubelet import agent_away, sandbox_cause
+from triage.facts.messages.volumes import (
+    MissingConfig,
+    missing_config,
+    mount_problem,
+    volume_cause,
+    volume_name,
+)
+from triage.facts.messages.wording import quoted, signature
 from triage.facts.windows import NOTE_AFTER, PULL_GRACE, RECENT, RETRY_GRACE, START_GRACE
 
 
-def missing_config(
+def config_missing(
     pod: Pod,
     view: ClusterView,
     message: str,
@@ -26,14 +35,12 @@ def missing_config(
 ) -> Finding | None:
     """A Secret, ConfigMap or key that a message misses, as a finding."""
     namespace = pod.metadata.namespace
-    found = messages.missing_config(message, namespace)
+    found = missing_config(message, namespace)
     if found is None:
         return None
     name = found.name
     if not name:
-        volume = next(
-            (v for v in pod.spec.volumes if v.name == messages.volume_name(message)), None
-        )
+        volume = next((v for v in pod.spec.volumes if v.name == volume_name(message)), None)
         if volume is not None and volume.secret is not None:
             name = volume.secret.secret_name
         elif volume is not None and volume.config_map is not None:
@@ -160,7 +167,7 @@ def _unknown_failure(pod: Pod, events: list[EventFact], view: ClusterView) -> Fi
     return make(
         "pod-container-create-failed",
         ref_of(pod),
-        f"does not start: {messages.quoted(f'{event.reason}: {event.message}')}",
+        f"does not start: {quoted(f'{event.reason}: {event.message}')}",
         Severity.WARNING,
         "the pod cannot start",
         since=event.first,
@@ -172,7 +179,7 @@ def _unknown_failure(pod: Pod, events: list[EventFact], view: ClusterView) -> Fi
             **view.pod_facts(pod),
             "reason": event.reason,
             "container": "",
-            "message": messages.signature(event.message),
+            "message": signature(event.message),
         },
     )
 
@@ -227,15 +234,15 @@ def _absent(pod: Pod, view: ClusterView, since: datetime) -> Iterator[Finding]:
 
 def _start_failures(pod: Pod, events: list[EventFact], view: ClusterView) -> Iterator[Finding]:
     sandbox: dict[str, list[EventFact]] = {}
-    config: dict[messages.MissingConfig, list[EventFact]] = {}
+    config: dict[MissingConfig, list[EventFact]] = {}
     volumes: list[EventFact] = []
     for event in events:
         if event.reason in ("FailedCreatePodSandBox", "FailedCreatePodSandbox"):
-            sandbox.setdefault(messages.sandbox_cause(event.message), []).append(event)
+            sandbox.setdefault(sandbox_cause(event.message), []).append(event)
         elif event.reason == "NetworkNotReady":
             sandbox.setdefault("cni-not-ready", []).append(event)
         elif event.reason in ("FailedMount", "FailedAttachVolume", "FailedMapVolume"):
-            missing = messages.missing_config(event.message, pod.metadata.namespace)
+            missing = missing_config(event.message, pod.metadata.namespace)
             if missing is not None:
                 config.setdefault(missing, []).append(event)
             elif (
@@ -244,7 +251,7 @@ def _start_failures(pod: Pod, events: list[EventFact], view: ClusterView) -> Ite
                 volumes.append(event)
     for _, group in sorted(config.items()):
         evidence = [event_evidence(group[-1])]
-        found = missing_config(
+        found = config_missing(
             pod,
             view,
             group[-1].message,
@@ -275,7 +282,7 @@ def _start_failures(pod: Pod, events: list[EventFact], view: ClusterView) -> Ite
             "pod-sandbox-failed",
             ref,
             f"its sandbox cannot be created on {pod.spec.node_name}: {_SANDBOX_TEXT[cause]} "
-            f"({messages.quoted(group[-1].message)})",
+            f"({quoted(group[-1].message)})",
             Severity.WARNING,
             "the pod cannot start",
             since=every[0].first,
@@ -285,7 +292,7 @@ def _start_failures(pod: Pod, events: list[EventFact], view: ClusterView) -> Ite
             facts={
                 **view.pod_facts(pod),
                 "cause": cause,
-                "agent_away": any(messages.agent_away(e.message) for e in group),
+                "agent_away": any(agent_away(e.message) for e in group),
                 "new_node": _is_new(pod, view),
             },
         )
@@ -316,10 +323,10 @@ def _volume(pod: Pod, events: list[EventFact], view: ClusterView) -> Finding:
     order = ("multi-attach", "attach-limit", "attach", "mount", "timeout", "other")
     by_cause: dict[str, list[EventFact]] = {}
     for event in events:
-        by_cause.setdefault(messages.volume_cause(event.reason, event.message), []).append(event)
+        by_cause.setdefault(volume_cause(event.reason, event.message), []).append(event)
     cause = next(c for c in order if c in by_cause)
     group = by_cause[cause]
-    volume = next((v for v in (messages.volume_name(e.message) for e in group) if v), "")
+    volume = next((v for v in (volume_name(e.message) for e in group) if v), "")
     claim = driver = ""
     related: list[Ref] = []
     for spec in pod.spec.volumes:
@@ -336,7 +343,7 @@ def _volume(pod: Pod, events: list[EventFact], view: ClusterView) -> Finding:
                 related.append(Ref("PersistentVolume", "", bound))
                 driver = pv.spec.csi.driver if pv.spec.csi else ""
             break
-    why, words = messages.mount_problem(group[-1].message)
+    why, words = mount_problem(group[-1].message)
     facts: dict[str, Fact] = {
         **view.pod_facts(pod),
         "cause": cause,
@@ -352,7 +359,7 @@ def _volume(pod: Pod, events: list[EventFact], view: ClusterView) -> Finding:
         "mount": "cannot be mounted",
         "timeout": "is not attached or mounted in time",
     }.get(cause, "cannot be mounted")
-    said = messages.quoted(group[-1].message)
+    said = quoted(group[-1].message)
     if words and cause in ("mount", "other"):
         said = f"{words} ({said})"
     return make(

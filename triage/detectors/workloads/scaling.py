@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from cluster.kube.objects import HorizontalPodAutoscaler, PodDisruptionBudget, Ref, ResourceQuota
 from cluster.kube.selectors import matches
 from triage.detectors.registry import object_detector
-from triage.facts import messages
 from triage.facts.cluster_view import ClusterView, is_finished, ref_of
 from triage.facts.create_failures import exceeded
 from triage.facts.finding import Finding, Severity, SinceSource
@@ -17,6 +16,7 @@ from triage.facts.finding_builder import (
     make,
     told,
 )
+from triage.facts.messages.wording import quoted
 from triage.facts.windows import EDGE, NOTE_AFTER, READY_GRACE
 
 
@@ -61,7 +61,7 @@ def autoscaler(row: HorizontalPodAutoscaler, view: ClusterView) -> Iterator[Find
             why = (
                 f"its target {target.kind} {target.name} does not exist"
                 if gone
-                else f"{condition.reason}: {messages.quoted(condition.message)}"
+                else f"{condition.reason}: {quoted(condition.message)}"
             )
             yield make(
                 "hpa-cannot-scale",

@@ -11,12 +11,13 @@ from cluster.kube.objects import Deployment, Job, Node, Pod, Ref, ReplicaSet, St
 from cluster.kube.owners import controller_of
 from triage.detectors.registry import object_detector
 from triage.detectors.workloads.batch import is_done
-from triage.facts import messages, quantity, roles
+from triage.facts import quantity, roles
 from triage.facts.cluster_view import ZONE, ClusterView, is_finished, is_ready, label, ref_of
 from triage.facts.create_failures import create_failure
 from triage.facts.events import EventFact
 from triage.facts.finding import Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
+from triage.facts.messages.container_probes import probe_cause
 from triage.facts.placement import eligible, fits
 from triage.facts.windows import EDGE, INCIDENT, READY_GRACE, ROLLOUT_GRACE
 
@@ -437,7 +438,7 @@ def _stopped_listening(
         ref = event.about
         if ref.namespace != sets[0].metadata.namespace or rollout is None or event.last < rollout:
             continue
-        if messages.probe_cause(event.message) != "refused":
+        if probe_cause(event.message) != "refused":
             continue
         pod = view.store.get(*ref)
         if isinstance(pod, Pod):

@@ -1,0 +1,32 @@
+"""Messages as a claim quotes them, and what they have in common."""
+
+from __future__ import annotations
+
+import re
+
+_RPC = re.compile(r"(?:rpc error: )?code = \w+ desc = ")
+
+
+_LONG_ID = re.compile(r"\b[0-9a-f]{16,}\b")
+
+
+_VARYING = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8,}(?:-[0-9a-f]{4,})*|\d+|\"[^\"]*\"|'[^']*'|/\S+")
+
+
+QUOTE = 180
+"""Characters of a message that a claim quotes."""
+
+
+def quoted(message: str) -> str:
+    """A message in one line, without the wrappers of RPCs and long ids. Of a long one the middle is
+    left out: the beginning says what failed, the end why."""
+    text = " ".join(_LONG_ID.sub("…", _RPC.sub("", message)).split())
+    if len(text) <= QUOTE:
+        return text
+    return f"{text[: QUOTE // 2].rstrip()} … {text[-QUOTE // 2 :].lstrip()}"
+
+
+def signature(message: str) -> str:
+    """A message without what varies from object to object (numbers, hashes, quoted names, paths):
+    the same for one cause."""
+    return " ".join(_VARYING.sub("*", _RPC.sub("", message)).split())[:QUOTE]
