@@ -11,16 +11,12 @@ import pytest
 
 from actions import catalogue, gate
 from actions.context import ActionContext
-from actions.parameters import workload
 from actions.plan import ActionPlan, Change, Outcome
 from actions.planning import VALID_S, confirmation, looks_like_production
 from cluster.api.mode import Mode
 from cluster.errors import ApiError, Forbidden, OutcomeUnknown, Refused, ServerError, Unreachable
-from cluster.kube.objects import Ref
 from tests.actions.fake import FakeApi, FakeJournal
-from tests.actions.scenarios import SCENARIOS, job
-from tests.actions.scenarios import pod as web_pod
-from tests.probes.cells import meta, node, pod
+from tests.probes.cells import node
 
 NODE = "/api/v1/nodes/node-2"
 
@@ -232,81 +228,6 @@ async def test_an_unknown_action_names_those_that_exist() -> None:
         await planned(api(), action="explode")
 
 
-# ---- cordon
-
-DEPLOYMENT = {"kind": "Deployment", "name": "web", "controller": True}
-
-
-@pytest.mark.parametrize(
-    ("nodes", "word"),
-    [
-        ((node("node-2"),), "too few"),
-        ((node("node-2"), node("node-1", ready=False)), "too few"),
-        (
-            (
-                node("node-2"),
-                node("node-1"),
-                node("node-3", unschedulable=True),
-                node("node-4", ready=False),
-            ),
-            "too few",
-        ),
-        ((node("node-2", unschedulable=True), node("node-1")), "already"),
-        ((node("node-1"),), "does not exist"),
-        (
-            (
-                node("node-2"),
-                node(
-                    "node-1",
-                    taints=(
-                        {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"},
-                    ),
-                ),
-            ),
-            "too few",
-        ),
-    ],
-)
-async def test_cordon_refuses(nodes: tuple[dict[str, Any], ...], word: str) -> None:
-    plan, _ = await planned(FakeApi(list(nodes)))
-    assert word in plan.refused
-
-
-async def test_cordon_shows_what_is_there() -> None:
-    rows = [
-        node("node-1"),
-        node("node-2"),
-        {"kind": "ReplicaSet", "metadata": meta("web-1", "shop", ownerReferences=[DEPLOYMENT])},
-        pod("web-1-x", "shop", "node-2", owner=("ReplicaSet", "web-1")),
-        pod("agent-x", "kube-system", "node-2", owner=("DaemonSet", "agent")),
-        pod("waiting", "shop", "", phase="Pending"),
-    ]
-    plan, _ = await planned(FakeApi(rows))
-    text = " ".join(plan.blast.lines)
-    assert "2 pods stay on node-2, 1 of them from DaemonSets" in text
-    assert "Only replica there: Deployment shop/web" in text
-    assert any("1 pods wait" in w for w in plan.warnings)
-    assert "spec.unschedulable: false -> true" in plan.change.summary
-    assert plan.undo is not None
-    assert plan.undo.kubectl == "kubectl uncordon node-2"
-
-
-async def test_uncordon_says_who_cordoned_and_that_the_node_is_not_ready() -> None:
-    document = node("node-2", unschedulable=True, ready=False)
-    document["metadata"]["managedFields"] = [
-        {
-            "manager": "kubectl-cordon",
-            "operation": "Update",
-            "time": "2026-11-19T01:00:00Z",
-            "fieldsV1": {"f:spec": {"f:unschedulable": {}}},
-        }
-    ]
-    plan, _ = await planned(FakeApi([document, node("node-1")]), action="uncordon")
-    assert plan.refused == ""
-    assert any("kubectl-cordon at 2026-11-19 01:00 UTC" in w for w in plan.warnings)
-    assert any("not start until it is Ready" in w for w in plan.warnings)
-
-
 # ---- the set of targets
 
 
@@ -393,97 +314,6 @@ async def test_a_webhook_without_dry_run_is_no_refusal() -> None:
     plan, _ = await planned(fake)
     assert plan.refused == ""
     assert plan.dry_run_ok is None
-
-
-# ---- undo
-
-
-async def test_undo_restores_what_the_record_holds() -> None:
-    fake, journal = api(), FakeJournal()
-    fake.recorded = journal.recorded
-    plan, context = await planned(fake)
-    await catalogue.run(plan, "node-2", context, journal)
-    undo = await catalogue.plan("undo", context, {"change": "any"})
-    assert undo.refused == ""
-    result = await catalogue.run(undo, undo.confirmation, context, FakeJournal())
-    assert result.outcome is Outcome.DONE
-    assert not fake.paths[NODE]["spec"]["unschedulable"]
-
-
-@pytest.mark.parametrize(
-    ("meanwhile", "word"),
-    [
-        (lambda fake: recreate(fake), "created again since"),
-        (lambda fake: fake.drop(NODE), "does not exist"),
-        (lambda fake: fake.put(node("node-2")), "nothing to undo"),
-    ],
-)
-async def test_undo_touches_only_what_is_as_it_was_left(meanwhile: Any, word: str) -> None:
-    fake, journal = api(), FakeJournal()
-    fake.recorded = journal.recorded
-    plan, context = await planned(fake)
-    await catalogue.run(plan, "node-2", context, journal)
-    meanwhile(fake)
-    undo = await catalogue.plan("undo", context, {"change": "any"})
-    assert word in undo.refused
-    assert len(fake.sent) == 1
-
-
-async def test_undo_refuses_another_cluster_and_an_unknown_change() -> None:
-    fake = api()
-    context = fake.context()
-    assert "has no change" in (await catalogue.plan("undo", context, {"change": "x"})).refused
-    fake.recorded = lambda _: {"server": "https://other:6443", "targets": []}
-    assert "not on this cluster" in (await catalogue.plan("undo", context, {"change": "x"})).refused
-
-
-# ---- what a runbook asks for
-
-
-@pytest.mark.parametrize(
-    "text", ["deployment/shop/web", "shop/deployment/web", "shop/Deployment/web"]
-)
-def test_a_workload_is_written_in_either_order(text: str) -> None:
-    assert workload("Deployment").parse(text) == Ref("Deployment", "shop", "web")
-
-
-@pytest.mark.parametrize("text", ["web", "deployment/web", "shop/cronjob/web", "a/deployment/b/c"])
-def test_another_form_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="KIND/NAMESPACE/NAME"):
-        workload("Deployment").parse(text)
-
-
-async def test_surplus_jobs_are_deleted_in_batches_the_oldest_first() -> None:
-    jobs = [job(f"j-{n}", finished=False, created=f"2026-11-2{n}T01:00:00Z") for n in range(4)]
-    arguments = {"namespace": "shop", "selector": "app=web", "which": "running", "most": "2"}
-    plan = await catalogue.plan("delete-jobs", FakeApi(jobs).context(), arguments)
-    assert [target.ref.name for target in plan.targets] == ["j-1", "j-0"]
-    assert "the 2 newest stay" in plan.change.summary
-
-
-@pytest.mark.parametrize(("where", "refused"), [("node-9", ""), ("node-1", "is Ready")])
-async def test_a_stuck_deletion_is_forced_only_when_the_node_is_lost(
-    where: str, refused: str
-) -> None:
-    stuck = web_pod("web-2-a", where, deletionTimestamp="2026-11-21T02:00:00Z")
-    there = FakeApi([node("node-1"), stuck]).context()
-    plan = await catalogue.plan("delete-pod", there, {"pod": "shop/web-2-a"})
-    assert "grace=0 forces it" in plan.refused
-    plan = await catalogue.plan("delete-pod", there, {"pod": "shop/web-2-a", "grace": "0"})
-    assert refused in plan.refused
-    assert bool(plan.refused) is bool(refused)
-
-
-async def test_a_pod_that_leaves_during_a_drain_is_no_failure() -> None:
-    scenario = SCENARIOS["drain"]
-    fake, journal = FakeApi(scenario.objects), FakeJournal()
-    context = fake.context()
-    plan = await catalogue.plan("drain", context, scenario.arguments)
-    fake.drop(plan.targets[-1].path)
-    result = await catalogue.run(plan, plan.confirmation, context, journal)
-    assert result.outcome is Outcome.DONE, result.sentence
-    assert result.targets[-1].sentence == "it had left already"
-    assert len(journal.finished) == len(plan.targets)
 
 
 # ---- while the record stands beside its file

@@ -1,0 +1,240 @@
+"""Runbooks by findings: what makes a match confident, raises it, lowers it, or is missing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.kube.objects import Ref
+from runbooks.evidence import fits, judge
+from runbooks.loader import Library
+from runbooks.matcher import Matcher
+from runbooks.parse import parse
+from triage.facts.finding import (
+    ChangeFact,
+    Finding,
+    Report,
+    Severity,
+    SharedAttribute,
+    SinceSource,
+    Symptom,
+)
+
+MATCHER = Matcher(Library())
+AT = datetime(2026, 11, 21, 3, 2, tzinfo=UTC)
+
+
+def finding(rule: str, name: str = "n1", kind: str = "Node", **facts: Any) -> Finding:
+    return Finding(
+        f"{rule}:{kind}//{name}",
+        rule,
+        Ref(kind, "", name),
+        f"{rule} on {name}",
+        Severity.CRITICAL,
+        "r",
+        AT,
+        SinceSource.EVENT,
+        (),
+        facts,
+    )
+
+
+BOOK, _ = parse(
+    """---
+id: b
+title: B
+match:
+  strong:
+    - {finding: oom, where: {count: ">=2"}, step: look, text: Memory ran out}
+    - text: Both
+      all:
+        - {finding: left}
+        - any: [{finding: right}, {finding: other}]
+  support:
+    - {finding: hot, text: Hot, step: look}
+    - {change: rollout, within: 1h, text: Rolled out}
+    - {shared: node, text: One node}
+    - {finding: restart, count: 2, same: node, text: Restarts together}
+  refute:
+    - {finding: reboot, text: Rebooted}
+---
+# B
+""",
+    Path("b.md"),
+)
+
+
+def symptom(
+    *findings: Finding,
+    changes: tuple[ChangeFact, ...] = (),
+    shared: tuple[SharedAttribute, ...] = (),
+) -> Symptom:
+    return Symptom(
+        "s1",
+        "t",
+        Severity.CRITICAL,
+        AT,
+        tuple(one.object for one in findings),
+        findings,
+        shared,
+        changes,
+    )
+
+
+def report(*symptoms: Symptom) -> Report:
+    found = tuple(one for item in symptoms for one in item.findings)
+    return Report(
+        AT, True, (), symptoms, found, tuple(change for item in symptoms for change in item.changes)
+    )
+
+
+def test_a_strong_condition_makes_it_confident_and_support_raises_it() -> None:
+    assert BOOK is not None
+    strong = judge(BOOK, symptom(finding("oom", count=4)))
+    assert (strong.score, strong.confident) == (0.7, True)
+    assert strong.for_[0].text == "Memory ran out: oom on n1"
+    assert strong.for_[0].findings == ("oom:Node//n1",)
+    assert ("Hot", "look") in [(reason.text, reason.step) for reason in strong.missing]
+    shared = (SharedAttribute("node", "n1", (7, 7), (0, 41), 0.001),)
+    change = ChangeFact(
+        AT - timedelta(minutes=10), "rollout of x", Ref("Deployment", "a", "x"), "rollout"
+    )
+    more = judge(
+        BOOK, symptom(finding("oom", count=4), finding("hot"), changes=(change,), shared=shared)
+    )
+    assert more.score > strong.score
+    assert [reason.text.split(":")[0] for reason in more.for_] == [
+        "Memory ran out",
+        "Hot",
+        "Rolled out",
+        "One node",
+    ]
+
+
+def test_without_a_strong_condition_it_is_only_worth_ruling_out() -> None:
+    assert BOOK is not None
+    weak = judge(BOOK, symptom(finding("hot"), finding("oom", count=1)))
+    assert not weak.confident
+    assert 0 < weak.score <= 0.4
+
+
+def test_refutation_is_shown_and_lowers() -> None:
+    assert BOOK is not None
+    refuted = judge(BOOK, symptom(finding("oom", count=4), finding("reboot")))
+    assert not refuted.confident
+    assert [reason.text for reason in refuted.against] == ["Rebooted: reboot on n1"]
+
+
+def test_old_changes_do_not_count() -> None:
+    assert BOOK is not None
+    old = ChangeFact(
+        AT - timedelta(hours=3), "rollout of x", Ref("Deployment", "a", "x"), "rollout"
+    )
+    assert len(judge(BOOK, symptom(finding("oom", count=4), changes=(old,))).for_) == 1
+
+
+def test_all_needs_all_and_one_of_them_here() -> None:
+    assert BOOK is not None
+    assert not judge(BOOK, symptom(finding("left"))).confident
+    assert judge(BOOK, symptom(finding("left"), finding("other"))).confident
+    here, there = symptom(finding("left")), symptom(finding("right", "n2"))
+    assert judge(BOOK, here, report(here, there)).confident, (
+        "the second part may be elsewhere in the cluster"
+    )
+    away = symptom(finding("hot"))
+    assert not judge(BOOK, away, report(away, here, there)).confident
+
+
+def test_same_counts_the_largest_group() -> None:
+    assert BOOK is not None
+    apart = judge(
+        BOOK, symptom(finding("restart", "p1", node="a"), finding("restart", "p2", node="b"))
+    )
+    assert apart.for_ == ()
+    together = judge(
+        BOOK,
+        symptom(
+            finding("restart", "p1", node="a"),
+            finding("restart", "p2", node="a"),
+            finding("restart", "p3", node="b"),
+        ),
+    )
+    assert len(together.for_[0].findings) == 2
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fact", "good"),
+    [
+        ("x", "x", True),
+        ("x", "y", False),
+        (["x", "y"], "y", True),
+        (">=3", 3, True),
+        (">=3", 2, False),
+        ("<3", 2.5, True),
+        (">=1", True, False),
+        ("~^do", "Docker", True),
+        ("!x", "y", True),
+        ("!x", None, False),
+        (True, True, True),
+        (True, 1, False),
+        (False, False, True),
+        ("present", "", False),
+        ("present", ("a",), True),
+        ("a", ("b", "a"), True),
+        (3, 3, True),
+        ("present", None, False),
+    ],
+)
+def test_facts(wanted: Any, fact: Any, good: bool) -> None:
+    assert fits(wanted, fact) is good
+
+
+def test_words_and_evidence_together() -> None:
+    seen = report(
+        symptom(
+            finding(
+                "node-system-oom",
+                count=4,
+                victim_runtime=False,
+                victim_kubelet=False,
+                no_limit_owners=("Deployment logging/elastalert",),
+            )
+        )
+    )
+    alone = MATCHER.match("", seen)
+    assert alone[0].id == "nodes-notready-system-oom"
+    assert alone[0].confident
+    words = MATCHER.match("nodes go NotReady one after another", seen)
+    without = MATCHER.match("nodes go NotReady one after another", None)
+    assert words[0].id == without[0].id == "nodes-notready-system-oom"
+    assert words[0].score > without[0].score
+    assert MATCHER.match("", None) == []
+    other = MATCHER.match("kubelet memory leak", seen)
+    assert other[0].id == "kubelet-memory-leak", "what the human says comes first"
+
+
+def test_a_healthy_cluster_matches_nothing() -> None:
+    assert MATCHER.match("", report()) == []
+
+
+def test_alternatives_that_one_step_tells_are_not_missing() -> None:
+    book, _ = parse(
+        """---
+id: b
+title: B
+match:
+  strong:
+    - {finding: oom, step: look, text: Memory ran out}
+    - {finding: left, step: look, text: Another sign of the same}
+    - {finding: hot, step: other, text: Something else}
+---
+# B
+""",
+        Path("b.md"),
+    )
+    assert book is not None
+    found = judge(book, symptom(finding("oom")))
+    assert [reason.text for reason in found.missing] == ["Something else"]
