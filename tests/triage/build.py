@@ -185,6 +185,22 @@ class Cluster:
             },
         )
 
+    def pod_event(
+        self, pod: dict[str, Any], reason: str, message: str, *times: datetime, **more: Any
+    ) -> None:
+        """An event of exactly this pod; `times`: the last, and the first where it is another."""
+        about = pod["metadata"]
+        self.event(
+            "Pod",
+            about["namespace"],
+            about["name"],
+            reason,
+            message,
+            *times,
+            uid_=about["uid"],
+            **more,
+        )
+
     def deployment(
         self,
         name: str,

@@ -204,10 +204,8 @@ def old_crash_loop(cluster: Cluster, name: str, days: float) -> None:
             "finishedAt": ts(ago(minutes=3)),
         },
     )
-    cluster.event(
-        "Pod",
-        "sandbox",
-        work["pods"][0]["metadata"]["name"],
+    cluster.pod_event(
+        work["pods"][0],
         "BackOff",
         "Back-off restarting failed container app in pod",
         ago(minutes=1),

@@ -163,10 +163,8 @@ def test_healthy_but_busy_cluster_gives_no_warning() -> None:
     rolling = cluster.deployment("fresh", "shop", replicas=3, created=ago(seconds=50))
     for pod in rolling["pods"]:
         cluster.waiting(pod, "ContainerCreating")
-        cluster.event(
-            "Pod",
-            "shop",
-            pod["metadata"]["name"],
+        cluster.pod_event(
+            pod,
             "FailedMount",
             'MountVolume.SetUp failed for volume "kube-api-access" : object '
             '"shop"/"kube-root-ca.crt" not registered',

@@ -27,16 +27,13 @@ def secret_missing(cluster: Cluster, seconds: int) -> None:
 
 
 def event(cluster: Cluster, raw: dict[str, Any], reason: str, text: str, age: int) -> None:
-    cluster.event(
-        "Pod",
-        "shop",
-        raw["metadata"]["name"],
+    cluster.pod_event(
+        raw,
         reason,
         text,
         ago(seconds=2),
         first=ago(seconds=age),
         count=5,
-        uid_=raw["metadata"]["uid"],
     )
 
 

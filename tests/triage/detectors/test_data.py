@@ -128,19 +128,15 @@ def test_volume_that_another_node_holds() -> None:
         },
     )
     cluster.waiting(pod, "ContainerCreating")
-    cluster.event(
-        "Pod",
-        "shop",
-        pod["metadata"]["name"],
+    cluster.pod_event(
+        pod,
         "FailedAttachVolume",
         'Multi-Attach error for volume "pvc-1" Volume is already exclusively attached to one node '
         "and can't be attached to another",
         ago(minutes=8),
     )
-    cluster.event(
-        "Pod",
-        "shop",
-        pod["metadata"]["name"],
+    cluster.pod_event(
+        pod,
         "FailedMount",
         "Unable to attach or mount volumes: unmounted volumes=[data], unattached volumes=[data]: "
         "timed out waiting for the condition",

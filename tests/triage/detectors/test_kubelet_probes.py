@@ -42,16 +42,13 @@ def probed(
         if condition["type"] == "Ready":
             condition.update(status="False", lastTransitionTime=ts(ago(hours=2)))
     pod["status"]["containerStatuses"][0]["ready"] = False
-    cluster.event(
-        "Pod",
-        "shop",
-        pod["metadata"]["name"],
+    cluster.pod_event(
+        pod,
         "Unhealthy",
         f"{kind.capitalize()} probe failed: {message}",
         ago(seconds=5),
         first=ago(hours=2),
         count=700,
-        uid_=pod["metadata"]["uid"],
     )
     return cluster
 
@@ -97,17 +94,14 @@ def killed(period: int) -> Cluster:
         phase="Running",
         last={"exitCode": 137, "reason": "Error", "finishedAt": ts(ago(minutes=2))},
     )
-    cluster.event(
-        "Pod",
-        "shop",
-        pods[0]["metadata"]["name"],
+    cluster.pod_event(
+        pods[0],
         "Killing",
         "Container app failed liveness probe, will be restarted",
         ago(minutes=2),
         first=ago(minutes=20),
         count=6,
         type_="Normal",
-        uid_=pods[0]["metadata"]["uid"],
     )
     running = pods[1]["status"]["containerStatuses"][0]["state"]["running"]
     running["startedAt"] = ts(ago(hours=1, seconds=60))

@@ -151,10 +151,8 @@ def test_runtime_crash_restarts_pods_of_many_owners_on_one_node() -> None:
         cluster.ended(
             pod, ago(minutes=12, seconds=number * 7), code=255, reason="ContainerStatusUnknown"
         )
-        cluster.event(
-            "Pod",
-            pod["metadata"]["namespace"],
-            pod["metadata"]["name"],
+        cluster.pod_event(
+            pod,
             "SandboxChanged",
             "Pod sandbox changed, it will be killed and re-created.",
             ago(minutes=11),

@@ -98,15 +98,12 @@ def test_not_ready_and_why() -> None:
         'Readiness probe failed: Get "http://10.1.0.9:80/": dial tcp 10.1.0.9:80: connect: '
         "connection refused"
     )
-    cluster.event(
-        "Pod",
-        "shop",
-        pod["metadata"]["name"],
+    cluster.pod_event(
+        pod,
         "Unhealthy",
         text,
         ago(seconds=30),
         count=40,
-        uid_=pod["metadata"]["uid"],
     )
     assert about(look(cluster), "pod-not-ready", "odd").facts["probe"] == "refused"
 
@@ -252,10 +249,8 @@ def test_a_kill_by_a_liveness_probe_is_told_once() -> None:
     work = cluster.deployment("solo", "shop", replicas=1, created=ago(days=30))
     pod = work["pods"][0]
     cluster.ended(pod, ago(minutes=4), code=137, restarts=4)
-    cluster.event(
-        "Pod",
-        "shop",
-        pod["metadata"]["name"],
+    cluster.pod_event(
+        pod,
         "Killing",
         "Container app failed liveness probe, will be restarted",
         ago(minutes=4, seconds=20),

@@ -149,10 +149,8 @@ def test_sandboxes_that_fail(message: str, cause: str) -> None:
     for number in range(4):
         raw = cluster.deployment(f"more{number}", "shop", replicas=1, created=ago(minutes=9))
         cluster.waiting(raw["pods"][0], "ContainerCreating")
-        cluster.event(
-            "Pod",
-            "shop",
-            raw["pods"][0]["metadata"]["name"],
+        cluster.pod_event(
+            raw["pods"][0],
             "FailedCreatePodSandBox",
             f"Failed to create pod sandbox: rpc error: code = Unknown desc = {message}",
             ago(seconds=50),
@@ -160,10 +158,8 @@ def test_sandboxes_that_fail(message: str, cause: str) -> None:
             count=12,
         )
         # a later Normal event must not hide the cause
-        cluster.event(
-            "Pod",
-            "shop",
-            raw["pods"][0]["metadata"]["name"],
+        cluster.pod_event(
+            raw["pods"][0],
             "SandboxChanged",
             "Pod sandbox changed, it will be killed and re-created.",
             ago(seconds=20),
@@ -307,10 +303,8 @@ def test_unknown_reasons_of_the_kubelet_are_quoted_and_one_cause_is_one_symptom(
         cluster.waiting(pod, "ContainerCreating")
         pod["status"]["conditions"][0]["lastTransitionTime"] = ts(ago(minutes=14))
         work["status"].update(readyReplicas=0, availableReplicas=0)
-        cluster.event(
-            "Pod",
-            "shop",
-            pod["metadata"]["name"],
+        cluster.pod_event(
+            pod,
             "FailedCreatePodContainer",
             "unable to ensure pod container exists: failed to create container for [kubepods "
             f"burstable pod3f{len(name)}9] : mkdir /sys/fs/cgroup/memory/kubepods/burstable/"
@@ -373,10 +367,8 @@ def test_after_a_reboot_pods_that_count_as_running_wait_for_the_network_agent() 
                 }
             },
         )
-        cluster.event(
-            "Pod",
-            "shop",
-            pod["metadata"]["name"],
+        cluster.pod_event(
+            pod,
             "FailedCreatePodSandBox",
             "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup "
             'network for sandbox "1f": plugin type="calico" failed (add): stat '
