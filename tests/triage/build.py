@@ -186,9 +186,15 @@ class Cluster:
         )
 
     def pod_event(
-        self, pod: dict[str, Any], reason: str, message: str, *times: datetime, **more: Any
+        self,
+        pod: dict[str, Any],
+        reason: str,
+        message: str,
+        last: datetime,
+        first: datetime | None = None,
+        **more: Any,
     ) -> None:
-        """An event of exactly this pod; `times`: the last, and the first where it is another."""
+        """An event of exactly this pod, told apart by its uid."""
         about = pod["metadata"]
         self.event(
             "Pod",
@@ -196,7 +202,8 @@ class Cluster:
             about["name"],
             reason,
             message,
-            *times,
+            last,
+            first,
             uid_=about["uid"],
             **more,
         )
