@@ -17,6 +17,8 @@ _LABEL_KEY = re.compile(
     r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 )
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+_ANY_NAME = re.compile(r"[A-Za-z0-9][-A-Za-z0-9._:]{0,252}")
+"""Roles have colons and capitals in their names."""
 _DIGEST = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
 
 
@@ -96,6 +98,8 @@ def target(text: str) -> Ref:
     if len(rest) != (2 if known.namespaced else 1):
         form = "KIND/NAMESPACE/NAME" if known.namespaced else "KIND/NAME"
         raise ValueError(f"it is written {form}")
+    if not all(map(_ANY_NAME.fullmatch, rest)):
+        raise ValueError("a name has letters, digits, '-', '.', '_' and ':'")
     return Ref(known.name, rest[0] if known.namespaced else "", rest[-1])
 
 

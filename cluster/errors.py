@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from cluster.kube.text import clean_line
+from cluster.kube.text import NOT_JSON, clean_line
 
 MESSAGE_LIMIT = 600
 """Longest quotation of a server's message, in characters."""
@@ -46,7 +46,7 @@ class OutcomeUnknown(Unreachable):
 
 
 class Refused(ClusterError):
-    """`cluster.api.write` does not allow the request: nothing was sent."""
+    """A rule of this program does not allow the request: nothing was sent."""
 
 
 class ApiError(ClusterError):
@@ -166,7 +166,7 @@ def from_status(document: Mapping[str, Any], what: str) -> ApiError:
 def _status_document(body: bytes) -> dict[str, Any]:
     try:
         document = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except NOT_JSON:
         return {}
     if isinstance(document, dict) and document.get("kind") == "Status":
         return document
@@ -176,7 +176,7 @@ def _status_document(body: bytes) -> dict[str, Any]:
 def _retry_after(header: str, document: Mapping[str, Any], now: datetime) -> float | None:
     """Seconds from the header (a number or an HTTP date) or from the Status' details."""
     header = header.strip()
-    if header.isdigit():
+    if header.isdecimal():
         return float(header[:6])
     if header:
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import re
 import ssl
 import time
 from collections import deque
@@ -25,8 +26,15 @@ from cluster.api.intermediaries import describe_intermediary, not_api_server
 from cluster.connect.access import Access
 from cluster.connect.credentials import Credential, Credentials
 from cluster.connect.tls import client_context
-from cluster.errors import NotApiServer, ServerError, Unauthorized, Unreachable, from_response
-from cluster.kube.text import clean, clean_tree, is_clean
+from cluster.errors import (
+    NotApiServer,
+    Refused,
+    ServerError,
+    Unauthorized,
+    Unreachable,
+    from_response,
+)
+from cluster.kube.text import NOT_JSON, clean, clean_line, clean_tree, is_clean
 
 if TYPE_CHECKING:
     from cluster.api.http import HttpClient, HttpResponse
@@ -39,8 +47,13 @@ Params = Mapping[str, str | int | list[str]]
 
 BODY_LIMIT = 64 << 20
 """Largest answer that is read as a whole, in bytes; lists are streamed or paged."""
+LINE_LIMIT = 16 << 20
+"""Longest line of a stream that is kept, in bytes; an object has about 3 MB at most (etcd)."""
 CLOCK_TOLERANCE = timedelta(seconds=5)
 """The server's time is used from this offset on."""
+_ELSEWHERE = re.compile(r"[?#%\\\x00-\x1f\x7f]|//|/\.{1,2}(?:/|$)")
+"""What makes a path lead to another object than its parts name: a client resolves `..`, and `?`
+ends the path. No name of an object has it (apimachinery IsValidPathSegmentName)."""
 SLICE = 1 << 16
 """Characters of a text that are checked before the event loop runs other tasks."""
 
@@ -103,22 +116,21 @@ class Response:
         except RequestFailure as error:
             raise self._api.unreachable(self._what, error) from error
 
-    async def lines(self) -> AsyncGenerator[list[bytes], None]:
-        """Complete lines, in the groups in which they arrive. A last line without its end is
-        dropped.
+    async def lines(self, cap: int = LINE_LIMIT) -> AsyncGenerator[list[bytes], None]:
+        """Complete lines of at most `cap` bytes, in the groups in which they arrive. A last line
+        without its end is dropped, and what a line has beyond `cap`.
 
         Splits at `\\n` alone: Go does not escape U+0085 and others at which `str.splitlines`
         splits.
         """
-        parts: list[bytes] = []
+        kept = bytearray()
         async with contextlib.aclosing(self.chunks()) as chunks:
             async for chunk in chunks:
                 lines = chunk.split(b"\n")
-                parts.append(lines[0])
+                kept += lines[0][: cap - len(kept)]
                 if len(lines) == 1:
                     continue
-                lines[0] = b"".join(parts)
-                parts = [lines.pop()]
+                lines[0], kept = bytes(kept), bytearray(lines.pop()[:cap])
                 yield lines
 
     async def read(self, cap: int = BODY_LIMIT) -> tuple[bytes, bool]:
@@ -185,7 +197,7 @@ class Api:
             )
         try:
             return clean_tree(msgspec.json.decode(body))
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except NOT_JSON as error:
             raise ServerError(
                 f"{what}: the answer is not JSON; something in front of the API server answers.",
                 status=200,
@@ -350,6 +362,7 @@ class Api:
             raise error
 
     async def _send(self, credential: Credential, request: Request) -> HttpResponse:
+        check_path(request.path, request.what)
         client = self._client(credential)
         async with self._slots:
             self._total += 1
@@ -403,6 +416,15 @@ class Api:
             client = HttpClient(context, self.access.proxy, self._connections)
             self._clients[credential.identity] = client
         return client
+
+
+def check_path(path: str, what: str) -> None:
+    """Raises `Refused` for a path that would lead elsewhere than its parts say."""
+    if _ELSEWHERE.search(path):
+        raise Refused(
+            f"{clean_line(what, 200)} was not sent: {clean_line(path, 200)!r} is not the path of "
+            "one object or collection; check its name and namespace."
+        )
 
 
 async def _cleaned(text: str, cap: int) -> str:

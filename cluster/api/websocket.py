@@ -13,7 +13,7 @@ import aiohttp
 
 from cluster.api.error_messages import describe_failure
 from cluster.api.intermediaries import describe_intermediary, not_api_server
-from cluster.api.transport import Api
+from cluster.api.transport import Api, check_path
 from cluster.connect.access import Access
 from cluster.connect.credentials import Credential
 from cluster.connect.tls import client_context
@@ -73,6 +73,7 @@ async def open_channels(
 ) -> AsyncIterator[Channels]:
     """A WebSocket to a subresource of a pod. Raises `ClusterError`: the server's answer, or why
     there is none."""
+    check_path(path, what)
     access = api.access
 
     async def judge(response: aiohttp.ClientResponse) -> None:
