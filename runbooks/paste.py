@@ -21,6 +21,7 @@ import msgspec
 
 from cluster.kube.kinds import BY_NAME, is_namespaced
 from cluster.kube.objects import Ref
+from cluster.kube.text import clean_json
 
 PASTE_LIMIT = 256_000
 """Characters of a paste that are read."""
@@ -164,7 +165,7 @@ def _json(text: str) -> Any:
     if start[:1] not in ("{", "["):
         return None
     try:
-        return json.loads(start)
+        return json.loads(clean_json(start))
     except (ValueError, RecursionError):
         return None
 

@@ -76,7 +76,7 @@ def unfolded(text: str) -> str:
         return text
     try:
         document = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return text
     if not isinstance(document, dict):
         return text

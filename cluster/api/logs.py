@@ -11,12 +11,14 @@ import msgspec
 
 from cluster.api.transport import Api
 from cluster.kube.durations import parse_time
-from cluster.kube.text import clean_line
+from cluster.kube.text import clean_json, clean_line
 
 CAP = 2 << 20
 """Bytes read at most."""
 TAIL = 500
 """Lines read by default."""
+LONGEST = 64 << 10
+"""Bytes read of one line that is followed."""
 SILENCE = 3600.0
 """Following ends after so many seconds without a line."""
 
@@ -80,7 +82,7 @@ async def follow_logs(
         api.open(
             _path(namespace, pod), parameters, accept="*/*", read=SILENCE, what=what
         ) as response,
-        contextlib.aclosing(response.lines()) as groups,
+        contextlib.aclosing(response.lines(LONGEST)) as groups,
     ):
         async for lines in groups:
             yield [_parse(line.decode("utf-8", "replace")) for line in lines]
@@ -106,4 +108,4 @@ def _parameters(
 def _parse(line: str) -> LogLine:
     head, separator, rest = line.partition(" ")
     time = parse_time(head) if separator and len(head) >= 20 and head[4:5] == "-" else None
-    return LogLine(time, clean_line(line if time is None else rest))
+    return LogLine(time, clean_line(clean_json(line if time is None else rest)))

@@ -15,6 +15,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import msgspec
+
+NOT_JSON = (msgspec.MsgspecError, UnicodeError, RecursionError)
+"""What decoding and cleaning of JSON from outside raise; RecursionError where it is nested too
+deep."""
 LINE_LIMIT = 8_192
 """Longest text kept, in characters; longer text is cut and ends with how much is missing."""
 
@@ -37,6 +42,7 @@ _INVISIBLE_SET = (
 _INVISIBLE = re.compile(f"[{_INVISIBLE_SET}]")
 _CONTROL_SET = "\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff"
 _CONTROL = re.compile(f"[{_CONTROL_SET}]")
+_ESCAPE = re.compile(r"\\[/bfru]")
 _UNSAFE = re.compile(f"[{_CONTROL_SET}{_INVISIBLE_SET}\u2028\u2029]")
 # The same characters in encoded JSON, which escapes them or holds them in UTF-8. For rare blocks
 # the leading bytes decide; text that `clean` then leaves alone costs time only.
@@ -99,6 +105,19 @@ def clean_tree(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [clean_tree(item) for item in value]
     return value
+
+
+def clean_json(text: str) -> str:
+    """Text that may be a JSON document, written again when escapes in it hide characters: `\\u001b`
+    is plain text until it is decoded, and a redactor sees no address in `:\\/\\/user:word@`. Any
+    other text stays as it is."""
+    if not text.startswith(("{", "[")) or _ESCAPE.search(text) is None:
+        return text
+    try:
+        document = msgspec.json.decode(text)
+    except NOT_JSON:
+        return text
+    return msgspec.json.encode(clean_tree(document)).decode()
 
 
 def _visible(character: re.Match[str]) -> str:

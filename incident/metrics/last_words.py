@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 import msgspec
+from msgspec.structs import replace
 
 from cluster.api.logs import read_logs
 from cluster.errors import ApiError, ClusterError
@@ -153,7 +154,9 @@ class LastWordsReader:
         found, last = verdict(lines), last_line(lines)
         if found is None and not last:
             return None
-        return LastWords(source.pod, source.container, found, last, previous)
+        if found is not None:  # a sentence may be joined from fields of a JSON line
+            found = replace(found, sentence=self._redact(found.sentence))
+        return LastWords(source.pod, source.container, found, self._redact(last), previous)
 
     def _sources(self, report: Report) -> Iterator[Source]:
         """The logs of containers that fail, one pod of each workload, worst symptom first."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from cluster.kube.text import clean_line
+from cluster.kube.text import NOT_JSON, clean_json, clean_line
 from probes.result import Try, Verdict
 
 
@@ -73,8 +73,8 @@ def read(text: str) -> Output:
             strange = strange or clean_line(raw, 200)
             continue
         try:
-            line = _decoder.decode(raw.encode("utf-8", "replace"))
-        except msgspec.MsgspecError:
+            line = _decoder.decode(clean_json(raw).encode("utf-8", "replace"))
+        except NOT_JSON:
             strange = strange or clean_line(raw, 200)
             continue
         match line.event:

@@ -8,6 +8,8 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from cluster.kube.text import NOT_JSON, clean_json
+
 
 class ScriptKind(msgspec.Struct, frozen=True):
     """One kind of script. `options`: name -> default; `said`: words for what happened; `lines`:
@@ -54,8 +56,8 @@ def read_lines(text: str, kind: type[E], tries: str) -> tuple[list[E], str]:
     lines: list[E] = []
     for raw in text.splitlines():
         try:
-            lines.append(msgspec.json.decode(raw.encode("utf-8", "replace"), type=kind))
-        except msgspec.MsgspecError:
+            lines.append(msgspec.json.decode(clean_json(raw).encode("utf-8", "replace"), type=kind))
+        except NOT_JSON:
             continue
     if not any(line.event == "begin" for line in lines):
         return [], "the container printed no result; it may have no shell"

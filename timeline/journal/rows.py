@@ -22,7 +22,7 @@ _CONVERTED: Final = frozenset(
 _PLAIN: Final = tuple(
     name for name in ENTRY_COLUMNS if name not in _CONVERTED and not name.startswith("object_")
 )
-_DATA: Final = list(ENTRY_COLUMNS).index("data")
+_JSON: Final = ("evidence", "redactions", "data")
 _OBJECT: Final = ("kind", "namespace", "name", "uid", "resource_version")
 
 
@@ -51,10 +51,13 @@ def from_foreign_row(values: Sequence[Any], clean: Clean) -> Entry:
     ValueError.
     """
     cleaned = [clean(value) if isinstance(value, str) else value for value in values]
-    entry = from_row(cleaned)
-    if "\\u" in cleaned[_DATA]:  # JSON hides control characters behind escapes
-        entry = msgspec.structs.replace(entry, data=clean_value(entry.data, clean))
-    return entry
+    row, entry = dict(zip(ENTRY_COLUMNS, cleaned, strict=True)), from_row(cleaned)
+    hidden = {
+        name: clean_value(getattr(entry, name), clean)
+        for name in _JSON
+        if "\\" in row[name]  # JSON hides control characters behind escapes
+    }
+    return msgspec.convert(msgspec.structs.asdict(entry) | hidden, Entry) if hidden else entry
 
 
 def cleaned(entry: Entry, clean: Clean) -> Entry:

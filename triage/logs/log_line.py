@@ -83,7 +83,7 @@ def message(line: str) -> Message:
 def _json(line: str) -> Message | None:
     try:
         document = msgspec.json.decode(line)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
     if not isinstance(document, dict):
         return None

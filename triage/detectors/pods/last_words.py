@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from cluster.kube.objects import Pod, Ref, Service
 from cluster.kube.selectors import service_selects
+from cluster.kube.text import clean_json
 from triage.detectors.registry import cluster_detector, object_detector
 from triage.facts.addresses import Resolved, Standing, resolve
 from triage.facts.cluster_view import ClusterView, is_ready, ref_of, statuses
@@ -55,7 +56,7 @@ _MANY = 3
 
 @functools.lru_cache(maxsize=512)
 def _verdict(text: str) -> Verdict | None:
-    return verdict(text.split("\n"))
+    return verdict([clean_json(row) for row in text.split("\n")])
 
 
 @object_detector("Pod")
