@@ -14,6 +14,7 @@ from cli.connection import options_of
 from cli.documents import time_text
 from cli.exits import Refusal
 from cli.printing import print_document, print_lines
+from cluster.kube.text import clean_line
 from incident.offline import archive
 from incident.options import Options
 from text.timeline import log_lines
@@ -71,7 +72,7 @@ def list_incidents(options: Options, arguments: argparse.Namespace) -> int:
     for each in found:
         last = f"{each.last_at:%Y-%m-%d %H:%M} UTC" if each.last_at else "?"
         head = f"{each.id:<{width}} {each.state:<9} {each.entries:>5} entries  last {last}"
-        print(f"{head}  {each.title}  {each.problem}".rstrip())
+        print(clean_line(f"{head}  {each.title}  {each.problem}").rstrip())
     if not found:
         print(f"no incidents in {archive.directory(options)}, and none of drills")
     return exits.ANSWERED
@@ -280,7 +281,7 @@ def purge(options: Options, arguments: argparse.Namespace) -> int:
 def prune(options: Options, arguments: argparse.Namespace) -> int:
     """Says which incidents that are over would be removed; removes them with --yes."""
     days = arguments.argument[0] if arguments.argument else "90"
-    if not days.isdigit():
+    if not days.isdecimal():
         raise Refusal(f"{days!r} is no number of days: stanch timeline prune [DAYS] [--yes]")
     found = archive.prunable(options, timedelta(days=int(days)), datetime.now(UTC))
     for each in found:

@@ -126,7 +126,7 @@ def _judge(data: bytes, began: float) -> HttpAnswer:
     ms = int((time.monotonic() - began) * 1000)
     text = data.decode("latin-1")
     words = text.split(maxsplit=2)
-    if not text.startswith("HTTP/") or len(words) < 2 or not words[1].isdigit():
+    if not text.startswith("HTTP/") or len(words) < 2 or not words[1].isdecimal():
         return HttpAnswer(Verdict.OK, ms, detail="it speaks no HTTP")
     head, _, body = text.partition("\r\n\r\n")
     signed = " ".join(

@@ -271,7 +271,7 @@ def _field(item: Any, path: Sequence[str], default: Any) -> Any:
     for part in path:
         if isinstance(item, dict) and part in item:
             item = item[part]
-        elif isinstance(item, list) and part.isdigit() and int(part) < len(item):
+        elif isinstance(item, list) and part.isdecimal() and int(part) < len(item):
             item = item[int(part)]
         else:
             return default

@@ -156,7 +156,7 @@ def axis_lines(view: View, now: datetime, width: int) -> list[Line]:
             if start <= at <= now:
                 place = int((at - start).total_seconds() / span * (room - 1))
                 seen = cells[place]
-                several = str(min(9, int(seen) + 1)) if seen.isdigit() else "2"
+                several = str(min(9, int(seen) + 1)) if seen.isdecimal() else "2"
                 cells[place] = sign if seen == "·" else several
         return line((f" {label:<10}", "muted"), ("".join(cells), style))
 

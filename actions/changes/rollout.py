@@ -135,7 +135,7 @@ def _revisions(context: ActionContext, ref: Ref, uid: str) -> dict[int, str]:
 
 def _revision(annotations: Mapping[str, str]) -> int:
     text = annotations.get(REVISION, "")
-    return int(text) if text.isdigit() else 0
+    return int(text) if text.isdecimal() else 0
 
 
 def _not_paused(found: Mapping[str, Any]) -> Precondition:

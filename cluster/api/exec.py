@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from cluster.api.transport import Api
 from cluster.errors import ClusterError, ServerError, Unauthorized
-from cluster.kube.text import clean, clean_line
+from cluster.kube.text import NOT_JSON, clean, clean_line
 
 if TYPE_CHECKING:
     from cluster.api.websocket import Channels
@@ -140,10 +140,21 @@ class _Output:
         return ExecResult(texts[0], texts[1], exit_code, error, self._truncated)
 
 
+def _exit_code(status: dict[str, Any]) -> int | None:
+    details = status.get("details")
+    causes = details.get("causes") if isinstance(details, dict) else None
+    for cause in causes if isinstance(causes, list) else ():
+        if isinstance(cause, dict) and cause.get("reason") == "ExitCode":
+            text = str(cause.get("message", ""))
+            if text.isdecimal() and len(text) < 10:
+                return int(text)
+    return None
+
+
 def _complete(status: bytearray) -> bool:
     try:
         msgspec.json.decode(status)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except NOT_JSON:
         return False
     return True
 
@@ -151,7 +162,7 @@ def _complete(status: bytearray) -> bool:
 def _judge_status(data: bytes, what: str, output: _Output) -> ExecResult:
     try:
         status = msgspec.json.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except NOT_JSON:
         status = None
     if not isinstance(status, dict):
         return output.result(
@@ -159,10 +170,7 @@ def _judge_status(data: bytes, what: str, output: _Output) -> ExecResult:
         )
     if status.get("status") == "Success":
         return output.result(exit_code=0)
-    if status.get("reason") == "NonZeroExitCode":
-        for cause in (status.get("details") or {}).get("causes") or ():
-            text = str(cause.get("message", ""))
-            if cause.get("reason") == "ExitCode" and text.isdigit():
-                return output.result(exit_code=int(text))
+    if status.get("reason") == "NonZeroExitCode" and (code := _exit_code(status)) is not None:
+        return output.result(exit_code=code)
     said = clean_line(str(status.get("message") or "no reason given"), 400)
     return output.result(error=f"{what}: the command did not run or its end is unknown: {said}")

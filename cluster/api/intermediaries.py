@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from cluster.kube.text import clean_line
+from cluster.kube.text import NOT_JSON, clean_line
 
 _HEADERS = ("audit-id", "x-kubernetes-pf-flowschema-uid")
 _AMBIGUOUS = (401, 429)
@@ -46,7 +46,7 @@ def describe_intermediary(status: int, headers: Mapping[str, str], body: bytes) 
     server = clean_line(headers.get("server", ""), 80)
     said = _said(body)
     if 300 <= status < 400:
-        target = urlsplit(headers.get("location", "")).hostname
+        target = _host(headers.get("location", ""))
         said = f"redirect to {clean_line(target, 120)}" if target else "redirect"
         advice = "log in there, or check the server address"
     elif status < 300:
@@ -59,10 +59,18 @@ def describe_intermediary(status: int, headers: Mapping[str, str], body: bytes) 
     return f"Something in front of the API server answers, not the API server ({about}); {advice}."
 
 
+def _host(address: str) -> str:
+    """The host of an address, "" when it names none or is none ("http://[")."""
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
+
+
 def _document(body: bytes) -> dict[str, object]:
     try:
         document = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except NOT_JSON:
         return {}
     return document if isinstance(document, dict) else {}
 

@@ -17,7 +17,7 @@ import msgspec
 from cluster.api.mode import Mode, Purpose, ResourceAttributes
 from cluster.api.transport import JSON, PARTIAL, Api, Params, send
 from cluster.errors import OutcomeUnknown, Refused, ServerError, Unreachable
-from cluster.kube.text import clean_line, clean_tree
+from cluster.kube.text import NOT_JSON, clean_line, clean_tree
 
 FIELD_MANAGER = "stanch"
 PREFIX = "stanch-probe-"
@@ -235,7 +235,7 @@ class Writer:
             ) from error
         try:
             document = clean_tree(msgspec.json.decode(answer))
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except NOT_JSON as error:
             raise OutcomeUnknown(
                 f"{what}: the answer is not JSON; whether it took effect is not known: look "
                 "before you repeat it."
@@ -342,7 +342,7 @@ def _more_than_one_container(body: Mapping[str, Any] | list[Any], content_type: 
         not isinstance(command, list)
         or len(command) != 2
         or command[0] != "sleep"
-        or not str(command[1]).isdigit()
+        or not str(command[1]).isdecimal()
     ):
         return "a probe's ephemeral container only sleeps"
     if not 0 < int(command[1]) <= 3600:

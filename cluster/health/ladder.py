@@ -24,7 +24,7 @@ from cluster.connect import certificates
 from cluster.connect.access import Access
 from cluster.connect.tls import client_context
 from cluster.errors import ClusterError
-from cluster.kube.text import clean, clean_line
+from cluster.kube.text import NOT_JSON, clean, clean_line
 
 _PORTS = {"https": 443, "http": 80, "socks5": 1080, "socks5h": 1080}
 
@@ -239,7 +239,7 @@ async def _handshake(address: tuple[str, int], context: ssl.SSLContext, name: st
 def _author(status: int, headers: dict[str, str], body: bytes) -> tuple[bool, str]:
     try:
         document = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except NOT_JSON:
         document = None
     if isinstance(document, dict) and "gitVersion" in document:
         version = clean_line(str(document["gitVersion"]), 60)

@@ -20,7 +20,7 @@ import msgspec
 from cluster.kube.interning import Interning
 from cluster.kube.kinds import Kind
 from cluster.kube.objects import Object
-from cluster.kube.text import clean_tree, is_suspect
+from cluster.kube.text import NOT_JSON, clean_tree, is_suspect
 
 T = TypeVar("T")
 
@@ -119,7 +119,7 @@ class KindDecoder:
         try:
             page = self._page.decode(data)
             meta, objects = page.metadata, page.items or []
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except NOT_JSON:
             meta, objects, faulty = self._slow_page(data)
         return Page(objects, meta, faulty)
 
@@ -137,7 +137,7 @@ class KindDecoder:
                 continue
             try:
                 raw = self._line.decode(line)
-            except (msgspec.MsgspecError, UnicodeDecodeError):
+            except NOT_JSON:
                 event = self._slow_line(line)
                 if event is None:
                     faulty += 1
@@ -164,7 +164,7 @@ class KindDecoder:
         """A single object, or None when nothing of it can be kept."""
         try:
             found: Object | None = self._one.decode(data)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except NOT_JSON:
             found = self._repaired(data)
         return self._finish([found])[0] if found is not None else None
 
@@ -175,7 +175,7 @@ class KindDecoder:
             raw = _raw_page.decode(data)
             parts: list[Any] = list(raw.items or [])
             meta = _convert(_generic(bytes(raw.metadata)), ListMeta) or ListMeta()
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except NOT_JSON:
             document = _generic(data)
             if not isinstance(document, dict) or not isinstance(document.get("items"), list):
                 raise ValueError("not a list of objects") from None
@@ -199,7 +199,7 @@ class KindDecoder:
         try:
             raw = _raw_line.decode(line)
             type_, body = raw.type, _generic(bytes(raw.object))
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except NOT_JSON:
             document = _generic(line)
             if not isinstance(document, dict):
                 return None
@@ -214,7 +214,7 @@ class KindDecoder:
     def _fast_or_repaired(self, data: bytes) -> Object | None:
         try:
             return self._one.decode(data)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except NOT_JSON:
             return self._repaired(data)
 
     def _repaired(self, data: bytes) -> Object | None:
@@ -246,7 +246,7 @@ def _generic(data: bytes) -> Any:
     """Plain data, also from JSON that only a lenient reader takes; None when it is no JSON."""
     try:
         return msgspec.json.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except NOT_JSON:
         pass
     try:
         return clean_tree(json.loads(data.decode("utf-8", "replace")))
@@ -296,7 +296,7 @@ def _drop(value: Any, path: str) -> bool:
                 return True
             # the values are text where something else is wanted: the dictionary goes as a whole
             break
-        key = int(step) if isinstance(current, list) and step.isdigit() else step
+        key = int(step) if isinstance(current, list) and step.isdecimal() else step
         try:
             following = current[key]
         except (KeyError, IndexError, TypeError):

@@ -21,6 +21,7 @@ from cluster.errors import ApiError, ClusterError
 from cluster.kube.objects import Pod, Ref
 from cluster.kube.prometheus import Sample as Series
 from cluster.kube.prometheus import increases, quantile, samples
+from cluster.kube.text import NOT_JSON
 from cluster.live.live_cluster import LiveCluster
 from incident.cadence import Cadence
 from triage.facts.finding import Gap
@@ -224,7 +225,7 @@ def overdue(health: str | None) -> float | None:
         return None
     try:
         page = msgspec.json.decode(health.encode(), type=_Health)
-    except msgspec.MsgspecError:
+    except NOT_JSON:
         return None
     if page.currentTime is None:
         return None

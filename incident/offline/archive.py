@@ -212,7 +212,7 @@ def import_file(
     """Make a record of a JSON Lines export: (incident, entries, file)."""
     try:
         name = str(json.loads(lines[0])["incident"])
-    except (IndexError, KeyError, ValueError, TypeError) as error:
+    except (IndexError, KeyError, ValueError, TypeError, RecursionError) as error:
         raise JournalError(
             "this is no export of a record: its first line names no incident"
         ) from error

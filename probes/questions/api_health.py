@@ -37,7 +37,7 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
     rounds = arguments.get("rounds", "10")
     refused = (
         ""
-        if rounds.isdigit() and 1 <= int(rounds) <= 50
+        if rounds.isdecimal() and 1 <= int(rounds) <= 50
         else f"rounds {rounds!r} is not a number from 1 to 50."
     )
     return read_only_plan(

@@ -107,7 +107,7 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
 def _number(given: Mapping[str, str], name: str, default: int, most: int) -> int:
     """A whole number of `given`. Raises `Unusable`."""
     text = given.get(name, str(default))
-    if not text.isdigit() or int(text) > most:
+    if not text.isdecimal() or int(text) > most:
         raise selection.Unusable(f"{name} {text!r} is not a number that can be used.")
     return int(text)
 

@@ -65,7 +65,7 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
     refused = missing_place(context, arguments)
     if not refused and not nodes:
         refused = "No pod runs there; look at `kubectl get pods -A -o wide`."
-    if not interval.isdigit() or not 2 <= int(interval) <= 120:
+    if not interval.isdecimal() or not 2 <= int(interval) <= 120:
         refused, interval = f"seconds {interval!r} is not a number from 2 to 120.", "0"
     return read_only_plan(
         NAME,

@@ -87,7 +87,7 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
     given = {key: value for key, value in arguments.items() if value}
     tries = given.get("tries", "5")
     try:
-        if not tries.isdigit() or not 1 <= int(tries) <= 100:
+        if not tries.isdecimal() or not 1 <= int(tries) <= 100:
             raise selection.Unusable(f"tries {tries!r} is not a number from 1 to 100.")
         check_method(context, given.get("how", ""))
         outside = given.get("name", "")

@@ -80,7 +80,7 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
     given = {key: value for key, value in arguments.items() if value}
     try:
         check_method(context, given.get("how", ""))
-        if not given.get("port", "0").isdigit():
+        if not given.get("port", "0").isdecimal():
             raise selection.Unusable(f"port {given['port']!r} is not a number.")
         targets = selection.find_targets(
             context.store, given.get("to", ""), int(given.get("port", "0"))

@@ -161,7 +161,7 @@ def check_dialled(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
 
 def port_number(text: str, where: str) -> int:
     """A TCP port. Raises `Unusable`."""
-    if not text.isdigit() or not 1 <= int(text) <= 65535:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise Unusable(f"{text!r} is not a port on {where}; give a number from 1 to 65535.")
     return int(text)
 

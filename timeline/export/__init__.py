@@ -185,7 +185,7 @@ def find_anchor(text: str) -> tuple[int, str]:
             if record.get("type") == "end":
                 return int(record["entries"]), str(record["head"])
             return int(record["head"]["seq"]), str(record["head"]["hash"])
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue
     found = _WRITTEN.findall(text)
     if found:

@@ -8,7 +8,6 @@ same hashes.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 import sqlite3
@@ -151,7 +150,7 @@ def _parse(lines: Iterable[str]) -> tuple[dict[str, Any], list[Entry], list[Evid
                 evidence.append(_blob(record["evidence"]))
             elif kind == "end":
                 end = record
-        except (ValueError, KeyError, TypeError, binascii.Error) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise JournalError(f"line {number} of the export cannot be read: {error}") from error
     if header is None or not entries or "incident" not in header or "created_at" not in header:
         raise JournalError(f"this is no {SCHEMA} export: the header or the entries are missing")

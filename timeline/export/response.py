@@ -79,7 +79,7 @@ def read_json(text: str) -> Mapping[str, Any]:
     """A JSON object, {} for any other text."""
     try:
         value = json.loads(text) if text.lstrip().startswith("{") else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

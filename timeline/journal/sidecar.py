@@ -131,5 +131,5 @@ def _parse(line: bytes) -> tuple[Entry, list[Evidence]] | None:
             for blob in record["evidence"]
         ]
         return from_record(record["entry"]), blobs
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None

@@ -402,7 +402,7 @@ def version_outliers(view: ClusterView, index: FindingIndex) -> Iterator[Finding
 
 def _minor(version: str) -> int:
     parts = version.lstrip("v").split(".")
-    return int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else 0
+    return int(parts[1]) if len(parts) > 1 and parts[1].isdecimal() else 0
 
 
 SLOW_OWNERS = 3

@@ -218,7 +218,7 @@ def waits_for_pod(row: StatefulSet, view: ClusterView) -> Iterator[Finding]:
 
 def _ordinal(pod: Pod) -> int:
     number = pod.metadata.name.rpartition("-")[2]
-    return int(number) if number.isdigit() else 0
+    return int(number) if number.isdecimal() else 0
 
 
 @object_detector("Deployment", "StatefulSet", "ReplicaSet", "Job")
