@@ -17,6 +17,8 @@ from cluster.kube.decode import KindDecoder, ListMeta, Page
 
 GROUP = 1 << 18
 """Bytes from which a group is returned."""
+HELD = 512 << 20
+"""Bytes that are held at most until an object or a page ends."""
 _ITEMS = re.compile(rb'"items"\s*:\s*\[\s*')
 _OPENING = re.compile(rb'\{\s*"[^"\\]*"\s*:')
 _HEAD = 1 << 16
@@ -39,8 +41,11 @@ class ListSplitter:
         self._wanted = group
 
     def feed(self, part: bytes) -> Iterator[Page]:
-        """Pages of objects, not yet cleaned, that this part completes."""
+        """Pages of objects, not yet cleaned, that this part completes. Raises ValueError when no
+        object ends within `HELD` bytes."""
         self._buffer += part
+        if len(self._buffer) > HELD:
+            raise ValueError("no object ends")
         if self._between is None and not self._begin():
             return
         if self._between and len(self._buffer) >= self._wanted:

@@ -17,7 +17,7 @@ from cluster.kube.decode import KindDecoder, Page
 from cluster.kube.kinds import Kind
 from cluster.live.input_priority import InputPriority
 from cluster.live.kind_state import KindState
-from cluster.live.list_splitter import ListSplitter
+from cluster.live.list_splitter import HELD, ListSplitter
 from cluster.live.watch_config import WatchConfig
 
 WHOLE = 50_000
@@ -105,6 +105,8 @@ class PageTask:
 
         async def take(chunk: bytes) -> None:
             kept.extend(chunk)
+            if len(kept) > HELD:
+                raise Unreachable(f"list {collection.what}: a page has more than {HELD:,} bytes.")
             if not self.token.done():
                 self._find_token(kept)
 
