@@ -72,7 +72,7 @@ async def _run(
     environment = {
         **os.environ,
         **dict(plugin.env),
-        "KUBERNETES_EXEC_INFO": json.dumps(_exec_info(access, plugin)),
+        "KUBERNETES_EXEC_INFO": json.dumps(_exec_info(access, plugin), default=str),
     }
     command = plugin.command
     if os.sep in command and not os.path.isabs(command) and plugin.folder is not None:
@@ -93,9 +93,10 @@ async def _run(
             f" {plugin.install_hint}" if plugin.install_hint else " Install it or put it on PATH."
         )
         raise CredentialError(f"Exec plug-in {shown} is not installed.{hint}") from error
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a NUL in it, or no name of a variable
+        why = clean_line(getattr(error, "strerror", None) or str(error), 200)
         raise CredentialError(
-            f"Exec plug-in {shown} cannot be started: {error.strerror}; check its mode and path."
+            f"Exec plug-in {shown} cannot be started: {why}; check its mode, path and env."
         ) from error
     assert process.stdout is not None
     assert process.stderr is not None

@@ -15,10 +15,11 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 import yaml
@@ -202,8 +203,8 @@ def _resolve(merged: _Merged, wanted: str, environ: Mapping[str, str], now: date
     server = str(cluster.value.get("server") or "").strip().rstrip("/")
     if "://" not in server and server:
         server = f"http://{server}"
-    parts = urlsplit(server)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    parts = _split(server)
+    if parts is None or parts.scheme not in ("http", "https"):
         raise KubeconfigError(
             f"Cluster {cluster_name!r} has no usable server address "
             f"({clean_line(server, 200)!r}); repair the kubeconfig."
@@ -223,6 +224,10 @@ def _resolve(merged: _Merged, wanted: str, environ: Mapping[str, str], now: date
         )
     trust = Trust(None if insecure else ca, insecure, _text(cluster.value, "tls-server-name"))
     user = _user(user_name, user_entry, _extension(cluster.value)) if user_entry else User()
+    if parts.username is not None:  # Go's client logs in with them; a server's name is shown
+        server = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        login = unquote(parts.username), unquote(parts.password or "")
+        user = user if user.username else replace(user, username=login[0], password=login[1])
     warnings = []
     if insecure:
         warnings.append(f"The certificate of {server} is not checked (insecure-skip-tls-verify).")
@@ -236,20 +241,36 @@ def _resolve(merged: _Merged, wanted: str, environ: Mapping[str, str], now: date
         namespace=_text(context, "namespace"),
         trust=trust,
         user=user,
-        proxy=_proxy(cluster, cluster_name) or proxy_from_environment(server, environ),
+        proxy=_proxy(cluster, cluster_name, server, environ),
         sources=tuple(map(str, merged.files)),
         warnings=tuple(warnings),
     )
 
 
-def _proxy(cluster: _Entry, name: str) -> str:
-    proxy = _text(cluster.value, "proxy-url")
-    if proxy and urlsplit(proxy).scheme not in ("http", "https", "socks5", "socks5h"):
+def _proxy(cluster: _Entry, name: str, server: str, environ: Mapping[str, str]) -> str:
+    given = _text(cluster.value, "proxy-url")
+    proxy = given or proxy_from_environment(server, environ)
+    parts = _split(proxy)
+    if proxy and (parts is None or parts.scheme not in ("http", "https", "socks5", "socks5h")):
         raise KubeconfigError(
             f"proxy-url of cluster {name!r} is not an http, https or socks5 address; repair the "
             "kubeconfig."
+            if given
+            else "The proxy of the environment (HTTPS_PROXY, HTTP_PROXY) is not an http, https or "
+            "socks5 address; repair or unset it."
         )
     return proxy
+
+
+def _split(address: str) -> SplitResult | None:
+    """The parts of an address, None when it has no host, no valid port, or characters that cannot
+    be shown."""
+    try:
+        parts = urlsplit(address)
+        usable = parts.hostname and parts.port != 0
+    except ValueError:
+        return None
+    return parts if usable and address.isprintable() and " " not in address else None
 
 
 def _user(name: str, entry: _Entry, cluster_config: Any) -> User:
@@ -371,8 +392,10 @@ def _text(value: Mapping[str, Any], key: str) -> str:
 
 
 def _path(value: Mapping[str, Any], key: str, folder: Path) -> Path | None:
-    text = value.get(key)
-    return folder / str(text) if text else None
+    text = str(value.get(key) or "")
+    if not text.isprintable():
+        raise KubeconfigError(f"{key} is not a path that can be shown; repair the kubeconfig.")
+    return folder / text if text else None
 
 
 def _data(entry: _Entry, key: str) -> bytes | None:
