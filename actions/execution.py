@@ -8,7 +8,7 @@ from actions.context import ActionContext, Journal, Progress
 from actions.definition import Verify
 from actions.plan import ActionPlan, Outcome, Target, TargetResult
 from actions.sending import send
-from actions.targets import same, value_at
+from actions.targets import accept_of, same, value_at
 from cluster.errors import (
     ApiError,
     ClusterError,
@@ -164,7 +164,9 @@ class Execution:
         if target.ref.kind == "Secret":
             return target.path in self.answers, "values of a Secret are not read"
         try:
-            found = await self.context.api.get_json(target.path, timeout=5)
+            found = await self.context.api.get_json(
+                target.path, timeout=5, accept=accept_of(target.ref)
+            )
         except NotFound:
             leaving = any(name == "deleted since" for name, _ in target.state)
             if (target.fields and not leaving) or (

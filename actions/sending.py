@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from actions.context import JSON, ActionContext
+from actions.context import ActionContext
 from actions.plan import Sealed, Target
-from actions.targets import PARTIAL
+from actions.targets import accept_of
 from cluster.errors import Refused
 
 
 async def send(
     context: ActionContext, target: Target, *, dry_run: bool = False
 ) -> Mapping[str, Any]:
-    """One request. Returns the server's object, of a Secret its metadata alone. Raises
+    """One request. Returns the server's object, of a Secret or ConfigMap its metadata alone. Raises
     `ClusterError`; `Refused` also for a verb that is not known."""
     request, writer = target.request, context.writer
     body = request.body.open() if isinstance(request.body, Sealed) else request.body
@@ -24,7 +24,7 @@ async def send(
             body,
             content_type=request.content_type,
             dry_run=dry_run,
-            accept=PARTIAL if target.ref.kind == "Secret" else JSON,
+            accept=accept_of(target.ref),
         )
     if request.verb == "POST" and isinstance(body, Mapping):
         return await writer.create(request.path, body, dry_run=dry_run)

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from shlex import quote
 from types import MappingProxyType
 from typing import Any
 
 from actions.context import JSON, ActionContext
 from actions.definition import CannotPlan
 from actions.plan import Change, FieldChange, Target
+from cluster.api.transport import PARTIAL
 from cluster.errors import ClusterError, NotFound
 from cluster.kube.kinds import READABLE
 from cluster.kube.objects import Ref
 
 JSON_PATCH = "application/json-patch+json"
-PARTIAL = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 READ_S = 10.0
 _NO_TESTS: Mapping[str, Any] = MappingProxyType({})
 _SHOWN_SPEC = ("unschedulable", "taints", "replicas", "paused", "suspend")
 
 
 def kubectl_name(ref: Ref) -> str:
-    """How kubectl names an object: `deployment/web -n shop`."""
-    where = f" -n {ref.namespace}" if ref.namespace else ""
-    return f"{ref.kind.lower()}/{ref.name}{where}"
+    """How kubectl names an object, quoted for a shell: `deployment/web -n shop`."""
+    where = f" -n {quote(ref.namespace)}" if ref.namespace else ""
+    return f"{quote(f'{ref.kind.lower()}/{ref.name}')}{where}"
+
+
+def accept_of(ref: Ref) -> str:
+    """In which form an object is asked for: metadata alone where values are never read."""
+    return PARTIAL if READABLE[ref.kind].metadata_only else JSON
 
 
 def path_of(ref: Ref) -> str:
@@ -33,10 +39,10 @@ def path_of(ref: Ref) -> str:
 
 
 async def read(context: ActionContext, ref: Ref) -> dict[str, Any]:
-    """The object as the server has it now; of a Secret its metadata alone. Raises `CannotPlan`."""
-    accept = PARTIAL if ref.kind == "Secret" else JSON
+    """The object as the server has it now; of a Secret or ConfigMap its metadata alone. Raises
+    `CannotPlan`."""
     try:
-        found = await context.api.get_json(path_of(ref), timeout=READ_S, accept=accept)
+        found = await context.api.get_json(path_of(ref), timeout=READ_S, accept=accept_of(ref))
     except NotFound:
         raise CannotPlan(f"{ref} does not exist.") from None
     except ClusterError as error:
@@ -59,7 +65,7 @@ def value_at(document: Any, at: str) -> tuple[bool, Any]:
         token = raw.replace("~1", "/").replace("~0", "~")
         if isinstance(here, Mapping) and token in here:
             here = here[token]
-        elif isinstance(here, Sequence) and not isinstance(here, str) and token.isdigit():
+        elif isinstance(here, Sequence) and not isinstance(here, str) and token.isdecimal():
             if int(token) >= len(here):
                 return False, None
             here = here[int(token)]

@@ -15,6 +15,7 @@ import json
 import signal
 import sys
 from collections.abc import Mapping
+from shlex import quote
 
 from actions import catalogue
 from actions.parameters import target
@@ -87,7 +88,7 @@ async def _list_for(arguments: argparse.Namespace) -> int:
         require_cluster(investigation.view)
         found = investigation.offers(ref)
     for each in found:
-        given = [f"{name}={value}" for name, value in each.arguments.items()]
+        given = [quote(f"{name}={value}") for name, value in each.arguments.items()]
         asked = [f"{parameter.name}=…" for parameter in each.asks]
         why = f"   # {each.why}" if each.why else ""
         print(f"stanch act {' '.join((each.action, *given, *asked))}{why}")

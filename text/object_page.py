@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from shlex import quote
 from typing import Any
 
 from cluster.kube import objects as k
@@ -99,25 +100,26 @@ def _mentioned(ref: Ref, item: Any, column: str) -> str:
 
 def kubectl_lines(ref: Ref, item: Any) -> Iterator[Line]:
     """What is left to kubectl on purpose, with the command to copy."""
-    where = f"kubectl -n {ref.namespace}" if ref.namespace else "kubectl"
-    kind = ref.kind.lower()
+    where = f"kubectl -n {quote(ref.namespace)}" if ref.namespace else "kubectl"
+    kind, name = ref.kind.lower(), quote(ref.name)
     yield BLANK
     yield rule("not done here, but with kubectl")
     if isinstance(item, k.Pod):
         names = [container.name for container in item.spec.containers]
         ports = [port.container_port for c in item.spec.containers for port in c.ports]
-        shell = f"{where} exec -it {ref.name} -c {names[0] if names else 'CONTAINER'} -- sh"
+        container = quote(names[0]) if names else "CONTAINER"
+        shell = f"{where} exec -it {name} -c {container} -- sh"
         yield field("shell", (shell, "key"), size=SIZE)
-        forward = f"{where} port-forward pod/{ref.name} {ports[0] if ports else 'PORT'}"
+        forward = f"{where} port-forward pod/{name} {ports[0] if ports else 'PORT'}"
         yield field("port-forward", (forward, "key"), size=SIZE)
     elif isinstance(item, k.Service):
         port = item.spec.ports[0].port if item.spec.ports else "PORT"
-        forward = f"{where} port-forward service/{ref.name} {port}"
+        forward = f"{where} port-forward service/{name} {port}"
         yield field("port-forward", (forward, "key"), size=SIZE)
     elif isinstance(item, k.Node):
-        shell = f"kubectl debug node/{ref.name} -it --image=busybox"
+        shell = f"kubectl debug node/{name} -it --image=busybox"
         yield field("shell", (shell, "key"), size=SIZE)
-    yield field("edit", (f"{where} edit {kind}/{ref.name}", "key"), size=SIZE)
+    yield field("edit", (f"{where} edit {kind}/{name}", "key"), size=SIZE)
 
 
 def change_part(ref: Ref, item: Any, changes: Sequence[ChangeFact], now: datetime) -> list[Line]:

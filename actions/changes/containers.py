@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from shlex import quote
 from typing import Any
 
 from actions.changes.rollout import rolled_out
@@ -22,16 +23,17 @@ async def _set_image(context: ActionContext, values: Mapping[str, Any]) -> Propo
     found = await read(context, ref)
     at, container = _container(found, ref, values["container"])
     wanted: str = values["image"]
-    command = f"kubectl set image {kubectl_name(ref)} {container['name']}={wanted}"
+    command, name = f"kubectl set image {kubectl_name(ref)}", f"{container['name']}="
+    now = container.get("image")
     return _proposal(
         ref,
         found,
         at,
         container,
         ((*at, "image"), wanted),
-        command,
-        f"image {container.get('image') or 'not set'} -> {wanted}",
-        undo=f"kubectl set image {kubectl_name(ref)} {container['name']}={container.get('image')}",
+        f"{command} {quote(name + wanted)}",
+        f"image {now or 'not set'} -> {wanted}",
+        undo=f"{command} {quote(f'{name}{now}')}",
     )
 
 
@@ -45,7 +47,7 @@ async def _set_resource(context: ActionContext, values: Mapping[str, Any]) -> Pr
     other = "requests" if kind == "limit" else "limits"
     bound = ((container.get("resources") or {}).get(other) or {}).get(resource, "")
     flag = f"--{group}={resource}={wanted}"
-    command = f"kubectl set resources {kubectl_name(ref)} -c {container['name']} {flag}"
+    command = f"kubectl set resources {kubectl_name(ref)} -c {quote(container['name'])} {flag}"
     warnings = []
     if now and _number(wanted) < _number(now):
         warnings.append(f"{resource} {kind} goes down from {now}: what needs more is held back")

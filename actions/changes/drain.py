@@ -7,6 +7,7 @@ pod without a controller is a reason to refuse, because it would be lost.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from shlex import quote
 from typing import Any
 
 import msgspec
@@ -73,7 +74,7 @@ def evictable(context: ActionContext, node_name: str) -> list[Pod]:
 def _eviction(pod: Pod) -> Target:
     meta = pod.metadata
     ref = Ref("Pod", meta.namespace, meta.name)
-    return evicted(ref, msgspec.to_builtins(pod), f"kubectl drain {pod.spec.node_name}")
+    return evicted(ref, msgspec.to_builtins(pod), f"kubectl drain {quote(pod.spec.node_name)}")
 
 
 def _touches(context: ActionContext, node_name: str, pods: list[Pod]) -> tuple[str, ...]:

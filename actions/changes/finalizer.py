@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from shlex import quote
 from typing import Any
 
 from actions.checks import uses_claim
@@ -40,7 +41,7 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     change = set_field(found, tokens, rest) if rest else remove_field(found, tokens)
     at = f"/metadata/finalizers/{held.index(wanted)}"
     body = json.dumps([{"op": "remove", "path": at}])
-    command = f"kubectl patch {kubectl_name(ref)} --type=json -p '{body}'"
+    command = f"kubectl patch {kubectl_name(ref)} --type=json -p {quote(body)}"
     made = patched(ref, found, [change], command)
     guard = _GUARDS.get(wanted, "its controller cleans up something outside")
     gone = f"Still held by {', '.join(rest)}." if rest else "The object is gone at once, for good."

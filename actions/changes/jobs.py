@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from shlex import quote
 from typing import Any
 
 import msgspec
@@ -38,7 +39,7 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
         deleted(
             Ref("Job", namespace, job.metadata.name),
             msgspec.to_builtins(job),
-            f"kubectl delete job -n {namespace} {job.metadata.name}",
+            f"kubectl delete job -n {namespace} {quote(job.metadata.name)}",
         )
         for job in doomed
     )
@@ -50,7 +51,7 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
         targets,
         f"{len(doomed)} {which} Jobs of {namespace} are deleted with their pods{kept}",
         touches=(f"{active} running pods end; logs of all their pods are gone.",),
-        kubectl=f"kubectl delete job -n {namespace} -l '{values['selector']}'"
+        kubectl=f"kubectl delete job -n {namespace} -l {quote(values['selector'])}"
         + ("   # all but the newest" if left else ""),
     )
 

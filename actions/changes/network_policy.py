@@ -4,6 +4,7 @@ again."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from shlex import quote
 from typing import Any
 
 from actions.context import ActionContext
@@ -17,7 +18,7 @@ from cluster.kube.selectors import matches
 async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     ref = Ref("NetworkPolicy", *values["policy"])
     found = await read(context, ref)
-    command = f"kubectl delete networkpolicy -n {ref.namespace} {ref.name}"
+    command = f"kubectl delete networkpolicy -n {quote(ref.namespace)} {quote(ref.name)}"
     target = deleted(ref, found, command, recreate=True)
     row: NetworkPolicy | None = context.store.get(*ref)
     pods = [

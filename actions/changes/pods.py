@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from shlex import quote
 from typing import Any
 
 from actions.checks import (
@@ -28,7 +29,7 @@ async def _delete(context: ActionContext, values: Mapping[str, Any]) -> Proposal
     ref, pod, found = await _pod(context, values["pod"])
     grace = values.get("grace")
     flag = "" if grace is None else f" --grace-period={grace}"
-    command = f"kubectl delete pod -n {ref.namespace} {ref.name}{flag}"
+    command = f"kubectl delete pod -n {quote(ref.namespace)} {quote(ref.name)}{flag}"
     target = deleted(ref, found, command, grace_seconds=grace)
     warnings = [
         f"{budget_words(budget)}; a deletion does not ask it, an eviction does"
@@ -47,7 +48,7 @@ async def _delete(context: ActionContext, values: Mapping[str, Any]) -> Proposal
 
 async def _evict(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     ref, pod, found = await _pod(context, values["pod"])
-    target = evicted(ref, found, f"kubectl drain {pod.spec.node_name} --pod-selector=…")
+    target = evicted(ref, found, f"kubectl drain {quote(pod.spec.node_name)} --pod-selector=…")
     budgets = budgets_of(context, pod)
     short = [budget for budget in budgets if budget.status.disruptions_allowed == 0]
     seen = "; ".join(budget_words(budget) for budget in short or budgets) or "it has none"

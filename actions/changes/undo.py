@@ -17,6 +17,7 @@ from actions.parameters import Parameter, text
 from actions.plan import FieldChange, Target
 from actions.targets import created, kubectl_name, patched, read, same, value_at
 from cluster.kube.objects import Ref
+from cluster.kube.text import clean_line
 
 
 async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
@@ -97,7 +98,7 @@ def _without_own(before: Any, after: Any, now: Any) -> Any:
 
 def _command(ref: Ref, changes: list[FieldChange]) -> str:
     fields = ", ".join(each.pointer for each in changes)
-    return f"kubectl edit {kubectl_name(ref)}   # {fields}"
+    return f"kubectl edit {kubectl_name(ref)}   # {clean_line(fields)}"
 
 
 ACTIONS = (

@@ -8,6 +8,7 @@ for long with no pod there that uses the volume.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from shlex import quote
 from typing import Any
 
 from actions.checks import node_lost, uses_claim
@@ -24,7 +25,7 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     found = await read(context, ref)
     node = str(found["spec"].get("nodeName", ""))
     volume = str((found["spec"].get("source") or {}).get("persistentVolumeName", ""))
-    target = deleted(ref, found, f"kubectl delete volumeattachment {ref.name}")
+    target = deleted(ref, found, f"kubectl delete volumeattachment {quote(ref.name)}")
     return Proposal(
         ref,
         (target,),
