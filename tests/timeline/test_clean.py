@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 import timeline
 from cluster.kube.text import clean_uncut
 from timeline.entry import Capture, Draft, ObjectRef
+from timeline.journal.evidence import store_form
 from timeline.journal.journal import Journal
 from timeline.journal.preparation import TEXT
+from timeline.journal.rows import from_foreign_row, to_row
+from timeline.journal.storage import ENTRY_COLUMNS
 from timeline.redaction.clean import clean_line, clean_value
+from timeline.redaction.redact import Redactor
 
 HOSTILE = "\x1b[31mred\x1b[0m \u202eevil \u00ad\u180e\u200b\x85next \x07"
 INERT = "red evil \nnext \\x07"
@@ -53,6 +60,32 @@ def test_text_is_kept_whole_up_to_its_bound(new_journal: Callable[..., Journal])
         stored = journal.append(Draft(kind="note", text="x" * length)).text
         assert stored.startswith("x" * TEXT)
         assert (stored == "x" * length) == (length <= TEXT)
+
+
+@pytest.mark.parametrize("hidden", [r"\\u001b[2J", r"\\b", r"\\f", r"a\\rfake", r"\\u202e"])
+def test_escapes_in_the_json_of_a_foreign_record_are_cleaned(
+    hidden: str, new_journal: Callable[..., Journal]
+) -> None:
+    """JSON hides control characters behind escapes, in `data` and in every other column of it."""
+    journal = new_journal()
+    entry = journal.append(Draft(kind="note", text="x"))
+    row = to_row(entry) | {
+        "data": f'{{"{hidden}": "{hidden}"}}',
+        "evidence": f'["{hidden}"]',
+        "redactions": f'{{"{hidden}": 1}}',
+    }
+    found = from_foreign_row([row[name] for name in ENTRY_COLUMNS], clean_uncut)
+    for text in (*found.data, *found.data.values(), *found.evidence, *found.redactions):
+        assert clean_uncut(text) == text
+
+
+def test_a_large_document_is_redacted_by_structure_before_it_is_cut() -> None:
+    env = [{"name": f"V{n}", "value": f"plum-{n}"} for n in range(40_000)]
+    content = json.dumps({"spec": {"env": env}}).encode()
+    blob, _, counts = store_form(Capture(content=content, source="x"), Redactor(b"k", clean_uncut))
+    assert blob.truncated
+    assert counts == {"ENV": 40_000}
+    assert b"plum-" not in (blob.content or b"")
 
 
 def test_the_rule_is_written_in_one_place() -> None:

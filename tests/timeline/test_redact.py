@@ -275,6 +275,29 @@ def test_literals_in_every_spelling() -> None:
         Redactor(KEY, clean_uncut, ["abc"])
 
 
+def test_of_environment_variables_only_the_names_are_kept_as_evidence() -> None:
+    """A name such as LICENSE does not tell that its value is secret."""
+    env = [
+        {"name": "LICENSE", "value": "plum-pear"},
+        {"name": "DEBUG", "value": "true"},
+        {"name": "FROM", "valueFrom": {"secretKeyRef": {"name": "db", "key": "x"}}},
+    ]
+    pod = {"kind": "Pod", "spec": {"containers": [{"env": env, "args": ["plum"]}]}}
+    text, counts = Redactor(KEY, clean_uncut).document(json.dumps(pod))
+    assert "plum-pear" not in text
+    assert counts == {"ENV": 1}
+    kept = json.loads(text)["spec"]["containers"][0]
+    assert [each["name"] for each in kept["env"]] == ["LICENSE", "DEBUG", "FROM"]
+    assert kept["env"][1:] == env[1:]
+    assert kept["args"] == ["plum"]
+
+
+def test_a_document_nested_too_deep_is_redacted_as_text() -> None:
+    deep = "[" * 900 + '"password=hunter2pass"' + "]" * 900
+    for text in (deep, "[" * 100_000 + "password=hunter2pass"):
+        assert "hunter2pass" not in Redactor(KEY, clean_uncut).document(text)[0]
+
+
 def test_structure_first() -> None:
     value, counts = Redactor(KEY, clean_uncut).value(
         {

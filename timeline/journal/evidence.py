@@ -19,6 +19,8 @@ from timeline.redaction.redact import Redactor
 CAP_BYTES: Final = 256 * 1024
 _MARGIN: Final = 16 * 1024
 """Bytes redacted beyond each cut, so that no secret is seen by half only."""
+_DOCUMENT: Final = 8 << 20
+"""Bytes of a JSON document up to which it is redacted as a whole before it is cut."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,20 +61,20 @@ def store_form(
     rule."""
     raw = capture.content
     redactions: dict[str, int] = {}
-    truncated = len(raw) > cap
+    is_document = raw[:_MARGIN].lstrip()[:1] in (b"{", b"[") and len(raw) <= _DOCUMENT
+    # Half a JSON document is none: its structure says what is secret.
+    whole = _safe(raw, redactor, redactions) if is_document or len(raw) <= cap else b""
+    truncated = len(raw) > cap and not 0 < len(whole) <= cap
     if truncated:
         half = cap // 2
-        head = _safe(raw[: half + _MARGIN], redactor, redactions)[:half]
-        tail = _safe(raw[-(half + _MARGIN) :], redactor, redactions)[-half:]
+        head = (whole or _safe(raw[: half + _MARGIN], redactor, redactions))[:half]
+        tail = (whole or _safe(raw[-(half + _MARGIN) :], redactor, redactions))[-half:]
         head = head[: head.rfind(b"\n") + 1] or head
         tail = tail[tail.find(b"\n") + 1 :] or tail
-        content = (
-            head
-            + f"\n[stanch: cut here; {len(raw)} bytes were seen, head and tail are kept]\n".encode()
-            + tail
-        )
+        cut = f"\n[stanch: cut here; {len(raw)} bytes were seen, head and tail are kept]\n"
+        content = head + cut.encode() + tail
     else:
-        content = _safe(raw, redactor, redactions)
+        content = whole
     evidence = Evidence(
         sha256=hashlib.sha256(content).hexdigest(),
         size=len(content),

@@ -119,19 +119,22 @@ class Redactor:
 
     def document(self, text: str) -> tuple[str, dict[str, int]]:
         """Like `text`, by structure first when the text is one JSON document (an API object, a
-        list)."""
+        list). Of environment variables only the names stay: their names do not tell which values
+        are secret."""
         stripped = text.lstrip()
         if stripped[:1] in ("{", "["):
             try:
                 value = json.loads(stripped)
+                redacted, found = self.value(value)
+                counts = Counter(found)
+                redacted = self._environment(redacted, counts)
             except (ValueError, RecursionError):
                 return self.text(text)
-            redacted, counts = self.value(value)
             if not counts and redacted == value:
                 return text, {}
             return json.dumps(
                 redacted, ensure_ascii=False, indent=2 if "\n" in stripped.strip() else None
-            ), counts
+            ), dict(counts)
         return self.text(text)
 
     def value(self, value: object) -> tuple[Any, dict[str, int]]:
@@ -139,6 +142,16 @@ class Redactor:
         secret names their values."""
         counts: Counter[str] = Counter()
         return self._walk(clean_value(value, self.clean), "", counts), dict(counts)
+
+    def _environment(self, value: Any, counts: Counter[str], key: str = "") -> Any:
+        if isinstance(value, list):
+            return [self._environment(item, counts, key) for item in value]
+        if not isinstance(value, dict):
+            return value
+        given = value.get("value")
+        if key == "env" and isinstance(given, str) and not is_placeholder(given):
+            return {**value, "value": self._count("ENV", given, counts)}
+        return {name: self._environment(item, counts, name) for name, item in value.items()}
 
     def _walk(self, value: object, key: str, counts: Counter[str]) -> Any:
         if isinstance(value, Mapping):
