@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -38,7 +38,9 @@ class ContextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     runbooks: tuple[str, ...] = ()
-    redact: tuple[str, ...] = ()
+    redact: tuple[Annotated[str, msgspec.Meta(min_length=4)], ...] = ()
+    """Shorter ones would blank ordinary text."""
+
     theme: Theme = "dark"
     notify: Literal["off", "bell", "osc9", "osc777"] = "off"
     contexts: dict[str, ContextConfig] = {}

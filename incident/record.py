@@ -8,6 +8,7 @@ so, and whatever needs a record (probes that create something, actions) is refus
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import threading
@@ -87,6 +88,7 @@ class Record:
         self._opening = True
         self._clock = clock
         self._own_redactor: Redactor | None = None
+        self._literals: tuple[str, ...] = ()
         self._lock = threading.RLock()
         self._number = 0
         """Of the incident, among those that this process has opened."""
@@ -284,6 +286,9 @@ class Record:
             self._join(options, cluster)
             return
         choice, journal = self._choose(options, cluster, for_note=for_note)
+        if journal is None:  # the screens redact also where nothing is stored
+            with contextlib.suppress(ConfigError):
+                self._literals, self._own_redactor = load_config(options.config).redact, None
         with self._lock:
             self.journal, self._opening = journal, False
             if journal is not None:
@@ -515,7 +520,7 @@ class Record:
         if self._own_redactor is None:
             from timeline.redaction.redact import Redactor
 
-            self._own_redactor = Redactor(os.urandom(32), clean_uncut)
+            self._own_redactor = Redactor(os.urandom(32), clean_uncut, self._literals)
         return self._own_redactor
 
     def redact(self, text: str) -> str:

@@ -18,6 +18,7 @@ GOOD = 'theme = "light"\n\n[contexts.prod-eu1]\nread_only = true\ntheme = "high 
         ('theme = "light"\n[contexts.prod]\nreadonly = true\n', 3),
         ('notify = "loud"\n', 1),
         ("colour = 1\n", 1),
+        ('redact = ["abc"]\n', 1),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_line(tmp_path: Path, text: str, line: int) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from cluster.kube.objects import Ref
 from cluster.kube.text import clean_uncut as clean
+from incident.config import FILE
 from incident.ledger import JournalLedger
 from incident.options import Options
 from incident.record import Record, RecordUnavailable
@@ -425,3 +426,12 @@ def test_a_second_terminal_is_told_and_reads_what_the_first_writes(
     finally:
         first.close()
         second.close()
+
+
+def test_the_screens_redact_what_the_settings_name_also_without_a_record(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text('redact = ["plum-pear"]')
+    options = Options(context="x", state=tmp_path, config=tmp_path, record=False)
+    record = Record()
+    assert record.redact("plum-pear") == "plum-pear", "the settings are not read yet"
+    record.open(options, ClusterId("x"))
+    assert "plum" not in record.redact("a plum-pear")
