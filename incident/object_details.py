@@ -4,11 +4,13 @@ had."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from cluster.api.reads import get_object, object_path
+from cluster.api.transport import PARTIAL
 from cluster.errors import ClusterError
 from cluster.kube.decode import LAST_APPLIED
 from cluster.kube.kinds import READABLE, Kind
@@ -18,10 +20,6 @@ from incident.record import Record
 
 if TYPE_CHECKING:
     from cluster.api.transport import Api
-
-PARTIAL = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-"""Nothing else is accepted: a server that cannot send metadata only answers 406, and no value
-leaves it."""
 
 
 class ObjectDetails:
@@ -42,7 +40,7 @@ class ObjectDetails:
         if kind is None:
             return (
                 f"# {ref} cannot be read: stanch does not know the kind; try kubectl get "
-                f"{ref.kind} {ref.name} -o yaml"
+                f"{quote(ref.kind)} {quote(ref.name)} -o yaml"
             )
         try:
             if kind.metadata_only:
@@ -57,10 +55,13 @@ class ObjectDetails:
     async def _metadata(self, api: Api, kind: Kind, ref: Ref) -> str:
         path, what = object_path(kind, ref.namespace, ref.name), f"get {ref}"
         found = await api.get_json(path, timeout=self._limit, accept=PARTIAL, what=what)
-        metadata = found.get("metadata", {})
+        given = found.get("metadata") if isinstance(found, dict) else None
+        metadata = dict(given) if isinstance(given, dict) else {}
         managers = metadata.pop("managedFields", None) or ()
-        keys = sorted(key_names(each.get("fieldsV1") or {} for each in managers))
-        metadata.get("annotations", {}).pop(LAST_APPLIED, None)
+        trees = (each.get("fieldsV1") for each in managers if isinstance(each, dict))
+        keys = sorted(key_names(tree for tree in trees if isinstance(tree, dict)))
+        if isinstance(metadata.get("annotations"), dict):
+            metadata["annotations"].pop(LAST_APPLIED, None)
         document = {"apiVersion": kind.api_version, "kind": ref.kind, "metadata": metadata}
         known = ", ".join(keys) or "none known"
         return f"{_dump(document)}# keys (names only, values are never read): {known}\n"

@@ -4,6 +4,7 @@ server's own table."""
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +20,9 @@ ROWS = 500
 GROUPS = 80
 """API groups asked at most, `CONCURRENT` at a time."""
 CONCURRENT = 5
+_PLURAL = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
+_VERSION = re.compile(r"(?:[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?v[0-9][a-z0-9]*")
+"""Names become parts of a path and of a command; a server behind an APIService writes them."""
 _SECRET = frozenset({"secrets", "configmaps"})
 """Never listed as a table: a server's own columns could hold values."""
 
@@ -68,8 +72,9 @@ class OtherKinds:
         versions = ["/api/v1"]
         for group in _items(found, "groups")[:GROUPS]:
             preferred = group.get("preferredVersion")
-            if isinstance(preferred, dict):
-                versions.append(f"/apis/{preferred.get('groupVersion')}")
+            version = str(preferred.get("groupVersion")) if isinstance(preferred, dict) else ""
+            if _VERSION.fullmatch(version):
+                versions.append(f"/apis/{version}")
         gate = asyncio.Semaphore(CONCURRENT)
 
         async def kinds_of(path: str) -> list[OtherKind]:
@@ -119,7 +124,7 @@ class OtherKinds:
             columns = tuple(names[at] for at in shown)
             columns = ("Namespace", *columns) if kind.namespaced else columns
             rows += [
-                tuple(map(self._redact, _row(each, shown, kind.namespaced)))
+                tuple(map(self._cell, columns, _row(each, shown, kind.namespaced)))
                 for each in _items(document, "rows")
             ]
             if "items" in document:  # a server without tables
@@ -129,6 +134,13 @@ class OtherKinds:
             cut = cut or bool(isinstance(metadata, dict) and metadata.get("continue"))
         problem = f"only the first {len(rows)} are shown" if cut else ""
         return Rows(columns, tuple(rows), problem)
+
+    def _cell(self, column: str, text: str) -> str:
+        """A cell without secrets. Its column names it: a cell "hunter2" does not look like one. A
+        column Secret has the names of Secrets."""
+        lead = f"{column}: " if column != "Secret" else ""
+        told = self._redact(lead + text)
+        return told.removeprefix(lead) if told.startswith(lead) else self._redact(text)
 
 
 def _row(row: dict[str, Any], shown: Sequence[int], namespaced: bool) -> tuple[str, ...]:
@@ -153,17 +165,19 @@ def _text(value: Any) -> str:
 
 def _kinds(document: dict[str, Any]) -> list[OtherKind]:
     version = str(document.get("groupVersion", ""))
+    if not _VERSION.fullmatch(version):
+        return []
     return [
         OtherKind(
             str(each.get("kind", "")),
             str(each.get("name", "")),
             version,
             bool(each.get("namespaced")),
-            tuple(map(str, each.get("shortNames") or ())),
+            tuple(map(str, _list(each.get("shortNames")))),
         )
         for each in _items(document, "resources")
-        if "list" in (each.get("verbs") or ())
-        and "/" not in str(each.get("name", ""))
+        if "list" in _list(each.get("verbs"))
+        and _PLURAL.fullmatch(str(each.get("name", "")))
         and each.get("name") not in _SECRET
         and not _is_watched(str(each.get("kind", "")), version)
     ]
@@ -175,5 +189,8 @@ def _is_watched(kind: str, version: str) -> bool:
 
 
 def _items(document: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    found = document.get(name)
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    return [each for each in _list(document.get(name)) if isinstance(each, dict)]
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from cluster.api.transport import check_path
 from cluster.errors import ServerError
+from cluster.kube.text import clean_uncut
 from incident.other_kinds import OtherKind, OtherKinds
+from timeline.redaction.redact import Redactor
 
 WIDGET = {"kind": "Widget", "name": "widgets", "namespaced": True, "verbs": ["list", "get"]}
 PODS = {"kind": "Pod", "name": "pods", "namespaced": True, "verbs": ["list"]}
@@ -69,3 +74,42 @@ async def test_a_server_without_tables_gives_names() -> None:
 async def test_a_kind_that_does_not_answer_says_why() -> None:
     rows = await kinds().rows(OtherKind("Gone", "gones", "away.example.com/v1"), ())
     assert rows.problem.startswith("gones cannot be listed: ")
+
+
+async def test_a_cell_is_redacted_under_the_name_of_its_column() -> None:
+    """`Redactor` knows a secret by its name, which stands in the head of the column."""
+    redactor = Redactor(b"key", clean_uncut)
+    table = {
+        "columnDefinitions": [{"name": "Name"}, {"name": "Password"}, {"name": "Age"}],
+        "rows": [{"cells": ["blue", "hunter2", "5m"], "object": {}}],
+    }
+
+    class Server:
+        async def get_json(self, *_: Any, **__: Any) -> Any:
+            return table
+
+    found = OtherKinds(lambda: Server(), lambda text: redactor.text(text)[0], 1.0)  # type: ignore[arg-type,return-value]  # what is asked of an Api
+    rows = await found.rows(OtherKind("Account", "accounts", "example.com/v1", False), ())
+    ((name, password, age),) = rows.rows
+    assert (name, age) == ("blue", "5m")
+    assert password.startswith("⟦PASSWORD:")
+
+
+@pytest.mark.parametrize("name", ["secrets?x=", "..", "widgets/../secrets", "a b", "x;reboot", ""])
+@pytest.mark.parametrize("version", ["v1", "../../api/v1", "example.com/v1?", "example.com/v1"])
+async def test_discovery_cannot_name_another_path(name: str, version: str) -> None:
+    """An aggregated API server writes these names; they become parts of a path."""
+    asked: list[str] = []
+    odd = {"kind": "Odd", "name": name, "verbs": ["list"], "shortNames": 1}
+
+    class Server:
+        async def get_json(self, path: str, *_: Any, **__: Any) -> Any:
+            asked.append(path)
+            if path == "/apis":
+                return {"groups": [{"preferredVersion": {"groupVersion": version}}]}
+            return {"groupVersion": version, "resources": [odd, {"name": "odd", "verbs": 1}]}
+
+    found = OtherKinds(lambda: Server(), str, 1.0)  # type: ignore[arg-type,return-value]  # what is asked of an Api
+    assert await found.all() == ()
+    for path in asked:
+        check_path(path, "discovery")
