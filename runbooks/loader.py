@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
+from cluster.kube.text import clean_uncut
 from runbooks.documents import read_words
 from runbooks.model import Problem, Runbook
 from runbooks.parse import parse
@@ -107,7 +108,7 @@ class Library:
                     problems.append(Problem(part, 1, said))
                     return None
                 data = part.read_bytes()
-                texts.append(data.decode("utf-8"))
+                texts.append(clean_uncut(data.decode("utf-8")))
         except UnicodeDecodeError as error:
             line = data[: error.start].count(b"\n") + 1
             problems.append(Problem(part, line, "is not UTF-8; save it as UTF-8"))

@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from cluster.kube.text import clean_uncut
+
 SIZE_LIMIT = 1_000_000
 """Characters of one YAML text; aliases are refused, so that a small text cannot grow into a large
 one."""
@@ -58,7 +60,7 @@ def read(text: str, first_line: int = 1) -> tuple[Any, dict[tuple[str, ...], int
         mark = error.problem_mark or error.context_mark
         line = first_line + (mark.line if mark else 0)
         raise YamlError(line, f"is not valid YAML: {error.problem or error.context}") from error
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         if isinstance(error, YamlError):
             raise
         raise YamlError(first_line, f"is not valid YAML: {error}") from error
@@ -76,6 +78,7 @@ def _walk(
     line = first_line + node.start_mark.line
     lines.setdefault(path, line)
     if isinstance(node, yaml.ScalarNode):
+        node.value = clean_uncut(node.value)  # YAML resolves escapes of a text that was cleaned
         return
     if id(node) in seen:
         raise YamlError(line, "uses a YAML alias; write the value out")
@@ -83,6 +86,8 @@ def _walk(
     if isinstance(node, yaml.MappingNode):
         keys: set[str] = set()
         for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                key.value = clean_uncut(key.value)
             name = str(key.value)
             where = first_line + key.start_mark.line
             if name in keys:

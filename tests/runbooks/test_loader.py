@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.kube.text import clean
 from runbooks.documents import document
 from runbooks.lint import lint
 from runbooks.loader import Library
@@ -98,6 +99,21 @@ def test_a_broken_file_does_not_stop_the_rest(tmp_path: Path) -> None:
     library = Library([tmp_path], own=())
     assert [runbook.id for runbook in library.runbooks] == ["disk-slow"]
     assert sorted(problem.path.name for problem in library.problems) == ["bad.md", "bytes.md"]
+
+
+@pytest.mark.parametrize("hidden", ["\x1b]52;c;eA==\x07", "\\e[31m", "\\u202e", "\\x9b2J"])
+def test_a_page_of_others_carries_no_control_characters(tmp_path: Path, hidden: str) -> None:
+    """Written as they are, or as escapes that YAML resolves: a command of it is copied."""
+    page = GOOD.replace("title: The disk is slow", f'title: "slow {hidden}"')
+    page = page.replace("kubectl: kubectl get", f'kubectl: "kubectl {hidden}get').replace(
+        "=10s", '=10s"'
+    )
+    (tmp_path / "page.md").write_text(page + hidden)
+    (runbook,) = Library([tmp_path], own=()).runbooks
+    (step,) = runbook.steps()
+    for text in (runbook.title, step.kubectl, runbook.sections[0].text):
+        assert clean(text) == text
+    assert step.kubectl.startswith("kubectl ")
 
 
 def test_plain_markdown_loads_by_title_and_headings(tmp_path: Path) -> None:
