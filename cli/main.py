@@ -46,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(parsed)
     except exits.Refusal as refusal:
-        print(f"stanch: {refusal}", file=sys.stderr)
+        from cluster.kube.text import clean_uncut
+
+        print(f"stanch: {clean_uncut(str(refusal))}", file=sys.stderr)
         return refusal.code
     except ValueError as error:
         from incident.config import ConfigError
