@@ -8,6 +8,7 @@ presses Tab, so that they are those of that moment.
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator
 
 import shtab
@@ -28,12 +29,15 @@ NAMES = {
     "act.name": "actions",
 }
 """Destination of an argument, or command and destination -> the kind of names that it takes."""
+WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@+=-]*")
+"""A name that is offered. Others wrote the names of contexts and runbooks, and bash expands the
+words that it completes (`compgen -W`): a context `$(reboot)` would run at the next Tab."""
 PATHS = {"kubeconfig": shtab.FILE, "runbook_folders": shtab.DIRECTORY}
 
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.shell == "names":
-        for name in _names(arguments):
+        for name in filter(WORD.fullmatch, _names(arguments)):
             print(name)
     else:
         print(script(arguments.shell))

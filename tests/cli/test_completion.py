@@ -11,6 +11,7 @@ import pytest
 
 from cli.arguments import parser
 from cli.completion import NAMES, _actions, script
+from cli.main import main
 from incident.offline import names
 from incident.options import Options
 
@@ -52,6 +53,17 @@ def test_names_are_sorted_and_clean(tmp_path: Path) -> None:
     assert "cordon" in names.names("actions", given)
     assert "connectivity" in names.names("probes", given)
     assert "new" in names.names("incidents", given)
+
+
+@pytest.mark.parametrize("hostile", ["$(reboot)", "`reboot`", "-n", "a b", "a;b", "a'b", "~", "x)"])
+def test_a_name_that_a_shell_would_expand_is_not_offered(
+    hostile: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """bash expands the words of `compgen -W`, and others wrote the names of contexts."""
+    usual = ["arn:aws:eks:eu-1:1:cluster/prod", "kubernetes-admin@kubernetes", "gke_p_z_c"]
+    monkeypatch.setattr(names, "names", lambda *_: [hostile, *usual])
+    assert main(["completion", "names", "contexts"]) == 0
+    assert capsys.readouterr().out.split("\n") == [*usual, ""]
 
 
 def test_a_cluster_that_does_not_answer_offers_nothing(tmp_path: Path) -> None:
