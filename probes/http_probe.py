@@ -76,6 +76,8 @@ async def probe_http(
             verdict, int((time.monotonic() - began) * 1000), detail=clean_line(detail, 160)
         )
 
+    if not (host + path + address).isprintable() or " " in host + path:
+        return heard(Verdict.UNREACHABLE, f"{host or address} is no host name")
     context = None
     if tls:
         context = ssl.create_default_context()
@@ -93,8 +95,8 @@ async def probe_http(
         return heard(Verdict.REFUSED)
     except ConnectionResetError:
         return heard(Verdict.TLS_HANDSHAKE if tls else Verdict.RESET, "reset")
-    except OSError as error:
-        return heard(Verdict.UNREACHABLE, error.strerror or str(error))
+    except (OSError, ValueError) as error:  # ValueError: no name that DNS can have
+        return heard(Verdict.UNREACHABLE, getattr(error, "strerror", None) or str(error))
     try:
         async with asyncio.timeout(limit):
             writer.write(

@@ -15,7 +15,8 @@ import httpx
 from cluster.api.error_messages import Fault, RequestFailure
 from cluster.version import VERSION
 
-_FAILURES = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError)
+_FAILURES = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError)
+"""ValueError: a host or a name for TLS that no DNS can have."""
 _NOT_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -23,6 +24,7 @@ _NOT_SENT = (
     httpx.ProxyError,
     httpx.InvalidURL,
     httpx.UnsupportedProtocol,
+    ValueError,
 )
 
 

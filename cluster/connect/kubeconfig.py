@@ -267,7 +267,7 @@ def _split(address: str) -> SplitResult | None:
     be shown."""
     try:
         parts = urlsplit(address)
-        usable = parts.hostname and parts.port != 0
+        usable = (parts.hostname or "").encode("idna") and parts.port != 0
     except ValueError:
         return None
     return parts if usable and address.isprintable() and " " not in address else None

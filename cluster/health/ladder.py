@@ -160,7 +160,7 @@ class _Ladder:
             why = clean_line(error.verify_message, 200)
             about = self._about(await self._unverified_certificate(address, name))
             sentence = f"The certificate is not accepted ({why}): {about}."
-        except (OSError, ClusterError) as error:
+        except (OSError, ValueError, ClusterError) as error:  # ValueError: no name for TLS
             said = clean_line(str(error), 200)
             sentence = f"The TLS handshake fails ({said}); another program may use this port."
         else:

@@ -128,8 +128,9 @@ async def _names(host: str, entry: EntryPoint) -> list[Hop]:
             )
     except TimeoutError:
         return [Hop("dns", host, "no name server answered", False)]
-    except OSError as error:
-        return [Hop("dns", host, f"cannot be resolved ({error.strerror or error})", False)]
+    except (OSError, ValueError) as error:  # ValueError: no name that DNS can have
+        why = getattr(error, "strerror", None) or error
+        return [Hop("dns", host, f"cannot be resolved ({why})", False)]
     addresses = sorted({str(item[4][0]) for item in found})
     known = {address for address in entry.addresses if _is_address(address)}
     shown = f"is {', '.join(addresses[:4])}"

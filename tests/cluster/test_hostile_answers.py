@@ -168,6 +168,8 @@ def kubeconfig(folder: Path, cluster: dict[str, Any], **user: Any) -> Path:
         {"server": "https://["},
         {"server": "https://h:port"},
         {"server": "https://h:99999"},
+        {"server": f"https://{'a' * 70}.example.com"},
+        {"server": "https://a..b"},
         {"server": "https://h", "proxy-url": "http://["},
         {"server": "https://h", "proxy-url": "http://p:port"},
         {"server": "https://h", "certificate-authority": "a\0b"},

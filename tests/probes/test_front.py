@@ -99,6 +99,17 @@ async def test_a_closed_port_and_a_server_without_tls() -> None:
         assert (await probe_http("127.0.0.1", port, tls=True)).verdict is Verdict.TLS_HANDSHAKE
 
 
+@pytest.mark.parametrize("host", ["a\r\nX-Evil: 1", "a b", "a" * 70 + ".com", "a..b", "\udcff"])
+async def test_a_host_that_is_none_is_not_asked_for(host: str) -> None:
+    """The hosts of an Ingress become a header and a name for TLS."""
+    port = free_port()
+    async with serving("127.0.0.1", port, OK):
+        heard = await probe_http("127.0.0.1", port, host=host, tls=True)
+    assert not heard.well
+    assert heard.detail.isprintable()
+    assert not (await probe_http(host, port)).well
+
+
 async def front(
     *,
     pods: Mapping[str, Any],
