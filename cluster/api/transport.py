@@ -54,6 +54,10 @@ CLOCK_TOLERANCE = timedelta(seconds=5)
 _ELSEWHERE = re.compile(r"[?#%\\\x00-\x1f\x7f]|//|/\.{1,2}(?:/|$)")
 """What makes a path lead to another object than its parts name: a client resolves `..`, and `?`
 ends the path. No name of an object has it (apimachinery IsValidPathSegmentName)."""
+_METADATA = re.compile(r"^application/json;as=PartialObjectMetadata(List)?;[^,]*$")
+_VALUES = re.compile(
+    r"/api/v1/(?:watch/)?(?:namespaces/[^/]+/)?(?:secrets|configmaps)(?:/[^/]*)?/?"
+)
 SLICE = 1 << 16
 """Characters of a text that are checked before the event loop runs other tasks."""
 
@@ -363,6 +367,8 @@ class Api:
 
     async def _send(self, credential: Credential, request: Request) -> HttpResponse:
         check_path(request.path, request.what)
+        if request.method == "GET":
+            _check_values(request)
         client = self._client(credential)
         async with self._slots:
             self._total += 1
@@ -424,6 +430,16 @@ def check_path(path: str, what: str) -> None:
         raise Refused(
             f"{clean_line(what, 200)} was not sent: {clean_line(path, 200)!r} is not the path of "
             "one object or collection; check its name and namespace."
+        )
+
+
+def _check_values(request: Request) -> None:
+    """Raises `Refused` for a GET that would bring values: also one of a path that a runbook of
+    others names."""
+    if _VALUES.fullmatch(request.path) and not _METADATA.search(request.headers.get("Accept", "")):
+        raise Refused(
+            f"{clean_line(request.what, 200)} was not sent: values of Secrets and ConfigMaps are "
+            "never read, by design; only metadata is."
         )
 
 

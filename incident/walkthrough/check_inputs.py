@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from cluster.api.transport import PARTIAL_LIST
 from cluster.errors import ClusterError
 from cluster.kube.kinds import READABLE, Kind
 from cluster.kube.prometheus import Sample, increases, samples
@@ -33,7 +34,6 @@ LIMIT = 5_000
 NO_CONNECTION = "there is no connection"
 LOG_PODS = 10
 LOG_LINES = 500
-METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Checks:
 
     async def _list(self, kind: Kind, query: Query) -> list[dict[str, Any]]:
         assert self._api is not None
-        accept = METADATA_ONLY if kind.metadata_only else "application/json"
+        accept = PARTIAL_LIST if kind.metadata_only else "application/json"
         params: dict[str, str | int | list[str]] = {"limit": 500}
         if query.selector:
             params["labelSelector"] = query.selector

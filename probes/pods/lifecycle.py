@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from cluster.api.transport import PARTIAL
 from cluster.errors import (
     ClusterError,
     Conflict,
@@ -185,7 +186,7 @@ async def _gone(context: ProbeContext, ref: Ref, uid: str, end: datetime) -> str
     assert context.api is not None
     while True:
         try:
-            found = await context.api.get_json(path_of(ref), timeout=5)
+            found = await context.api.get_json(path_of(ref), timeout=5, accept=PARTIAL)
         except NotFound:
             return ""
         except ClusterError as error:

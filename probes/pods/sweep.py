@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from cluster.api.transport import PARTIAL_LIST
 from cluster.errors import ClusterError, Forbidden
 from cluster.kube.kinds import BY_NAME
 from cluster.kube.objects import Ref
@@ -21,7 +22,6 @@ from probes.pods import ephemeral_container as ephemeral
 from probes.pods.lifecycle import remove_all
 from probes.select.labels import EXPIRES, MANAGED_BY, OPERATOR, OWN, SESSION
 
-_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _KINDS = ("Pod", "ConfigMap")
 
 
@@ -153,7 +153,7 @@ async def _list(context: ProbeContext, kind: str, namespace: str) -> dict[Ref, O
         }
         if token:
             params["continue"] = token
-        answer = await context.api.get_json(path, params, timeout=8, accept=_METADATA_LIST)
+        answer = await context.api.get_json(path, params, timeout=8, accept=PARTIAL_LIST)
         for item in answer.get("items") or ():
             each = _owned(kind, item.get("metadata") or {})
             found[each.ref] = each

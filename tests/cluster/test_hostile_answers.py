@@ -3,6 +3,7 @@ ends as text or as a sentence, and no part of it chooses what is read."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,18 @@ from hypothesis import strategies as st
 from cluster.api.exec import ExecResult, Executor, _judge_status, _Output
 from cluster.api.intermediaries import describe_intermediary
 from cluster.api.logs import _parse, follow_logs
-from cluster.api.transport import Api, check_path
+from cluster.api.transport import JSON, PARTIAL, PARTIAL_LIST, Api, check_path
 from cluster.connect.access import Access, ExecPlugin
 from cluster.connect.exec_plugin import run_plugin
 from cluster.connect.kubeconfig import load_access
-from cluster.errors import CredentialError, KubeconfigError, Refused, ServerError, from_response
+from cluster.errors import (
+    CredentialError,
+    KubeconfigError,
+    NotFound,
+    Refused,
+    ServerError,
+    from_response,
+)
 from cluster.kube.decode import KindDecoder
 from cluster.kube.kinds import BY_NAME
 from cluster.kube.text import clean, clean_json
@@ -29,6 +37,7 @@ from cluster.live.list_splitter import ListSplitter
 from tests.cluster.fake import FakeCluster
 
 DEEP = "[" * 100_000
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
 
 @given(st.dictionaries(st.text(), st.text() | st.lists(st.text())))
@@ -80,6 +89,26 @@ async def test_a_name_does_not_choose_another_object(
 )
 def test_paths_that_lead_where_they_say(path: str) -> None:
     check_path(path, "get")
+
+
+@pytest.mark.parametrize("kind", ["secrets", "configmaps"])
+@pytest.mark.parametrize("form", ["", "namespaces/shop/", "watch/", "watch/namespaces/shop/"])
+@pytest.mark.parametrize("name", ["", "/login", "/"])
+async def test_values_are_never_asked_for(
+    kind: str, form: str, name: str, fake: FakeCluster, api: Api
+) -> None:
+    """Whatever asks: a check of a runbook of others names a path."""
+    path = f"/api/v1/{form}{kind}{name}"
+    for accept in (JSON, "*/*", f"{PARTIAL},{JSON}", TABLE):
+        with pytest.raises(Refused, match="never read"):
+            await api.get_json(path, accept=accept)
+    with pytest.raises(Refused, match="never read"):
+        await api.get_text(path)
+    assert not fake.requests
+    for accept in (PARTIAL, PARTIAL_LIST):
+        with contextlib.suppress(ServerError, NotFound):
+            await api.get_json(path, accept=accept)
+    assert len(fake.requests) == 2
 
 
 @pytest.mark.parametrize("location", ["http://[", "http://h:x/", "\x1b]52;c;x\x07", "//", "a b"])
