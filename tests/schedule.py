@@ -30,7 +30,7 @@ ALL_LABS = frozenset({*LABS.values(), OTHER_LAB})
 gives a user, and a gigabyte of memory."""
 
 APART = (
-    "tests/tui/test_screens.py",
+    "tests/tui/test_anywhere.py",
     "tests/drill_gates/test_real_api.py",
     "tests/triage/elsewhere/test_real_server.py",
 )

@@ -24,8 +24,8 @@ from tests.schedule import ALL_LABS, SECONDS, USUAL, on_nodes, seconds, unit
             "tests/drill_gates/test_table.py",
         ),
         (
-            "tests/tui/test_screens.py::test_it[size0-story]",
-            "tests/tui/test_screens.py::test_it[size0-story]",
+            "tests/tui/test_anywhere.py::test_it[size0-story]",
+            "tests/tui/test_anywhere.py::test_it[size0-story]",
         ),
     ],
 )
@@ -44,4 +44,4 @@ def test_only_tests_on_real_nodes_are_tried_again() -> None:
     assert on_nodes("tests/probes/test_story_on_nodes.py::test_it")
     assert on_nodes("tests/contract/test_lists.py::test_it[nodes-a in (b)]")
     assert not on_nodes("tests/contract/test_lists.py::test_it[control plane-a]")
-    assert not on_nodes("tests/tui/test_screens.py::test_it")
+    assert not on_nodes("tests/tui/test_anywhere.py::test_it")

@@ -1,23 +1,17 @@
-"""A whole investigation without a cluster, for looking at the screens and for tests: `python -m
-tests.tui.fake [SCENE]`."""
+"""A whole investigation without a cluster, for tests of the screens."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
-import dataclasses
-import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 from msgspec.structs import replace as replace_struct
 
-from actions.plan import ActionPlan, ActionResult, Blast, Outcome, Precondition
-from actions.plan import Change as ActionChange
+from actions.plan import ActionPlan, ActionResult
 from cluster.kube.kinds import KINDS
 from cluster.kube.objects import Ref
 from cluster.live.freshness import Freshness, State
@@ -30,29 +24,16 @@ from incident.other_kinds import OtherKind, Rows
 from incident.pod_logs import LogQuery, LogRow
 from incident.record import Record, RecordUnavailable
 from incident.view import ApiView, HopView, Reach, RecordView, SymptomView, View
-from incident.walkthrough.action_runner import GateJournal
-from incident.walkthrough.live_values import Workload
-from incident.walkthrough.run import NO_STEP, Asker, StepState
 from incident.walkthrough.runs import Runs
 from incident.walkthrough.walkthrough import Walkthrough
 from probes.result import (
-    Cell,
-    Component,
-    Conclusion,
-    Expectation,
-    Place,
-    PlannedObject,
     ProbePlan,
     ProbeResult,
-    Right,
-    Target,
-    Try,
-    Verdict,
 )
-from runbooks.check import CheckOutcome, Result
 from runbooks.match import Match, Reason
-from runbooks.model import Query, Runbook
-from tests.tui import story
+from runbooks.model import Runbook
+from tests.tui import story, story_runbook, story_triage
+from tests.tui.fake_engine import Actions, Books, Checks, Probes, Values
 from timeline.entry import Draft, Entry
 from timeline.note import parse_note
 from triage.facts.finding import Gap, Report
@@ -71,6 +52,8 @@ SCENES = (
     "offline",
     "hostile",
 )
+SEEN = "sha256:4f1e8b0c on 8 nodes\nsha256:9fb2c7d0 on node-2"
+"""What a check sees."""
 HOSTILE = (
     "[/x] [@click=app.leave]click[/] \x1b]52;c;ZXZpbA==\x07 \x1b[2J \x9b31m \u202egnp.exe 漢字かな "
     "e\u0301\u0301 [bold"
@@ -101,7 +84,7 @@ class FakeInvestigation:
         self.runs = Runs(self.record, Books(self), Values(), lambda: self.view.symptoms)
         self.walkthrough = Walkthrough(
             self.runs,
-            lambda: Checks(self),
+            lambda: Checks(HOSTILE if self.scene == "hostile" else SEEN),
             lambda: Probes(self),
             lambda: Actions(self),
             self.under_way,
@@ -181,9 +164,11 @@ class FakeInvestigation:
     def _make(self) -> View:
         self._version += 1
         scene = self.scene
-        report: Report | None = story.report()
+        report: Report | None = story_triage.report()
         symptoms: tuple[SymptomView, ...] = (
-            tuple(SymptomView(s, story.matches()[s.id]) for s in report.symptoms) if report else ()
+            tuple(SymptomView(s, story_triage.matches()[s.id]) for s in report.symptoms)
+            if report
+            else ()
         )
         api = ApiView(
             Reach.LIVE,
@@ -291,7 +276,7 @@ class FakeInvestigation:
             listener(self.view)
 
     def change(self, kind: str, *objects: object) -> None:
-        """Put objects into the store and tell who follows rows."""
+        """Put objects into the store and notify the listeners of rows."""
         fresh: list[Any] = []
         for each in objects:
             self._revision += 1
@@ -347,7 +332,7 @@ class FakeInvestigation:
         return sorted(found, key=lambda match: -match.score)
 
     def runbooks(self) -> Sequence[Runbook]:
-        return (story.runbook(), *story.other_runbooks())
+        return (story_runbook.runbook(), *story_runbook.other_runbooks())
 
     @contextlib.asynccontextmanager
     async def under_way(self, key: str, title: str) -> AsyncIterator[Progress]:
@@ -483,278 +468,3 @@ class FakeInvestigation:
 
     async def export(self) -> str:
         return "/tmp/incidents/2026-11-21-a.md"
-
-
-class Books:
-    """The runbooks of the fake, as the engine reads them."""
-
-    def __init__(self, fake: FakeInvestigation) -> None:
-        self._fake = fake
-
-    @property
-    def runbooks(self) -> Sequence[Runbook]:
-        return self._fake.runbooks()
-
-    def get(self, runbook_id: str) -> Runbook | None:
-        return next((each for each in self.runbooks if each.id == runbook_id), None)
-
-
-class Values:
-    def suggest(self, symptom: object) -> Mapping[str, str]:
-        return {}
-
-    def workload(self, namespace: str, workload: str) -> Workload | None:
-        return None
-
-
-class Checks:
-    """Every check fails, after a moment."""
-
-    def __init__(self, fake: FakeInvestigation) -> None:
-        self._fake = fake
-
-    async def run(self, query: Query, params: Mapping[str, str]) -> CheckOutcome:
-        await asyncio.sleep(0.3)
-        seen = "sha256:4f1e8b0c on 8 nodes\nsha256:9fb2c7d0 on node-2"
-        return CheckOutcome(Result.FAIL, HOSTILE if self._fake.scene == "hostile" else seen)
-
-
-class Probes:
-    def __init__(self, fake: FakeInvestigation) -> None:
-        self._fake = fake
-
-    def clock(self) -> datetime:
-        return self._fake.clock()
-
-    async def plan(
-        self, name: str, arguments: Mapping[str, str], asker: Asker = NO_STEP
-    ) -> ProbePlan:
-        self._fake.calls.append(("plan", dict(arguments)))
-        image = "registry.local/app:1.4.2"
-        return ProbePlan(
-            name,
-            dict(arguments),
-            "Which connections from nginx to marketplace are refused by the target, which are "
-            "rejected on the way?",
-            creates=tuple(
-                PlannedObject(
-                    Ref("Pod", "nginx", f"stanch-probe-{n}"), n, image, {}, "accepted", True
-                )
-                for n in ("node-3", "node-4")
-            ),
-            reads=("pods and network policies of 2 namespaces",),
-            rights=(
-                Right("create", "pods", "nginx", True),
-                Right("create", "pods/exec", "nginx", True),
-            ),
-            method=(
-                "a debug pod with an image that the node already has; a shell and /proc/net/snmp "
-                "tell the classes apart"
-            ),
-            seconds=25,
-            deadline_s=600,
-            **asker._asdict(),
-        )
-
-    async def run(self, plan: ProbePlan, progress: Progress | None = None) -> ProbeResult:
-        async with self._fake.under_way("probe", "probe connectivity") as detail:
-            for done in range(1, 13):
-                if progress:
-                    progress(f"{done} of 12 tries, node-{2 + done % 3}")
-                detail(f"{done} of 12 tries")
-                await asyncio.sleep(0.15)
-        cells = tuple(
-            Cell(
-                Place(ns, n),
-                Target("marketplace", t, f"pod-on-{t}", "10.244.2.31", 8080),
-                Expectation.ALLOW,
-                "allow-ingress",
-                tuple(
-                    Try(Verdict.REJECTED if t == "node-2" and ns == "nginx" else Verdict.OK, 3)
-                    for _ in range(5)
-                ),
-                "node-2" if t == "node-2" and ns == "nginx" else "",
-                "kernel" if t == "node-2" and ns == "nginx" else "",
-            )
-            for ns, n in (("nginx", "node-3"), ("nginx", "node-4"), ("marketplace", "node-2"))
-            for t in ("node-2", "node-5")
-        )
-        runs = self._fake.runs
-        runs.write(
-            Draft(
-                kind="probe-result",
-                text="rejected on the way by node-2, 10 of 10",
-                run_id=plan.run_id,
-                step_id=plan.step_id,
-                data={
-                    "intent_id": "probe",
-                    **runs.answered(plan.run_id, plan.step_id, "rejected", StepState.FAILED),
-                },
-            )
-        )
-        return ProbeResult(
-            plan.probe,
-            plan.arguments,
-            self.clock(),
-            self.clock(),
-            cells,
-            conclusions=(
-                Conclusion(
-                    "node-2 rejects connections that every policy allows",
-                    Component("policy-enforcement", "node-2"),
-                    0.97,
-                    "compare the agent's image on node-2",
-                    (
-                        "10 of 10 rejected, ICMP 3/3 sent by node-2",
-                        "0 of 20 to pods on other nodes",
-                    ),
-                ),
-            ),
-            created=(
-                Ref("Pod", "nginx", "stanch-probe-node-3"),
-                Ref("Pod", "nginx", "stanch-probe-node-4"),
-            ),
-            method=plan.method,
-        )
-
-
-class Actions:
-    def __init__(self, fake: FakeInvestigation) -> None:
-        self._fake = fake
-
-    def clock(self) -> datetime:
-        return self._fake.clock()
-
-    async def plan(
-        self,
-        name: str,
-        arguments: Mapping[str, str],
-        asker: Asker = NO_STEP,
-        *,
-        undoes: bool = False,
-    ) -> ActionPlan:
-        node = arguments.get("node", "node-2")
-        change = ActionChange(
-            "PATCH",
-            f"/api/v1/nodes/{node}",
-            {"spec": {"unschedulable": name == "cordon"}},
-            "application/merge-patch+json",
-            f"kubectl {name} {node}",
-            "spec.unschedulable: false -> true"
-            if name == "cordon"
-            else "spec.unschedulable: true -> false",
-        )
-        undo = dataclasses.replace(
-            change, kubectl=f"kubectl uncordon {node}", summary="spec.unschedulable: true -> false"
-        )
-        return ActionPlan(
-            name,
-            {"node": node},
-            Ref("Node", "", node),
-            change,
-            "prod-eu1",
-            "https://api.prod-eu1:6443",
-            node,
-            "the name of the node",
-            self.clock(),
-            self.clock() + timedelta(minutes=2),
-            preconditions=(
-                Precondition("another node has room?", True, "7 nodes, 41 % memory asked for"),
-            ),
-            blast=Blast(
-                (
-                    f"No new pods on {node}; its 8 running pods stay.",
-                    "8 of 9 nodes still take pods.",
-                ),
-                (),
-            ),
-            undo=undo,
-            undo_action="uncordon" if name == "cordon" else "cordon",
-            dry_run="node would be patched",
-            dry_run_ok=True,
-            production=True,
-            **asker._asdict(),
-            undoes=undoes,
-        )
-
-    async def run(
-        self, plan: ActionPlan, typed: str, progress: Progress | None = None
-    ) -> ActionResult:
-        self._fake.calls.append((plan.action, typed))
-        result = ActionResult(
-            plan,
-            Outcome.DONE,
-            f"node-2 is {plan.action}ed",
-            self.clock(),
-            0.2,
-            "seen in the cluster after 0.2 s",
-            plan.undo,
-        )
-        runs = self._fake.runs
-        runs.write(
-            Draft(
-                kind="action-intent",
-                text=plan.action,
-                run_id=plan.run_id,
-                step_id=plan.step_id,
-                data={"intent_id": "action", **plan.document},
-            )
-        )
-        journal = GateJournal(self._fake.record, runs)
-        journal._intent = "action"
-        journal.conclude(result)
-        return result
-
-    def decline(self, plan: ActionPlan, reason: str) -> ActionResult:
-        self._fake.calls.append(("declined", reason))
-        result = ActionResult(plan, Outcome.DECLINED, reason, self.clock())
-        GateJournal(self._fake.record, self._fake.runs).conclude(result)
-        return result
-
-
-async def flood(fake: FakeInvestigation, rate: int) -> None:
-    """Change `rate` pods a second, in batches of a tenth of a second."""
-    number = 0
-    names = list(fake.store.rows("Pod"))
-    while True:
-        await asyncio.sleep(0.1)
-        changed = []
-        for _ in range(rate // 10):
-            number += 1
-            namespace, name = names[number % len(names)]
-            changed.append(story.pod(namespace, name, "node-3", "catalog", restarts=number % 50))
-        fake.change("Pod", *changed)
-        fake.publish()
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("scene", nargs="?", default="story", choices=SCENES)
-    parser.add_argument("--write", action="store_true")
-    parser.add_argument("--log", default="", help="file for what was asked of the investigation")
-    parser.add_argument("--rate", type=int, default=0, help="changed pods a second")
-    given = parser.parse_args()
-    from tui.run import show
-
-    asked: list[str] = []
-
-    async def opened() -> int:
-        fake = FakeInvestigation(given.scene, given.write, moving_clock=True)
-        flooding = asyncio.create_task(flood(fake, given.rate)) if given.rate else None
-        try:
-            return await show(fake, fake.clock)
-        finally:
-            asked.extend(f"{name} {what}" for name, what in fake.calls)
-            if flooding is not None:
-                flooding.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await flooding
-
-    code = asyncio.run(opened())
-    if given.log:
-        Path(given.log).write_text("\n".join(asked), "utf-8")
-    return code
-
-
-if __name__ == "__main__":
-    sys.exit(main())

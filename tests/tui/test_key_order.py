@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 
 from incident.walkthrough.run import StepState
 from tests.tui.fake import FakeInvestigation
-from tests.tui.test_screens import WIDE, screens, shown, until
+from tests.tui.pilot import WIDE, screens, shown, until
 from tui.app import StanchApp
 from tui.key_order import DOUBLE_PRESS
 from tui.text_input import TypedLine

@@ -16,6 +16,7 @@ SCREENS = {
     "object": ("tui.screens.detail", "ObjectScreen"),
     "logs": ("tui.screens.logs", "LogsScreen"),
     "other": ("tui.screens.other_objects", "OtherObjectsScreen"),
+    "reading": ("tui.screens.reading", "Reading"),
     "timeline": ("tui.screens.timeline", "TimelineScreen"),
     "": ("tui.app", "StanchApp"),
 }
@@ -42,6 +43,10 @@ def test_the_line_of_keys_fits_and_ends_with_help(scope: str, width: int) -> Non
     row = keys_line(scope, width)
     assert row.width <= width + 3
     assert row.text.rstrip().endswith("? help")
+
+
+def test_a_screen_without_keys_of_its_own_has_help() -> None:
+    assert help_lines("capacity") == help_lines("")
 
 
 def test_bindings_cover_the_scope() -> None:

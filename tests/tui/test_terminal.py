@@ -35,7 +35,7 @@ class Terminal:
         fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         env = {**os.environ, "TERM": "xterm-256color", **environment}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.tui.fake", *arguments],
+            [sys.executable, "-m", "tests.tui.program", *arguments],
             stdin=side,
             stdout=side,
             stderr=side,
@@ -139,7 +139,7 @@ def test_a_signal_ends_it_cleanly(number: signal.Signals, code: int, tmp_path: P
     assert "stop" in log.read_text("utf-8")
 
 
-@pytest.mark.parametrize("told", [True, False], ids=["SIGHUP", "nobody says so"])
+@pytest.mark.parametrize("told", [True, False], ids=["SIGHUP", "no signal"])
 def test_a_terminal_that_has_gone_ends_it_cleanly(told: bool, tmp_path: Path) -> None:
     """The window is closed while the screens paint. `setsid` and the like take the signal away:
     then the failing write tells."""

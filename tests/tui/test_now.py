@@ -1,0 +1,90 @@
+"""The screen `now`: what is said in each state of knowing, and that none looks like health that is
+not."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from tests.tui.fake import FakeInvestigation
+from tests.tui.pilot import NARROW, TINY, WIDE, screens, shown, until
+from text.status import banner_lines
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+async def test_now_says_what_since_when_what_is_shared_and_which_runbook(
+    size: tuple[int, int],
+) -> None:
+    async with screens(size=size) as (app, _, pilot):
+        await until(pilot, lambda: "CRIT" in shown(app))
+        text = shown(app)
+        for words in (
+            "CRIT connections refused to marketplace",
+            "8 min",
+            "network-policy-cni-version-skew 0.91",
+            "on node-2",
+            "read-only",
+            "prod-eu1",
+            "rec 4 ok",
+            "for      kube-router on node-2 runs another image",
+            "missing  refused or rejected on the way?",
+            "02:58 Node node-2",
+            "03:02:12 UTC",
+        ):
+            assert words in text, f"{words!r} is not on screen:\n{text}"
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+async def test_now_opens_with_what_decides_and_the_first_thing_to_do(size: tuple[int, int]) -> None:
+    async with screens(size=size) as (app, _, pilot):
+        await until(pilot, lambda: "stop the bleeding: Keep new pods off node-2?" in shown(app))
+        text = shown(app)
+        assert "do not: delete the NetworkPolicy" in text
+        labels = [row.split("│")[-1].split() for row in text.split("\n")]
+        first = [words[0] for words in labels if words]
+        at = [first.index(label) for label in ("what", "since", "shared", "changed")]
+        assert at == sorted(at)
+        assert ("── when ──" in text) == (size == WIDE)
+
+
+@pytest.mark.parametrize(
+    ("scene", "said", "never"),
+    [
+        ("healthy", "No findings in", "Not known"),
+        ("loading", "Not known yet: 3,500 objects", "No findings"),
+        ("lost", "The API server does NOT answer", "No findings"),
+        ("lost-at-start", "TCP     FAILS", "No findings"),
+        ("offline", "No kubeconfig was found", "No findings"),
+        ("forbidden", "not looked at: secrets", "No findings"),
+        ("nothing-readable", "these credentials may read nothing here", "No findings"),
+        ("nothing-readable", "ask for the right to view", "That was then"),
+        ("refused", "Not known: nothing could be read yet", "asking the API server"),
+    ],
+)
+async def test_each_state_of_knowing_reads_differently(scene: str, said: str, never: str) -> None:
+    async with screens(scene) as (app, _, pilot):
+        await until(pilot, lambda: said in shown(app))
+        assert never not in shown(app)
+
+
+async def test_a_reason_that_is_cut_is_seen_to_be_cut_and_the_age_is_not() -> None:
+    async with screens("refused") as (app, _, pilot):
+        await until(pilot, lambda: "answers slowly or in part" in shown(app))
+        assert [row for row in shown(app).split("\n") if row.endswith(" …") and len(row) <= 80]
+    async with screens("lost") as (app, _, pilot):
+        await until(pilot, lambda: "Shown is what was at" in " ".join(shown(app).split()))
+
+
+def test_what_broke_is_said_on_every_screen() -> None:
+    view = replace(
+        FakeInvestigation().view, problem="The part 'ranking' broke; start stanch again."
+    )
+    assert "Something broke: The part 'ranking' broke" in " ".join(
+        row.text for row in banner_lines(view, view.as_of)
+    )
+
+
+@pytest.mark.parametrize("size", [TINY, (20, 5)])
+async def test_a_tiny_terminal_gets_one_sentence(size: tuple[int, int]) -> None:
+    async with screens(size=size) as (app, _, pilot):
+        await until(pilot, lambda: "3 symptoms" in shown(app))

@@ -1,0 +1,166 @@
+"""Tables of objects, the page of one object, and logs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cluster.kube.objects import Ref
+from tests.tui import story
+from tests.tui.pilot import WIDE, screens, shown, until
+
+
+async def test_the_table_filters_sorts_and_keeps_its_cursor_on_the_object() -> None:
+    async with screens(size=WIDE) as (app, fake, pilot):
+        app.action_go("objects")
+        await until(pilot, lambda: "63 pods" in shown(app))
+        screen: Any = app.screen
+        screen.action_filter()
+        await pilot.press(*"restarts>1")
+        await until(pilot, lambda: "7 of 63 pods" in shown(app))
+        screen._filter_line.value = "restarts>1 foo>3"
+        await until(pilot, lambda: "There is no column “foo”" in shown(app))
+        assert "catalog-7c9d5b6f4-0abcd" in shown(app)
+        screen._filter_line.value = "restarts>1"  # what is wrong was taken back
+        await until(
+            pilot, lambda: "There is no column" not in shown(app) and "7 of 63 pods" in shown(app)
+        )
+        await pilot.press("escape")
+        await until(pilot, lambda: "63 pods" in shown(app))
+        screen._table.select(("marketplace", "catalog-7c9d5b6f4-3abcd"))
+        before = screen._table.key
+        fake.change(
+            "Pod",
+            story.pod("aaa", "first", "node-1"),
+            story.pod("marketplace", "catalog-7c9d5b6f4-1aaaa", "node-1"),
+        )
+        fake.publish()
+        await until(pilot, lambda: "65 pods" in shown(app))
+        assert screen._table.key == before
+        assert any(
+            "›marketplace" in row and "catalog-7c9d5b6f4-3abcd" in row
+            for row in shown(app).split("\n")
+        )
+
+
+@pytest.mark.parametrize(
+    ("scene", "kind", "said"),
+    [
+        ("loading", "Pod", "pods: loading"),
+        ("forbidden", "Secret", "secrets: forbidden"),
+        ("lost", "Pod", "STALE, as of 03:08:42 UTC"),
+        ("story", "PodDisruptionBudget", "This server does not offer disruption budgets."),
+        ("story", "Job", "There are no jobs as of"),
+        ("lost-at-start", "Pod", "Not read yet: pods."),
+    ],
+)
+async def test_an_empty_table_says_why(scene: str, kind: str, said: str) -> None:
+    async with screens(scene, WIDE) as (app, _, pilot):
+        app.action_go("objects")
+        await until(pilot, lambda: hasattr(app.screen, "show_kind"))
+        app.screen.show_kind(kind)  # type: ignore[attr-defined]  # ObjectsScreen
+        await until(pilot, lambda: said in shown(app))
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"), [("svc", "services"), ("pvc", "volume claims"), ("sts", "stateful sets")]
+)
+async def test_a_colon_opens_a_kind_by_its_short_name(words: str, kind: str) -> None:
+    async with screens(size=WIDE) as (app, _, pilot):
+        await until(pilot, lambda: "CRIT" in shown(app))
+        await pilot.press("colon", *words, "enter")
+        await until(pilot, lambda: f"── {kind}" in shown(app))
+
+
+async def test_a_custom_resource_opens_as_the_table_of_the_server() -> None:
+    async with screens(size=WIDE) as (app, fake, pilot):
+        await until(pilot, lambda: "CRIT" in shown(app))
+        await pilot.press("colon", "w", "d")
+        await until(pilot, lambda: "widgets" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "Stuck" in shown(app))
+        assert "widgets (example.com/v1)" in shown(app)
+        assert ("other_rows", "Widget") in fake.calls
+
+
+async def test_owners_and_dependants_lead_on() -> None:
+    async with screens(size=WIDE) as (app, _, pilot):
+        app.open_object(Ref("Pod", "marketplace", "catalog-7c9d5b6f4-0abcd"), "related")
+        await until(pilot, lambda: "›Deployment marketplace/catalog" in shown(app))
+        assert "   ReplicaSet marketplace/catalog-7c9d5b6f4" in shown(app)
+        assert "runs on   Node node-2" in shown(app)
+        await pilot.press("down", "enter")
+        await until(
+            pilot,
+            lambda: (
+                "ReplicaSet marketplace/catalog-7c9d5b6f4" in shown(app)
+                and "[summary]" in shown(app)
+            ),
+        )
+
+
+async def test_what_can_be_done_is_offered_and_passes_the_gate() -> None:
+    async with screens(size=WIDE, write=True) as (app, fake, pilot):
+        app.open_object(Ref("Node", "", "node-2"))
+        await pilot.press("a")
+        await until(pilot, lambda: "what can be done" in shown(app))
+        await pilot.press(*"cordon")
+        await until(pilot, lambda: "cordon Node node-2" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "spec.unschedulable: false -> true" in shown(app))
+        await pilot.press(*"node-2", "enter")
+        await until(pilot, lambda: ("cordon", "node-2") in fake.calls)
+
+
+async def test_logs_of_a_symptom_and_the_object_of_a_finding() -> None:
+    async with screens(size=WIDE) as (app, _, pilot):
+        await until(pilot, lambda: "CRIT" in shown(app))
+        await pilot.press("l")
+        await until(
+            pilot,
+            lambda: (
+                "logs of Pod marketplace/catalog-7c9d5b6f4-0abcd" in shown(app)
+                and "502 upstream connect error" in shown(app)
+            ),
+        )
+        await pilot.press("v")
+        await until(
+            pilot,
+            lambda: "before the last restart" in shown(app) and "  5 lines" in shown(app),
+        )
+        await pilot.press("escape", "z", "tab", "down", "enter")
+        await until(pilot, lambda: "[summary]" in shown(app))
+
+
+async def test_a_log_is_searched_narrowed_paused_and_kept() -> None:
+    async with screens(size=WIDE) as (app, fake, pilot):
+        await until(pilot, lambda: "CRIT" in shown(app))
+        await pilot.press("l")
+        await until(pilot, lambda: "120 lines" in shown(app))
+        await pilot.press("slash", *"/117", "enter")
+        await until(pilot, lambda: "/catalog/117" in shown(app))
+        await pilot.press("escape", "f", "f", "f")
+        await until(pilot, lambda: "errors" in shown(app) and "108 hidden by level" in shown(app))
+        await pilot.press("p")
+        await until(pilot, lambda: "paused" in shown(app))
+        await pilot.press("e")
+        await until(pilot, lambda: "kept from the" in str(fake.entries()))
+        kept = next(entry for entry in fake.entries() if "kept from the" in entry.text)
+        assert kept.text == (
+            "kept from the logs of Pod marketplace/catalog-7c9d5b6f4-0abcd (and 12 more lines)"
+        )
+
+
+async def test_a_search_that_finds_nothing_says_so_and_escape_closes_it() -> None:
+    async with screens(size=WIDE) as (app, _, pilot):
+        told: list[str] = []
+        app.tell = lambda text, level="information": told.append(text)  # type: ignore[method-assign]
+        await until(pilot, lambda: "CRIT" in shown(app))
+        app.open_object(story.CATALOG[0])
+        await pilot.pause()
+        await pilot.press("slash", *"xyzzy", "enter")
+        await until(pilot, lambda: told == ["“xyzzy” is not in this text."])
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "summary" in shown(app)

@@ -1,0 +1,166 @@
+"""When the screens paint, and what is repainted."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import time
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from tests.tui import story
+from tests.tui.pilot import WIDE, screens, shown, until
+
+
+async def test_views_made_in_quick_succession_are_all_painted() -> None:
+    """They are made on a task that knows nothing of the application."""
+    async with screens() as (app, fake, pilot):
+        await until(pilot, lambda: "CRIT" in shown(app))
+
+        async def make() -> None:
+            for scene in ("story", "story", "lost"):
+                fake.scene = scene
+                fake.publish()
+
+        await asyncio.get_running_loop().create_task(make(), context=contextvars.Context())
+        await until(pilot, lambda: "Shown is what was at" in " ".join(shown(app).split()))
+
+
+async def test_only_changed_rows_are_repainted() -> None:
+    async with screens(size=WIDE) as (app, fake, pilot):
+        app.action_go("objects")
+        await until(pilot, lambda: "63 pods" in shown(app))
+        screen: Any = app.screen
+        drawn: list[int] = []
+        original = screen._table.render_line
+        screen._table.render_line = lambda y: (drawn.append(y), original(y))[1]
+        fake.change(
+            "Pod",
+            story.pod(
+                "marketplace",
+                "catalog-7c9d5b6f4-3abcd",
+                "node-2",
+                "catalog-7c9d5b6f4",
+                ready=False,
+                restarts=9,
+                minutes=10,
+            ),
+        )
+        await until(pilot, lambda: bool(drawn))
+        await pilot.pause(0.05)
+        assert len(set(drawn)) == 1, drawn
+
+
+async def test_a_hidden_screen_follows_nothing() -> None:
+    async with screens() as (app, fake, pilot):
+        app.action_go("objects")
+        await until(pilot, lambda: len(fake._change_listeners) == 1)
+        app.action_go("now")
+        await until(pilot, lambda: len(fake._change_listeners) == 0)
+
+
+async def test_views_are_painted_at_most_ten_times_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with screens() as (app, fake, _):
+        painted = []
+        original = app._paint
+        monkeypatch.setattr(app, "_paint", lambda: (painted.append(1), original())[1])
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        while loop.time() - start < 0.5:
+            fake.publish()
+            await asyncio.sleep(0.002)
+        assert len(painted) <= 10 * (loop.time() - start) + 2
+
+
+async def test_typing_delays_the_screen_below_but_not_a_server_that_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with screens() as (app, fake, pilot):
+        await until(pilot, lambda: "CRIT" in shown(app))
+        painted: list[str] = []
+        original = app._paint
+        monkeypatch.setattr(
+            app, "_paint", lambda: (painted.append(app.view.api.reach.name), original())
+        )
+        await pilot.press("n")
+        await until(pilot, lambda: "what you see, do or think" in shown(app))
+
+        async def publish(seconds: float) -> None:
+            loop = asyncio.get_running_loop()
+            until_then = loop.time() + seconds
+            while loop.time() < until_then:
+                app._key = time.monotonic()  # as if a key had just been pressed
+                fake.publish()
+                await asyncio.sleep(0.01)
+
+        await publish(0.3)  # what was on its way before the first key
+        painted.clear()
+        await publish(1.0)
+        assert painted == []
+        fake.scene = "lost"
+        await publish(0.1)
+        assert painted == ["LOST"]
+        await until(
+            pilot, lambda: len(painted) > 1
+        )  # the last view is painted when the keys have ended
+
+
+async def test_a_key_pauses_background_work() -> None:
+    async with screens() as (_, fake, pilot):
+        for key in ("n", "x"):
+            before = len(fake.calls)
+            await pilot.press(key)
+            assert ("give_way", None) in fake.calls[before:]
+
+
+async def test_rows_that_only_look_different_wait_for_the_keys_that_move_the_cursor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with screens() as (app, fake, pilot):
+        app.action_go("objects")
+        await until(pilot, lambda: "catalog-7c9d5b6f4-3abcd" in shown(app))
+        screen: Any = app.screen
+        touched: list[int] = []
+        original = screen._table.touched
+        monkeypatch.setattr(
+            screen._table, "touched", lambda keys: (touched.append(len(keys)), original(keys))
+        )
+        fake.cadence = replace(fake.cadence, moved=60.0)
+        monkeypatch.setattr(app, "since_key", lambda: 0.0)
+        screen._repainted = time.monotonic()
+        for restarts in range(4, 9):
+            pod = story.pod(
+                "marketplace",
+                "catalog-7c9d5b6f4-3abcd",
+                "node-2",
+                "catalog-7c9d5b6f4",
+                ready=True,
+                restarts=restarts,
+                minutes=10,
+            )
+            fake.change("Pod", pod)
+            await pilot.pause(0.12)
+        assert touched == []
+        monkeypatch.setattr(app, "since_key", lambda: 1.0)
+        await until(pilot, lambda: touched == [1])
+
+
+async def test_an_unchanged_view_repaints_nothing() -> None:
+    async with screens(size=WIDE) as (app, fake, pilot):
+        await until(pilot, lambda: "CRIT" in shown(app))
+        await pilot.pause(0.3)
+        screen: Any = app.screen
+        drawn: list[str] = []
+        for pane in (screen._symptoms, screen._why, screen._status_pane, screen._keys_pane):
+            original = pane.render_line
+            pane.render_line = lambda y, original=original, pane=pane: (
+                drawn.append(f"{pane} {y}"),
+                original(y),
+            )[1]
+        fake.publish()
+        await pilot.pause(0.3)
+        assert drawn == []

@@ -1,0 +1,185 @@
+"""The screen `runbook`: steps, answers, probes and changes behind their gates."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from incident.walkthrough.run import StepState
+from tests.tui.pilot import WIDE, screens, shown, until
+
+
+async def test_enter_opens_the_runbook_and_runs_its_check() -> None:
+    async with screens(size=WIDE) as (app, fake, pilot):
+        await until(pilot, lambda: "CRIT" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "Stop the bleeding" in shown(app))
+        assert "kubectl cordon node-2" in shown(app)
+        app.open_run.go_to("drift")
+        await until(
+            pilot,
+            lambda: (
+                "Does the network agent run the same image" in shown(app)
+                and cast("Any", app.screen)._steps.target == "drift"
+            ),
+        )
+        await pilot.press("enter")
+        await until(pilot, lambda: "sha256:9fb2c7d0 on node-2" in shown(app))
+        assert ("do", "drift") in fake.calls
+        assert app.open_run.run is not None
+        assert app.open_run.run.outcomes["drift"].state is StepState.FAILED
+        assert "means    node-2 runs another version" in shown(app)
+
+
+async def test_a_probe_runs_only_after_its_plan_was_agreed_to() -> None:
+    async with screens(size=WIDE) as (app, fake, pilot):
+        await until(pilot, lambda: "CRIT" in shown(app))
+        await pilot.press("p")
+        await until(pilot, lambda: "plan of the probe connectivity" in shown(app))
+        assert "stanch-probe-node-3" in shown(app)
+        await pilot.press("enter")  # the default is no
+        await until(pilot, lambda: not app.open_run.running)
+        assert not any(entry.kind == "step-result" for entry in fake.entries())
+        await pilot.press("enter")
+        await until(pilot, lambda: "plan of the probe connectivity" in shown(app))
+        await pilot.press("y")
+        await until(
+            pilot, lambda: "node-2 rejects connections that every policy allows" in shown(app)
+        )
+        assert "rejected 5 of 5 !" in shown(app)
+
+
+async def test_the_gate_wants_the_word_and_says_no_by_default() -> None:
+    async with screens(size=WIDE, write=True) as (app, fake, pilot):
+        app.open_runbook("network-policy-cni-version-skew", "refused-marketplace")
+        await until(pilot, lambda: "Stop the bleeding" in shown(app))
+        for keys in (["escape"], ["enter"]):
+            await pilot.press("enter")
+            await until(pilot, lambda: "spec.unschedulable: false -> true" in shown(app))
+            await pilot.press(*keys)
+            await until(pilot, lambda: not app.open_run.running)
+        assert [call for call in fake.calls if call[0] == "cordon"] == []
+        assert len([call for call in fake.calls if call[0] == "declined"]) == 2
+        await pilot.press("enter")
+        await until(pilot, lambda: "spec.unschedulable: false -> true" in shown(app))
+        await pilot.press(*"node-3", "enter")
+        await until(pilot, lambda: "That is not it" in shown(app))
+        await pilot.press(*["backspace"] * 1, "2", "enter")
+        await until(pilot, lambda: ("cordon", "node-2") in fake.calls)
+
+
+async def test_a_change_is_taken_back_through_the_gate() -> None:
+    async with screens(size=WIDE, write=True) as (app, fake, pilot):
+        app.open_runbook("network-policy-cni-version-skew", "refused-marketplace")
+        await until(pilot, lambda: "Stop the bleeding" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "spec.unschedulable: false -> true" in shown(app))
+        await pilot.press(*"node-2", "enter")
+        await until(pilot, lambda: ("cordon", "node-2") in fake.calls and not app.open_run.running)
+        cast("Any", app.screen)._steps.move_to("cordon")
+        await until(pilot, lambda: "kubectl uncordon node-2  u takes it back" in shown(app))
+        await pilot.press("u")
+        await until(
+            pilot,
+            lambda: (
+                "spec.unschedulable: true -> false" in shown(app) and "type node-2" in shown(app)
+            ),
+        )
+        await pilot.press("escape")
+        await until(pilot, lambda: not app.open_run.running)
+        assert ("uncordon", "node-2") not in fake.calls
+        await pilot.press("u")
+        await until(pilot, lambda: "type node-2" in shown(app))
+        await pilot.press(*"node-2", "enter")
+        await until(pilot, lambda: "node-2 is uncordoned" in shown(app))
+        assert ("uncordon", "node-2") in fake.calls
+
+
+async def test_read_only_shows_the_change_and_refuses_it() -> None:
+    async with screens(size=WIDE) as (app, fake, pilot):
+        app.open_runbook("network-policy-cni-version-skew", "refused-marketplace")
+        await until(pilot, lambda: "Stop the bleeding" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "This session is read-only" in shown(app))
+        await pilot.press("enter", "escape")
+        await until(pilot, lambda: not app.open_run.running)
+        assert not any(name == "cordon" for name, _ in fake.calls)
+
+
+async def test_asking_skipping_and_parameters() -> None:
+    async with screens(size=WIDE) as (app, _, pilot):
+        app.open_runbook("network-policy-cni-version-skew", "refused-marketplace")
+        await until(pilot, lambda: "Stop the bleeding" in shown(app))
+        await pilot.press("e")
+        await until(pilot, lambda: "node, now from: 7 of 7 failing objects share it" in shown(app))
+        await pilot.press(*"node-3", "enter")  # what was there is selected, typing replaces it
+        await until(pilot, lambda: "node = node-3" in shown(app))
+        await pilot.press("s")
+        await until(pilot, lambda: "Why is it skipped?" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "Type something" in shown(app))
+        await pilot.press(*"done", "enter")
+        await until(
+            pilot,
+            lambda: (
+                app.open_run.run is not None
+                and app.open_run.run.outcomes["cordon"].state is StepState.SKIPPED
+            ),
+        )
+        await until(pilot, lambda: cast("Any", app.screen)._steps.target == "move")
+        await pilot.press("enter")
+        await until(pilot, lambda: "what do you see?" in shown(app))
+        await pilot.press("down", "enter")
+        await until(
+            pilot,
+            lambda: (
+                app.open_run.run is not None and app.open_run.run.outcomes["move"].answer == "no"
+            ),
+        )
+
+
+async def test_open_runbooks_stay_reachable() -> None:
+    async with screens(size=WIDE) as (app, _, pilot):
+        app.open_runbook("network-policy-cni-version-skew", "refused-marketplace")
+        await until(pilot, lambda: "Stop the bleeding" in shown(app))
+        app.open_run.skip("cordon", "not now")
+        app.open_run.run = None  # as after a restart: the record alone knows
+        app.action_go("now")
+        await pilot.press("2")
+        await until(pilot, lambda: "1 of 5 steps" in shown(app))
+        await pilot.press("c")
+        await until(pilot, lambda: "open, 1 of 5" in shown(app))
+
+
+async def test_without_a_next_step_or_a_change_the_keys_say_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with screens(size=WIDE) as (app, _, pilot):
+        told: list[str] = []
+        monkeypatch.setattr(app, "tell", lambda text, level="information": told.append(text))
+        app.open_runbook("network-policy-cni-version-skew", "refused-marketplace")
+        await until(pilot, lambda: "Stop the bleeding" in shown(app))
+        await pilot.press("u")
+        await until(pilot, lambda: told == ["This step has changed nothing that could be undone."])
+        assert app.open_run.run is not None
+        app.open_run.run = app.investigation.walkthrough.answer(
+            app.open_run.run.id, "wait", "reached"
+        )
+        await pilot.press("right")
+        await until(pilot, lambda: told[1:] == ["No step is next: the runbook is done."])
+
+
+async def test_a_change_that_was_made_by_hand_counts_as_one() -> None:
+    async with screens(size=WIDE) as (app, fake, pilot):
+        app.open_runbook("network-policy-cni-version-skew", "refused-marketplace")
+        await until(pilot, lambda: "Stop the bleeding" in shown(app))
+        await pilot.press("h")
+        await until(pilot, lambda: "What did you do?" in shown(app))
+        await pilot.press("enter")
+        await until(
+            pilot,
+            lambda: any("done by hand: kubectl cordon node-2" in e.text for e in fake.entries()),
+        )
+        await pilot.press("y")
+        await until(pilot, lambda: bool(app.clipboard))
