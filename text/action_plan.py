@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from actions.plan import ActionPlan, ActionResult, Outcome
-from text.lines import BLANK, HINT, Line, field, fields, line, prose
+from text.lines import HINT, Line, field, fields, line, prose
 
 if TYPE_CHECKING:  # it imports every action, which the first screen does not wait for
     from incident.offers import Offer
@@ -32,8 +32,14 @@ def refusal(plan: ActionPlan, write: bool) -> str:
 
 
 def plan_lines(plan: ActionPlan) -> list[Line]:
-    """Object and cluster first, then the change, the way back, the server's own answer, what it
-    touches and what must hold."""
+    """The plan, and why it is refused."""
+    refused = [field("refused", (plan.refused, "critical"), size=SIZE)] if plan.refused else []
+    return effect_lines(plan) + refused
+
+
+def effect_lines(plan: ActionPlan) -> list[Line]:
+    """Object and cluster first, then the change, its undo, the server's own answer, what it touches
+    and what must hold."""
     undo = (plan.undo.kubectl, "plain") if plan.undo else ("there is none", "critical")
     where = (f"{plan.context}  {plan.server}", "warning" if plan.production else "plain")
     lines = [
@@ -51,10 +57,7 @@ def plan_lines(plan: ActionPlan) -> list[Line]:
         seen = (f"  {condition.seen}", "muted") if condition.seen else ""
         asked = (f"{condition.question} ", HELD[condition.held], seen)
         lines.append(field("must hold", *asked, size=SIZE))
-    lines += fields("warning", plan.warnings, "warning", size=SIZE)
-    if plan.refused:
-        lines.append(field("refused", (plan.refused, "critical"), size=SIZE))
-    return lines
+    return lines + fields("warning", plan.warnings, "warning", size=SIZE)
 
 
 def _targets(plan: ActionPlan) -> list[Line]:
@@ -64,15 +67,12 @@ def _targets(plan: ActionPlan) -> list[Line]:
     return fields("objects", [each.request.summary for each in plan.targets], size=SIZE)
 
 
-def gate_lines(plan: ActionPlan, write: bool) -> list[Line]:
-    """The plan, and what must be typed; or why it cannot be done."""
-    if plan.refused:
-        return plan_lines(plan)
-    if not write:
-        return [*plan_lines(plan), BLANK, *prose(READ_ONLY, "critical")]
-    asked = (f" To do it, type exactly  {plan.confirmation}", "change")
-    reason = (f"  {plan.confirmation_reason}", "muted")
-    return [*plan_lines(plan), BLANK, line(asked, reason, hang=1)]
+def confirmation_lines(plan: ActionPlan, write: bool) -> list[Line]:
+    """What must be typed to do it, or why it cannot be done."""
+    if shut := refusal(plan, write):
+        return prose(shut, "critical")
+    asked = (f"To do it, type exactly  {plan.confirmation}", "change")
+    return [line(" ", asked, (f"  {plan.confirmation_reason}", "muted"), hang=1)]
 
 
 def result_lines(result: ActionResult) -> list[Line]:

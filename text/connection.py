@@ -1,4 +1,5 @@
-"""The path to the API server, which hop fails and since when, and what is known of each kind."""
+"""The connection: the path to the API server, the hop that fails and since when, and the state of
+each kind."""
 
 from __future__ import annotations
 
@@ -13,11 +14,11 @@ from text.words import ago, clock, count, freshness, kinds_name, plural
 from triage.facts.finding import Report
 
 REACH: dict[Reach, tuple[str, str]] = {
-    Reach.CONNECTING: ("connecting", "unknown"),
+    Reach.CONNECTING: ("is being asked", "unknown"),
     Reach.LIVE: ("answers", "good"),
     Reach.DEGRADED: ("answers slowly or in part", "warning"),
     Reach.LOST: ("does NOT answer", "critical"),
-    Reach.OFFLINE: ("there is none to ask", "unknown"),
+    Reach.OFFLINE: ("is not configured", "unknown"),
 }
 HOP = {True: ("ok", "good"), False: ("FAILS", "critical"), None: ("not tried", "unknown")}
 

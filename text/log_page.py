@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC
 from typing import Any
 
 import msgspec
 
-from incident.pod_logs import LogRow
+from incident.pod_logs import LogQuery, LogRow
 from text.lines import Line, Part, line
 from text.width import head
 from text.words import count, plural
@@ -23,7 +23,7 @@ SINCE: Mapping[int | None, str] = {
     3600: "1 h",
     21600: "6 h",
 }
-"""Spans that one may ask for, in seconds."""
+"""Spans to choose from, in seconds."""
 LEVELS: Mapping[Level, str] = {
     Level.DEBUG: "all",
     Level.INFO: "info and worse",
@@ -102,23 +102,15 @@ def _short(source: str) -> str:
 
 
 def log_state(
-    names: Sequence[str],
-    container: str,
-    previous: bool,
-    since: int | None,
-    view: LogView,
-    received: int,
-    dropped: int,
-    hidden: int,
-    state: str,
+    query: LogQuery, view: LogView, received: int, dropped: int, hidden: int, state: str
 ) -> Line:
-    """What is read and what of it is shown, in one line."""
-    which = names[0] if len(names) == 1 else plural(len(names), "pod")
-    parts = [f" {which}", f"container {container}" if container else "all containers"]
-    if previous:
+    """What is read, and how many lines of it are shown, in one line."""
+    which = query.pods[0].name if len(query.pods) == 1 else plural(len(query.pods), "pod")
+    parts = [f" {which}", f"container {query.container}" if query.container else "all containers"]
+    if query.previous:
         parts.append("before the last restart")
-    if since is not None:
-        parts.append(f"last {SINCE[since]}")
+    if query.since is not None:
+        parts.append(f"last {SINCE[query.since]}")
     if view.level is not Level.DEBUG:
         parts.append(LEVELS[view.level])
     shown = f"{count(received)} lines"

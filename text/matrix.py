@@ -30,8 +30,8 @@ WORDS: dict[Verdict, str] = {
 }
 MEANING = {
     Verdict.REFUSED: "by the target itself; a policy agent can answer so too",
-    Verdict.REJECTED: "on the way (ICMP): something between them said no",
-    Verdict.TIMEOUT_CONNECT: "no answer at all: dropped on the way, or the target is gone",
+    Verdict.REJECTED: "on the path (ICMP): something between them refused it",
+    Verdict.TIMEOUT_CONNECT: "no answer at all: dropped on the path, or the target is gone",
     Verdict.RATE_LIMIT_SUSPECT: "a rate limit may have swallowed the refusal",
     Verdict.NOT_MEASURED: "says nothing about the network",
 }
@@ -118,7 +118,7 @@ def _list(cells: Sequence[Cell]) -> list[Line]:
 
 
 def _legend(cells: Sequence[Cell]) -> list[Line]:
-    """What the words mean, which results were mixed, and who answered in a target's place."""
+    """The meaning of the words, the mixed results, and what answered in a target's place."""
     seen: Counter[Verdict] = Counter()
     for cell in cells:
         seen.update(_failures(cell) if cell.counted else [cell.main])

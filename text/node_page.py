@@ -32,7 +32,7 @@ def node_lines(node: k.Node, usage: NodeUsage | None, store: Store, now: datetim
     lines = [*_lease(node, store, now), *_taints(node), *_room(node, pods, usage)]
     different = list(_different(node, store))
     lines += [BLANK, rule("differs from the other nodes")]
-    lines += different or [line(" ", ("In nothing that is known.", "muted"))]
+    lines += different or [line(" ", ("No difference is known.", "muted"))]
     return [*lines, BLANK, rule(f"{plural(len(pods), 'pod')} by owner"), *_owners(pods, store)]
 
 
@@ -84,7 +84,7 @@ def _room(node: k.Node, pods: Sequence[k.Pod], usage: NodeUsage | None) -> Itera
         if used is not None:
             yield _bar("", "used      ", used, total, say)
     if usage is None:
-        yield line(" ", ("Use is not measured yet, or may not be read.", "muted"))
+        yield line(" ", ("Use is not measured yet, or this account may not read it.", "muted"))
 
 
 def _bytes(usage: NodeUsage | None) -> float | None:
@@ -150,7 +150,7 @@ def _owners(pods: Sequence[k.Pod], store: Store) -> Iterator[Line]:
 
 
 def _different(node: k.Node, store: Store) -> Iterator[Line]:
-    """What this node has, and more than half of the others have in one other way."""
+    """Values of this node that differ from the one value that most others share."""
     others = [each for each in store.all("Node", k.Node) if each is not node]
     others = [each for each in others if each.metadata.name != node.metadata.name]
     if len(others) < 2:

@@ -261,12 +261,12 @@ def related_lines(found: Sequence[tuple[str, Ref]], store: Store) -> list[Line]:
     return lines
 
 
-def tabs_line(part: str, parts: Sequence[str]) -> Line:
+def tabs_line(part: str) -> Line:
     """The parts, the shown one in brackets: seen without colour."""
     return line(
         " ",
         *(
             (f"[{TITLES[each]}]  ", "key") if each == part else (f" {TITLES[each]}   ", "muted")
-            for each in parts
+            for each in PARTS
         ),
     )

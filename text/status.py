@@ -1,5 +1,5 @@
-"""The status line, always there: which cluster, may it be changed, how old is each answer, is the
-last entry on disk."""
+"""The status line of every screen: the cluster, whether it may be changed, the age of each kind,
+and whether the last entry is on disk."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def banner_lines(view: View, now: datetime) -> list[Line]:
 
 
 def trouble_lines(view: View, now: datetime) -> list[Line]:
-    """What is wrong with the way to the server, or with this program."""
+    """What is wrong with the connection to the server, or with this program."""
     api = view.api
     said: list[Line] = []
     if api.reach in (Reach.LOST, Reach.DEGRADED):
@@ -168,7 +168,7 @@ def trouble_lines(view: View, now: datetime) -> list[Line]:
 
 
 def two_rows(said: Line, width: int) -> list[Line]:
-    """At most two rows of `width` cells; what does not fit is seen to be missing."""
+    """At most two rows of `width` cells; an ellipsis marks what does not fit."""
     found = rows(said, width)
     if len(found) <= 2:
         return found

@@ -250,7 +250,7 @@ def _nothing(view: View, now: datetime) -> list[Line]:
     if report is None and view.problem and reach is not Reach.OFFLINE:
         lines += [BLANK, *prose(view.problem, "warning")]
     if reach is Reach.OFFLINE:
-        text = " Notes (n), runbooks (2) and symptoms in words (/) work without a cluster."
+        text = " Notes (n), runbooks (2) and symptoms in words (m) work without a cluster."
         lines += [BLANK, line((text, HINT), hang=1)]
     if report is not None and report.changes:
         lines += [BLANK, rule("changed lately"), *change_lines(report.changes, now)]
@@ -465,10 +465,11 @@ def _finding(finding: Finding, now: datetime) -> Iterator[Line]:
 
 
 def one_sentence(view: View, now: datetime) -> list[Line]:
-    """All that fits a tiny terminal: how many symptoms, and the worst one."""
+    """All that fits a tiny terminal: how many symptoms, the worst one, and how much room the rest
+    needs."""
     lines = prose(headline(view, now), "strong")
     if view.symptoms:
         symptom = view.symptoms[0].symptom
         text = f" {symptom.title}, {shared_text(symptom)}"
         lines.append(line(" ", SEVERITY[symptom.severity], text, hang=1))
-    return lines
+    return [*lines, *prose("A terminal of 60x16 or more shows why.", "muted")]

@@ -101,7 +101,7 @@ class StanchApp(App[int]):
         self._interrupted = -math.inf
         """Monotonic seconds of the last ctrl-c."""
         self._noticed = ""
-        """What was said last of how the record was opened."""
+        """The last notice of how the record was opened."""
         self.refused_note = ("", "")
         """The last note that the disk refused, and why."""
         self.register_theme(HIGH_CONTRAST)
@@ -146,7 +146,7 @@ class StanchApp(App[int]):
         tell_failure(self, event)
 
     def _resumed(self) -> None:
-        """Back from the shell (ctrl-z, fg): its text stands where nothing changed."""
+        """Repaints everything after a return from the shell (ctrl-z, fg), which left its text."""
         for widget in self.screen.walk_children(with_self=True):
             widget.refresh()
 
@@ -182,7 +182,7 @@ class StanchApp(App[int]):
             self._next_paint = self.set_timer(cadence.typing if typing else least, self._flushed)
 
     def _follow(self, view: View) -> None:
-        """The theme of the context, and a notification where the settings ask for one."""
+        """Applies the theme of the context, and notifies where the settings ask for it."""
         own = self._config.contexts.get(view.context)
         if view.context != self._own_theme and own is not None and own.theme and not self._plain:
             self.theme = THEMES[own.theme]
@@ -250,6 +250,12 @@ class StanchApp(App[int]):
             timeout=8 if level == "information" else 15,
         )
 
+    def end_messages(self) -> None:
+        """Removes the messages that only inform: they end with their screen."""
+        for each in list(self._notifications):
+            if each.severity == "information":
+                self._unnotify(each)
+
     # -- going somewhere
 
     def action_go(self, mode: str) -> None:
@@ -260,7 +266,7 @@ class StanchApp(App[int]):
         """Show the first screen of a mode."""
         while len(self.screen_stack) > 1:
             if isinstance(self.screen, ModalScreen):
-                self.screen.dismiss(None)  # whatever waits for its answer gets none
+                self.screen.dismiss(None)  # its question gets no answer
             else:
                 self.pop_screen()
         if self.current_mode != mode:
@@ -357,16 +363,21 @@ class StanchApp(App[int]):
 
         self.push_screen(NoteDialog(*self.refused_note, mark))
 
+    def _push_once(self, screen: Screen[Any]) -> None:
+        """Opens a page, unless it is on top already: its key was pressed twice."""
+        if type(self.screen) is not type(screen):
+            self.push_screen(screen)
+
     def action_connection(self) -> None:
         from tui.screens.reading import ConnectionScreen
 
-        self.push_screen(ConnectionScreen())
+        self._push_once(ConnectionScreen())
 
     def action_help(self) -> None:
         from tui.screens.reading import HelpScreen
 
         scope = self.screen.SCOPE if isinstance(self.screen, Frame) else ""
-        self.push_screen(HelpScreen(scope))
+        self._push_once(HelpScreen(scope))
 
     def action_palette(self) -> None:
         from textual.command import CommandPalette

@@ -14,6 +14,7 @@ TITLES = {
     "object": "One object",
     "logs": "Logs",
     "other": "Other kinds",
+    "reading": "Pages: help, connection, entry, runbook",
     "timeline": "Timeline",
     "": "Anywhere",
 }
@@ -99,7 +100,11 @@ def help_lines(scope: str) -> list[Line]:
     if scope in READING:
         title = rule(f"how to read: {TITLES[scope].lower()}")
         lines += [title, *prose(READING[scope]), BLANK]
-    order = [scope, "", *(other for other in FIRST if other != scope)] if scope else ["", *FIRST]
+    order = (
+        [scope, "", *(other for other in FIRST if other != scope)]
+        if scope in FIRST
+        else ["", *FIRST]
+    )
     for each in order:
         lines.append(rule(TITLES[each].lower()))
         for action in ACTIONS:

@@ -43,6 +43,8 @@ _NAMES = {
     "shift+tab": "shift-tab",
 }
 
+SEARCH = Action("search", "slash", "search", "Search in what is shown.")
+LEAVE_FILTER = Action("leave_filter", "escape", "", "Remove the filter; without one, go back.")
 NOW = (
     Action("open_runbook", "enter", "runbook", "Open the runbook that fits the chosen symptom."),
     Action("probe", "p", "probe", "Plan the probe that would tell more; it runs after you agree."),
@@ -64,7 +66,7 @@ RUNBOOK = (
     Action("copy", "y", "copy", "Copy the command that does the same by hand (OSC 52)."),
     Action("undo_step", "u", "undo", "Undo the change of the chosen step, after a question."),
     Action("choose_runbook", "c", "others", "Choose another runbook; open ones stand first."),
-    Action("search", "slash", "search", "Search in what is shown."),
+    SEARCH,
 )
 OBJECTS = (
     Action("open_object", "enter", "details", "Summary, events, logs, YAML, owners, dependants."),
@@ -76,7 +78,7 @@ OBJECTS = (
     Action("object_logs", "l", "logs", "Read the logs of the chosen pod or workload."),
     Action("shift(1)", "right", "", "Columns further to the right."),
     Action("shift(-1)", "left", "", "Columns further to the left."),
-    Action("leave_filter", "escape", "", "Remove the filter; without one, go back."),
+    LEAVE_FILTER,
 )
 OBJECT = (
     Action("section(1)", "tab,right", "next part", "Summary, events, logs, YAML, owners in turn."),
@@ -85,45 +87,51 @@ OBJECT = (
     Action("part('events')", "e", "events", "Events of this object, newest first."),
     Action("part('yaml')", "y", "YAML", "The object as the server has it, redacted."),
     Action("part('related')", "w", "owners", "Owners and dependants; enter opens one."),
-    Action("search", "slash", "search", "Search in what is shown."),
+    SEARCH,
 )
 LOGS = (
-    Action("search", "slash", "search", "Search in the lines that are shown."),
+    SEARCH,
     Action("previous_logs", "v", "previous", "Logs from before the last restart, and back."),
     Action("next_container", "c", "container", "Logs of all containers, or of each in turn."),
-    Action("pause", "p", "pause", "Stop drawing new lines, and go on."),
+    Action("pause", "p", "pause", "Stop drawing new lines; again goes on."),
     Action("since", "s", "since", "Read all that is kept, or the last 5 min, 15 min, 1 h, 6 h."),
     Action("level", "f", "level", "Show all levels, info and worse, warnings and worse, errors."),
     Action("unfold", "u", "JSON", "Show JSON lines as message and fields, or as they are."),
     Action("wrap", "w", "wrap", "Wrap long lines, or cut them."),
     Action("keep", "e", "keep", "Keep the lines on the screen as evidence in the timeline."),
 )
+READING = (SEARCH,)
 OTHER = (
-    Action("search", "slash", "search", "Search in what is shown."),
+    SEARCH,
     Action("read", "u", "read again", "Ask the server for the table again."),
 )
 TIMELINE = (
     Action("switch_lane", "d", "log or draft", "Switch between the log and the draft."),
     Action("filter", "f", "filter", "Show only entries that hold the words typed."),
-    Action("search", "slash", "search", "Search in what is shown."),
+    SEARCH,
     Action("pin", "p", "pin", "Pin the entry: the draft always shows it; again unpins it."),
     Action("hide", "h", "hide", "Hide the entry from log and draft; again shows it."),
     Action("edit", "e", "edit", "Edit the entry; the record keeps how it read before."),
     Action("unfold", "z", "all lines", "Show what is folded or hidden, and back."),
-    Action("leave_filter", "escape", "", "Remove the filter; without one, go back."),
+    LEAVE_FILTER,
     Action("export", "x", "export", "Write the draft beside the record; your edits are kept."),
 )
 ANYWHERE = (
     Action("act", "a", "act", "What can be done here: actions that fit, each with its plan."),
     Action("go('now')", "1", "", "Now: what is wrong."),
-    Action("go('runbook')", "2", "", "The open runbook."),
+    Action(
+        "go('runbook')",
+        "2",
+        "",
+        "The runbook opened last; there c lists all that are open.",
+    ),
     Action("go('objects')", "o,3", "objects", "Tables of everything in the cluster."),
     Action("kind", "colon", "", "Open any kind by its name or short name: svc, pvc, hpa, sts."),
     Action("symptom", "m,slash", "symptom", "Match a symptom in words, an alert or an error line."),
     Action("note", "n", "note", "Take a note or set a mark; works without a cluster."),
     Action("go('timeline')", "t,4", "timeline", "What was seen, done and noted, beside the draft."),
     Action("write", "W", "", "Allow changes in this session, or make it read-only again."),
-    Action("connection", "5", "", "The way to the API server, and what is known of each kind."),
+    Action("connection", "5", "", "The path to the API server, and what is known of each kind."),
     Action("incident", "I", "", "Title, severity and state of the incident."),
     Action("new_incident", "N", "", "Begin a new incident; the one until now stays as it is."),
     Action("stop", "x", "", "Stop what runs; what it created is removed."),
@@ -144,6 +152,7 @@ SCOPES = {
     "object": OBJECT,
     "logs": LOGS,
     "other": OTHER,
+    "reading": READING,
     "timeline": TIMELINE,
     "": ANYWHERE,
 }

@@ -107,20 +107,12 @@ class LinePane(CursorPane, can_focus=True):
         pane: LinePane
         target: str
 
-        @property
-        def control(self) -> LinePane:
-            return self.pane
-
     @dataclass
     class Chosen(Message):
         """Enter (or a second click) on a target."""
 
         pane: LinePane
         target: str
-
-        @property
-        def control(self) -> LinePane:
-            return self.pane
 
     def __init__(
         self, *, id: str | None = None, classes: str | None = None, follow: bool = False

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 EVERY = 1.0
-"""Seconds between two looks at the terminal."""
+"""Seconds between two checks of the terminal."""
 
 
 class SafeStderr:

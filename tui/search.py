@@ -1,4 +1,4 @@
-"""Searches in what a pane shows: a line of input that finds words, next and before."""
+"""Searches in what a pane shows: a line of input that finds words forwards and backwards."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SearchLine(TypedLine):
 
     def __init__(self, tell: Callable[[str], None], closed: Callable[[], None]) -> None:
         super().__init__(
-            placeholder="words; enter: next, ↑: before, esc: close", classes="typed search"
+            placeholder="words; enter: next, ↑: previous, esc: close", classes="typed search"
         )
         self.pane: LinePane | None = None
         self._tell = tell
@@ -37,7 +37,7 @@ class SearchLine(TypedLine):
         number, of = self.pane.find(self.value, by)
         self.border_title = f"{number} of {of}" if of else ""
         if by and self.value and not of:
-            self._tell(f"“{self.value}” is nowhere in what is shown.")
+            self._tell(f"“{self.value}” is not in this text.")
 
     def action_close(self) -> None:
         if self.pane is not None:

@@ -21,8 +21,8 @@ def to_strip(
     """Draw a line: `width` cells from cell `start`; `under` is the background (the cursor's, where
     it stands).
 
-    `marker` replaces the first cell, so that the cursor can be seen without colour. This is the
-    last door before the terminal: text is cleaned here again, whatever built the line.
+    `marker` replaces the first cell, so that the cursor can be seen without colour. Text is
+    cleaned here again: this is the last place before the terminal.
     """
     segments = [Segment(one_line(text), under + style_of(style)) for text, style in line_.spans]
     strip = Strip(segments).crop_extend(start, start + width, under)

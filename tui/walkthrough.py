@@ -160,7 +160,7 @@ class OpenRun:
         if self.running:
             self._app.tell(f"{self.running} is still running; x stops it.", "warning")
         elif self.run is None:
-            self._app.tell("No runbook is open; 2 shows those that were.")
+            self._app.tell("No runbook is open; c chooses one.")
         else:
             self.progress_lines, self.progress_step, self.at = (), step.id, step.id
             self._worker = self._app.run_worker(
@@ -230,7 +230,9 @@ class OpenRun:
         from tui.dialogs.plans import GateDialog
 
         if changed:
-            self._app.tell("The state has changed since the plan was shown; read it again.")
+            self._app.tell(
+                "The state has changed since the plan was shown; read it again.", "warning"
+            )
         typed = await self._app.push_screen_wait(GateDialog(plan, self._app.view))
         if not typed:
             self._app.tell("Nothing was changed.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from cluster.kube import objects as k
@@ -16,18 +17,32 @@ from triage.facts.finding import Symptom
 
 def first_pod(symptom: Symptom, store: Store) -> Ref | None:
     """A pod whose logs belong to the symptom: one of its objects, one that a finding names, or one
-    that its objects own."""
+    that its objects own. Pods that have started stand first. None when all nodes of its pods are
+    silent: the kubelet serves the logs."""
     named = [*symptom.objects, *(ref for finding in symptom.findings for ref in finding.related)]
-    for ref in named:
-        if ref.kind == "Pod" and store.get(*ref) is not None:
-            return ref
+    found = [ref for ref in named if ref.kind == "Pod"]
     for ref in named:
         item = store.get(*ref)
-        if item is not None and item.metadata.uid:
-            pod = next(_pods_below(item.metadata.uid, store, 3), None)
-            if pod is not None:
-                return pod
-    return None
+        if ref.kind != "Pod" and item is not None and item.metadata.uid:
+            found += islice(_pods_below(item.metadata.uid, store, 3), 50)
+    unstarted: Ref | None = None
+    for ref in found:
+        pod = store.get(*ref)
+        if not isinstance(pod, k.Pod) or not _node_answers(pod, store):
+            continue
+        statuses = pod.status.container_statuses
+        if any(each.state.waiting is None or each.restart_count for each in statuses):
+            return ref
+        unstarted = unstarted or ref
+    return unstarted
+
+
+def _node_answers(pod: k.Pod, store: Store) -> bool:
+    """Whether the kubelet of the pod's node can be asked, as far as is known."""
+    node = store.get("Node", "", pod.spec.node_name)
+    conditions = node.status.conditions if isinstance(node, k.Node) else ()
+    silent = any(each.type == "Ready" and each.status == "Unknown" for each in conditions)
+    return bool(pod.spec.node_name) and not silent
 
 
 def pods_of(ref: Ref, store: Store, limit: int = 20) -> list[Ref]:

@@ -26,9 +26,7 @@ class Choice(Dialog[str]):
     AUTO_FOCUS = "TypedLine"
     ANSWER_FIRST = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "move(-1)", "up", show=False),
-        Binding("down", "move(1)", "down", show=False),
-        Binding("enter", "take", "this one", show=False, priority=True),
+        Binding("enter", "take", "this one", show=False, priority=True)
     ]
 
     def __init__(self, title: str, listing: Listing, at: str = "") -> None:
@@ -58,6 +56,3 @@ class Choice(Dialog[str]):
     @on(LinePane.Chosen)
     def chosen(self, event: LinePane.Chosen) -> None:
         self.dismiss(event.target)
-
-    def action_move(self, by: int) -> None:
-        self._body.action_move(by)

@@ -38,10 +38,10 @@ class Dialog(ModalScreen[T], Generic[T]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "no", "no", show=False),
         Binding("ctrl+c", "no", "no", show=False),
-        Binding("up", "read(-1)", "read up", show=False),
-        Binding("down", "read(1)", "read on", show=False),
-        Binding("pageup", "read(-8)", "read up", show=False),
-        Binding("pagedown", "read(8)", "read on", show=False),
+        Binding("up", "move(-1)", "up", show=False),
+        Binding("down", "move(1)", "down", show=False),
+        Binding("pageup", "page(-1)", "page up", show=False),
+        Binding("pagedown", "page(1)", "page down", show=False),
     ]
     KEYS: ClassVar[tuple[tuple[str, str], ...]] = (("esc", "back"),)
     AUTO_FOCUS = ".answer"
@@ -97,9 +97,12 @@ class Dialog(ModalScreen[T], Generic[T]):
         self._body.show(lambda _: self.content())
         self._keys_pane.show(lambda _: [key_line(self.keys)])
 
-    def action_read(self, lines: int) -> None:
-        """Scrolls the text, also while the input has the focus."""
-        self._body.scroll_relative(y=lines, animate=False)
+    def action_move(self, by: int) -> None:
+        """Moves the cursor of a list or scrolls the text, also while the input has the focus."""
+        self._body.action_move(by)
+
+    def action_page(self, direction: int) -> None:
+        self._body.action_page(direction)
 
     def action_no(self) -> None:
         self.dismiss(None)
@@ -141,6 +144,7 @@ class Ask(Dialog[str | None]):
 
     KEYS: ClassVar[tuple[tuple[str, str], ...]] = (("enter", "take it"), ("esc", "leave it"))
     AUTO_FOCUS = "TypedLine"
+    INPUT: ClassVar[type[TypedLine]] = TypedLine
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "take", "take it", show=False, priority=True)
     ]
@@ -155,7 +159,7 @@ class Ask(Dialog[str | None]):
     ) -> None:
         super().__init__(title)
         self._texts, self._required = texts, required
-        self._input = TypedLine(value=value, placeholder=placeholder, classes="typed")
+        self._input = self.INPUT(value=value, placeholder=placeholder, classes="typed")
         self._input.action_select_all()
 
     def answers(self) -> Iterable[Widget]:
@@ -184,8 +188,6 @@ class Answers(Dialog[str]):
 
     KEYS = (("↑ ↓ 1-9", "choose"), ("enter", "this one"), ("esc", "not now"))
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "up", show=False),
-        Binding("down,j", "move(1)", "down", show=False),
         Binding("enter", "take", "this one", show=False, priority=True),
         *(Binding(str(n), f"pick({n})", "this one", show=False) for n in range(1, 10)),
     ]
@@ -194,9 +196,6 @@ class Answers(Dialog[str]):
         super().__init__("what do you see?")
         self._step = step
         self._values = run.values(step.id)
-
-    def action_move(self, by: int) -> None:
-        self._body.action_move(by)
 
     def action_pick(self, number: int) -> None:
         """Puts the cursor on an answer; enter gives it."""

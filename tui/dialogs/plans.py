@@ -11,10 +11,11 @@ from textual.widget import Widget
 from actions.plan import ActionPlan
 from incident.view import View
 from probes.result import ProbePlan
-from text.action_plan import gate_lines, refusal
+from text.action_plan import confirmation_lines, effect_lines, refusal
 from text.lines import Line, line
 from text.probe import plan_lines
 from tui.dialogs.dialog import Dialog
+from tui.line_pane import Fixed
 from tui.text_input import TypedLine
 
 
@@ -60,17 +61,24 @@ class GateDialog(Dialog[str]):
         super().__init__("a change to the cluster")
         self._plan, self._view = plan, view
         self._shut = refusal(plan, view.write)
+        self._asked = Fixed(classes="asked")
+        """What must be typed stands below what scrolls, so that it is always whole."""
         self._input = TypedLine(
-            placeholder=f"type {plan.confirmation} to do it; an empty line or esc means no",
+            placeholder=f"type {plan.confirmation} to do it; an empty line or esc: no",
             classes="typed",
         )
 
     def answers(self) -> Iterable[Widget]:
+        yield self._asked
         if not self._shut:
             yield self._input
 
     def content(self) -> Sequence[Line]:
-        return gate_lines(self._plan, self._view.write)
+        return effect_lines(self._plan)
+
+    def draw(self) -> None:
+        super().draw()
+        self._asked.show(lambda _: confirmation_lines(self._plan, self._view.write))
 
     def action_take(self) -> None:
         text = self._input.value.strip()

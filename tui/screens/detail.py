@@ -53,10 +53,6 @@ class ObjectScreen(Frame):
         return (self.ref,)
 
     @property
-    def parts(self) -> list[str]:
-        return list(PARTS)
-
-    @property
     def item(self) -> Any:
         found = self.investigation.store.get(*self.ref)
         if found is not None:
@@ -70,7 +66,7 @@ class ObjectScreen(Frame):
         item, now, store = self.item, self.now, self.investigation.store
         gone = "  GONE" if item is None and self._last is not None else ""
         self._head.show(lambda _: [rule(f"{self.ref}{gone}")])
-        self._tabs.show(lambda _: [tabs_line(self._part, self.parts)])
+        self._tabs.show(lambda _: [tabs_line(self._part)])
         known = item if item is not None else self._last
         if self._part == "yaml":
             self._text.show(lambda _: prose(self._yaml))
@@ -110,8 +106,7 @@ class ObjectScreen(Frame):
         self._text.focus()
 
     def action_section(self, by: int) -> None:
-        parts = self.parts
-        self.action_part(parts[(parts.index(self._part) + by) % len(parts)])
+        self.action_part(PARTS[(PARTS.index(self._part) + by) % len(PARTS)])
 
     async def _read_yaml(self) -> None:
         try:

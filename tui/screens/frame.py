@@ -135,5 +135,8 @@ class Frame(Screen[None]):
     def on_screen_resume(self) -> None:
         self.paint()
 
+    def on_screen_suspend(self) -> None:
+        self.stanch.end_messages()
+
     def on_resize(self) -> None:
         self.paint()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from incident.record import RecordUnavailable
+from text.lines import Line
 from text.timeline import incident_lines
 from tui.dialogs.choice import Choice
 from tui.dialogs.dialog import Ask
 from tui.navigation import Navigation
 
 QUESTIONS = {
-    "title": ("title", "What is it called in one line?"),
+    "title": ("title", "What is it called, in one line?"),
     "severity": ("severity", "How severe is it? For example SEV1."),
     "close": ("close the incident", "Why is it over? The record keeps the reason."),
     "reopen": ("open it again", "Why does it go on? The record keeps the reason."),
@@ -19,10 +20,12 @@ QUESTIONS = {
 async def change_incident(app: Navigation) -> None:
     """Asks what to change and for the new value; says what is on disk."""
     record = app.view.record
+
+    def listed(words: str) -> list[Line]:
+        return [row for row in incident_lines(app.view) if words.lower() in row.text.lower()]
+
     chosen = await app.push_screen_wait(
-        Choice(
-            f"incident {record.incident or '(none yet)'}", lambda words: incident_lines(app.view)
-        )
+        Choice(f"incident {record.incident or '(none yet)'}", listed)
     )
     if not chosen:
         return

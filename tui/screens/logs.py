@@ -49,6 +49,10 @@ class LogsScreen(Frame):
         yield self._state_pane
         yield self._pane
 
+    @property
+    def subjects(self) -> Sequence[Ref]:
+        return self._query.pods
+
     def on_mount(self) -> None:
         self._timer = self.set_interval(self.investigation.cadence.log, self._flush)
         self._read()
@@ -68,19 +72,7 @@ class LogsScreen(Frame):
         self._head.show(lambda _: [rule(self._title)])
         dropped = self._received - len(self._rows)
         state = "paused" if self._paused else self._state
-        names = [ref.name for ref in self._query.pods]
-        query = self._query
-        shown = log_state(
-            names,
-            query.container,
-            query.previous,
-            query.since,
-            self._choice,
-            self._received,
-            dropped,
-            self._hidden,
-            state,
-        )
+        shown = log_state(self._query, self._choice, self._received, dropped, self._hidden, state)
         self._state_pane.show(lambda _: [shown])
 
     # -- reading

@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, cast
+from typing import cast
 
-from textual.binding import Binding, BindingType
+from textual import on
 from textual.screen import ModalScreen
+from textual.widgets import Input
 
 from incident.record import RecordUnavailable
-from text.lines import Line
+from text.lines import Line, rule
 from text.timeline import MARKS, mark_lines, marked
+from text.words import count
 from timeline.entry import Entry
 from tui.dialogs.dialog import Ask
 from tui.navigation import Navigation
+from tui.text_input import TypedLine
+
+PASTE = 100_000
+"""Characters of a pasted block that are kept."""
+
+
+class NoteLine(TypedLine):
+    """Takes the first line of a pasted block; the whole `block` becomes evidence."""
+
+    block = ""
+
+    def take_paste(self, text: str) -> bool:
+        rows = [row for row in text[:PASTE].splitlines() if row.strip()]
+        if len(rows) > 1:
+            self.block = "\n".join(rows)
+        return super().take_paste(rows[0] if rows else "")
 
 
 class NoteDialog(Ask):
@@ -22,28 +40,35 @@ class NoteDialog(Ask):
 
     KEYS = (("enter", "record it"), ("↑ ↓", "what it is"), ("esc", "leave it"))
     ANSWER_FIRST = True
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "mark(-1)", "the mark before", show=False),
-        Binding("down", "mark(1)", "the next mark", show=False),
-    ]
+    INPUT = NoteLine
 
     def __init__(self, text: str = "", refusal: str = "", mark: str = "note") -> None:
         super().__init__("note", [], "text, -5m text or @14:30 text (UTC)", text)
         self._refused, self._refusal, self._mark = text, refusal, mark
+
+    @property
+    def block(self) -> str:
+        return self._input.block if isinstance(self._input, NoteLine) else ""
 
     def content(self) -> Sequence[Line]:
         return mark_lines()
 
     def draw(self) -> None:
         super().draw()
+        if self.block:
+            rows = count(len(self.block.splitlines()))
+            self._heading.show(lambda _: [rule(f"note, with {rows} pasted lines as evidence")])
         if self._refusal:
             self.complain(self._refusal)
 
+    @on(Input.Changed)
+    def typed(self, event: Input.Changed) -> None:
+        event.stop()
+        if self.block:
+            self.draw()
+
     def on_mount(self) -> None:
         self._body.move_to(self._mark)
-
-    def action_mark(self, by: int) -> None:
-        self._body.action_move(by)
 
     def take(self, text: str) -> None:
         app = cast("Navigation", self.app)
@@ -54,7 +79,9 @@ class NoteDialog(Ask):
         if text == self._refused and app.refused_note == (self._refused, self._refusal):
             self.complain(self._refusal)  # it waits in memory and is tried again every second
             return
-        said = marked(text, mark)
+        first, _, rest = self.block.partition("\n")
+        more = rest if first.strip() in text else self.block
+        said = marked(text, mark) + (f"\n{more}" if more else "")
         try:
             entry = app.investigation.note(said)
             if mark.pinned:
@@ -74,16 +101,16 @@ async def acknowledge(app: Navigation, entry: Entry, text: str) -> None:
     try:
         stored = await app.investigation.recorded(entry)
     except RecordUnavailable as error:
-        refused = (text, str(error))
+        refused = (text.partition("\n")[0], str(error))
         app.refused_note = refused
-        app.tell(f"{error}: {text}", "error")
+        app.tell(f"{error}: {refused[0]}", "error")
         app.refresh_screens()
         if not isinstance(app.screen, ModalScreen):
             app.action_note()
         await app.investigation.recorded(entry, again=True)
         if app.refused_note == refused:
             app.refused_note = ("", "")
-        app.tell(f"Noted now: {text}")
+        app.tell(f"Noted now: {refused[0]}")
     else:
         where = f"as {stored.seq}" if stored.seq else "beside the record, the file refuses"
         app.tell(f"Noted {where} for {stored.occurred_at:%H:%M:%S} UTC: {stored.text}")

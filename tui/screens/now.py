@@ -180,8 +180,8 @@ class NowScreen(Frame):
         item = self.chosen
         if item is None or not item.matches:
             self.stanch.tell(
-                "No runbook fits this symptom, so no probe is suggested. Describe it with /, or "
-                "choose a runbook with 2.",
+                "No runbook fits this symptom, so no probe is suggested. m describes it in words, "
+                "enter chooses a runbook.",
                 "warning",
             )
             return

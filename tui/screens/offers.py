@@ -27,7 +27,8 @@ async def act_on(app: Navigation, refs: Sequence[Ref]) -> None:
         for offer in investigation.offers(ref):
             offers.setdefault(f"{offer.action} {offer.object}", offer)
     if not offers:
-        app.tell("No action fits here. Choose a symptom, an object or a node first.", "warning")
+        here = f"No action fits {refs[0]}." if refs else "There is no object here to act on."
+        app.tell(f"{here} Choose a symptom, an object or a node.", "warning")
         return
     rows = sorted(offers.items(), key=lambda each: not each[1].likely)
     chosen = await app.push_screen_wait(

@@ -1,4 +1,4 @@
-"""Screens without actions of their own: help, the connection, a whole runbook."""
+"""Pages to read and search: help, the connection, an entry, a whole runbook."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from textual.widget import Widget
 from text.connection import connection_lines
 from text.lines import rule
 from tui.help import help_lines
+from tui.keys import bindings
 from tui.line_pane import Build, Fixed, LinePane
 from tui.screens.frame import Frame
 
@@ -16,7 +17,8 @@ from tui.screens.frame import Frame
 class Reading(Frame):
     """A title and lines."""
 
-    SCOPE = ""
+    SCOPE = "reading"
+    BINDINGS = bindings("reading")
 
     def __init__(self, title: str, build: Build) -> None:
         super().__init__()

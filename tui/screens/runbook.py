@@ -14,6 +14,7 @@ from runbooks.parameters import PLACE
 from runbooks.steps import command, fill
 from text.lines import BLANK, prose, rule
 from text.runbook import progress_text, runbook_lines, section_lines, step_lines, steps_lines
+from text.words import plural
 from tui.dialogs.dialog import Ask
 from tui.help import key_line
 from tui.keys import bindings
@@ -24,7 +25,7 @@ NONE_OPEN = (
     "No runbook is open. Choose a symptom on the first screen and press enter, or choose one from "
     "the catalogue."
 )
-BEGINNINGS = (("c", "choose a runbook"), ("/", "describe a symptom"), ("1", "what is wrong now"))
+BEGINNINGS = (("c", "choose a runbook"), ("m", "describe a symptom"), ("1", "what is wrong now"))
 
 
 class RunbookScreen(Frame):
@@ -74,7 +75,9 @@ class RunbookScreen(Frame):
             self.query_one(".right").display = False
             return
         self.query_one(".right").display = True
-        self._head.show(lambda _: [rule(f"{run.runbook.id} ─ {progress_text(run)}")])
+        others = len(opened.progress_by_runbook()) - 1
+        hint = f"c: {plural(others, 'other')} open" if others > 0 else ""
+        self._head.show(lambda _: [rule(f"{run.runbook.id} ─ {progress_text(run)}", hint)])
         self._steps.show(lambda _: steps_lines(run, opened.running_step))
         at = f"{run.id} {opened.at}"
         if at != self._at:

@@ -56,7 +56,7 @@ class SymptomScreen(Frame):
         reach = ""
         if self.view.api.reach in (Reach.LOST, Reach.OFFLINE):
             reach = (
-                "Without the cluster: the words decide alone."
+                "Without the cluster: the words alone decide."
                 if self.view.report is None
                 else "The cluster does not answer: words and the last findings decide."
             )
