@@ -50,6 +50,10 @@ class KeyOrder:
                 await ready.wait()
         if not app.is_running or not app.screen_stack:
             return True  # the program ends
+        if isinstance(event, Key) and event.key.startswith("alt+") and event.character:
+            # Escape and a letter in one read: a terminal sends alt in the same way.
+            await self.take(Key("escape", None))
+            return await self.take(Key(event.character, event.character))
         typed: Any = app.focused if hasattr(app.focused, "take_key") else None
         if isinstance(event, Paste):
             return bool(typed) and typed.take_paste(event.text)

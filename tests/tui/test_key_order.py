@@ -44,7 +44,15 @@ async def test_a_paste_and_enter_in_one_read_are_one_note() -> None:
         send(app, "n")
         app.post_message(events.Paste("first line\nsecond line"))
         send(app, "enter")
-        await until(pilot, lambda: fake.entries()[-1].text == "first line second line")
+        await until(pilot, lambda: fake.entries()[-1].text == "first line (and 1 more line)")
+
+
+async def test_escape_and_a_key_in_one_read_are_two_keys() -> None:
+    async with screens() as (app, _, pilot):
+        send(app, "n")
+        await until(pilot, lambda: isinstance(app.focused, TypedLine))
+        app.post_message(events.Key("alt+t", "t"))
+        await until(pilot, lambda: app.current_mode == "timeline")
 
 
 async def test_keys_of_one_burst_reach_the_screen_that_the_first_opens() -> None:
