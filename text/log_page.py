@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from incident.pod_logs import LogQuery, LogRow
-from text.lines import Line, Part, line
+from text.lines import Line, Part, line, shorten
 from text.width import head
 from text.words import count, plural
 from triage.logs.log_line import Level
@@ -102,20 +102,24 @@ def _short(source: str) -> str:
 
 
 def log_state(
-    query: LogQuery, view: LogView, received: int, dropped: int, hidden: int, state: str
+    query: LogQuery, view: LogView, counts: tuple[int, int, int], state: str, width: int
 ) -> Line:
-    """What is read, and how many lines of it are shown, in one line."""
+    """How far the log is read, and what of it, in one row of `width` cells. `counts`: lines
+    received, dropped and hidden by their level."""
+    received, dropped, hidden = counts
     which = query.pods[0].name if len(query.pods) == 1 else plural(len(query.pods), "pod")
-    parts = [f" {which}", f"container {query.container}" if query.container else "all containers"]
-    if query.previous:
-        parts.append("before the last restart")
-    if query.since is not None:
-        parts.append(f"last {SINCE[query.since]}")
+    parts = [which, f"container {query.container}" if query.container else "all containers"]
     if view.level is not Level.DEBUG:
-        parts.append(LEVELS[view.level])
-    shown = f"{count(received)} lines"
+        parts.insert(0, LEVELS[view.level])
+    if query.since is not None:
+        parts.insert(0, f"last {SINCE[query.since]}")
+    if query.previous:
+        parts.insert(0, "before the last restart")
+    shown = plural(received, "line")
     if hidden:
         shown += f", {count(hidden)} hidden by level"
     if dropped:
         shown += f", {count(dropped)} dropped"
-    return line((", ".join(parts), "muted"), f"  {shown}  ", (state, "key"))
+    head_ = line(" ", (state, "key"), f"  {shown}  ")
+    rest = shorten(", ".join(parts), max(8, width - head_.width))
+    return line(*head_.spans, (rest, "muted"))

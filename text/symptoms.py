@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from cluster.kube import durations
 from cluster.kube.objects import Ref
 from cluster.live.freshness import State
@@ -272,7 +274,13 @@ def _gaps(view: View, limit: int) -> list[Line]:
         more = f" and {len(unread) - 6} more" if len(unread) > 6 else ""
         names = ", ".join(kinds_name(kind) for kind in unread[:6])
         return [line((" still reading: ", "unknown"), names + more, hang=2)]
-    return gap_lines(view.report, limit, quiet=False, head="not looked at: ")
+    report = view.report
+    if report is not None and view.api.reach is Reach.LOST:  # the banner says it of all kinds
+        stale = {kind.kind for kind in view.kinds if kind.state is State.STALE}
+        report = replace(
+            report, unavailable=tuple(gap for gap in report.unavailable if gap.what not in stale)
+        )
+    return gap_lines(report, limit, quiet=False, head="not looked at: ")
 
 
 # -- why

@@ -42,7 +42,8 @@ class Books:
 
     @property
     def runbooks(self) -> Sequence[Runbook]:
-        return self._fake.runbooks()
+        found: Sequence[Runbook] = self._fake.runbooks()
+        return found
 
     def get(self, runbook_id: str) -> Runbook | None:
         return next((each for each in self.runbooks if each.id == runbook_id), None)
@@ -72,7 +73,8 @@ class Probes:
         self._fake = fake
 
     def clock(self) -> datetime:
-        return self._fake.clock()
+        now: datetime = self._fake.clock()
+        return now
 
     async def plan(
         self, name: str, arguments: Mapping[str, str], asker: Asker = NO_STEP
@@ -171,7 +173,8 @@ class Actions:
         self._fake = fake
 
     def clock(self) -> datetime:
-        return self._fake.clock()
+        now: datetime = self._fake.clock()
+        return now
 
     async def plan(
         self,

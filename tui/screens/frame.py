@@ -100,6 +100,7 @@ class Frame(Screen[None]):
             tell = self.stanch.tell
             self._search = SearchLine(tell, self.paint)
             await self.mount(self._search, before=self._activity_pane)
+        self.stanch.end_messages()  # they would stand above the line
         self._search.pane = pane
         self._search.display = True
         self._search.focus()

@@ -14,6 +14,7 @@ from cluster.kube.objects import Pod, Ref
 from incident.pod_logs import LogQuery, LogRow
 from text.lines import Line, line, rule
 from text.log_page import LEVELS, SINCE, LogView, is_shown, log_line, log_state
+from text.words import plural
 from tui.keys import bindings
 from tui.line_pane import Fixed, LinePane
 from tui.screens.frame import Frame
@@ -72,8 +73,10 @@ class LogsScreen(Frame):
         self._head.show(lambda _: [rule(self._title)])
         dropped = self._received - len(self._rows)
         state = "paused" if self._paused else self._state
-        shown = log_state(self._query, self._choice, self._received, dropped, self._hidden, state)
-        self._state_pane.show(lambda _: [shown])
+        counts = self._received, dropped, self._hidden
+        self._state_pane.show(
+            lambda width: [log_state(self._query, self._choice, counts, state, width)]
+        )
 
     # -- reading
 
@@ -184,9 +187,10 @@ class LogsScreen(Frame):
         top = self._pane.scroll_offset.y
         seen = self._pane.lines[top : top + self._pane.size.height]
         texts = [row.text.strip() for row in seen if row.text.strip()]
-        if not texts:
+        if not texts or all(row.said for row in self._rows):
             self.stanch.tell("There is no line to keep.", "warning")
             return
         entry = self.investigation.note("\n".join([f"kept from the {self._title}", *texts]))
         await self.investigation.recorded(entry)
-        self.stanch.tell(f"{len(texts)} lines are kept as evidence in the timeline.")
+        kept = plural(len(texts), "line is", "lines are")
+        self.stanch.tell(f"{kept} kept as evidence in the timeline.")
