@@ -13,6 +13,7 @@ from probes import questions
 from probes.context import ProbeContext, Progress
 from probes.definition import Probe
 from probes.result import ProbePlan, ProbeResult
+from probes.select.paths import Unusable
 
 
 def _collect() -> dict[str, Probe]:
@@ -38,17 +39,18 @@ def describe(name: str) -> str:
 
 
 async def plan(name: str, context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
-    """The plan of one probe. An unknown name or parameter gives a refused plan."""
+    """The plan of one probe. A request that cannot be measured gives a refused plan."""
     probe = PROBES.get(name)
     if probe is None:
         refused = f"There is no probe {name!r}; there are {', '.join(PROBES)}."
         return ProbePlan(name, dict(arguments), "", refused=refused)
-    unknown = sorted(set(arguments) - set(probe.parameters))
-    if unknown:
-        known = ", ".join(probe.parameters) or "none"
-        refused = f"Probe {name} has no parameter {unknown[0]!r}; it has {known}."
-        return ProbePlan(name, dict(arguments), probe.question, refused=refused)
-    return await probe.plan(context, arguments)
+    try:
+        if unknown := sorted(set(arguments) - set(probe.parameters)):
+            known = ", ".join(probe.parameters) or "none"
+            raise Unusable(f"Probe {name} has no parameter {unknown[0]!r}; it has {known}.")
+        return await probe.plan(context, arguments)
+    except Unusable as error:
+        return ProbePlan(name, dict(arguments), probe.question, refused=str(error))
 
 
 async def run(

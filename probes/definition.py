@@ -16,8 +16,8 @@ Runner = Callable[[ProbePlan, ProbeContext, Progress | None], Awaitable[ProbeRes
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """`plan` does not raise for a bad request: the plan's `refused` says why. `run` does not raise
-    for a failing cluster: the result is then incomplete."""
+    """`plan` raises `Unusable` for a bad request; `probes.catalogue` makes it a refused plan. `run`
+    does not raise for a failing cluster: the result is then incomplete."""
 
     name: str
     question: str

@@ -1,16 +1,18 @@
-"""Shared by probes that only read: the plan, the result from rows, bounded concurrency, and what
-could not be read."""
+"""Probes that only read: one function that looks gives the plan and the result; bounded
+concurrency."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from cluster.errors import ApiError, ClusterError, Forbidden
-from probes.context import ProbeContext
+from probes.context import ProbeContext, Progress
+from probes.definition import Planner, Probe
 from probes.result import Conclusion, ProbePlan, ProbeResult, Row
+from probes.select.paths import Unusable
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -19,62 +21,78 @@ AT_ONCE = 4
 """Concurrent requests of one probe."""
 
 
-def read_only_plan(
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a probe read. `problems`: what could not be read; `requests`: sent to the API server."""
+
+    rows: Sequence[Row]
+    conclusions: Sequence[Conclusion] = ()
+    problems: Sequence[str] = ()
+    requests: int = 0
+
+
+Look = Callable[[ProbeContext, Mapping[str, str], Progress], Awaitable[Findings]]
+Check = Callable[[ProbeContext, Mapping[str, str]], None]
+
+
+def read_only_probe(
     name: str,
-    arguments: Mapping[str, str],
     question: str,
+    parameters: Mapping[str, str],
+    look: Look,
     *,
+    kinds: tuple[str, ...] = (),
     reads: tuple[str, ...] = (),
     method: str = FROM_STATE,
     seconds: float = 0.0,
-    refused: str = "",
-    warnings: tuple[str, ...] = (),
-) -> ProbePlan:
-    """The plan of a probe that creates nothing and runs in no pod."""
-    return ProbePlan(
-        name,
-        dict(arguments),
-        question,
-        reads=reads,
-        method=method,
-        seconds=seconds,
-        refused=refused,
-        warnings=warnings,
-    )
+    check: Check | None = None,
+    plan: Planner | None = None,
+) -> Probe:
+    """A probe that creates nothing and runs in no pod. The result is incomplete when one of `kinds`
+    could not be read or `look` has problems.
+
+    `check` raises `Unusable` for arguments that cannot be used. `plan` takes the place of the plan
+    that the words given here make.
+    """
+
+    async def describe(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
+        check_place(context, arguments)
+        if check is not None:
+            check(context, arguments)
+        return ProbePlan(
+            name, dict(arguments), question, reads=reads, method=method, seconds=seconds
+        )
+
+    async def run(
+        plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
+    ) -> ProbeResult:
+        started = context.clock()
+        found = await look(context, plan.arguments, progress or _silent)
+        unread = [
+            f"{kind} could not be read: {context.unavailable[kind]}"
+            for kind in kinds
+            if kind in context.unavailable
+        ]
+        problems = tuple(dict.fromkeys([*unread, *found.problems]))
+        return ProbeResult(
+            plan.probe,
+            plan.arguments,
+            started,
+            context.clock(),
+            (),
+            tuple(found.rows),
+            tuple(sorted(found.conclusions, key=lambda each: -each.confidence)),
+            complete=not problems,
+            problems=problems,
+            method=plan.method,
+            requests=found.requests,
+        )
+
+    return Probe(name, question, parameters, plan or describe, run)
 
 
-def read_only_result(
-    plan: ProbePlan,
-    context: ProbeContext,
-    started: datetime,
-    rows: Iterable[Row],
-    conclusions: Iterable[Conclusion] = (),
-    *,
-    kinds: tuple[str, ...] = (),
-    problems: Iterable[str] = (),
-    requests: int = 0,
-) -> ProbeResult:
-    """The result. It is incomplete when one of `kinds` could not be read or there are problems."""
-    told = [
-        f"{kind} could not be read: {context.unavailable[kind]}"
-        for kind in kinds
-        if kind in context.unavailable
-    ]
-    told += problems
-    ordered = sorted(conclusions, key=lambda each: -each.confidence)
-    return ProbeResult(
-        plan.probe,
-        plan.arguments,
-        started,
-        context.clock(),
-        (),
-        tuple(rows),
-        tuple(ordered),
-        complete=not told,
-        problems=tuple(dict.fromkeys(told)),
-        method=plan.method,
-        requests=requests,
-    )
+def _silent(words: str) -> None:
+    """Progress that is not shown."""
 
 
 async def map_bounded(
@@ -90,20 +108,19 @@ async def map_bounded(
     return list(await asyncio.gather(*(one(item) for item in items)))
 
 
-def missing_place(context: ProbeContext, arguments: Mapping[str, str]) -> str:
-    """One sentence when the `node` or `namespace` of the arguments does not exist; "" when it
-    exists or that is not known."""
+def check_place(context: ProbeContext, arguments: Mapping[str, str]) -> None:
+    """Raises `Unusable` when it is known that the `node` or `namespace` of the arguments does not
+    exist."""
     node, namespace = arguments.get("node", ""), arguments.get("namespace", "")
     if node and "Node" not in context.unavailable and context.store.get("Node", "", node) is None:
-        return f"There is no node {node}; look at `kubectl get nodes`."
+        raise Unusable(f"There is no node {node}; look at `kubectl get nodes`.")
     # Pods may be readable where Namespaces are not.
     known = (
         "Namespace" in context.unavailable
         or context.store.get("Namespace", "", namespace) is not None
     )
     if namespace and not known and not context.store.in_namespace("Pod", namespace):
-        return f"There is no namespace {namespace}; look at `kubectl get namespaces`."
-    return ""
+        raise Unusable(f"There is no namespace {namespace}; look at `kubectl get namespaces`.")
 
 
 def not_asked(error: ClusterError) -> bool:

@@ -9,14 +9,10 @@ from collections.abc import Mapping, Sequence
 from cluster.kube.objects import Node, Pod, Ref
 from cluster.kube.quantity import parse
 from probes.context import ProbeContext, Progress
-from probes.definition import Probe
-from probes.read_only import missing_place, read_only_plan, read_only_result
-from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
+from probes.read_only import Findings, read_only_probe
+from probes.result import Component, Conclusion, Row
 from probes.select.surroundings import pod_ranges
 
-NAME = "address-space"
-QUESTION = "Does every node have addresses and slots left for new pods?"
-PARAMETERS = {"node": "only this node"}
 NEARLY = 0.9
 ENDLESS = 1 << 20
 """A range of more addresses is no limit for one node."""
@@ -24,20 +20,7 @@ RESERVED = 3
 """Addresses of a range that pods do not get: network, broadcast, bridge."""
 
 
-async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
-    method = (
-        "ranges of the nodes against the pods there: plug-ins with pools of their own (cloud "
-        "interfaces, Calico) are not seen"
-    )
-    return read_only_plan(
-        NAME, arguments, QUESTION, method=method, refused=missing_place(context, arguments)
-    )
-
-
-async def run(
-    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
-) -> ProbeResult:
-    started = context.clock()
+async def look(context: ProbeContext, arguments: Mapping[str, str], progress: Progress) -> Findings:
     rows, conclusions = [], []
     told = sum(
         1
@@ -46,7 +29,7 @@ async def run(
     )
     for (_, name), node in sorted(context.store.rows("Node").items()):
         assert isinstance(node, Node)
-        if plan.arguments.get("node", name) != name:
+        if arguments.get("node", name) != name:
             continue
         pods = [
             p
@@ -95,7 +78,7 @@ async def run(
                 "look at the plug-in's pools and at the subnets",
             )
         )
-    return read_only_result(plan, context, started, rows, conclusions, kinds=("Node", "Pod"))
+    return Findings(rows, conclusions)
 
 
 _WORDS = (
@@ -114,4 +97,12 @@ def _addresses(ranges: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) 
     return max(0, min(sizes) - RESERVED) if sizes else 0
 
 
-PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run)
+PROBE = read_only_probe(
+    "address-space",
+    "Does every node have addresses and slots left for new pods?",
+    {"node": "only this node"},
+    look,
+    kinds=("Node", "Pod"),
+    method="ranges of the nodes against the pods there: plug-ins with pools of their own (cloud "
+    "interfaces, Calico) are not seen",
+)

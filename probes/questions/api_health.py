@@ -14,13 +14,10 @@ from typing import Any
 from cluster.errors import ApiError, ClusterError
 from cluster.kube.objects import Ref
 from probes.context import ProbeContext, Progress
-from probes.definition import Probe
-from probes.read_only import read_only_plan, read_only_result
-from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
+from probes.read_only import Findings, read_only_probe
+from probes.result import Component, Conclusion, Row
+from probes.select.paths import Unusable
 
-NAME = "api-health"
-QUESTION = "Is every API server behind the address ready, and how fast do they answer?"
-PARAMETERS = {"rounds": "how often each question is asked (10)"}
 SLOW_S = 1.0
 """The scalability SLO of Kubernetes: 99 % of calls below one second."""
 DRY = "dry run"
@@ -33,35 +30,14 @@ ASKED = {
 _FAILED = re.compile(r"\[-\]\s?(\S+)")
 
 
-async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
+def _check_rounds(context: ProbeContext, arguments: Mapping[str, str]) -> None:
     rounds = arguments.get("rounds", "10")
-    refused = (
-        ""
-        if rounds.isdecimal() and 1 <= int(rounds) <= 50
-        else f"rounds {rounds!r} is not a number from 1 to 50."
-    )
-    return read_only_plan(
-        NAME,
-        arguments,
-        QUESTION,
-        refused=refused,
-        seconds=5.0,
-        reads=(
-            f"{', '.join(ASKED.values())}: each several times, one after another, nothing is "
-            "stored",
-        ),
-        method=(
-            "from this workstation, so the way there is part of each time; a new connection each "
-            "round, so that a balancer chooses again"
-        ),
-    )
+    if not rounds.isdecimal() or not 1 <= int(rounds) <= 50:
+        raise Unusable(f"rounds {rounds!r} is not a number from 1 to 50.")
 
 
-async def run(
-    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
-) -> ProbeResult:
-    started = context.clock()
-    rounds = int(plan.arguments.get("rounds", "10"))
+async def look(context: ProbeContext, arguments: Mapping[str, str], progress: Progress) -> Findings:
+    rounds = int(arguments.get("rounds", "10"))
     failing: Counter[str] = Counter()
     times: dict[str, list[float]] = {what: [] for what in ASKED}
     not_measured: dict[str, str] = {}
@@ -70,8 +46,7 @@ async def run(
     if not questions:
         not_measured["anything"] = "there is no connection to the API server"
     for number in range(rounds if questions else 0):
-        if progress:
-            progress(f"round {number + 1} of {rounds}")
+        progress(f"round {number + 1} of {rounds}")
         for what, ask in questions.items():
             if what in not_measured:
                 continue
@@ -142,9 +117,7 @@ async def run(
         following = "the log of that API server; for etcd: its members' health and disk"
         conclusions.append(Conclusion(f"{check} fails {every}", part, 0.85, following))
     problems = [f"{what} not measured: {why}" for what, why in not_measured.items() if what != DRY]
-    return read_only_result(
-        plan, context, started, rows, conclusions, problems=problems, requests=requests
-    )
+    return Findings(rows, conclusions, problems, requests)
 
 
 def _questions(context: ProbeContext) -> dict[str, Callable[[], Awaitable[Any]]]:
@@ -168,4 +141,16 @@ def _questions(context: ProbeContext) -> dict[str, Callable[[], Awaitable[Any]]]
     return found
 
 
-PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run)
+PROBE = read_only_probe(
+    "api-health",
+    "Is every API server behind the address ready, and how fast do they answer?",
+    {"rounds": "how often each question is asked (10)"},
+    look,
+    check=_check_rounds,
+    reads=(
+        f"{', '.join(ASKED.values())}: each several times, one after another, nothing is stored",
+    ),
+    method="from this workstation, so the way there is part of each time; a new connection each "
+    "round, so that a balancer chooses again",
+    seconds=5.0,
+)

@@ -59,14 +59,11 @@ class Detail:
 async def plan(
     context: ProbeContext, name: str, question: str, arguments: Mapping[str, str], how: str
 ) -> ProbePlan:
-    """The plan. Does not raise for a bad request: `refused` says why. `from` is not used, because
-    every packet comes from the control plane."""
-    try:
-        found = selection.find_all_targets(
-            context.store, arguments.get("to", ""), int(arguments.get("port", "0"))
-        )
-    except selection.Unusable as error:
-        return ProbePlan(name, dict(arguments), question, refused=str(error))
+    """The plan. Raises `Unusable`. `from` is not used, because every packet comes from the control
+    plane."""
+    found = selection.find_all_targets(
+        context.store, arguments.get("to", ""), int(arguments.get("port", "0"))
+    )
     targets = tuple(t for t in found.targets if t.pod or (how == PROXY and t.service))
     refused = (
         ""

@@ -11,36 +11,19 @@ from collections.abc import Mapping
 
 from cluster.kube.objects import DaemonSet, Node, Pod, Ref
 from probes.context import ProbeContext, Progress
-from probes.definition import Probe
-from probes.read_only import missing_place, read_only_plan, read_only_result
-from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
+from probes.read_only import Findings, read_only_probe
+from probes.result import Component, Conclusion, Row
 from probes.select.drift import drifts
 
-NAME = "cni-health"
-QUESTION = "Do a healthy network agent and kube-proxy run on every node?"
-PARAMETERS = {"node": "only this node"}
 AGENT = re.compile(
     r"calico-node|canal|cilium(?!-operator)|flannel|kube-router|weave|antrea-agent|aws-node|kindnet"
     r"|azure-cni|kube-proxy|ovnkube-node|multus"
 )
 
 
-async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
-    refused = missing_place(context, arguments)
-    return read_only_plan(
-        NAME,
-        arguments,
-        QUESTION,
-        refused=refused,
-        method="state of the agents' pods: proves that they run, not that they program the node",
-    )
-
-
-async def run(
-    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
-) -> ProbeResult:
-    started, store = context.clock(), context.store
-    wanted = plan.arguments.get("node", "")
+async def look(context: ProbeContext, arguments: Mapping[str, str], progress: Progress) -> Findings:
+    store = context.store
+    wanted = arguments.get("node", "")
     agents = [
         d
         for _, d in sorted(store.rows("DaemonSet").items())
@@ -110,15 +93,7 @@ async def run(
         conclusions.append(
             Conclusion(claim, Component("node-network", name), 0.85, "the log of its network agent")
         )
-    return read_only_result(
-        plan,
-        context,
-        started,
-        rows,
-        conclusions,
-        kinds=("DaemonSet", "Pod", "Node"),
-        problems=problems,
-    )
+    return Findings(rows, conclusions, problems)
 
 
 def _trouble(pod: Pod | None, covered: bool, context: ProbeContext) -> list[str]:
@@ -148,4 +123,11 @@ def _trouble(pod: Pod | None, covered: bool, context: ProbeContext) -> list[str]
     return said
 
 
-PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run)
+PROBE = read_only_probe(
+    "cni-health",
+    "Do a healthy network agent and kube-proxy run on every node?",
+    {"node": "only this node"},
+    look,
+    kinds=("DaemonSet", "Pod", "Node"),
+    method="state of the agents' pods: proves that they run, not that they program the node",
+)

@@ -71,37 +71,24 @@ class Detail:
 
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
-    """What would be measured and created. Does not raise for a bad request or a failing cluster:
-    the plan's `refused` says why it cannot be measured."""
+    """What would be measured and created. Raises `Unusable`; does not raise for a failing cluster:
+    the plan's `refused` then says why it cannot be measured."""
     given = {key: value for key, value in arguments.items() if value}
     how = given.get("how", "")
-    try:
-        port = _number(given, "port", 0, 65535)
-        tries = min(_number(given, "tries", MOST_TRIES, 10**9), 300)
-        if how in api_server_paths.HOW:
-            return await api_server_paths.plan(context, NAME, QUESTION, given, how)
-        if not given.get("from") or not given.get("to"):
-            raise selection.Unusable(
-                "From where to where? Give from=NAMESPACE[/POD] and to=NAMESPACE[/SERVICE or /POD]."
-            )
-        check_method(context, how, api_server_paths.HOW)
-        targets = selection.find_all_targets(context.store, given["to"], port)
-        sources = selection.find_all_sources(
-            context.store, given["from"], targets, control=given.get("control", "")
+    port = _number(given, "port", 0, 65535)
+    tries = min(_number(given, "tries", MOST_TRIES, 10**9), 300)
+    if how in api_server_paths.HOW:
+        return await api_server_paths.plan(context, NAME, QUESTION, given, how)
+    if not given.get("from") or not given.get("to"):
+        raise selection.Unusable(
+            "From where to where? Give from=NAMESPACE[/POD] and to=NAMESPACE[/SERVICE or /POD]."
         )
-    except selection.Unusable as error:
-        return ProbePlan(NAME, dict(arguments), QUESTION, refused=str(error))
-    return await plan_for(
-        context,
-        NAME,
-        QUESTION,
-        given,
-        targets,
-        sources,
-        image=given.get("image", ""),
-        tries=tries,
-        how=how,
+    check_method(context, how, api_server_paths.HOW)
+    targets = selection.find_all_targets(context.store, given["to"], port)
+    sources = selection.find_all_sources(
+        context.store, given["from"], targets, control=given.get("control", "")
     )
+    return await plan_for(context, NAME, QUESTION, given, targets, sources, tries)
 
 
 def _number(given: Mapping[str, str], name: str, default: int, most: int) -> int:
@@ -119,13 +106,11 @@ async def plan_for(
     arguments: Mapping[str, str],
     targets: selection.Targets,
     sources: Sequence[selection.Source],
-    *,
-    image: str = "",
     tries: int = MOST_TRIES,
-    how: str = "",
 ) -> ProbePlan:
-    """The plan for given sources and targets, for this and similar probes. `how` asks for one
-    method."""
+    """The plan for given sources and targets, for this and similar probes. Of `arguments` it reads
+    `image` and `how`, the method that is asked for."""
+    image, how = arguments.get("image", ""), arguments.get("how", "")
     prepared = await prepare(context, sources, image=image, how=how)
     order, distance = selection.interleaved(targets.targets)
     gap_ms = max(300, -(-GAP_MS // distance))

@@ -16,9 +16,9 @@ from cluster.kube.prometheus import samples
 from cluster.kube.quantity import parse
 from cluster.live.store import Store
 from probes.context import ProbeContext, Progress
-from probes.definition import Probe
-from probes.read_only import map_bounded, missing_place, read_only_plan, read_only_result
-from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
+from probes.read_only import Findings, check_place, map_bounded, read_only_probe
+from probes.result import Component, Conclusion, ProbePlan, Row
+from probes.select.paths import Unusable
 
 NAME = "cpu-throttling"
 QUESTION = "Which containers are held back by their CPU limit, and do they use it up?"
@@ -62,16 +62,15 @@ Reading = dict[Key, Counters]
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
     nodes = _nodes(context, arguments)
     interval = arguments.get("seconds", str(INTERVAL_S))
-    refused = missing_place(context, arguments)
-    if not refused and not nodes:
-        refused = "No pod runs there; look at `kubectl get pods -A -o wide`."
     if not interval.isdecimal() or not 2 <= int(interval) <= 120:
-        refused, interval = f"seconds {interval!r} is not a number from 2 to 120.", "0"
-    return read_only_plan(
+        raise Unusable(f"seconds {interval!r} is not a number from 2 to 120.")
+    check_place(context, arguments)
+    if not nodes:
+        raise Unusable("No pod runs there; look at `kubectl get pods -A -o wide`.")
+    return ProbePlan(
         NAME,
-        arguments,
+        dict(arguments),
         QUESTION,
-        refused=refused,
         seconds=int(interval) + 4.0,
         reads=(
             f"GET nodes/NODE/proxy/metrics/cadvisor two or three times on {', '.join(nodes)} "
@@ -81,19 +80,15 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
     )
 
 
-async def run(
-    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
-) -> ProbeResult:
-    started = context.clock()
-    nodes = _nodes(context, plan.arguments)
-    interval = float(plan.arguments.get("seconds", INTERVAL_S))
+async def look(context: ProbeContext, arguments: Mapping[str, str], progress: Progress) -> Findings:
+    nodes = _nodes(context, arguments)
+    interval = float(arguments.get("seconds", INTERVAL_S))
     problems: list[str] = []
     requests = 0
 
     async def read(node: str) -> Reading:
         nonlocal requests
-        if progress:
-            progress(f"counters of {node}")
+        progress(f"counters of {node}")
         requests += 1
         found, problem = await _read(context, node)
         if problem:
@@ -120,7 +115,7 @@ async def run(
             key=lambda pair: (pair[0].namespace, pair[0].pod, pair[0].container),
         ):
             earlier = before[node].get(key)
-            if earlier is None or plan.arguments.get("namespace", key.namespace) != key.namespace:
+            if earlier is None or arguments.get("namespace", key.namespace) != key.namespace:
                 continue
             ref = Ref("Pod", key.namespace, key.pod)
             if _unmoved(earlier, now):
@@ -169,9 +164,7 @@ async def run(
                         _following(cores, limit),
                     )
                 )
-    return read_only_result(
-        plan, context, started, rows, conclusions, problems=problems, requests=requests
-    )
+    return Findings(rows, conclusions, problems, requests)
 
 
 async def _read(context: ProbeContext, node: str) -> tuple[Reading, str]:
@@ -254,4 +247,10 @@ def _before(kernel: str, limit: tuple[int, int]) -> bool:
         return False
 
 
-PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run)
+PROBE = read_only_probe(
+    NAME,
+    QUESTION,
+    PARAMETERS,
+    look,
+    plan=plan,
+)

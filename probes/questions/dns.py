@@ -86,19 +86,19 @@ class DnsLine(msgspec.Struct, frozen=True):
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
     given = {key: value for key, value in arguments.items() if value}
     tries = given.get("tries", "5")
+    if not tries.isdecimal() or not 1 <= int(tries) <= 100:
+        raise selection.Unusable(f"tries {tries!r} is not a number from 1 to 100.")
+    check_method(context, given.get("how", ""))
+    outside = given.get("name", "")
     try:
-        if not tries.isdecimal() or not 1 <= int(tries) <= 100:
-            raise selection.Unusable(f"tries {tries!r} is not a number from 1 to 100.")
-        check_method(context, given.get("how", ""))
-        outside = given.get("name", "")
         dns_script.command([], [outside] if outside else [])
-        servers = find_servers(context)
-        pods = tuple(server for server in servers if server.pod)
-        sources = selection.find_sources(
-            context.store, given.get("namespace", ""), selection.Targets(pods), control="none"
-        )
     except ValueError as error:
-        return ProbePlan(NAME, given, QUESTION, refused=str(error))
+        raise selection.Unusable(str(error)) from error
+    servers = find_servers(context)
+    pods = tuple(server for server in servers if server.pod)
+    sources = selection.find_sources(
+        context.store, given.get("namespace", ""), selection.Targets(pods), control="none"
+    )
     prepared = await prepare(
         context, sources, image=given.get("image", ""), how=given.get("how", "")
     )

@@ -33,24 +33,12 @@ _HOST = re.compile(r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
     given = {key: value for key, value in arguments.items() if value}
-    try:
-        check_method(context, given.get("how", ""))
-        targets = selection.Targets((_target(given.get("target", "")),))
-        sources = selection.find_sources(
-            context.store, given.get("namespace", ""), targets, control=given.get("control", "")
-        )
-    except selection.Unusable as error:
-        return ProbePlan(NAME, given, QUESTION, refused=str(error))
-    return await plan_for(
-        context,
-        NAME,
-        QUESTION,
-        given,
-        targets,
-        sources,
-        image=given.get("image", ""),
-        how=given.get("how", ""),
+    check_method(context, given.get("how", ""))
+    targets = selection.Targets((_target(given.get("target", "")),))
+    sources = selection.find_sources(
+        context.store, given.get("namespace", ""), targets, control=given.get("control", "")
     )
+    return await plan_for(context, NAME, QUESTION, given, targets, sources)
 
 
 def _target(text: str) -> Target:

@@ -12,13 +12,9 @@ from collections.abc import Mapping
 from cluster.kube.objects import Ingress, Pod, Ref, Service
 from cluster.live.store import Store
 from probes.context import ProbeContext, Progress
-from probes.definition import Probe
-from probes.read_only import missing_place, read_only_plan, read_only_result
-from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
+from probes.read_only import Findings, read_only_probe
+from probes.result import Component, Conclusion, Row
 
-NAME = "exposure"
-QUESTION = "What is open to the world, and is an administrative interface among it?"
-PARAMETERS = {"namespace": "only this namespace"}
 _ADMIN = re.compile(
     r"dashboard|kibana|grafana|prometheus|alertmanager|argocd|argo-server|jenkins|phpmyadmin"
     r"|adminer|rancher|weave-?scope|cockpit|portainer"
@@ -26,18 +22,8 @@ _ADMIN = re.compile(
 )
 
 
-async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
-    method = "configuration from the live state: firewalls outside of the cluster are not seen"
-    return read_only_plan(
-        NAME, arguments, QUESTION, method=method, refused=missing_place(context, arguments)
-    )
-
-
-async def run(
-    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
-) -> ProbeResult:
-    started = context.clock()
-    wanted = plan.arguments.get("namespace", "")
+async def look(context: ProbeContext, arguments: Mapping[str, str], progress: Progress) -> Findings:
+    wanted = arguments.get("namespace", "")
     rows: list[Row] = []
     conclusions: list[Conclusion] = []
 
@@ -135,14 +121,7 @@ async def run(
         if host_ports and not pod.spec.host_network and (not wanted or namespace == wanted):
             seen = f"host ports {', '.join(map(str, host_ports))} on {pod.spec.node_name}"
             add(Ref("Pod", namespace, name), seen, True, (), behind_login=False)
-    return read_only_result(
-        plan,
-        context,
-        started,
-        sorted(rows, key=lambda r: r.subject),
-        conclusions,
-        kinds=("Service", "Ingress", "Pod"),
-    )
+    return Findings(sorted(rows, key=lambda r: r.subject), conclusions)
 
 
 def behind(store: Store, namespace: str, name: str) -> list[Pod]:
@@ -159,4 +138,11 @@ def behind(store: Store, namespace: str, name: str) -> list[Pod]:
     ]
 
 
-PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run)
+PROBE = read_only_probe(
+    "exposure",
+    "What is open to the world, and is an administrative interface among it?",
+    {"namespace": "only this namespace"},
+    look,
+    kinds=("Service", "Ingress", "Pod"),
+    method="configuration from the live state: firewalls outside of the cluster are not seen",
+)

@@ -12,25 +12,13 @@ from collections.abc import Mapping
 
 from cluster.kube.objects import Ref
 from probes.context import ProbeContext, Progress
-from probes.definition import Probe
-from probes.read_only import missing_place, read_only_plan, read_only_result
-from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
+from probes.read_only import Findings, read_only_probe
+from probes.result import Component, Conclusion, Row
 from probes.select.drift import Drift, drifts
 
-NAME = "image-drift"
-PARAMETERS = {"namespace": "only DaemonSets there"}
-QUESTION = "Does every DaemonSet run the same image content on all nodes?"
 
-
-async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
-    return read_only_plan(NAME, arguments, QUESTION, refused=missing_place(context, arguments))
-
-
-async def run(
-    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
-) -> ProbeResult:
-    started = context.clock()
-    wanted = plan.arguments.get("namespace", "")
+async def look(context: ProbeContext, arguments: Mapping[str, str], progress: Progress) -> Findings:
+    wanted = arguments.get("namespace", "")
     found = drifts(context.store, frozenset({wanted}) if wanted else frozenset())
     by_ref: dict[Ref, list[Drift]] = {}
     for drift in found:
@@ -61,7 +49,13 @@ async def run(
         )
         for drift in found
     )
-    return read_only_result(plan, context, started, rows, conclusions, kinds=("DaemonSet", "Pod"))
+    return Findings(rows, conclusions)
 
 
-PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run)
+PROBE = read_only_probe(
+    "image-drift",
+    "Does every DaemonSet run the same image content on all nodes?",
+    {"namespace": "only DaemonSets there"},
+    look,
+    kinds=("DaemonSet", "Pod"),
+)

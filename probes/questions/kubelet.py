@@ -20,13 +20,9 @@ from cluster.kube.objects import Node, Ref
 from cluster.kube.prometheus import samples
 from cluster.kube.quantity import size_text
 from probes.context import ProbeContext, Progress
-from probes.definition import Probe
-from probes.read_only import map_bounded, missing_place, not_asked, read_only_plan, read_only_result
-from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
+from probes.read_only import Findings, map_bounded, not_asked, read_only_probe
+from probes.result import Component, Conclusion, Row
 
-NAME = "kubelet"
-QUESTION = "Do the kubelets answer, renew their leases, and hold a sane amount of memory?"
-PARAMETERS = {"node": "only this node; default: all, at most 30"}
 MOST_NODES = 30
 LEASE_LATE_S = 40.0
 """Seconds after which the node controller marks a node as lost (node-monitor-grace-period: 40 s up
@@ -39,36 +35,15 @@ SHORT = {"only_cpu_and_memory": "true"}
 RESIDENT = "process_resident_memory_bytes"
 
 
-async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
-    return read_only_plan(
-        NAME,
-        arguments,
-        QUESTION,
-        refused=missing_place(context, arguments),
-        seconds=5.0,
-        reads=(
-            "GET nodes/NODE/proxy/healthz, stats/summary and metrics (needs get on nodes/proxy)",
-            "leases and conditions from the live state",
-        ),
-        method=(
-            "through the API server's node proxy: proves that way and the kubelet's own account "
-            "of itself"
-        ),
-    )
-
-
-async def run(
-    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
-) -> ProbeResult:
-    started = context.clock()
-    wanted = plan.arguments.get("node", "")
+async def look(context: ProbeContext, arguments: Mapping[str, str], progress: Progress) -> Findings:
+    wanted = arguments.get("node", "")
     nodes = [
         n
         for _, n in sorted(context.store.rows("Node").items())
         if not wanted or n.metadata.name == wanted
     ][:MOST_NODES]
-    looked = await map_bounded(nodes, lambda node: _look(context, node, progress))
-    resident = [look.memory for look in looked if look.memory]
+    looked = await map_bounded(nodes, lambda node: _ask(context, node, progress))
+    resident = [each.memory for each in looked if each.memory]
     usual = median(resident) if len(resident) >= 3 else 0.0
     rows, conclusions, problems = [], [], []
     for node, seen in zip(nodes, looked, strict=True):
@@ -107,20 +82,11 @@ async def run(
                     "its runtime is down",
                 )
             )
-    return read_only_result(
-        plan,
-        context,
-        started,
-        rows,
-        conclusions,
-        kinds=("Node", "Lease"),
-        problems=problems,
-        requests=sum(look.requests for look in looked),
-    )
+    return Findings(rows, conclusions, problems, sum(each.requests for each in looked))
 
 
 @dataclass(slots=True)
-class Look:
+class Answers:
     """Result of one kubelet: sentences, resident bytes (0: not known), health, and why a part is
     not known."""
 
@@ -131,53 +97,52 @@ class Look:
     requests: int = 0
 
 
-async def _look(context: ProbeContext, node: Node, progress: Progress | None) -> Look:
+async def _ask(context: ProbeContext, node: Node, progress: Progress) -> Answers:
     name = node.metadata.name
-    if progress:
-        progress(f"kubelet of {name}")
-    look = Look()
+    progress(f"kubelet of {name}")
+    told = Answers()
     ready = next((c for c in node.status.conditions if c.type == "Ready"), None)
     if ready is not None:
-        look.said.append(
+        told.said.append(
             f"Ready {ready.status}"
             + (f" ({ready.reason})" if ready.status != "True" and ready.reason else "")
         )
-        look.healthy = ready.status == "True"
+        told.healthy = ready.status == "True"
     late = _lease_age(context, name)
     if late is not None:
-        look.said.append(f"lease {late:.0f} s old")
-        look.healthy = look.healthy is not False and late < LEASE_LATE_S
+        told.said.append(f"lease {late:.0f} s old")
+        told.healthy = told.healthy is not False and late < LEASE_LATE_S
     if context.api is None:
-        look.problem = "no connection to the API server"
-        return look
+        told.problem = "no connection to the API server"
+        return told
     base = f"/api/v1/nodes/{name}/proxy"
     try:
-        look.requests += 1
+        told.requests += 1
         text, _ = await context.api.get_text(f"{base}/healthz", timeout=8)
-        look.said.append(f"healthz {text.strip()[:40]!r}")
-        look.healthy = look.healthy is not False and text.strip() == "ok"
+        told.said.append(f"healthz {text.strip()[:40]!r}")
+        told.healthy = told.healthy is not False and text.strip() == "ok"
     except ClusterError as error:
         if not_asked(error):
-            look.problem = f"kubelet of {name} not asked: {error}"
-            return look
-        look.said.append(f"healthz failed: {error}")
-        look.healthy = False
+            told.problem = f"kubelet of {name} not asked: {error}"
+            return told
+        told.said.append(f"healthz failed: {error}")
+        told.healthy = False
     try:
-        look.requests += 1
-        look.memory = _accounted(
-            await context.api.get_json(f"{base}/stats/summary", SHORT, timeout=8), look.said
+        told.requests += 1
+        told.memory = _accounted(
+            await context.api.get_json(f"{base}/stats/summary", SHORT, timeout=8), told.said
         )
-        if not look.memory:
-            look.requests += 1
+        if not told.memory:
+            told.requests += 1
             text, _ = await context.api.get_text(f"{base}/metrics", timeout=8, cap=8 << 20)
-            look.memory = next((sample.value for sample in samples(text, (RESIDENT,))), 0.0)
-            look.said.append(
-                f"kubelet {size_text(look.memory)}" if look.memory else "kubelet's memory not told"
+            told.memory = next((sample.value for sample in samples(text, (RESIDENT,))), 0.0)
+            told.said.append(
+                f"kubelet {size_text(told.memory)}" if told.memory else "kubelet's memory not told"
             )
     except ClusterError as error:
         # Fails on some file systems while the kubelet is healthy: a gap, not a fault.
-        look.problem = f"stats of {name} not read: {error}"
-    return look
+        told.problem = f"stats of {name} not read: {error}"
+    return told
 
 
 def _accounted(stats: Any, said: list[str]) -> float:
@@ -202,4 +167,17 @@ def _lease_age(context: ProbeContext, node: str) -> float | None:
     return max(0.0, (context.clock() - renewed).total_seconds()) if renewed is not None else None
 
 
-PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run)
+PROBE = read_only_probe(
+    "kubelet",
+    "Do the kubelets answer, renew their leases, and hold a sane amount of memory?",
+    {"node": "only this node; default: all, at most 30"},
+    look,
+    kinds=("Node", "Lease"),
+    reads=(
+        "GET nodes/NODE/proxy/healthz, stats/summary and metrics (needs get on nodes/proxy)",
+        "leases and conditions from the live state",
+    ),
+    method="through the API server's node proxy: proves that way and the kubelet's own account of "
+    "itself",
+    seconds=5.0,
+)

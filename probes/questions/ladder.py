@@ -11,11 +11,10 @@ from cluster.connect.access import Access
 from cluster.health.ladder import Hop, first_failure, ladder
 from cluster.kube.objects import Ref
 from probes.context import ProbeContext, Progress
-from probes.definition import Probe
 from probes.questions import front_door
-from probes.read_only import read_only_plan, read_only_result
-from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
-from probes.select import paths as selection
+from probes.read_only import Findings, read_only_probe
+from probes.result import Component, Conclusion, ProbePlan, Row
+from probes.select.paths import Unusable
 
 NAME = "ladder"
 QUESTION = "Which hop from here to the API server (or to what users reach) fails?"
@@ -28,33 +27,25 @@ PARAMETERS = {
 
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
-    if arguments.get("to"):
-        try:
-            found = front_door.find(context, arguments["to"])
-        except selection.Unusable as error:
-            return read_only_plan(NAME, arguments, QUESTION, refused=str(error))
+    if to := arguments.get("to"):
+        found = front_door.find(context, to)
         outside = ", ".join([*found.hosts, *found.addresses]) or "no outside address"
-        word = f"one GET at each: {outside}, node ports, pods (by the API server's proxy)"
-        method = (
-            "from this workstation: a firewall may keep node ports from it that users' traffic "
-            "passes"
+        reads = f"one GET at each: {outside}, node ports, pods (by the API server's proxy)"
+        method = "a firewall may keep node ports from it that users' traffic passes"
+    elif isinstance(getattr(context.api, "access", None), Access):
+        reads = "DNS, TCP, TLS, GET /readyz"
+        method = "says nothing about how the nodes reach the API server"
+    else:
+        raise Unusable(
+            "There is no kubeconfig, so no server to measure; give one with --kubeconfig."
         )
-        return read_only_plan(NAME, arguments, QUESTION, seconds=10.0, method=method, reads=(word,))
-    known = isinstance(getattr(context.api, "access", None), Access)
-    refused = (
-        ""
-        if known
-        else "There is no kubeconfig, so no server to measure; give one with --kubeconfig."
-    )
-    method = "from this workstation: says nothing about how the nodes reach the API server"
-    return read_only_plan(
+    return ProbePlan(
         NAME,
-        arguments,
+        dict(arguments),
         QUESTION,
-        refused=refused,
-        seconds=3.0,
-        method=method,
-        reads=("DNS, TCP, TLS, GET /readyz",),
+        reads=(reads,),
+        method=f"from this workstation: {method}",
+        seconds=10.0 if to else 3.0,
     )
 
 
@@ -63,12 +54,9 @@ def _timed(hop: Hop) -> str:
     return hop.sentence.removesuffix(".").removesuffix(took) + took
 
 
-async def run(
-    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
-) -> ProbeResult:
-    started = context.clock()
-    if plan.arguments.get("to"):
-        found = front_door.find(context, plan.arguments["to"])
+async def look(context: ProbeContext, arguments: Mapping[str, str], progress: Progress) -> Findings:
+    if arguments.get("to"):
+        found = front_door.find(context, arguments["to"])
         measured = await front_door.measure_hops(context, found)
         unknown = [
             f"{hop.stage} {hop.where} not measured: {hop.words}"
@@ -76,15 +64,7 @@ async def run(
             if hop.well is None and hop.stage == "pod"
         ]
         concluded = front_door.conclude(found, measured)
-        return read_only_result(
-            plan,
-            context,
-            started,
-            front_door.rows(measured),
-            concluded,
-            problems=unknown,
-            requests=len(measured),
-        )
+        return Findings(front_door.rows(measured), concluded, unknown, len(measured))
     api = context.api
     assert isinstance(api, Api)
     hops = await ladder(api.access, clock=context.clock, api=api)
@@ -100,7 +80,13 @@ async def run(
                 "compare from another machine or network",
             )
         )
-    return read_only_result(plan, context, started, rows, conclusions, requests=len(hops))
+    return Findings(rows, conclusions, requests=len(hops))
 
 
-PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run)
+PROBE = read_only_probe(
+    NAME,
+    QUESTION,
+    PARAMETERS,
+    look,
+    plan=plan,
+)

@@ -13,16 +13,10 @@ from cluster.kube.durations import parse_time
 from cluster.kube.objects import Pod, Ref
 from cluster.kube.owners import top_owner
 from probes.context import ProbeContext, Progress
-from probes.definition import Probe
-from probes.read_only import map_bounded, missing_place, read_only_plan, read_only_result
-from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
+from probes.read_only import Findings, map_bounded, read_only_probe
+from probes.result import Component, Conclusion, Row
+from probes.select.paths import Unusable
 
-NAME = "log-silence"
-QUESTION = "Has a pod stopped writing logs while the other pods of its owner go on?"
-PARAMETERS = {
-    "namespace": "(required) whose pods are compared",
-    "owner": "only pods of this DaemonSet, Deployment or StatefulSet",
-}
 MOST_PODS = 60
 LEAST_PEERS = 3
 """With two, it is not known which one is unusual."""
@@ -30,43 +24,22 @@ LEAST_SILENCE_S = 300.0
 PEER_FACTOR = 10.0
 
 
-async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
+def _check_peers(context: ProbeContext, arguments: Mapping[str, str]) -> None:
     namespace = arguments.get("namespace", "")
-    refused = ""
     if not namespace:
-        refused = "Which namespace? Give namespace=NAME."
-    elif missing_place(context, arguments):
-        refused = missing_place(context, arguments)
-    elif not _groups(context, namespace, arguments.get("owner", "")):
-        refused = (
+        raise Unusable("Which namespace? Give namespace=NAME.")
+    if not _groups(context, namespace, arguments.get("owner", "")):
+        raise Unusable(
             f"Namespace {namespace} has no owner with two or more running pods to compare; give "
             "another one."
         )
-    return read_only_plan(
-        NAME,
-        arguments,
-        QUESTION,
-        refused=refused,
-        seconds=6.0,
-        reads=("the time of the last log line of each pod (tailLines=1)",),
-        method=(
-            "last lines as the kubelets have them: a pod that has nothing to say is silent too, "
-            "so only peers are compared"
-        ),
-    )
 
 
-async def run(
-    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
-) -> ProbeResult:
-    started = context.clock()
+async def look(context: ProbeContext, arguments: Mapping[str, str], progress: Progress) -> Findings:
     rows, conclusions, problems = [], [], []
     requests = 0
-    for owner, pods in _groups(
-        context, plan.arguments["namespace"], plan.arguments.get("owner", "")
-    ).items():
-        if progress:
-            progress(f"{len(pods)} pods of {owner}")
+    for owner, pods in _groups(context, arguments["namespace"], arguments.get("owner", "")).items():
+        progress(f"{len(pods)} pods of {owner}")
         ages = await map_bounded(pods, lambda pod: _age(context, pod))
         requests += len(pods)
         known = [age for age in ages if isinstance(age, float)]
@@ -104,16 +77,7 @@ async def run(
                         f"{ref.namespace} {ref.name}",
                     )
                 )
-    return read_only_result(
-        plan,
-        context,
-        started,
-        rows,
-        conclusions,
-        kinds=("Pod",),
-        problems=problems,
-        requests=requests,
-    )
+    return Findings(rows, conclusions, problems, requests)
 
 
 def _groups(context: ProbeContext, namespace: str, wanted: str) -> dict[str, list[Pod]]:
@@ -162,4 +126,18 @@ async def _age(context: ProbeContext, pod: Pod) -> float | str:
     return max(0.0, (context.clock() - moment).total_seconds())
 
 
-PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run)
+PROBE = read_only_probe(
+    "log-silence",
+    "Has a pod stopped writing logs while the other pods of its owner go on?",
+    {
+        "namespace": "(required) whose pods are compared",
+        "owner": "only pods of this DaemonSet, Deployment or StatefulSet",
+    },
+    look,
+    kinds=("Pod",),
+    check=_check_peers,
+    reads=("the time of the last log line of each pod (tailLines=1)",),
+    method="last lines as the kubelets have them: a pod that has nothing to say is silent too, so "
+    "only peers are compared",
+    seconds=6.0,
+)

@@ -78,35 +78,21 @@ class Seen:
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
     given = {key: value for key, value in arguments.items() if value}
-    try:
-        check_method(context, given.get("how", ""))
-        if not given.get("port", "0").isdecimal():
-            raise selection.Unusable(f"port {given['port']!r} is not a number.")
-        targets = selection.find_targets(
-            context.store, given.get("to", ""), int(given.get("port", "0"))
-        )
-        only_pods = tuple(t for t in targets.targets if t.pod)
-        if not only_pods:
-            raise selection.Unusable(
-                f"{given.get('to', '')} has no pod with an address; the size is measured to pods "
-                "themselves."
-            )
-        targets = selection.Targets(only_pods, targets.service, targets.notes)
-        sources = selection.find_sources(
-            context.store, given.get("from", ""), targets, control="none"
-        )
-    except selection.Unusable as error:
-        return ProbePlan(NAME, given, QUESTION, refused=str(error))
-    return await plan_for(
-        context,
-        NAME,
-        QUESTION,
-        given,
-        targets,
-        sources,
-        image=given.get("image", ""),
-        how=given.get("how", ""),
+    check_method(context, given.get("how", ""))
+    if not given.get("port", "0").isdecimal():
+        raise selection.Unusable(f"port {given['port']!r} is not a number.")
+    targets = selection.find_targets(
+        context.store, given.get("to", ""), int(given.get("port", "0"))
     )
+    only_pods = tuple(t for t in targets.targets if t.pod)
+    if not only_pods:
+        raise selection.Unusable(
+            f"{given.get('to', '')} has no pod with an address; the size is measured to pods "
+            "themselves."
+        )
+    targets = selection.Targets(only_pods, targets.service, targets.notes)
+    sources = selection.find_sources(context.store, given.get("from", ""), targets, control="none")
+    return await plan_for(context, NAME, QUESTION, given, targets, sources)
 
 
 async def run(

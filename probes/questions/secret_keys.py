@@ -13,30 +13,12 @@ from cluster.kube.managed_fields import data_keys, last_write
 from cluster.kube.objects import Container, PartialObject, Pod, Ref
 from cluster.live.store import Store
 from probes.context import ProbeContext, Progress
-from probes.definition import Probe
-from probes.read_only import missing_place, read_only_plan, read_only_result
-from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
-
-NAME = "secret-keys"
-QUESTION = "Does every Secret still have the keys that pods refer to?"
-PARAMETERS = {"namespace": "only this namespace"}
+from probes.read_only import Findings, read_only_probe
+from probes.result import Component, Conclusion, Row
 
 
-async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
-    method = (
-        "key names from managedFields (metadata only, values are never read): a key written "
-        "without a field manager is not seen"
-    )
-    return read_only_plan(
-        NAME, arguments, QUESTION, method=method, refused=missing_place(context, arguments)
-    )
-
-
-async def run(
-    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
-) -> ProbeResult:
-    started = context.clock()
-    wanted = plan.arguments.get("namespace", "")
+async def look(context: ProbeContext, arguments: Mapping[str, str], progress: Progress) -> Findings:
+    wanted = arguments.get("namespace", "")
     rows, conclusions = [], []
     writers: dict[str, list[str]] = {}
     for (namespace, name), (keys, users) in sorted(references(context.store, wanted).items()):
@@ -92,7 +74,7 @@ async def run(
                 "until then"
             )
             conclusions.append(Conclusion(claim, Component("controller", writer), 0.95, following))
-    return read_only_result(plan, context, started, rows, conclusions, kinds=("Secret", "Pod"))
+    return Findings(rows, conclusions)
 
 
 def references(
@@ -136,4 +118,12 @@ def _of_container(pod: Pod, container: Container, refer: object) -> None:
             refer(pod, whole.secret_ref.name)
 
 
-PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run)
+PROBE = read_only_probe(
+    "secret-keys",
+    "Does every Secret still have the keys that pods refer to?",
+    {"namespace": "only this namespace"},
+    look,
+    kinds=("Secret", "Pod"),
+    method="key names from managedFields (metadata only, values are never read): a key written "
+    "without a field manager is not seen",
+)

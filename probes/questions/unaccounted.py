@@ -14,47 +14,24 @@ from cluster.errors import ClusterError
 from cluster.kube.objects import Ref
 from cluster.kube.quantity import parse, size_text
 from probes.context import ProbeContext, Progress
-from probes.definition import Probe
 from probes.questions.kubelet import SHORT
-from probes.read_only import map_bounded, missing_place, read_only_plan, read_only_result
-from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
+from probes.read_only import Findings, map_bounded, read_only_probe
+from probes.result import Component, Conclusion, Row
 
-NAME = "unaccounted"
-QUESTION = "Does the CPU and memory in use on a node add up to what its pods use?"
-PARAMETERS = {"node": "only this node; default: all, at most 20"}
 MOST_NODES = 20
 CPU_LIMIT = 1.0
 """More cores than this, beyond pods, kubelet and runtime, are more than the host's daemons need."""
 MEMORY_SHARE = 0.25
 
 
-async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
-    return read_only_plan(
-        NAME,
-        arguments,
-        QUESTION,
-        refused=missing_place(context, arguments),
-        seconds=4.0,
-        reads=("GET nodes/NODE/proxy/stats/summary (needs get on nodes/proxy)",),
-        method=(
-            "the kubelet's own accounting, of one moment: shows that something runs outside of "
-            "pods, not what"
-        ),
-    )
-
-
-async def run(
-    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
-) -> ProbeResult:
-    started = context.clock()
-    wanted = plan.arguments.get("node", "")
+async def look(context: ProbeContext, arguments: Mapping[str, str], progress: Progress) -> Findings:
+    wanted = arguments.get("node", "")
     names = [
         name for _, name in sorted(context.store.rows("Node")) if not wanted or name == wanted
     ][:MOST_NODES]
 
-    async def look(name: str) -> Any:
-        if progress:
-            progress(f"stats of {name}")
+    async def stats_of(name: str) -> Any:
+        progress(f"stats of {name}")
         if context.api is None:
             return "there is no connection to the API server"
         try:
@@ -66,7 +43,7 @@ async def run(
 
     rows, conclusions, problems = [], [], []
     strange: dict[str, str] = {}
-    for name, stats in zip(names, await map_bounded(names, look), strict=True):
+    for name, stats in zip(names, await map_bounded(names, stats_of), strict=True):
         ref = Ref("Node", "", name)
         if isinstance(stats, str):
             problems.append(f"stats of {name} not read: {stats}")
@@ -104,9 +81,7 @@ async def run(
         )
         claim = f"{shown}{more} belong to no pod: something runs on the host itself"
         conclusions.append(Conclusion(claim, Component("node", names_shown), 0.75, following))
-    return read_only_result(
-        plan, context, started, rows, conclusions, problems=problems, requests=len(names)
-    )
+    return Findings(rows, conclusions, problems, len(names))
 
 
 def difference(stats: Any) -> tuple[float | None, float | None]:
@@ -128,4 +103,13 @@ def difference(stats: Any) -> tuple[float | None, float | None]:
     return (cpu / 1e9 if cpu is not None else None), left("memory", "workingSetBytes")
 
 
-PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run)
+PROBE = read_only_probe(
+    "unaccounted",
+    "Does the CPU and memory in use on a node add up to what its pods use?",
+    {"node": "only this node; default: all, at most 20"},
+    look,
+    reads=("GET nodes/NODE/proxy/stats/summary (needs get on nodes/proxy)",),
+    method="the kubelet's own accounting, of one moment: shows that something runs outside of "
+    "pods, not what",
+    seconds=4.0,
+)

@@ -13,26 +13,16 @@ from cluster.kube.objects import (
     VolumeAttachment,
 )
 from probes.context import ProbeContext, Progress
-from probes.definition import Probe
-from probes.read_only import missing_place, read_only_plan, read_only_result
-from probes.result import Component, Conclusion, ProbePlan, ProbeResult, Row
+from probes.read_only import Findings, read_only_probe
+from probes.result import Component, Conclusion, Row
 from probes.select.paths import ready
 
-NAME = "volume-attach"
-QUESTION = "Where in the chain claim, volume, attachment, node is a volume stuck?"
-PARAMETERS = {"namespace": "only claims of this namespace"}
 SINGLE = frozenset({"ReadWriteOnce", "ReadWriteOncePod"})
 
 
-async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
-    return read_only_plan(NAME, arguments, QUESTION, refused=missing_place(context, arguments))
-
-
-async def run(
-    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
-) -> ProbeResult:
-    started, store = context.clock(), context.store
-    wanted = plan.arguments.get("namespace", "")
+async def look(context: ProbeContext, arguments: Mapping[str, str], progress: Progress) -> Findings:
+    store = context.store
+    wanted = arguments.get("namespace", "")
     rows: list[Row] = []
     conclusions: list[Conclusion] = []
 
@@ -145,8 +135,7 @@ async def run(
                 0.7,
                 following,
             )
-    kinds = ("PersistentVolumeClaim", "PersistentVolume", "VolumeAttachment", "Pod", "Node")
-    return read_only_result(plan, context, started, rows, conclusions, kinds=kinds)
+    return Findings(rows, conclusions)
 
 
 def _uses(pod: Pod, claim: str) -> bool:
@@ -156,4 +145,10 @@ def _uses(pod: Pod, claim: str) -> bool:
     )
 
 
-PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run)
+PROBE = read_only_probe(
+    "volume-attach",
+    "Where in the chain claim, volume, attachment, node is a volume stuck?",
+    {"namespace": "only claims of this namespace"},
+    look,
+    kinds=("PersistentVolumeClaim", "PersistentVolume", "VolumeAttachment", "Pod", "Node"),
+)

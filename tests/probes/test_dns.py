@@ -13,7 +13,6 @@ from dataclasses import replace
 import pytest
 
 from probes import catalogue
-from probes.questions import dns
 from probes.questions.dns import INSIDE, conclude, judge, read
 from probes.result import Cell, Component, Expectation, Place, Target, Try, Verdict
 from probes.scripts.dns import MARKER, SHELL, command
@@ -284,6 +283,6 @@ async def test_from_plan_to_clean_up() -> None:
     ],
 )
 async def test_bad_input(arguments: dict[str, str]) -> None:
-    plan = await dns.plan(FakeCluster(story(), lambda *_: "ok").context(), arguments)
+    plan = await catalogue.plan("dns", FakeCluster(story(), lambda *_: "ok").context(), arguments)
     assert plan.refused
     assert "\n" not in plan.refused
