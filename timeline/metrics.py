@@ -18,7 +18,7 @@ from timeline.revisions import RevisedEntry
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
     """A duration in seconds from one entry to another (their seq), or None and why there is
-    none."""
+    none: an entry is missing, or the second happened before the first."""
 
     name: str
     meaning: str
@@ -46,6 +46,7 @@ _METRICS: Final = (
     ("TTR", "time to resolve", "started", "resolved"),
 )
 _GRACE_SECONDS: Final = 1.0
+"""Times that a person types have whole seconds."""
 
 
 def duration(seconds: float) -> str:
@@ -136,8 +137,16 @@ def _between(
             return Metric(name=name, meaning=meaning, seconds=None, missing=f"no *{wanted}* entry")
     assert since is not None
     assert until is not None
-    seconds = (until.occurred_at - since.occurred_at).total_seconds()
-    return Metric(name=name, meaning=meaning, seconds=seconds, since=since.seq, until=until.seq)
+    spent = (until.occurred_at - since.occurred_at).total_seconds()
+    early = spent < -_GRACE_SECONDS
+    return Metric(
+        name=name,
+        meaning=meaning,
+        seconds=None if early else max(0.0, spent),
+        since=since.seq,
+        until=until.seq,
+        missing=f"*{last}* lies {duration(-spent)} before *{first}*" if early else "",
+    )
 
 
 def _at(entry: Entry) -> str:

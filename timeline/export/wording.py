@@ -15,6 +15,8 @@ from timeline.metrics import duration, milestones
 from timeline.story import Deed, Run, read_story
 
 _SHOWN_LINES: Final = 16
+_DECLINED: Final = ": Declined, nothing was changed"
+"""What the result of a declined action says (`actions.gate.decline`)."""
 
 
 class Wording:
@@ -46,8 +48,12 @@ class Wording:
         return self.people.text(text)
 
     def text(self, entry: Entry) -> Outside:
-        """The words of an entry; of a milestone without its name in front."""
-        return self.people.text(entry.text.removeprefix(f"{milestone_name(entry)}: "))
+        """The words of an entry, without what its kind says already: the name of a milestone, that
+        an action was declined."""
+        text = entry.text.removeprefix(f"{milestone_name(entry)}: ")
+        if entry.kind == "action-declined":
+            text = text.replace(_DECLINED, "")
+        return self.people.text(text)
 
     def cited(self, entry: Entry) -> str:
         return ", ".join(self.names[sha256] for sha256 in entry.evidence if sha256 in self.names)
@@ -109,10 +115,8 @@ def window(name: str, start: Entry | None, end: Entry | None, missing: str) -> C
     if end is None:
         return (f"{name}: from {moment(start)} UTC, end n/a — no *{missing}* entry", seqs(start))
     seconds = (end.occurred_at - start.occurred_at).total_seconds()
-    return (
-        f"{name}: from {moment(start)} to {moment(end)} UTC, {duration(seconds)}",
-        seqs(start, end),
-    )
+    spent = duration(seconds) if seconds >= 0 else f"its end lies {duration(-seconds)} before it"
+    return (f"{name}: from {moment(start)} to {moment(end)} UTC, {spent}", seqs(start, end))
 
 
 def seqs(*entries: Entry) -> str:
