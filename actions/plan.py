@@ -195,7 +195,8 @@ class ActionPlan:
     action: str
     arguments: Mapping[str, str]
     object: Ref
-    """What the action is about: the node of a drain, the only target of most others."""
+    """What the action is about: the node of a drain, the only target of most others; without a name
+    in a plan that was refused before its object was found."""
     change: Change
     """What is shown of the change; what is sent stands in the targets."""
     context: str
@@ -225,6 +226,11 @@ class ActionPlan:
     step_id: str = ""
     undoes: bool = False
     """This plan undoes the change that the step made: the step is open again afterwards."""
+
+    @property
+    def title(self) -> str:
+        """The action and its object, as far as it was found."""
+        return f"{self.action} {self.object}" if self.object.name else self.action
 
     @property
     def is_simple(self) -> bool:

@@ -123,8 +123,7 @@ def _plan(
 def _refused(
     action: Action, context: ActionContext, arguments: Mapping[str, str], why: str
 ) -> ActionPlan:
-    nothing = Ref("", "", action.name)
-    return replace(_plan(action, context, arguments, nothing, "", ""), refused=why)
+    return replace(_plan(action, context, arguments, Ref("", "", ""), "", ""), refused=why)
 
 
 def _headline(proposal: Proposal, targets: tuple[Target, ...]) -> Change:

@@ -43,7 +43,7 @@ def effect_lines(plan: ActionPlan) -> list[Line]:
     undo = (plan.undo.kubectl, "plain") if plan.undo else ("there is none", "critical")
     where = (f"{plan.context}  {plan.server}", "warning" if plan.production else "plain")
     lines = [
-        line(" ", (f"{plan.action} {plan.object}", "strong"), hang=3),
+        line(" ", (plan.title, "strong"), hang=3),
         field("cluster", where, size=SIZE),
         field("change", (plan.change.summary, "strong"), size=SIZE),
         field("by hand", plan.change.kubectl, size=SIZE),

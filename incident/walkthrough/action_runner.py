@@ -201,7 +201,7 @@ class GateJournal:
 
 def _draft(plan: ActionPlan, kind: Kind, text: str, data: Mapping[str, Any]) -> Draft:
     """An entry about a plan, for the step that asked for it. The object is named once."""
-    about = plan.action if str(plan.object) in text else f"{plan.action} {plan.object}"
+    about = plan.action if str(plan.object) in text else plan.title
     return Draft(
         kind=kind,
         text=f"{about}: {text}",
