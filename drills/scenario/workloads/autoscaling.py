@@ -9,7 +9,9 @@ from drills.scenario.world import Data, World
 
 
 def add_autoscaler(world: World, data: Data) -> None:
-    """data: hpa {min, max, cpu (target %)}; the replica count is the workload's own."""
+    """data: hpa {min, max, cpu (target %)}; the replica count is the workload's own. The status is
+    written here because an autoscaler computes it from metrics over time, and an embedded cluster
+    has no history of metrics."""
     name, namespace, hpa = data["name"], data["namespace"], data["hpa"]
     replicas, target = int(data.get("replicas", 1)), int(hpa.get("cpu", 70))
     usage = int(target * (0.55 + 0.3 * stable_fraction("hpa", namespace, name)))
