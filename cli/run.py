@@ -210,7 +210,10 @@ class Terminal:
         if not equals or name.strip() not in named:
             print(f"  not changed: write one of {', '.join(sorted(named))}, then = and its value")
             return
-        self._run = self._engine.set_parameter(self._run.id, name.strip(), value.strip())
+        try:
+            self._run = self._engine.set_parameter(self._run.id, name.strip(), value.strip())
+        except InvalidAnswer as error:
+            say(str(error))
 
     # -- what the engine asks and tells (`incident.walkthrough.walkthrough.Face`)
 

@@ -26,9 +26,9 @@ QUERY_PLACES = ("kind", "namespace", "selector", "field_selector", "name", "path
 CHOICES = 10
 """Choices that are offered at most."""
 _IN_EXPRESSION = re.compile(r"\bparams\.([a-z][a-z0-9_]*)")
-_KIND_OF = {word: kind.name for word, kind in BY_SPELLING.items() if kind.name != "Namespace"}
-"""Names of parameters that stand for an object; `namespace` is a place."""
-_WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob", "Job", "ReplicaSet")
+KIND_OF = {word: kind.name for word, kind in BY_SPELLING.items() if kind.name != "Namespace"}
+"""Kind by name of a parameter that stands for an object; `namespace` is a place."""
+WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob", "Job", "ReplicaSet")
 _FACTS = {
     "manager": ("manager", "field_manager"),
     "workload": ("workload", "owner"),
@@ -169,7 +169,7 @@ def _subjects(
 ) -> list[_Fit]:
     """The namespaced objects that may be the one that the step is about."""
     for name in wanted:
-        if name != "workload" and name not in _KIND_OF:
+        if name != "workload" and name not in KIND_OF:
             continue
         fits = [fit for fit in candidates.of(name) if fit.namespace]
         if typed.get(name):
@@ -222,7 +222,7 @@ def _failing(name: str, evidence: Evidence) -> Iterator[_Fit]:
         for value, times in count.most_common():
             yield _Fit(value, f"{times} of {count.total()} failing objects are in it")
         return
-    yield from _of_refs(name, refs, f"the only {_KIND_OF.get(name, name)} of the symptom")
+    yield from _of_refs(name, refs, f"the only {KIND_OF.get(name, name)} of the symptom")
 
 
 def _around(name: str, evidence: Evidence) -> Iterator[_Fit]:
@@ -248,9 +248,9 @@ def _of_finding(name: str, finding: Finding) -> Iterator[_Fit]:
 
 def _of_refs(name: str, refs: Iterable[Ref], reason: str) -> Iterator[_Fit]:
     for ref in refs:
-        if name == "workload" and ref.kind in _WORKLOADS:
+        if name == "workload" and ref.kind in WORKLOADS:
             yield _Fit(f"{ref.kind.lower()}/{ref.name}", reason, ref.namespace)
-        elif _KIND_OF.get(name) == ref.kind:
+        elif KIND_OF.get(name) == ref.kind:
             yield _Fit(ref.name, reason, ref.namespace)
 
 
@@ -271,4 +271,4 @@ def _owner(text: str) -> Ref | None:
     """The object that a shared owner's value names: `Deployment logging/elastalert`."""
     kind, _, where = text.partition(" ")
     namespace, slash, name = where.partition("/")
-    return Ref(kind, namespace, name) if slash and kind in _WORKLOADS else None
+    return Ref(kind, namespace, name) if slash and kind in WORKLOADS else None

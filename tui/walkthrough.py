@@ -8,7 +8,7 @@ from typing import Any
 from textual.worker import Worker
 
 from actions.plan import ActionPlan
-from incident.walkthrough.answers import offered, state_of
+from incident.walkthrough.answers import InvalidAnswer, offered, state_of
 from incident.walkthrough.run import Parameter, RunView, StepState
 from incident.walkthrough.walkthrough import NothingToUndo, Walkthrough
 from probes.result import ProbePlan
@@ -134,8 +134,12 @@ class OpenRun:
             self._moved(self._engine.go_to(self.run.id, step_id))
 
     def set_parameter(self, name: str, value: str) -> None:
-        if self.run is not None:
+        if self.run is None:
+            return
+        try:
             self._shown(self._engine.set_parameter(self.run.id, name, value))
+        except InvalidAnswer as error:
+            self._app.tell(str(error))
 
     def stop(self) -> None:
         if self._worker is not None and self.running:

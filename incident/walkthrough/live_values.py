@@ -24,9 +24,14 @@ from cluster.kube.objects import (
 from cluster.kube.selectors import matches
 from cluster.live.store import Store
 from probes.inference.policy import namespace_labels
+from runbooks.parameters import KIND_OF, WORKLOADS
 from triage.facts.finding import Symptom
 
 Workload = Deployment | StatefulSet | DaemonSet | ReplicaSet
+SHOWN = 8
+"""Names that are offered in place of one that does not exist."""
+_CHECKED = frozenset({"Node", "Namespace", "Pod", *WORKLOADS})
+"""Kinds that a step works on. A missing Secret or claim may be what the runbook is about."""
 
 
 class StoreValues:
@@ -47,6 +52,28 @@ class StoreValues:
         known = BY_SPELLING.get(kind)
         row = store.get(known.name, namespace, name) if store is not None and known else None
         return row if isinstance(row, Workload) else None
+
+    def missing(self, name: str, value: str, namespace: str) -> str:
+        """One sentence when a parameter names a node, namespace, pod or workload that does not
+        exist, with some that do; "" when it exists or that is not known."""
+        store, kind = self._store(), KIND_OF.get(name, "")
+        if name.endswith("namespace"):
+            kind, value, namespace = "Namespace", value.partition("/")[0], ""
+        elif name == "workload":
+            word, _, value = value.partition("/")
+            kind = BY_SPELLING[word].name if word in BY_SPELLING else ""
+        if store is None or kind not in _CHECKED or not value:
+            return ""
+        rows = (
+            store.in_namespace(kind, namespace)
+            if namespace and kind != "Node"
+            else store.rows(kind)
+        )
+        names = sorted({found for _, found in rows})
+        if not names or set(value.split(",")) <= set(names):
+            return ""
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        return f"There is no {kind} {value}; there are {', '.join(names[:SHOWN])}{more}."
 
 
 class Path(NamedTuple):

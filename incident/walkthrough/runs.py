@@ -47,6 +47,10 @@ class LiveValues(Protocol):
         """The workload `kind/name`, None when it is not known."""
         ...
 
+    def missing(self, name: str, value: str, namespace: str) -> str:
+        """One sentence when a parameter names an object that does not exist, else ""."""
+        ...
+
 
 class Library(Protocol):
     """The runbooks that are known now."""
@@ -420,6 +424,12 @@ class Runs:
         if step is None:
             raise KeyError(f"runbook {runbook.id} has no step {step_id!r}")
         return step
+
+    def missing(self, run: Run, name: str, value: str) -> str:
+        """One sentence when a parameter names an object that does not exist, else ""."""
+        step = run.runbook.step(run.current)
+        namespace = run.values(step).get("namespace", "") if step is not None else ""
+        return self._live.missing(name, value, namespace)
 
     def write(self, draft: Draft) -> Entry:
         """Record an entry of a run and fold it."""

@@ -194,7 +194,7 @@ class Walkthrough:
 
     async def _complete(self, run: Run, step: Step, face: Face) -> bool:
         """Ask for each value that the step needs and that is not known; False when one was not
-        given."""
+        given or does not exist."""
         wanted = needed(step)
         for parameter in list(run.parameters(step)):
             if parameter.value or parameter.name not in wanted or parameter.name in run.typed:
@@ -202,7 +202,11 @@ class Walkthrough:
             value = await face.value(step, parameter)
             if value is None:
                 return False
-            self.set_parameter(run.id, parameter.name, value)
+            try:
+                self.set_parameter(run.id, parameter.name, value)
+            except answers.InvalidAnswer as error:
+                face.progress(str(error))
+                return False
         return True
 
     async def _check(self, run: Run, step: Step, face: Face) -> None:
@@ -379,7 +383,10 @@ class Walkthrough:
         )
 
     def set_parameter(self, run_id: str, name: str, value: str) -> RunView:
+        """Raises `answers.InvalidAnswer` for the name of an object that does not exist."""
         run = self._runs.run(run_id)
+        if missing := self._runs.missing(run, name, value):
+            raise answers.InvalidAnswer(missing)
         self._runs.write(
             Draft(
                 kind="note",

@@ -105,6 +105,9 @@ class Values:
     def workload(self, namespace: str, workload: str) -> Workload | None:
         return None
 
+    def missing(self, name: str, value: str, namespace: str) -> str:
+        return ""
+
 
 def runs_of(record: Record, *symptoms: SymptomView) -> Runs:
     return Runs(record, OneBook(), Values(), lambda: symptoms)

@@ -56,6 +56,9 @@ class Values:
     def workload(self, namespace: str, workload: str) -> Workload | None:
         return None
 
+    def missing(self, name: str, value: str, namespace: str) -> str:
+        return ""
+
 
 class Checks:
     """Every check fails after a moment, having `seen` this."""
