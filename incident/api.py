@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # the first paint needs none of them
     from actions.plan import ActionPlan, ActionResult
@@ -186,6 +186,3 @@ class Investigation(Protocol):
     async def export(self) -> str:
         """Write the draft beside the record without losing edits; returns the path."""
         ...
-
-
-StartTui = Callable[[Investigation], Awaitable[Any]]

@@ -64,10 +64,9 @@ async def probe_http(
     *,
     host: str = "",
     tls: bool = False,
-    path: str = "/",
     limit: float = LIMIT,
 ) -> HttpAnswer:
-    """GET `path` at `address`:`port` with that Host and SNI. Does not raise for network errors;
+    """GET / at `address`:`port` with that Host and SNI. Does not raise for network errors;
     `limit` seconds for each stage."""
     began = time.monotonic()
 
@@ -101,7 +100,7 @@ async def probe_http(
         async with asyncio.timeout(limit):
             writer.write(
                 (
-                    f"GET {path} HTTP/1.1\r\nHost: {host or address}\r\n"
+                    f"GET / HTTP/1.1\r\nHost: {host or address}\r\n"
                     "User-Agent: stanch\r\nConnection: close\r\n\r\n"
                 ).encode()
             )

@@ -95,11 +95,9 @@ def _silent(words: str) -> None:
     """Progress that is not shown."""
 
 
-async def map_bounded(
-    items: Iterable[T], work: Callable[[T], Awaitable[R]], at_once: int = AT_ONCE
-) -> list[R]:
-    """Runs `work` on all items, at most `at_once` at a time; results in order."""
-    gate = asyncio.Semaphore(at_once)
+async def map_bounded(items: Iterable[T], work: Callable[[T], Awaitable[R]]) -> list[R]:
+    """Runs `work` on all items, at most `AT_ONCE` at a time; results in order."""
+    gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(item: T) -> R:
         async with gate:

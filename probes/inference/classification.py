@@ -8,10 +8,9 @@ traffic) only the time decides: a refusal after one second was an ICMP error on 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
@@ -121,6 +120,7 @@ def judge(line: ScriptLine, *, counters: bool, quiet: bool, timeout_s: int = 4) 
     return Try(verdict, max(0, line.ms), at, icmp, clean_line(line.from_, 64), detail)
 
 
+RATE_LIMIT_S = 6.0
 _CODES = {"refused": "3/3", "noroute": "3/1", "netunreach": "3/0", "denied": "3/13"}
 _CODES6 = {"refused": "1/4", "noroute": "1/3", "netunreach": "1/0", "denied": "1/1"}
 """The tool's words, which are those of errno, by ICMP type and code (tables in Linux
@@ -253,10 +253,10 @@ def _with_tool(line: ScriptLine, tool: str) -> ScriptLine:
     return line if line.tool else msgspec.structs.replace(line, tool=tool)
 
 
-def mark_rate_limited(tries: Sequence[Try], *, window_s: float = 6.0) -> list[Try]:
-    """Marks timeouts within `window_s` seconds after an ICMP refusal, in tries in order of time:
-    the sender may have reached its rate limit (Linux: one a second after a burst of six). Such a
-    try is not counted."""
+def mark_rate_limited(tries: Sequence[Try]) -> list[Try]:
+    """Marks timeouts within `RATE_LIMIT_S` seconds after an ICMP refusal, in tries in order of
+    time: the sender may have reached its rate limit (Linux: one a second after a burst of six).
+    Such a try is not counted."""
     marked: list[Try] = []
     last_rejection: datetime | None = None
     for each in tries:
@@ -266,30 +266,10 @@ def mark_rate_limited(tries: Sequence[Try], *, window_s: float = 6.0) -> list[Tr
             each.verdict is Verdict.TIMEOUT_CONNECT
             and each.at is not None
             and last_rejection is not None
-            and (each.at - last_rejection).total_seconds() <= window_s
+            and (each.at - last_rejection).total_seconds() <= RATE_LIMIT_S
         ):
             why = "no answer just after ICMP refusals: their sender may limit its rate"
             marked.append(Try(Verdict.RATE_LIMIT_SUSPECT, each.ms, each.at, "", "", why))
         else:
             marked.append(each)
     return marked
-
-
-def fingerprint_of_rate_limit(tries: Iterable[Try]) -> bool:
-    """Whether tries look like an ICMP REJECT with a rate limit: some ICMP refusals, then only
-    timeouts."""
-    verdicts = [each.verdict for each in tries]
-    rejected = [i for i, v in enumerate(verdicts) if v is Verdict.REJECTED]
-    silent = [
-        i
-        for i, v in enumerate(verdicts)
-        if v in (Verdict.TIMEOUT_CONNECT, Verdict.RATE_LIMIT_SUSPECT)
-    ]
-    return bool(rejected and silent and Verdict.OK not in verdicts and min(silent) > min(rejected))
-
-
-def try_from_facts(facts: dict[str, Any], *, counters: bool = True, quiet: bool = True) -> Try:
-    """The class of one `try` line, given as a decoded JSON object."""
-    return judge(
-        msgspec.convert({"event": "try", **facts}, ScriptLine), counters=counters, quiet=quiet
-    )

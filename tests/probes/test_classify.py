@@ -6,16 +6,17 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.inference.classification import (
-    fingerprint_of_rate_limit,
+    ScriptLine,
+    judge,
     judge_all,
     mark_rate_limited,
     read,
-    try_from_facts,
 )
 from probes.result import Try, Verdict
 from probes.scripts.connectivity import MARKER, PYTHON, SHELL, command, target
@@ -33,6 +34,11 @@ def facts(said: str, ms: int = 0, **counters: Any) -> dict[str, Any]:
         "opens": 1,
         **counters,
     }
+
+
+def judged(line: dict[str, Any], *, quiet: bool = True) -> Try:
+    """The class of one `try` line."""
+    return judge(msgspec.convert({"event": "try", **line}, ScriptLine), counters=True, quiet=quiet)
 
 
 def printed(
@@ -97,17 +103,17 @@ def printed(
     ],
 )
 def test_classes(line: dict[str, Any], verdict: Verdict) -> None:
-    assert try_from_facts(line).verdict is verdict
+    assert judged(line).verdict is verdict
 
 
 def test_in_a_busy_namespace_only_the_time_is_left() -> None:
     noisy = facts("refused", 1010, fails=3, retrans=2, unreach=5, segs=40)
-    assert try_from_facts(noisy, quiet=False).verdict is Verdict.REJECTED
+    assert judged(noisy, quiet=False).verdict is Verdict.REJECTED
     assert (
-        try_from_facts(facts("refused", 0, fails=3, unreach=5, segs=40), quiet=False).verdict
+        judged(facts("refused", 0, fails=3, unreach=5, segs=40), quiet=False).verdict
         is Verdict.REFUSED
     )
-    assert "busy" in try_from_facts(noisy, quiet=False).detail
+    assert "busy" in judged(noisy, quiet=False).detail
     output = read(printed(noisy, quiet=False))
     assert not output.quiet
 
@@ -143,10 +149,10 @@ def test_tries_are_kept_by_target_and_in_order() -> None:
             facts("timeout", 4000, retrans=2),
         )
     )
-    judged = judge_all(output)
-    assert [t.verdict for t in judged["10.0.0.1:80"]] == [Verdict.OK, Verdict.TIMEOUT_CONNECT]
-    assert [t.verdict for t in judged["b:1"]] == [Verdict.REFUSED]
-    assert judged["b:1"][0].at == datetime.fromtimestamp(1795254131, UTC)
+    found = judge_all(output)
+    assert [t.verdict for t in found["10.0.0.1:80"]] == [Verdict.OK, Verdict.TIMEOUT_CONNECT]
+    assert [t.verdict for t in found["b:1"]] == [Verdict.REFUSED]
+    assert found["b:1"][0].at == datetime.fromtimestamp(1795254131, UTC)
 
 
 def test_timeouts_just_after_icmp_are_suspects_and_not_counted() -> None:
@@ -159,7 +165,6 @@ def test_timeouts_just_after_icmp_are_suspects_and_not_counted() -> None:
         Verdict.REJECTED,
         Verdict.RATE_LIMIT_SUSPECT,
     ]
-    assert fingerprint_of_rate_limit(series)
     late = [series[0], Try(Verdict.TIMEOUT_CONNECT, 4000, start + timedelta(seconds=60))]
     assert mark_rate_limited(late)[1].verdict is Verdict.TIMEOUT_CONNECT
 

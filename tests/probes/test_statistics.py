@@ -6,14 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.inference.statistics import (
-    Stop,
-    bound,
-    sequential,
-    tries_to_see,
-    tries_wanted,
-    wilson,
-)
+from probes.inference.statistics import bound, tries_wanted, wilson
 
 
 @pytest.mark.parametrize(
@@ -38,20 +31,6 @@ def test_wilson_holds_the_observed_share(failed: int, tries: int) -> None:
         return
     low, high = wilson(failed, tries)
     assert 0 <= low <= failed / tries <= high <= 1
-
-
-def test_sequential_stops_after_two_failures_or_five_successes() -> None:
-    assert sequential([True]) is Stop.GO_ON
-    assert sequential([True, True]) is Stop.BAD
-    assert sequential([False] * 4) is Stop.GO_ON
-    assert sequential([False] * 5) is Stop.GOOD
-
-
-@pytest.mark.parametrize(
-    ("rate", "tries"), [(0.5, 5), (0.2, 14), (0.1, 29), (0.05, 59), (0.01, 299)]
-)
-def test_tries_to_see_one_failure(rate: float, tries: int) -> None:
-    assert tries_to_see(rate) == tries
 
 
 def test_more_tries_only_where_answers_differ() -> None:

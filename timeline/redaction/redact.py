@@ -15,7 +15,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -332,13 +331,6 @@ def _chunks(text: str) -> Iterator[str]:
         yield text[start:cut]
         start = cut
     yield text[start:]
-
-
-def load_literals(path: Path) -> list[str]:
-    """Strings to redact, one a line; empty lines and lines that begin with # are left out. Raises
-    OSError."""
-    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
 
 
 def _certain(match: re.Match[str], key: str, value: str) -> bool:
