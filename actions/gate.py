@@ -44,7 +44,7 @@ async def run(plan: ActionPlan, typed: str, run_: Run) -> ActionResult:
     context, journal = run_.context, run_.journal
     try:
         refused, again = await _refusal(plan, typed, run_)
-    except Exception as error:  # the gate must stay shut whatever breaks in it
+    except Exception as error:  # an error of any kind leaves the gate shut
         refused, again = f"the check itself failed ({say(error)})", None
     if refused:
         outcome = Outcome.DECLINED if not typed.strip() else Outcome.REFUSED
@@ -180,7 +180,7 @@ def _result(
 def _close(journal: Journal, result: ActionResult) -> ActionResult:
     try:
         journal.conclude(result)
-    except Exception as error:  # the change may have been made: say so, whatever the record does
+    except Exception as error:  # the change may have been made: say so, also unrecorded
         sentence = f"{result.sentence} This could not be recorded ({say(error)})."
         return replace(result, sentence=sentence)
     return result

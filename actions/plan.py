@@ -264,7 +264,7 @@ class ActionPlan:
 
 @dataclass(frozen=True, slots=True)
 class TargetResult:
-    """What became of one target."""
+    """Result of one target."""
 
     ref: Ref
     outcome: Outcome
@@ -283,7 +283,7 @@ class TargetResult:
 
 @dataclass(frozen=True, slots=True)
 class ActionResult:
-    """What became of a plan. `undo`: the way back, None when there is nothing to undo."""
+    """Result of a plan. `undo`: the way back, None when there is nothing to undo."""
 
     plan: ActionPlan
     outcome: Outcome

@@ -118,7 +118,7 @@ class Investigation(Protocol):
         ...
 
     def node_usage(self, name: str) -> NodeUsage | None:
-        """What was measured of a node last, None where nothing was."""
+        """The last measurement of a node, None without one."""
         ...
 
     async def object_yaml(self, ref: Ref) -> str:
@@ -163,7 +163,7 @@ class Investigation(Protocol):
         ...
 
     def conclude_change(self, intent: Entry, seen: str) -> Entry:
-        """What a person found out about a change of `View.record.unknown`."""
+        """Records what a person found out about a change of `View.record.unknown`."""
         ...
 
     def unrecorded(self) -> Sequence[Entry]:

@@ -2,7 +2,7 @@
 them in memory for reading.
 
 Writing never raises into the screens: without a file, entries live in memory, the status line says
-so, and whatever needs a record (probes that create something, actions) is refused.
+so, and probes that create something and actions are refused, because they need a record.
 """
 
 from __future__ import annotations
@@ -441,7 +441,7 @@ class Record:
         return clean_uncut(found.content.decode("utf-8", "replace"))
 
     def foreign(self) -> Sequence[Entry]:
-        """What other processes wrote since the last call, in the order of the record."""
+        """Entries that other processes wrote since the last call, in the order of the record."""
         with self._lock:
             given, self._foreign = self._foreign, []
         return given

@@ -496,7 +496,7 @@ class LiveInvestigation:
         self._wake.set()
 
     def _drain(self, live: LiveCluster) -> Sequence[Change]:
-        """What changed since the last call; row listeners get it first."""
+        """Changes since the last call; row listeners get them first."""
         changes = live.drain()
         for listener in list(self._row_listeners) if changes else ():
             listener(changes)

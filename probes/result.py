@@ -65,7 +65,7 @@ class Expectation(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a measurement starts. `pod` is "" until the pod exists; `how` is the method (see
+    """The start of a measurement. `pod` is "" until the pod exists; `how` is the method (see
     `probes.pods.vantage`)."""
 
     namespace: str
@@ -77,8 +77,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where it goes: `address`:`port` is what was dialled. `service` is set when that is the
-    address or name of a Service."""
+    """The end of a measurement: `address`:`port` is what was dialled. `service` is set when that is
+    the address or name of a Service."""
 
     namespace: str
     node: str
@@ -174,8 +174,8 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """What a conclusion blames. Kinds: policy-enforcement, network-policy, node-network, node,
-    pod, service, dns, kube-proxy, agent, …"""
+    """The part that a conclusion blames. Kinds: policy-enforcement, network-policy, node-network,
+    node, pod, service, dns, kube-proxy, agent, …"""
 
     kind: str
     name: str

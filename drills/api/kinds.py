@@ -171,7 +171,7 @@ class KindTable:
         return self._by_object.get((api_version, kind))
 
     def named(self, name: str) -> Kind:
-        """The kind of this name, whatever its group. Raises KeyError."""
+        """The kind of this name, in any group. Raises KeyError."""
         found = next((k for k in self if k.kind == name), None)
         if found is None:
             raise KeyError(f"no kind {name}")

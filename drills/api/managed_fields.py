@@ -118,7 +118,7 @@ def owned_paths(fields: Obj) -> set[Path]:
 
 
 def value_at(obj: Obj, path: Path) -> Any:
-    """What an object holds at a fieldsV1 path; None where it holds nothing."""
+    """The value of an object at a fieldsV1 path; None without one."""
     here: Any = obj
     for step in path:
         if step == ".":

@@ -56,7 +56,7 @@ class Subscription:
             return sent if self._queue else self._store.version
 
     async def take(self, seconds: float) -> list[Update]:
-        """What has come, at most a batch; waits up to `seconds` for the first."""
+        """The next events, at most a batch; waits up to `seconds` for the first."""
         if not self._queue and not self.expired:
             try:
                 await asyncio.wait_for(self._wake.wait(), max(seconds, 0.0))

@@ -52,7 +52,7 @@ _POD_UPDATES = (
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What came of a write: `created` decides between 200 and 201."""
+    """Result of a write: `created` decides between 200 and 201."""
 
     entry: Entry
     created: bool = False

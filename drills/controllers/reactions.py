@@ -55,7 +55,7 @@ class Reactions:
     # --- garbage collection
 
     def _collect(self, owner: Obj, policy: str) -> None:
-        """What the garbage collector does once an owner is gone. `policy` is the propagation
+        """Collects the dependants of an owner that is gone. `policy` is the propagation
         policy: with Orphan dependants stay."""
         uid = owner["metadata"]["uid"]
         for kind in self._store.kinds:

@@ -281,7 +281,7 @@ def _ended_at(pod: Obj) -> str:
 
 
 def _cron_job(cron: Obj, jobs: list[Obj]) -> Obj:
-    """What the runs of a schedule say about it."""
+    """The status of a CronJob from its Jobs."""
     jobs = sorted(jobs, key=lambda j: str(j["metadata"]["creationTimestamp"]), reverse=True)
     active = [j for j in jobs if j["status"].get("active")]
     done = [j["status"]["completionTime"] for j in jobs if j["status"].get("completionTime")]

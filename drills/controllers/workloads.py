@@ -27,7 +27,7 @@ _GENERATION = "deprecated.daemonset.template.generation"
 
 
 class PodRunner(Protocol):
-    """What the controllers ask of kubelets; `drills.pods.kubelet` fulfils it."""
+    """The part of kubelets that controllers use; `drills.pods.kubelet` implements it."""
 
     async def run(self, pod: Obj) -> None:
         """Start a pod that was created."""

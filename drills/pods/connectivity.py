@@ -170,7 +170,7 @@ class Network:
         attempt: int,
         service: Obj | None = None,
     ) -> Outcome | None:
-        """What the first rule that fits says. share: of the attempts; sender of an ICMP error:
+        """The answer of the first rule that fits. share: of the attempts; sender of an ICMP error:
         `node` (of the target), `source` (its node) or an address."""
         name = source["metadata"]["name"]
         for rule in self.around.connect:

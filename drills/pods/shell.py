@@ -106,7 +106,7 @@ class Shell:
         return [r for r in rules if matches(pod, r.get("pods"), zone_of)]
 
     def _tools(self, pod: Obj) -> list[str]:
-        """What the image has: a busybox unless a rule names its tools."""
+        """The tools of the image: a busybox unless a rule names others."""
         named = (list(r["tools"]) for r in self._rules(pod) if "tools" in r)
         return next(named, ["nc", "wget", "timeout"])
 

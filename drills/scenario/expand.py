@@ -112,7 +112,7 @@ def add_all(world: World, data: Data) -> None:
 
 
 def finish_adding(world: World) -> None:
-    """What the cluster makes of what was added: Secrets that are named, slices, lists of images."""
+    """Adds what the cluster itself makes: Secrets that pods name, slices, lists of images."""
     config.ensure_references(world)
     simulation = Simulation(world, {}, world.ago("1d"))
     for service in world.of("Service"):

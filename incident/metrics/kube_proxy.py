@@ -72,7 +72,7 @@ class _Health(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class KubeProxies:
-    """What the kube-proxies said, kept over rounds. One instance for each live cluster."""
+    """Answers of the kube-proxies, kept over rounds. One instance for each live cluster."""
 
     live: LiveCluster
     clock: Callable[[], datetime]

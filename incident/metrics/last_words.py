@@ -47,7 +47,8 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class LastWordsReader:
-    """What was read so far. `redact` removes secrets from text before anything else sees it."""
+    """Last log lines that were read so far. `redact` removes secrets from text before anything else
+    sees it."""
 
     def __init__(
         self,
@@ -68,7 +69,7 @@ class LastWordsReader:
 
     @property
     def sample(self) -> Sample[LastWords] | None:
-        """What the containers said that fail now; None while nothing was read."""
+        """Last words of the containers that fail now; None while nothing was read."""
         found = [self._known[source] for source in self._wanted if source in self._known]
         words = tuple(words for _, words in found if words is not None)
         return Sample(max(at for at, _ in found), 0.0, words) if words else None
@@ -85,7 +86,8 @@ class LastWordsReader:
         return ()
 
     def unread(self, report: Report) -> tuple[Source, ...]:
-        """What the report names and was not read yet; changes what `sample` gives."""
+        """Reads containers that the report names and that were not read yet; changes what `sample`
+        gives."""
         now = self._clock()
         if self._denied is not None and now - self._denied < DENIED_FOR:
             return ()

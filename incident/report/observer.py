@@ -159,7 +159,7 @@ def _detected(symptom: Symptom, now: datetime) -> Draft:
 
 
 def _noticed(symptom: Symptom, now: datetime) -> Draft:
-    """What is worth knowing but is no failure: in the log, and not the beginning of anything."""
+    """Records findings that are no failure: they stand in the log and begin no symptom."""
     since = f", since {symptom.since:%Y-%m-%d %H:%M:%S} UTC" if symptom.since is not None else ""
     text, data = f"{_titled(symptom)}{since}", _data(symptom, "noticed")
     return Draft(kind="note", text=text, occurred_at=now, time_source="tool", data=data)

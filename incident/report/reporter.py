@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class Workings(Protocol):
-    """What a report is made with."""
+    """The parts that a report is made with."""
 
     @property
     def engine(self) -> Triage: ...

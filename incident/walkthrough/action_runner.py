@@ -68,7 +68,7 @@ class ActionRunner:
         )
 
     def _recorded(self, change: str) -> Mapping[str, Any] | None:
-        """What the record holds of a change, by the id of its intent."""
+        """The recorded data of a change, by the id of its intent."""
         for entry in reversed(self._record.by_record()):
             if entry.kind == "action-intent" and entry.data.get("intent_id") == change:
                 return entry.data
@@ -158,7 +158,7 @@ class GateJournal:
         self._parts[target.ref] = part
 
     def finish(self, plan: ActionPlan, result: TargetResult) -> None:
-        """What became of it."""
+        """Records the result of one of several targets."""
         if part := self._parts.get(result.ref):
             text = f"{plan.action} {result.ref}: {result.sentence}"
             draft = self._part("action-result", text, result.ref, part, result.document)

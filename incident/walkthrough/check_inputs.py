@@ -38,7 +38,8 @@ LOG_LINES = 500
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What was read, or why not. `remark` says where it is from when it is not of this moment."""
+    """Objects that were read, or why not. `remark` says where it is from when it is not of this
+    moment."""
 
     objects: Sequence[Mapping[str, Any]] | None
     remark: str = ""

@@ -98,8 +98,7 @@ def suggest_path(store: Store, symptom: Symptom | None) -> Path | None:
 
 
 def suspects(symptom: Symptom | None) -> frozenset[str]:
-    """Nodes that the symptom accuses: those that its objects share, and those that are objects
-    themselves."""
+    """Nodes that the symptom blames: those that its objects share, and those among its objects."""
     if symptom is None:
         return frozenset()
     shared = {shared.value for shared in symptom.shared if shared.what == "node"}
@@ -132,8 +131,7 @@ def _by_policy(store: Store) -> Iterator[Path]:
 
 
 def _by_ingress(store: Store) -> Iterator[Path]:
-    """From whatever namespace the ingress controllers run in; they are told by the addresses that
-    the Ingresses carry."""
+    """From the namespaces of the ingress controllers, which the addresses of the Ingresses show."""
     addresses = {
         address.ip or address.hostname
         for ingress in store.all("Ingress", Ingress)

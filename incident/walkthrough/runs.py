@@ -37,7 +37,7 @@ _RESULTS = ("step-result", "probe-result", "action-result", "step-skipped", "act
 
 
 class LiveValues(Protocol):
-    """What the live state says of parameters that no symptom gives."""
+    """Reads parameters that no symptom gives from the live state."""
 
     def suggest(self, symptom: Symptom | None) -> Mapping[str, str]:
         """Values by parameter name."""
@@ -223,7 +223,7 @@ class Run:
         return change.undo_action if change else ""
 
     def keep(self, step_id: str, result: ProbeResult | ActionResult) -> None:
-        """What a probe or an action of a step answered, to be shown as long as the program runs."""
+        """Keeps the result of a probe or an action of a step, to show it while the program runs."""
         self.results[step_id], self.shown = result, None
 
     # -- parameters

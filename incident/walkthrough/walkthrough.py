@@ -36,7 +36,7 @@ UnderWay = Callable[[str, str], AbstractAsyncContextManager[Progress]]
 
 
 class Face(Protocol):
-    """What the engine asks of a face, and tells it. Each question may be declined."""
+    """Questions of the engine to a face, and its reports. Each question may be declined."""
 
     def began(self, step: Step) -> None:
         """The step runs now."""
@@ -470,7 +470,7 @@ KEPT = 50
 def _evidence(
     step: Step, values: Mapping[str, str], outcome: CheckOutcome, seconds: float
 ) -> Capture:
-    """What a check read, opening with what decides."""
+    """Evidence of a check: the objects that decide come first."""
     bad = " ".join(outcome.offenders)
     objects = sorted(outcome.read, key=lambda each: _name(each) not in bad)[:KEPT]
     document = {

@@ -40,7 +40,8 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What is dialled. `service`: where the addresses come from; the plan shows `notes`."""
+    """The addresses that are dialled. `service`: where the addresses come from; the plan shows
+    `notes`."""
 
     targets: tuple[Target, ...]
     service: Service | None = None

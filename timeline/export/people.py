@@ -28,7 +28,7 @@ _SYSTEM: Final = frozenset(
     }
 )
 _BY_PEOPLE: Final = frozenset({"action-intent", "probe-intent", "run-started", "incident-closed"})
-"""Kinds that only a person begins, whatever measured or sent the rest."""
+"""Kinds of entries that only a person begins."""
 
 
 class People:

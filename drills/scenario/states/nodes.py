@@ -85,7 +85,7 @@ def _status_is_now(
 
 
 def _lose_pods(world: World, node: Obj, since: datetime, data: Data) -> None:
-    """What the node controller does to the pods of a node that is away."""
+    """Changes the pods of a node that is away as the node controller does."""
     for pod in world.pods_on(node["metadata"]["name"]):
         stays = any(
             not t.get("tolerationSeconds") and tolerates(t, _UNREACHABLE)

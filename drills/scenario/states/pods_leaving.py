@@ -75,7 +75,7 @@ def failed(world: World, pod: Obj, data: Data) -> None:
 
 
 def replaced(world: World, pod: Obj, data: Data) -> None:
-    """Gone since `since`; its owner has another one, on `node` or wherever there is room."""
+    """Gone since `since`; its owner has another one, on `node` or where there is room."""
     since = since_of(world, pod, data)
     replace_pod(world, pod, since, data.get("node"))
     world.drop_events(pod)
@@ -94,8 +94,8 @@ def reborn(world: World, pod: Obj, data: Data) -> None:
 def replace_pod(
     world: World, pod: Obj, at: datetime, node: str | None = None, number: int = 0
 ) -> None:
-    """What the controller of a pod does once it is gone at `at`: a new pod, on `node` or wherever
-    there is room. The dice of the scheduler and of names are those of this pod."""
+    """Creates the pod that takes the place of one that is gone at `at`, on `node` or where there
+    is room. Node and name are drawn with the name of the old pod."""
     meta, ref = pod["metadata"], controller_of(pod)
     assert ref is not None
     owner = world.get(ref["kind"], meta["namespace"], ref["name"])
