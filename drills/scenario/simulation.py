@@ -17,6 +17,7 @@ from drills.api.objects import (
     Obj,
     created_at,
     digest,
+    is_active,
     rfc3339,
     stable_fraction,
     stable_suffix,
@@ -58,8 +59,8 @@ class Simulation(ControllerContext):
         self.salt = ""
         self._due: list[tuple[datetime, int, Work]] = []
         self._spawned = 0
-        self._numbers: dict[str, int] = {}
         self._placed: list[tuple[str, str]] | None = None
+        self._draws: dict[tuple[str, str], str] = {}
 
     def run(self, work: Work, at: datetime | None = None) -> None:
         """Do `work` at a moment (that of the last one) and what follows from it, as far as it
@@ -108,6 +109,8 @@ class Simulation(ControllerContext):
         if (now := self.present(obj)) is None:
             return None
         change(now)
+        if now["kind"] == "Pod" and not is_active(now):
+            self.world.placed = None  # this row still counts it, the next one does not
         if by:
             self.world.wrote_status(now, by, self._time)
         return now
@@ -131,11 +134,15 @@ class Simulation(ControllerContext):
         """Every revision of a workload draws the same, so that a new one stands where the last
         one stood."""
         key = f"{self._data.get('namespace')}/{self._data.get('name')}/{self.salt}"
-        return digest("place", self.world.seed, key, node)
+        if (key, node) not in self._draws:
+            self._draws[key, node] = digest("place", self.world.seed, key, node)
+        return self._draws[key, node]
 
     def placed(self) -> list[tuple[str, str]]:
         if self._placed is None:
-            self._placed = super().placed()
+            if self.world.placed is None:
+                self.world.placed = super().placed()
+            self._placed = self.world.placed
         return self._placed
 
     # --- what the row decides

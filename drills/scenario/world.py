@@ -35,7 +35,8 @@ class World:
 
     `managers`: who wrote an object that has no managedFields yet; `recorded`: the managedFields of
     objects that were there before a step of the script; `fresh`: nodes so new that only DaemonSets
-    run there; `losses`: what happens to pods of lost nodes, once all node states are set."""
+    run there; `losses`: what happens to pods of lost nodes, once all node states are set; `placed`:
+    the node and the controller of each pod that takes room, None when it must be read again."""
 
     now: datetime
     seed: int = 0
@@ -50,6 +51,7 @@ class World:
     renames: dict[str, str] = field(default_factory=dict)
     fresh: set[str] = field(default_factory=set)
     losses: list[Callable[[], None]] = field(default_factory=list)
+    placed: list[tuple[str, str]] | None = None
 
     def ago(self, text: Any) -> datetime:
         """The moment that `text` (`8m`, `-8m`, `+30s`, seconds or a timedelta) means: past unless
@@ -87,6 +89,8 @@ class World:
 
     def _put(self, obj: Obj) -> None:
         key = self.key(obj)
+        if key[0] == "Pod" and obj["spec"].get("nodeName"):
+            self.placed = None
         self.objects[key] = obj
         self.by_kind.setdefault(key[0], {})[key] = obj
 
@@ -97,6 +101,8 @@ class World:
 
     def remove(self, obj: Obj) -> None:
         key = self.key(obj)
+        if key[0] == "Pod":
+            self.placed = None
         self.objects.pop(key, None)
         self.by_kind.get(key[0], {}).pop(key, None)
         self.managers.pop(key, None)

@@ -101,6 +101,7 @@ def replace_pod(
     owner = world.get(ref["kind"], meta["namespace"], ref["name"])
     assert owner is not None
     row = {"namespace": meta["namespace"], "name": ref["name"], "nodes": node or []}
+    world.placed = None  # states of pods have changed since
     simulation = Simulation(world, {**row, "notNodes": [pod["spec"].get("nodeName", "")]}, at)
     simulation.salt = meta["name"]
     simulation.workloads.create_pod(owner, number)
