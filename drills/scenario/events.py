@@ -60,13 +60,17 @@ def _subjects(world: World, what: Any) -> list[Obj]:
 
 def _gone(world: World, what: Data) -> Obj:
     """A pod that is no longer there, for the events that outlive it: owner {kind, namespace, name},
-    suffix, node."""
+    suffix, node. One that a controller has deleted keeps its uid."""
     owners = world.select(str(what["owner"]["kind"]), {"newest": True, **what["owner"]})
     if not owners:
         raise ValueError(f"nothing matches {what['owner']}")
     namespace = owners[0]["metadata"]["namespace"]
     name = f"{owners[0]['metadata']['name']}-{what['suffix']}"
-    uid = stable_uid(world.seed, "gone", namespace, name)
+    named = (event["involvedObject"] for event in world.of("Event"))
+    known = (
+        ref["uid"] for ref in named if (ref.get("namespace"), ref["name"]) == (namespace, name)
+    )
+    uid = next(known, stable_uid(world.seed, "gone", namespace, name))
     meta = {"name": name, "namespace": namespace, "uid": uid}
     spec = {"nodeName": what.get("node", "")}
     return {"apiVersion": "v1", "kind": "Pod", "spec": spec, "metadata": meta}
