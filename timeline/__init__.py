@@ -7,9 +7,9 @@ What others use:
   (bytes seen), the kinds.
 - `timeline.journal.journal`: `Journal.create(directory, title)`, `.open(path)`,
   `.open_read_only(path)`;
-  `append`, `append_async`, `submit`,
+  `append`, `submit`,
   `revise`, `purge_evidence`, `entries`, `latest`, `unfinished`, `search`, `evidence`, `head`,
-  `health`, `verify`, `copy_to`, `bind`,
+  `health`, `verify`, `bind`,
   `close`; `Origin`, `Health`, `JournalError`.
 - `timeline.journal.index`: `list_incidents`, `find_incident`, `find_resumable` over a directory.
 - `timeline.note`: `parse_note` for quick capture.

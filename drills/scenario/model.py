@@ -48,7 +48,6 @@ class Answer:
 
     runbook: str
     told: Told | None = None
-    first_symptom: str = ""
     since: str | None = None
     shared: tuple[dict[str, Any], ...] = ()
     decoys: tuple[str, ...] = ()

@@ -86,7 +86,7 @@ class LastWordsReader:
         return ()
 
     def unread(self, report: Report) -> tuple[Source, ...]:
-        """Reads containers that the report names and that were not read yet; changes what `sample`
+        """Containers that the report names and that were not read yet; changes what `sample`
         gives."""
         now = self._clock()
         if self._denied is not None and now - self._denied < DENIED_FOR:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sqlite3
 import stat
@@ -313,18 +312,10 @@ def test_many_threads_one_chain(journal: Journal) -> None:
     assert journal.verify().ok
 
 
-async def test_append_async_keeps_order_and_survives_cancelling(journal: Journal) -> None:
-    entries = await asyncio.gather(
-        *(journal.append_async(Draft(kind="note", text=str(number))) for number in range(50))
-    )
-    assert [entry.text for entry in sorted(entries, key=lambda entry: entry.seq)] == [
-        str(number) for number in range(50)
-    ]
-    task = asyncio.create_task(journal.append_async(Draft(kind="note", text="cancelled")))
-    await asyncio.sleep(0)
-    task.cancel()
-    journal.append(Draft(kind="note", text="after"))
-    assert [entry.text for entry in journal.entries()][-2:] == ["cancelled", "after"]
+def test_submitted_entries_keep_the_order_of_the_calls(journal: Journal) -> None:
+    queued = [journal.submit(Draft(kind="note", text=str(number))) for number in range(50)]
+    entries = sorted((each.result() for each in queued), key=lambda entry: entry.seq)
+    assert [entry.text for entry in entries] == [str(number) for number in range(50)]
 
 
 def test_modes_are_read_back(journal: Journal, tmp_path: Path) -> None:
@@ -367,22 +358,6 @@ def test_read_only_and_closed_journals_refuse_to_record(journal: Journal) -> Non
     assert journal.health.state == "closed"
     with pytest.raises(JournalError, match="closed"):
         journal.append(Draft(kind="note"))
-
-
-def test_a_copy_carries_no_key_and_opens_without_write_permission(
-    journal: Journal, tmp_path: Path
-) -> None:
-    journal.append(Draft(kind="note", text="seen", captures=(Capture(content=b"bytes"),)))
-    target = tmp_path / "shared" / "copy.db"
-    target.parent.mkdir()
-    journal.copy_to(target)
-    assert stat.S_IMODE(target.stat().st_mode) == 0o600
-    assert [path.name for path in target.parent.iterdir()] == ["copy.db"]
-    with pytest.raises(JournalError, match="no copy"):
-        journal.copy_to(target)
-    with Journal.open_read_only(target, clean=clean_uncut) as copy:
-        assert copy.verify().ok
-        assert copy.head == journal.head
 
 
 def test_opening_what_is_no_incident(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ hold the same incident open; seq stays gapless.
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 import threading
 import time
@@ -240,10 +239,6 @@ class Journal:
         """Record one entry; on return it is on disk. Raises ValueError for a bad draft,
         JournalError when it could not be kept."""
         return self.submit(draft).result()
-
-    async def append_async(self, draft: Draft) -> Entry:
-        """`append` without blocking the event loop. Being cancelled does not undo the entry."""
-        return await asyncio.shield(asyncio.wrap_future(self.submit(draft)))
 
     def submit(
         self, draft: Draft, identity: Identity | None = None, *, keep: bool = False
@@ -478,22 +473,6 @@ class Journal:
         an earlier export."""
         with self._lock:
             return verify_database(self._reader(), self.path, read_head(self.path), anchor)
-
-    def copy_to(self, target: Path) -> None:
-        """Write a consistent copy (0600) for sharing; the redaction key stays behind. Raises
-        JournalError when `target` exists."""
-        try:
-            storage.create_private(target)
-            with self._lock:
-                self._reader().execute("PRAGMA query_only=OFF")
-                try:
-                    self._reader().execute("VACUUM INTO ?", [str(target)])
-                finally:
-                    self._reader().execute("PRAGMA query_only=ON")
-        except (OSError, sqlite3.Error) as error:
-            raise JournalError(
-                f"no copy of {self.path.name} could be written to {target}: {error}"
-            ) from error
 
     def close(self) -> None:
         """Write what is queued and close. Idempotent."""
