@@ -63,15 +63,16 @@ async def run(
         now = context.clock()
         why = plan_.refused or f"There is no probe {plan_.probe!r}."
         return ProbeResult(plan_.probe, plan_.arguments, now, now, complete=False, problems=(why,))
-    return await probe.run(plan_, context, _failsafe(progress) if progress is not None else None)
+    return await probe.run(plan_, context, _failsafe(progress))
 
 
-def _failsafe(progress: Progress) -> Progress:
+def _failsafe(progress: Progress | None) -> Progress:
     """The same callback, with its errors ignored: a closed terminal must not stop a probe before
     it has removed what it created."""
 
     def say(words: str) -> None:
         with contextlib.suppress(Exception):
-            progress(words)
+            if progress is not None:
+                progress(words)
 
     return say

@@ -11,7 +11,7 @@ from probes.context import ProbeContext, Progress
 from probes.result import ProbePlan, ProbeResult
 
 Planner = Callable[[ProbeContext, Mapping[str, str]], Awaitable[ProbePlan]]
-Runner = Callable[[ProbePlan, ProbeContext, Progress | None], Awaitable[ProbeResult]]
+Runner = Callable[[ProbePlan, ProbeContext, Progress], Awaitable[ProbeResult]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,11 +63,9 @@ def read_only_probe(
             name, dict(arguments), question, reads=reads, method=method, seconds=seconds
         )
 
-    async def run(
-        plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
-    ) -> ProbeResult:
+    async def run(plan: ProbePlan, context: ProbeContext, progress: Progress) -> ProbeResult:
         started = context.clock()
-        found = await look(context, plan.arguments, progress or _silent)
+        found = await look(context, plan.arguments, progress)
         unread = [
             f"{kind} could not be read: {context.unavailable[kind]}"
             for kind in kinds
@@ -89,10 +87,6 @@ def read_only_probe(
         )
 
     return Probe(name, question, parameters, plan or describe, run)
-
-
-def _silent(words: str) -> None:
-    """Progress that is not shown."""
 
 
 async def map_bounded(items: Iterable[T], work: Callable[[T], Awaitable[R]]) -> list[R]:

@@ -53,10 +53,10 @@ class VantagePods:
     """The objects of one run. `close` must be called in every case; it is bounded in time."""
 
     def __init__(
-        self, context: ProbeContext, identity: Identity, purpose: str, progress: Progress | None
+        self, context: ProbeContext, identity: Identity, purpose: str, progress: Progress
     ) -> None:
         self.context, self.identity, self.purpose = context, identity, purpose
-        self.say = progress or (lambda _: None)
+        self.say = progress
         self.origins: list[Origin] = []
         self._started, self._sent, self._execs = context.clock(), context.sent, 0
         self._left: dict[Ref, str] = {}

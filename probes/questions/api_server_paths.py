@@ -122,15 +122,12 @@ async def _rights(
     return asked
 
 
-async def run(
-    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
-) -> ProbeResult:
+async def run(plan: ProbePlan, context: ProbeContext, progress: Progress) -> ProbeResult:
     """Measures. Does not raise for a failing cluster and creates nothing."""
     started = context.clock()
     detail = plan.detail
     assert isinstance(detail, Detail)
-    if progress:
-        progress(f"{len(detail.targets)} targets through the API server ({detail.how})")
+    progress(f"{len(detail.targets)} targets through the API server ({detail.how})")
     ask = proxied if detail.how == PROXY else _forwarded
     tries = await map_bounded(detail.targets, lambda target: ask(context, target))
     place = Place("", "API server", how=f"API server {detail.how}")

@@ -216,9 +216,7 @@ def _estimate(detail: Detail, creating: bool) -> float:
 # ---- running
 
 
-async def run(
-    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
-) -> ProbeResult:
+async def run(plan: ProbePlan, context: ProbeContext, progress: Progress) -> ProbeResult:
     """Creates, measures, removes. Does not raise for a failing cluster. When cancelled it cleans up
     first, within a time limit, and then raises CancelledError."""
     if isinstance(plan.detail, api_server_paths.Detail):
@@ -233,7 +231,7 @@ async def run(
 
 
 class _Measurement:
-    def __init__(self, context: ProbeContext, detail: Detail, progress: Progress | None) -> None:
+    def __init__(self, context: ProbeContext, detail: Detail, progress: Progress) -> None:
         self.context, self.detail = context, detail
         self.pods = VantagePods(context, detail.identity, f"probe {NAME}", progress)
         self.tries: dict[tuple[int, Target], list[Try]] = {}

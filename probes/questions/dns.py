@@ -153,9 +153,7 @@ def find_servers(context: ProbeContext) -> tuple[Target, ...]:
     return tuple(dict.fromkeys(found))[:10]
 
 
-async def run(
-    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
-) -> ProbeResult:
+async def run(plan: ProbePlan, context: ProbeContext, progress: Progress) -> ProbeResult:
     detail = plan.detail
     assert isinstance(detail, Detail)
     pods = VantagePods(context, detail.identity, f"probe {NAME}", progress)

@@ -95,9 +95,7 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
     return await plan_for(context, NAME, QUESTION, given, targets, sources)
 
 
-async def run(
-    plan: ProbePlan, context: ProbeContext, progress: Progress | None = None
-) -> ProbeResult:
+async def run(plan: ProbePlan, context: ProbeContext, progress: Progress) -> ProbeResult:
     detail = plan.detail
     assert isinstance(detail, Detail)
     pods = VantagePods(context, detail.identity, f"probe {NAME}", progress)
