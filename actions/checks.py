@@ -116,7 +116,7 @@ class Replicas:
 
 
 def siblings(context: ActionContext, pod: Pod) -> Replicas:
-    """How many other ready pods the pod's owner has."""
+    """The number of other ready pods of the pod's owner."""
     owner = top_owner(pod, context.store)
     others = [
         other

@@ -33,7 +33,7 @@ class ApiReader(Protocol):
 
 
 class ActionWriter(Protocol):
-    """What sends changes, bound to `Purpose.ACTION`. Raises `Refused` (nothing sent), `ApiError`
+    """Sends changes, bound to `Purpose.ACTION`. Raises `Refused` (nothing sent), `ApiError`
     (the server refused), `OutcomeUnknown` (it may have taken effect)."""
 
     @property

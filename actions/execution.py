@@ -261,7 +261,7 @@ class Execution:
 
     @property
     def sentence(self) -> str:
-        """What became of the plan, for people."""
+        """The result of the plan, for people."""
         outcome, results = self.outcome, tuple(self.results.values())
         plan, first = self.plan, next((r for r in results if r.outcome is not Outcome.DONE), None)
         done = sum(1 for each in results if each.outcome is Outcome.DONE)

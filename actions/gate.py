@@ -118,7 +118,7 @@ def _failing(plan: ActionPlan) -> str:
 
 
 def compare(plan: ActionPlan, again: ActionPlan) -> list[str]:
-    """What differs between the plan that was shown and the same plan now, in words; empty when a
+    """Differences between the plan that was shown and the same plan now, in words; empty when a
     human would see the same."""
     told = []
     where = (plan.server, plan.context, plan.action)

@@ -138,7 +138,8 @@ class Target:
 
     @property
     def shown(self) -> tuple[Json, ...]:
-        """What a human agrees to. Another value after the plan was shown is another change."""
+        """The part that a human agrees to. Another value after the plan was shown is another
+        change."""
         request = self.request
         after = [
             (each.pointer, each.has_before, each.before, "now" if each.is_stamp else each.after)
@@ -178,7 +179,7 @@ class Precondition:
 
 @dataclass(frozen=True, slots=True)
 class Blast:
-    """What else the change affects: one line each, and the objects."""
+    """Effects of the change beyond its targets: one line each, and the objects."""
 
     lines: tuple[str, ...] = ()
     objects: tuple[Ref, ...] = ()

@@ -52,8 +52,8 @@ def confirmation(object_name: str, context: str, beside: str = "") -> tuple[str,
 async def make_plan(
     action: Action, context: ActionContext, arguments: Mapping[str, str]
 ) -> ActionPlan:
-    """What the action would do now. Does not raise for a bad request or a failing cluster: the
-    plan's `refused` says why it cannot be done."""
+    """The plan of an action for the state of now. Does not raise for a bad request or a failing
+    cluster: the plan's `refused` says why it cannot be done."""
     values, wrong = read_values(action.parameters, arguments)
     if wrong:
         return _refused(action, context, arguments, wrong)
@@ -142,7 +142,7 @@ def _headline(proposal: Proposal, targets: tuple[Target, ...]) -> Change:
 
 
 def _way_back(proposal: Proposal, targets: tuple[Target, ...]) -> Change | None:
-    """What is shown of the undo: that of the proposal, or what the recorded targets restore."""
+    """The undo as it is shown: that of the proposal, or what the recorded targets restore."""
     fields = [
         words(FieldChange(each.pointer, each.after, each.before, each.has_after, each.has_before))
         for target in targets

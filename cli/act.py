@@ -131,7 +131,8 @@ async def act(
 
 
 async def _confirmed(plan: ActionPlan, *, yes: bool) -> str:
-    """What was typed. Raises `Refusal` where `--yes` is not enough or there is no terminal."""
+    """The word that was typed. Raises `Refusal` where `--yes` is not enough or there is no
+    terminal."""
     if yes and catalogue.ACTIONS[plan.action].harmless and plan.is_simple:
         return plan.confirmation
     if yes or not sys.stdin.isatty():

@@ -51,7 +51,7 @@ def print_view(view: View, output: str, *, whole: bool = False) -> None:
 
 
 def exit_code(view: View) -> int:
-    """What is critical is said even when the answer has gaps."""
+    """A critical symptom decides also when the answer has gaps."""
     if view.problem or view.report is None or (view.api.reach is Reach.LOST and not view.symptoms):
         return exits.UNREACHED
     if any(symptom.symptom.severity is Severity.CRITICAL for symptom in view.symptoms):

@@ -145,7 +145,7 @@ def _boolean(field: str, value: Any) -> bool:
 
 
 def _found(query: Query, count: int, offenders: Sequence[str]) -> str:
-    """What a check of each object found, so that it cannot be read backwards."""
+    """The finding of a check of each object, in words that cannot be read backwards."""
     counted = _counted(count, query)
     if offenders:
         fault = query.fault or "not as expected"
@@ -154,7 +154,7 @@ def _found(query: Query, count: int, offenders: Sequence[str]) -> str:
 
 
 def _by(item: Mapping[str, Any], name: str) -> str:
-    """What tells the peers apart: `node`, `namespace`, `name`, or a label of metrics."""
+    """The attribute that tells peers apart: `node`, `namespace`, `name`, or a label of metrics."""
     metadata = item.get("metadata") or {}
     node = {"node": get(item, "spec.nodeName", "")} if name == "node" else {}
     places = (item, node, metadata, item.get("labels") or {}, metadata.get("labels") or {})

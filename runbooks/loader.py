@@ -62,7 +62,7 @@ class Library:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What is wrong with the files, in the order of the folders."""
+        """Problems of the files, in the order of the folders."""
         return self._problems
 
     def get(self, runbook_id: str) -> Runbook | None:

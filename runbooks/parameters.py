@@ -38,7 +38,7 @@ _FACTS = {
 
 @dataclass(frozen=True, slots=True)
 class ParamValue:
-    """What `{name}` stands for, "" when that is not known. `origin`: where the value is from, or
+    """The value of `{name}`, "" when it is not known. `origin`: where the value is from, or
     why there is none. `choices`: values that fit."""
 
     name: str

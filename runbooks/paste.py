@@ -138,8 +138,8 @@ _QUIET = re.compile(
 
 
 def read_paste(text: str) -> Paste:
-    """What one text names and says. Pure; raises nothing. `text` has been cleaned of terminal
-    control."""
+    """The names, times and words of one text. Pure; raises nothing. `text` has been cleaned of
+    terminal control."""
     text = text[:PASTE_LIMIT]
     found = _Found()
     document = _json(text)
@@ -171,7 +171,7 @@ def _json(text: str) -> Any:
 
 
 class _Found:
-    """What was found so far, in the order in which it is surest."""
+    """Findings so far, the surest first."""
 
     def __init__(self) -> None:
         self.names: dict[str, None] = {}

@@ -28,7 +28,7 @@ class PatternIndex:
             self._documents[pattern.expression].append(number)
 
     def find(self, folded: str) -> dict[int, list[str]]:
-        """What matches in a text, by document, in the order in which the patterns were given."""
+        """Matches in a text, by document, in the order in which the patterns were given."""
         possible = {
             expression
             for part, expressions in self._by_part.items()

@@ -36,8 +36,8 @@ class Lead(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where an answer leads: `target` is the id of a step or a runbook, else "". `answer` is the
-    declared answer that was given, None without one."""
+    """The destination of an answer: `target` is the id of a step or a runbook, else "". `answer` is
+    the declared answer that was given, None without one."""
 
     lead: Lead
     target: str = ""
@@ -66,8 +66,8 @@ def answer_for(step: Step, answer: str) -> Answer | None:
 
 
 def next_step(runbook: Runbook, step: Step, answer: str) -> Destination:
-    """Where `answer` leads. An answer that is not declared leads to the next step; after the last
-    step the runbook is done."""
+    """The destination of `answer`. An answer that is not declared leads to the next step; after the
+    last step the runbook is done."""
     declared = answer_for(step, answer)
     goto = declared.goto if declared else NEXT
     if goto in (ESCALATE, DONE):

@@ -113,8 +113,8 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """What a caller wants recorded. Empty `occurred_at` means now; empty actor, host, context and
-    cluster_uid mean the journal's own. `captures` become evidence; `evidence` names evidence
+    """One entry before it is recorded. Empty `occurred_at` means now; empty actor, host, context
+    and cluster_uid mean the journal's own. `captures` become evidence; `evidence` names evidence
     already stored (sha256, hex).
     """
 

@@ -157,7 +157,7 @@ def _triggers(story: Story) -> Iterator[Factor]:
 
 
 def _hinted(lines: Sequence[RevisedEntry], story: Story) -> Iterator[Factor]:
-    """What observations, rankings, checks and probes said that is known to contribute."""
+    """Factors that observations, rankings, checks and probes name."""
     for line in lines:
         entry = line.entry
         if line.hidden or entry.pending:

@@ -68,7 +68,7 @@ def _being_deleted(context: ActionContext, found: Mapping[str, Any]) -> Precondi
 
 
 def _unused(context: ActionContext, ref: Ref, finalizer: str) -> Precondition:
-    """That a claim or a volume is used by nothing."""
+    """Precondition: nothing uses the claim or volume."""
     question = "Is it out of use?"
     if ref.kind == "PersistentVolumeClaim":
         users = [

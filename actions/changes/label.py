@@ -31,7 +31,7 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
 def _touches(
     context: ActionContext, ref: Ref, before: Mapping[str, str], after: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """What selects the object before or after, but not both."""
+    """Objects that select it before or after the change, but not both."""
     if ref.kind == "Node":
         return ("Pods that run stay; node selectors and affinities see the new label.",)
     if ref.kind == "Namespace":

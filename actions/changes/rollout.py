@@ -91,7 +91,7 @@ async def _back(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
 
 
 def template_differences(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]:
-    """What a pod template changes, by container; values of variables are not shown."""
+    """Differences between pod templates, by container; values of variables are not shown."""
     before, after = _containers(now), _containers(then)
     told = [f"container {name} is removed" for name in before if name not in after]
     told += [f"container {name} is added" for name in after if name not in before]

@@ -140,7 +140,7 @@ def _deciding(text: str) -> str:
 
 
 def redactions(w: Wording) -> list[Block]:
-    """What was redacted, by rule."""
+    """Number of redactions, by rule."""
     counts: Counter[str] = Counter()
     for entry in w.source.entries:
         counts.update(entry.redactions)

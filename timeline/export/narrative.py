@@ -30,7 +30,7 @@ _PROPOSED: Final = 8
 
 
 def summary(w: Wording) -> list[Block]:
-    """What happened, as far as the record knows."""
+    """The incident in a few sentences, as far as the record knows."""
     story = w.story
     items: list[Cell] = []
     opened = next((line.entry for line in w.lines if line.entry.kind == "incident-opened"), None)
@@ -130,7 +130,7 @@ def impact(w: Wording) -> list[Block]:
 
 
 def _blast(w: Wording) -> dict[str, Entry]:
-    """What depends on the failing things, each once, the first ten."""
+    """Dependants of the failing objects, each once, the first ten."""
     found: dict[str, Entry] = {}
     for line in w.lines:
         blast = line.entry.data.get("blast", ())
@@ -260,7 +260,7 @@ def _marks(w: Wording) -> Iterator[Mark]:
 
 
 def detection(w: Wording) -> list[Block]:
-    """How it was noticed, beside when it began."""
+    """The detection, beside the beginning."""
     items: list[Cell] = []
     detected, first = w.marks.get("detected"), w.story.first
     if detected:
@@ -360,7 +360,7 @@ def factors(w: Wording) -> list[Block]:
 
 
 def risks(w: Wording) -> list[Block]:
-    """What is still so: open questions, what is unknown, and what a runbook would still change."""
+    """Remaining risks: open questions, what is unknown, and what a runbook would still change."""
     items: list[Cell] = [
         ("Not known to be done: ", w.text(entry), seqs(entry)) for entry in w.source.unfinished
     ]

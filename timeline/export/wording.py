@@ -73,7 +73,7 @@ class Wording:
 
 
 def milestone_name(entry: Entry) -> str:
-    """What a milestone is called; the kind of any other entry."""
+    """The name of a milestone; the kind of any other entry."""
     return str(entry.data.get("name") or entry.kind) if entry.kind == "milestone" else entry.kind
 
 

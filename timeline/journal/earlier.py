@@ -38,7 +38,7 @@ def read_earlier(directory: Path, *, clean: Clean, own: Path | None) -> Sequence
 
 
 def digest_of(incident: str, entries: Sequence[Entry], clean: Clean) -> Earlier | None:
-    """What an incident says to a later one; None when it saw nothing."""
+    """Summary of an incident for a later one; None when it saw nothing."""
     lines = latest(entries)
     story = read_story(lines)
     if story.first is None:

@@ -522,7 +522,7 @@ class Journal:
             return list(self._read)
 
     def _waiting(self) -> list[Entry]:
-        """What the sidecar holds, in the order in which it was written."""
+        """Entries of the sidecar, in the order in which they were written."""
         known = {entry.id for entry in self._read}
         try:
             waiting = Sidecar(self.path).entries()

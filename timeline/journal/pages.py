@@ -34,7 +34,7 @@ Pages = Mapping[int, bytes]
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """What the pages hold: entries by seq, evidence rows by sha256, the meta rows."""
+    """Content of the pages: entries by seq, evidence rows by sha256, the meta rows."""
 
     entries: Mapping[int, Entry]
     evidence: Mapping[str, Mapping[str, Any]]

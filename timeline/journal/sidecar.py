@@ -74,8 +74,8 @@ class Sidecar:
             sync_directory(self.path.parent)
 
     def entries(self) -> list[tuple[Entry, list[Evidence]]]:
-        """What waits, oldest first; lines that cannot be read are left out. Raises OSError other
-        than "not there"."""
+        """Entries that wait, oldest first; lines that cannot be read are left out. Raises OSError
+        other than "not there"."""
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:

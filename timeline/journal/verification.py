@@ -104,7 +104,7 @@ def verify_database(
 def _check_end(
     entries: list[Entry], beside: tuple[int, str] | None, anchor: Anchor | None
 ) -> Iterator[Problem]:
-    """What is gone at the end, now or at an earlier time."""
+    """Entries that are missing at the end, now or at an earlier time."""
     if not entries:
         yield Problem(None, "there is no entry in it: a record has one from its first second")
     hashes = {entry.seq: entry.hash for entry in entries}
