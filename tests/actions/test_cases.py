@@ -321,6 +321,7 @@ async def test_arguments_are_typed(name: str, keys: Path) -> None:
         assert (wanted.name in plan.refused) is wanted.required
         plan = await catalogue.plan(name, here.context, {**arguments, wanted.name: "\x1b/=,;"})
         assert plan.refused
+        assert plan.title == name
         assert "\x1b" not in plan.refused
     plan = await catalogue.plan(name, here.context, {**arguments, "force": "yes"})
     assert "There is no parameter 'force'" in plan.refused

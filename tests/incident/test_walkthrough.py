@@ -17,6 +17,7 @@ from incident.record import Record
 from incident.view import SymptomView
 from incident.walkthrough.action_runner import GateJournal
 from incident.walkthrough.answers import InvalidAnswer
+from incident.walkthrough.live_values import StoreValues
 from incident.walkthrough.probe_runner import answer_of
 from incident.walkthrough.run import NO_STEP, Asker, StepState
 from incident.walkthrough.runs import Runs
@@ -28,6 +29,7 @@ from runbooks.parse import parse
 from tests.incident.build import symptom, view
 from tests.incident.face import Agreeing
 from tests.incident.test_runs import NOW, OneBook, Values, plan
+from tests.probes import cells
 from timeline.entry import Draft
 from timeline.summary import ClusterId
 
@@ -343,6 +345,45 @@ async def test_a_change_is_confirmed_on_the_state_of_that_moment(scripted: Scrip
     assert shown == [(("one node less",), False), (("the last node",), True)]
     assert [given.blast.lines for given in scripted.actions.sent] == [("the last node",)]
     assert run.outcomes["cordon"].state is StepState.DONE
+
+
+async def test_a_name_that_does_not_exist_is_not_taken(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = "There is no Node done; there are node-a."
+    monkeypatch.setattr(
+        Values, "missing", lambda self, name, value, namespace: told if value == "done" else ""
+    )
+    run = scripted.engine.open("book")
+    with pytest.raises(InvalidAnswer, match="no Node done"):
+        scripted.engine.set_parameter(run.id, "node", "done")
+    face = Agreeing(values={"node": "done"})
+    run = await scripted.engine.do(run.id, "cordon", face)
+    assert (face.asked, face.ran, scripted.actions.sent) == (["node"], [], [])
+    assert "node" not in run.values("cordon")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "namespace", "said"),
+    [
+        ("node", "node-a", "", ""),
+        ("node", "done", "shop", "There is no Node done; there are node-a, node-b."),
+        ("target_namespace", "shop/web", "", ""),
+        ("target_namespace", "nosuch", "", "There is no Namespace nosuch; there are shop."),
+        ("pod", "web", "shop", ""),
+        ("pod", "yes", "shop", "There is no Pod yes; there are web."),
+        ("workload", "deployment/web", "shop", ""),
+        ("secret", "gone", "shop", ""),
+        ("seconds", "done", "", ""),
+    ],
+)
+def test_what_the_live_state_says_of_a_name(
+    name: str, value: str, namespace: str, said: str
+) -> None:
+    rows = (cells.node("node-a"), cells.node("node-b"), cells.namespace("shop"))
+    store = cells.store(*rows, cells.pod("web", "shop", "node-a"))
+    assert StoreValues(lambda: store).missing(name, value, namespace) == said
+    assert StoreValues(lambda: None).missing(name, value, namespace) == ""
 
 
 async def test_a_change_is_undone_with_what_it_was_made_with(scripted: Scripted) -> None:

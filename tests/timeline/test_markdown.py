@@ -249,6 +249,14 @@ def test_words_stay_prose_and_the_rest_is_code() -> None:
     assert inert("`") == "`` ` ``"
 
 
+def test_a_declined_action_is_declined_once(journal: Journal) -> None:
+    sentence = "cordon Node node-3: Declined, nothing was changed: too few are left."
+    journal.append(Draft(kind="action-declined", text=sentence))
+    text = to_markdown(journal)
+    assert "Declined: cordon Node node-3: too few are left." in text
+    assert "nothing was changed" not in text.split("## Timeline")[0]
+
+
 def test_a_draft_says_what_the_record_says(journal: Journal) -> None:
     tell(journal)
     text = to_markdown(journal)

@@ -91,6 +91,25 @@ def test_milestones_out_of_order_are_warned_about(journal: Journal) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "since", "until"),
+    [
+        ("TTD", "started", "detected"),
+        ("TTA", "detected", "acknowledged"),
+        ("TTM", "started", "mitigated"),
+        ("TTR", "started", "resolved"),
+    ],
+)
+def test_a_duration_is_never_negative(journal: Journal, name: str, since: str, until: str) -> None:
+    _milestone(journal, since, START)
+    _milestone(journal, until, START - timedelta(minutes=1))
+    found = next(metric for metric in metrics(journal.latest()) if metric.name == name)
+    assert found.seconds is None
+    assert found.text == f"n/a — *{until}* lies 00:01:00 before *{since}*"
+    _milestone(journal, until, START - timedelta(milliseconds=600))
+    assert _metric(journal, name) == "00:00:00"
+
+
 def test_time_in_each_phase(journal: Journal) -> None:
     for minutes, phase in (
         (0, "detect"),
