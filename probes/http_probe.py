@@ -75,7 +75,7 @@ async def probe_http(
             verdict, int((time.monotonic() - began) * 1000), detail=clean_line(detail, 160)
         )
 
-    if not (host + path + address).isprintable() or " " in host + path:
+    if not (host + address).isprintable() or " " in host:
         return heard(Verdict.UNREACHABLE, f"{host or address} is no host name")
     context = None
     if tls:
