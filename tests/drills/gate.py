@@ -14,7 +14,7 @@ from drills.server.http import DrillServer
 
 Moment = Literal["before", "after", "answered"]
 """Where the request that closes the gate stands: not done yet, done without an answer, or answered."""
-LIMIT_S = 120.0
+LIMIT_S = 240.0
 
 
 class Gate:

@@ -1,22 +1,24 @@
-"""kill -9 at random moments of the real program: after the next start nothing of ours is in the
-cluster."""
+"""kill -9 of the real program while it creates, measures and deletes: after the next start nothing
+of ours is in the cluster."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import random
+import re
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from aiohttp import web
 
 from cli import exits
 from drills.server.http import DrillServer
 from drills.server.run import serve_in_thread
+from tests.drills.gate import Gate, Moment
 from tests.probes.onnodes import ours
 from tests.rungs.cluster import Cluster
 from tests.rungs.nodes import Lab
@@ -50,35 +52,24 @@ async def stanch(kubeconfig: Path, state: Path, *words: str) -> asyncio.subproce
     )
 
 
-async def killed(kubeconfig: Path, state: Path, seconds: float) -> bool:
-    """Start a probe that creates pods and kill it so many seconds after it was started; whether it
-    still ran."""
-    process = await stanch(
-        kubeconfig, state, "connectivity", "--from", "nginx", "--to", "marketplace", "--yes"
-    )
-    reading = asyncio.create_task(process.communicate())
-    _, pending = await asyncio.wait({reading}, timeout=seconds)
-    if pending:
-        process.send_signal(signal.SIGKILL)
-    await reading
-    return process.returncode == -signal.SIGKILL
-
-
-async def killed_at_work(kubeconfig: Path, state: Path, http: httpx.Client, seconds: float) -> None:
-    """The same, so many seconds after the first object of the probe is in the cluster, however long
-    the machine takes to that."""
-    process = await stanch(
-        kubeconfig, state, "connectivity", "--from", "nginx", "--to", "marketplace", "--yes"
-    )
+async def killed_at_work(kubeconfig: Path, state: Path, http: httpx.Client, objects: int) -> None:
+    """Starts a probe that creates pods and kills it once so many of its objects are in the
+    cluster."""
+    process = await probing(kubeconfig, state)
     reading = asyncio.create_task(process.communicate())
     async with asyncio.timeout(120):
-        while not ours(http):
+        while len(ours(http)) < objects:
             done, _ = await asyncio.wait({reading}, timeout=0.1)
-            assert not done, f"ended before it created anything: {reading.result()[0].decode()}"
-    await asyncio.wait({reading}, timeout=seconds)
+            assert not done, f"it ended too early: {reading.result()[0].decode()}"
     process.send_signal(signal.SIGKILL)
     await reading
     assert process.returncode == -signal.SIGKILL
+
+
+async def probing(kubeconfig: Path, state: Path) -> asyncio.subprocess.Process:
+    return await stanch(
+        kubeconfig, state, "connectivity", "--from", "nginx", "--to", "marketplace", "--yes"
+    )
 
 
 async def swept(kubeconfig: Path, state: Path) -> tuple[int | None, str]:
@@ -92,62 +83,66 @@ async def swept(kubeconfig: Path, state: Path) -> tuple[int | None, str]:
     return process.returncode, out.decode()
 
 
-async def kill_at(
-    moments: list[float], kubeconfig: Path, http: httpx.Client, folder: Path
-) -> tuple[int, int]:
-    """Kill at these moments, `AT_ONCE` at a time, and start again; (how many were killed at work,
-    objects that the kills had left)."""
-    at_work = left = 0
-    for first in range(0, len(moments), AT_ONCE):
-        batch = moments[first : first + AT_ONCE]
-        states = [folder / f"state-{first + number}" for number in range(len(batch))]
-        at_work += sum(
-            await asyncio.gather(
-                *(killed(kubeconfig, s, m) for s, m in zip(states, batch, strict=True))
-            )
-        )
-        left += len(ours(http))
-        said = await asyncio.wait_for(
-            asyncio.gather(*(swept(kubeconfig, state) for state in states)), 300
-        )
-        assert {code for code, _ in said} == {exits.ANSWERED}, said
-        assert ours(http) == [], f"killed after {batch} s; the next starts said {said}"
-    return at_work, left
+async def kill_at(gate: Gate, kubeconfig: Path, states: list[Path]) -> None:
+    """Runs `AT_ONCE` probes beside each other and kills them when the gate is reached, except those
+    that a busy server did not answer in time: they have given up."""
+    processes = [await probing(kubeconfig, state) for state in states]
+    reading = [asyncio.create_task(process.communicate()) for process in processes]
+    reached = await asyncio.to_thread(gate.reached)
+    for process in processes:
+        if process.returncode is None:
+            process.send_signal(signal.SIGKILL)
+    said = [out.decode() for out, _ in await asyncio.gather(*reading)]
+    assert reached, said
+    ended = [process.returncode for process in processes]
+    assert -signal.SIGKILL in ended, said
+    assert set(ended) <= {-signal.SIGKILL, exits.UNREACHED, exits.PARTIAL}, said
 
 
-async def test_twenty_random_moments(drill: DrillServer, tmp_path: Path) -> None:
-    kubeconfig = tmp_path / "kubeconfig"
-    drill.write_kubeconfig(kubeconfig)
-    seed = random.randrange(1 << 32)
-    chance = random.Random(seed)
-    moments = [chance.uniform(1.0, 12.0) for _ in range(20)]
-    with Cluster("drill", kubeconfig, tmp_path).client() as http:
-        assert ours(http) == []
-        at_work, left = await kill_at(moments, kubeconfig, http, tmp_path)
-        assert at_work >= 15, f"seed {seed}: only {at_work} of 20 were still at work"
-        for number in range(3):  # how much twenty moments leave depends on chance and machine
-            if left < 20:
-                more = [chance.uniform(1.0, 6.0) for _ in range(10)]
-                folder = tmp_path / f"more-{number}"
-                folder.mkdir()
-                left += (await kill_at(more, kubeconfig, http, folder))[1]
-    assert left >= 20, (
-        f"seed {seed}: the kills left {left} objects, so there was little to clean up"
+def is_write(method: str) -> Callable[[web.Request, str], bool]:
+    """Whether a request creates (POST) or deletes (DELETE) a pod."""
+    pods = re.compile(r"/pods(/[^/]+)?$")
+    return lambda request, path: (
+        request.method == method and bool(pods.search(path)) and "dryRun" not in request.query
     )
 
 
+async def test_twenty_moments(drill: DrillServer, tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    drill.write_kubeconfig(kubeconfig)
+    creates, deletes = Gate(drill, is_write("POST")), Gate(drill, is_write("DELETE"))
+    runs = Gate(drill, lambda _, path: path.endswith("/exec"))
+    moments: list[tuple[Gate, int, Moment]] = [
+        (creates, 1, "after"),
+        (creates, AT_ONCE, "before"),
+        (runs, 3, "before"),
+        (deletes, 1, "after"),
+    ]
+    left = 0
+    with Cluster("drill", kubeconfig, tmp_path).client() as http:
+        assert ours(http) == []
+        for number, (gate, count, moment) in enumerate(moments):
+            states = [tmp_path / f"state-{number}-{each}" for each in range(AT_ONCE)]
+            deletes.close(1, "before")  # no probe ends before it deletes its pods
+            gate.close(count, moment)
+            await kill_at(gate, kubeconfig, states)
+            assert gate.open()
+            assert deletes.open()
+            left += len(ours(http))
+            said = await asyncio.wait_for(
+                asyncio.gather(*(swept(kubeconfig, state) for state in states)), 300
+            )
+            assert {code for code, _ in said} == {exits.ANSWERED}, said
+            assert ours(http) == [], f"killed {moment} request {count}; the next starts said {said}"
+    assert left > AT_ONCE, "the first of a pod, and one pod of each"
+
+
 @pytest.mark.nodes
-async def test_random_moments_on_real_nodes(nodes_lab: Lab, tmp_path: Path) -> None:
-    seed = random.randrange(1 << 32)
-    chance = random.Random(seed)
-    moments = [chance.uniform(2.0, 14.0) for _ in range(4)]
-    kubeconfig, last = Path(nodes_lab.cluster.kubeconfig), tmp_path / "last"
+@pytest.mark.parametrize("objects", [1, 2])
+async def test_moments_on_real_nodes(nodes_lab: Lab, tmp_path: Path, objects: int) -> None:
+    kubeconfig, state = Path(nodes_lab.cluster.kubeconfig), tmp_path / "state"
     with nodes_lab.cluster.client() as http, play(http, list(nodes_lab.members)):
-        at_work, _ = await kill_at(moments, kubeconfig, http, tmp_path)
-        # Whether those left anything depends on how fast the machine is; this one does.
-        await killed_at_work(kubeconfig, last, http, chance.uniform(0.0, 3.0))
-        left = len(ours(http))
-        code, said = await asyncio.wait_for(swept(kubeconfig, last), 300)
-        assert (code, ours(http)) == (exits.ANSWERED, []), f"seed {seed}: {said}"
-    assert at_work >= 2, f"seed {seed}"
-    assert left >= 1, f"seed {seed}"
+        await killed_at_work(kubeconfig, state, http, objects)
+        assert len(ours(http)) >= objects
+        code, said = await asyncio.wait_for(swept(kubeconfig, state), 300)
+        assert (code, ours(http)) == (exits.ANSWERED, []), said
