@@ -335,7 +335,8 @@ def why_lines(
 
 def deciding_lines(symptom: Symptom, now: datetime) -> list[Line]:
     """What fails, since when, what only the failing ones share, and what was changed before."""
-    what = shared = changed = ("nothing that tells", "muted")
+    what, shared = ("not known", "unknown"), ("nothing found", "muted")
+    changed = shared
     if symptom.findings:
         finding = next((f for f in symptom.findings if f.active), symptom.findings[0])
         named = f"{finding.object}: " if finding.object.name else ""

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from incident.view import View
-from text.lines import BLANK, HINT, Line, columns, field, fields, fit, line, prose, rule
+from text.lines import BLANK, HINT, Line, field, fields, fit, line, prose, rule
 from text.words import ago, clock, plural
 from timeline.entry import CLOSED_BY, Entry
 from timeline.revisions import RevisedEntry, latest
@@ -92,7 +92,7 @@ def marked(text: str, mark: Mark) -> str:
 def mark_lines() -> list[Line]:
     """The marks of a note to choose from."""
     return [
-        columns((word, 14, "key"), (mark.meaning, 40, "muted"), target=word)
+        field(word, (mark.meaning, "muted"), style="key", size=15, target=word)
         for word, mark in MARKS.items()
     ]
 

@@ -242,7 +242,8 @@ class StanchApp(App[int]):
         self._arrived(self.view)
 
     def tell(self, text: str, level: Level = "information") -> None:
-        """A short message; its text is never markup."""
+        """A short message in place of the one before, unless that is an error; never markup."""
+        self.end_messages("warning")
         self.notify(
             plain(text).plain,
             severity=level,
@@ -250,10 +251,11 @@ class StanchApp(App[int]):
             timeout=8 if level == "information" else 15,
         )
 
-    def end_messages(self) -> None:
-        """Removes the messages that only inform: they end with their screen."""
+    def end_messages(self, *more: Level) -> None:
+        """Removes the messages that only inform, which end with their screen, and those of the
+        levels in `more`."""
         for each in list(self._notifications):
-            if each.severity == "information":
+            if each.severity in ("information", *more):
                 self._unnotify(each)
 
     # -- going somewhere

@@ -35,7 +35,7 @@ class SearchLine(TypedLine):
         if self.pane is None:
             return
         number, of = self.pane.find(self.value, by)
-        self.border_title = f"{number} of {of}" if of else ""
+        self.border_title = f"{number} of {of}" if of else "not found" if self.value else ""
         if by and self.value and not of:
             self._tell(f"“{self.value}” is not in this text.")
 

@@ -9,6 +9,8 @@ from msgspec.structs import replace
 from tests.tui.fake import FakeInvestigation
 from tests.tui.pilot import NARROW, TINY, WIDE, screens, shown, until
 from text.status import banner_lines
+from text.symptoms import symptom_lines
+from triage.facts.finding import Gap
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
@@ -88,3 +90,14 @@ def test_what_broke_is_said_on_every_screen() -> None:
 async def test_a_tiny_terminal_gets_one_sentence(size: tuple[int, int]) -> None:
     async with screens(size=size) as (app, _, pilot):
         await until(pilot, lambda: "3 symptoms" in shown(app))
+        assert "60x16" in shown(app) or size != TINY
+
+
+def test_stale_kinds_are_not_listed_one_by_one_while_the_server_is_lost() -> None:
+    view = FakeInvestigation("lost").view
+    assert view.report is not None
+    gaps = (Gap("Pod", "stale: no answer"), Gap("metrics", "forbidden"))
+    view = replace(view, report=replace(view.report, unavailable=gaps))
+    said = " ".join(row.text for row in symptom_lines(view, view.as_of))
+    assert "not looked at: metrics" in said
+    assert "Pod  stale" not in said

@@ -5,10 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from cluster.kube import objects as k
 from cluster.kube.objects import Ref
-from tests.tui import story
+from cluster.live.store import Store
+from incident.pod_logs import LogQuery
+from incident.tables.related import first_pod
+from tests.tui import story, story_triage
 from tests.tui.pilot import WIDE, screens, shown, until
+from text.log_page import LogView, log_state
 
 
 async def test_the_table_filters_sorts_and_keeps_its_cursor_on_the_object() -> None:
@@ -150,6 +156,34 @@ async def test_a_log_is_searched_narrowed_paused_and_kept() -> None:
         assert kept.text == (
             "kept from the logs of Pod marketplace/catalog-7c9d5b6f4-0abcd (and 12 more lines)"
         )
+
+
+def test_the_pod_whose_log_is_read_has_started_on_a_node_that_answers() -> None:
+    store = Store()
+    store.replace("Node", [story.node("node-1", ready="Unknown"), story.node("node-2")])
+    silent = story.pod("kube-system", "agent-1", "node-1")
+    waiting = story.pod("kube-system", "agent-2", "node-2", waiting="ContainerCreating")
+    running = story.pod("kube-system", "agent-3", "node-2")
+    store.replace("Pod", [silent, waiting, running])
+    symptom = story_triage.report().symptoms[0]
+
+    def chosen(*pods: k.Pod) -> str:
+        refs = tuple(Ref("Pod", each.metadata.namespace, each.metadata.name) for each in pods)
+        found = first_pod(replace(symptom, objects=refs, findings=()), store)
+        return found.name if found else ""
+
+    assert chosen(silent, waiting, running) == "agent-3"
+    assert chosen(silent, waiting) == "agent-2"
+    assert chosen(silent) == ""
+
+
+@pytest.mark.parametrize(("width", "ends"), [(200, "all containers"), (40, "…")])
+def test_the_state_of_a_log_is_never_cut(width: int, ends: str) -> None:
+    query = LogQuery((Ref("Pod", "shop", "web-7d4b9c-x2k8z"),), previous=True, since=300)
+    row = log_state(query, LogView(), (1, 0, 0), "ended", width)
+    assert row.text.startswith(" ended  1 line  before the")
+    assert row.text.endswith(ends)
+    assert row.width <= width
 
 
 async def test_a_search_that_finds_nothing_says_so_and_escape_closes_it() -> None:
