@@ -113,6 +113,17 @@ def test_silent_faults_leave_no_trace_in_the_objects(name: str) -> None:
     )
 
 
+def test_a_rollout_kills_each_old_pod_once() -> None:
+    """Two old pods are gone and two are going; nothing else of the old revision was stopped."""
+    events = [e for e in expanded("errors-during-rollout") if e["kind"] == "Event"]
+    about = {e["involvedObject"]["name"] for e in events if e["reason"] == "Killing"}
+    killed = {name for name in about if name.startswith("checkout-")}
+    deleted = {e["message"].rpartition(" ")[2] for e in events if e["reason"] == "SuccessfulDelete"}
+    present = {o["metadata"]["name"] for o in expanded("errors-during-rollout")}
+    assert len(killed) == 4
+    assert killed - present == {name for name in deleted if name.startswith("checkout-")}
+
+
 def test_the_background_is_healthy() -> None:
     world = expand(scenario(), NOW)
     assert len(world.by_kind["Node"]) >= 12
