@@ -333,7 +333,7 @@ class StanchApp(App[int]):
 
         async def ask() -> None:
             others.extend(await self.investigation.other_kinds())
-            if choice.is_current:
+            if choice.keys_ready.is_set() and not choice.answered:
                 choice.draw()
 
         def opened(target: str | None) -> None:

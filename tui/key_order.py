@@ -20,8 +20,8 @@ if TYPE_CHECKING:  # the application reads this module
 DOUBLE_PRESS = 0.25
 """Seconds within which the same key counts as a double press when a dialog opened or closed in
 between: longer than a key bounces or repeats, shorter than a person decides."""
-OPENING = 2.0
-"""Seconds to wait for a screen that is being composed."""
+OPENING = 10.0
+"""Seconds to wait for a screen that is being composed; then the key is dropped."""
 LEAVES = ("escape", "ctrl+c")
 """Keys that may be pressed twice to leave two levels."""
 
@@ -48,8 +48,8 @@ class KeyOrder:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(OPENING):
                 await ready.wait()
-        if not app.is_running or not app.screen_stack:
-            return True  # the program ends
+        if not app.is_running or not app.screen_stack or not ready.is_set():
+            return True  # the program ends, or the screen has no panes that could take a key
         if isinstance(event, Key) and event.key.startswith("alt+") and event.character:
             # Escape and a letter in one read: a terminal sends alt in the same way.
             await self.take(Key("escape", None))

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from textual.geometry import Size
 
 from tests.tui import story
 from tests.tui.pilot import WIDE, screens, shown, until
+from tui.keys import MODES
+from tui.screens.frame import Frame
 
 
 async def test_views_made_in_quick_succession_are_all_painted() -> None:
@@ -26,6 +29,28 @@ async def test_views_made_in_quick_succession_are_all_painted() -> None:
 
         await asyncio.get_running_loop().create_task(make(), context=contextvars.Context())
         await until(pilot, lambda: "Shown is what was at" in " ".join(shown(app).split()))
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_view_that_comes_while_a_screen_is_composed_waits_for_its_panes(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    painted: list[str] = []
+    mount = Frame.mount_composed_widgets
+
+    async def mount_late(screen: Frame, widgets: list[Any]) -> None:
+        screen.paint()
+        painted.append(screen.SCOPE)
+        await mount(screen, widgets)
+        await asyncio.sleep(0)
+        screen.paint()
+
+    monkeypatch.setattr(Frame, "mount_composed_widgets", mount_late)
+    monkeypatch.setattr(Frame, "size", Size(*WIDE))
+    async with screens(size=WIDE) as (app, _, pilot):
+        app.action_go(mode)
+        await until(pilot, lambda: app.current_mode == mode and app.screen.is_mounted)
+        assert mode in painted
 
 
 async def test_only_changed_rows_are_repainted() -> None:

@@ -110,8 +110,8 @@ class Frame(Screen[None]):
         """Fills the panes; called for each new view, and when the screen is visible again."""
 
     def paint(self) -> None:
-        """Paints the screen from the view."""
-        if not self.is_attached or not self.size.width:
+        """Paints the screen from the view, once it is composed: a view may come while it opens."""
+        if not self.keys_ready.is_set() or not self.is_attached or not self.size.width:
             return
         width, height = self.size
         view, now = self.view, self.now
