@@ -33,7 +33,12 @@ def node_lines(node: k.Node, usage: NodeUsage | None, store: Store, now: datetim
     different = list(_different(node, store))
     lines += [BLANK, rule("differs from the other nodes")]
     lines += different or [line(" ", ("No difference is known.", "muted"))]
-    return [*lines, BLANK, rule(f"{plural(len(pods), 'pod')} by owner"), *_owners(pods, store)]
+    return [
+        *lines,
+        BLANK,
+        rule(f"{plural(len(pods), 'pod')} not ended, by owner"),
+        *_owners(pods, store),
+    ]
 
 
 def _is_done(pod: k.Pod) -> bool:
@@ -141,7 +146,7 @@ def _owners(pods: Sequence[k.Pod], store: Store) -> Iterator[Line]:
         asks = f"requests {cpu:.2f} cores, {size_text(memory)}"
         target = "|".join(ref)
         name = (f"{ref}  ", "strong")
-        yield field(f"{len(group):>4}", name, (asks, "muted"), size=4, target=target)
+        yield field(f"{len(group):>4}", name, (asks, "muted"), size=5, target=target)
     if len(ordered) > OWNERS:
         yield line(" ", (f"and {plural(len(ordered) - OWNERS, 'more owner')}", "muted"))
 

@@ -70,7 +70,7 @@ ACTIONS = (
         "label",
         "Set or remove a label of an object.",
         (OBJECT, Parameter("label", "KEY=VALUE, or KEY- to remove it", assignment)),
-        "Whatever selects by that label.",
+        "Selectors that name the label pick other objects.",
         "label with the value before",
         _build,
         fits=offered("Pod Node Namespace Deployment Service", by_kind("object")),
