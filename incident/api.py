@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # the first paint needs none of them
     from cluster.live.store import Change, Store
     from incident.cadence import Cadence
     from incident.offers import Offer
-    from incident.other_kinds import OtherKind, Rows
+    from incident.other_kinds import OtherKind, OtherObject, Rows
     from incident.pod_logs import LogQuery, LogRow
     from incident.view import View
     from incident.walkthrough.walkthrough import Walkthrough
@@ -115,6 +115,10 @@ class Investigation(Protocol):
 
     async def other_rows(self, kind: OtherKind) -> Rows:
         """The objects of such a kind, as the server's own table."""
+        ...
+
+    async def other_object(self, ref: Ref, kind: OtherKind | None) -> OtherObject:
+        """One object of a kind that is not watched; without `kind` it is found by its name."""
         ...
 
     def node_usage(self, name: str) -> NodeUsage | None:

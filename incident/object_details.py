@@ -47,7 +47,7 @@ class ObjectDetails:
                 text = await self._metadata(api, kind, ref)
             else:
                 limit = self._limit
-                text = _dump(await get_object(api, kind, ref.namespace, ref.name, timeout=limit))
+                text = dump(await get_object(api, kind, ref.namespace, ref.name, timeout=limit))
         except ClusterError as error:
             return f"# {ref} cannot be read: {error}"
         return self._record().redact(text)
@@ -64,9 +64,10 @@ class ObjectDetails:
             metadata["annotations"].pop(LAST_APPLIED, None)
         document = {"apiVersion": kind.api_version, "kind": ref.kind, "metadata": metadata}
         known = ", ".join(keys) or "none known"
-        return f"{_dump(document)}# keys (names only, values are never read): {known}\n"
+        return f"{dump(document)}# keys (names only, values are never read): {known}\n"
 
 
-def _dump(document: Mapping[str, Any]) -> str:
+def dump(document: Mapping[str, Any]) -> str:
+    """As YAML, in the order of the server."""
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     return str(yaml.dump(document, Dumper=dumper, sort_keys=False, allow_unicode=True, width=120))

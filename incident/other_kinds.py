@@ -10,13 +10,19 @@ from typing import Any
 
 import msgspec
 
+from cluster.api.reads import get_object
 from cluster.api.transport import Api
 from cluster.errors import ClusterError
-from cluster.kube.kinds import BY_NAME
+from cluster.kube.decode import KindDecoder
+from cluster.kube.kinds import BY_NAME, Kind
+from cluster.kube.objects import Condition, Object, Ref, Wire
+from incident.object_details import dump
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 ROWS = 500
 """Rows asked for at most: a kind may have thousands of objects."""
+VALUES = 24
+"""Single values that the page of an object shows."""
 GROUPS = 80
 """API groups asked at most, `CONCURRENT` at a time."""
 CONCURRENT = 5
@@ -36,6 +42,11 @@ class OtherKind(msgspec.Struct, frozen=True):
     namespaced: bool = True
     short_names: tuple[str, ...] = ()
 
+    @property
+    def group(self) -> str:
+        """ "" for the core group."""
+        return self.api_version.rpartition("/")[0]
+
     def is_called(self, words: str) -> bool:
         """Whether its name, plural, group or a short name holds the words."""
         texts = (self.name.lower(), self.plural, self.api_version, *self.short_names)
@@ -43,10 +54,33 @@ class OtherKind(msgspec.Struct, frozen=True):
 
 
 class Rows(msgspec.Struct, frozen=True):
-    """The server's table; `problem` says in one sentence why there is none, or only a part."""
+    """The server's table, and the object of each row; `problem` says in one sentence why there is
+    none, or only a part."""
 
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
+    problem: str = ""
+    refs: tuple[Ref, ...] = ()
+
+
+class ItemStatus(Wire, frozen=True):
+    conditions: tuple[Condition, ...] = ()
+
+
+class Item(Object, frozen=True):
+    """Metadata and conditions, as objects of watched kinds have them."""
+
+    status: ItemStatus = ItemStatus()
+
+
+class OtherObject(msgspec.Struct, frozen=True):
+    """One object of a kind that is not watched, as of one moment. `item` is None, and `problem`
+    says why in one sentence, when it could not be read. `values`: what its status and its spec say
+    in single values, redacted."""
+
+    item: Item | None = None
+    values: tuple[tuple[str, str], ...] = ()
+    yaml: str = ""
     problem: str = ""
 
 
@@ -92,6 +126,29 @@ class OtherKinds:
             return {}
         return found if isinstance(found, dict) else {}
 
+    async def item(self, ref: Ref, kind: OtherKind | None) -> OtherObject:
+        """One object. Its kind is found by name where it is not given, as for an owner."""
+        api = self._api()
+        if api is None:
+            return OtherObject(problem=f"{ref} cannot be read: there is no connection to a cluster")
+        kind = kind or next((each for each in await self.all() if each.name == ref.kind), None)
+        if kind is None:
+            return OtherObject(problem=f"{ref} cannot be read: the server names no such kind")
+        known = Kind(kind.name, kind.plural, kind.api_version, Item, namespaced=kind.namespaced)
+        try:
+            found = await get_object(api, known, ref.namespace, ref.name, timeout=self._limit)
+        except ClusterError as error:
+            return OtherObject(problem=f"{ref} cannot be read: {error}")
+        values = tuple(
+            (f"{part}.{name}", self._cell(name, _text(value)))
+            for part in ("status", "spec")
+            for name, value in _dict(found.get(part)).items()
+            if isinstance(value, str | int | float)
+        )
+        item = KindDecoder(known).one(msgspec.json.encode(found))
+        item = item if isinstance(item, Item) else None
+        return OtherObject(item, values[:VALUES], self._redact(dump(found)))
+
     async def rows(self, kind: OtherKind, namespaces: Sequence[str]) -> Rows:
         """The objects of a kind as the server's table, of all or of the given namespaces."""
         api = self._api()
@@ -102,6 +159,7 @@ class OtherKinds:
         places = [f"/namespaces/{name}" for name in namespaces] if kind.namespaced else []
         columns: tuple[str, ...] = ()
         rows: list[tuple[str, ...]] = []
+        refs: list[Ref] = []
         cut = False
         for place in places or [""]:
             try:
@@ -113,7 +171,8 @@ class OtherKinds:
                     what=f"list {kind.plural}",
                 )
             except ClusterError as error:
-                return Rows(columns, tuple(rows), f"{kind.plural} cannot be listed: {error}")
+                problem = f"{kind.plural} cannot be listed: {error}"
+                return Rows(columns, tuple(rows), problem, tuple(refs))
             document = found if isinstance(found, dict) else {}
             shown = [
                 at
@@ -127,13 +186,19 @@ class OtherKinds:
                 tuple(map(self._cell, columns, _row(each, shown, kind.namespaced)))
                 for each in _items(document, "rows")
             ]
+            refs += [
+                Ref(kind.name, *_named(_dict(each.get("object"))))
+                for each in _items(document, "rows")
+            ]
             if "items" in document:  # a server without tables
                 columns = ("Namespace", "Name")
-                rows += [_named(each) for each in _items(document, "items")]
+                names_ = [_named(each) for each in _items(document, "items")]
+                rows += names_
+                refs += [Ref(kind.name, *each) for each in names_]
             metadata = document.get("metadata")
             cut = cut or bool(isinstance(metadata, dict) and metadata.get("continue"))
         problem = f"only the first {len(rows)} are shown" if cut else ""
-        return Rows(columns, tuple(rows), problem)
+        return Rows(columns, tuple(rows), problem, tuple(refs))
 
     def _cell(self, column: str, text: str) -> str:
         """A cell without secrets. Its column names it: a cell "hunter2" does not look like one. A
@@ -147,15 +212,12 @@ def _row(row: dict[str, Any], shown: Sequence[int], namespaced: bool) -> tuple[s
     cells = row.get("cells")
     values = cells if isinstance(cells, list) else []
     texts = tuple("" if at >= len(values) else _text(values[at]) for at in shown)
-    item = row.get("object")
-    metadata = item.get("metadata") if isinstance(item, dict) else None
-    namespace = metadata.get("namespace", "") if isinstance(metadata, dict) else ""
-    return (str(namespace), *texts) if namespaced else texts
+    namespace, _ = _named(_dict(row.get("object")))
+    return (namespace, *texts) if namespaced else texts
 
 
 def _named(item: dict[str, Any]) -> tuple[str, str]:
-    metadata = item.get("metadata")
-    meta = metadata if isinstance(metadata, dict) else {}
+    meta = _dict(item.get("metadata"))
     return str(meta.get("namespace", "")), str(meta.get("name", ""))
 
 
@@ -190,6 +252,10 @@ def _is_watched(kind: str, version: str) -> bool:
 
 def _items(document: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return [each for each in _list(document.get(name)) if isinstance(each, dict)]
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _list(value: Any) -> list[Any]:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from incident.components import Components
     from incident.metrics.last_words import LastWordsReader, Source
     from incident.offers import Offer
-    from incident.other_kinds import OtherKind, Rows
+    from incident.other_kinds import OtherKind, OtherObject, Rows
     from incident.pod_logs import LogQuery, LogRow
     from incident.walkthrough.walkthrough import Walkthrough
     from probes.pods.sweep import SweepReport
@@ -227,6 +227,9 @@ class LiveInvestigation:
 
     async def other_rows(self, kind: OtherKind) -> Rows:
         return await self._ready().other_kinds.rows(kind, self.options.namespaces)
+
+    async def other_object(self, ref: Ref, kind: OtherKind | None) -> OtherObject:
+        return await self._ready().other_kinds.item(ref, kind)
 
     def node_usage(self, name: str) -> NodeUsage | None:
         sources = self._components.measured() if self._components is not None else None

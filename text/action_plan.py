@@ -86,16 +86,17 @@ def result_lines(result: ActionResult) -> list[Line]:
     return lines
 
 
-def offer_lines(offers: Sequence[tuple[str, Offer]], words: str) -> list[Line]:
-    """Actions to choose from, by key: what each does to which object, why now, and what it
-    touches."""
+def offer_lines(offers: Sequence[tuple[str, Offer]], words: str, several: int = 0) -> list[Line]:
+    """Actions to choose from, by key: what each does to which object, why now, and what it touches.
+    `several`: the number of objects, where it is done to each of them."""
     lines: list[Line] = []
     for key, offer in offers:
         text = f"{offer.action} {offer.object} {offer.summary}".lower()
         if all(word in text for word in words.lower().split()):
-            why = (f"  {offer.why}", "warning") if offer.why else ""
+            why = (f"  {offer.why}", "warning") if offer.why and not several else ""
             name = (f"{offer.action} ", "change" if offer.likely else "strong")
-            lines.append(line(" ", name, str(offer.object), why, target=key, hang=3))
+            of = f"each of {several} objects" if several else str(offer.object)
+            lines.append(line(" ", name, of, why, target=key, hang=3))
             lines.append(
                 line("   ", (f"{offer.summary} {offer.blast}", "muted"), target=key, hang=3)
             )

@@ -134,6 +134,11 @@ def prose(text: str, style: str = "plain", indent: int = 1) -> list[Line]:
     ]
 
 
+def numbered(lines: Iterable[Line]) -> list[Line]:
+    """Lines that can be chosen one by one: each has its number as the target."""
+    return [msgspec.structs.replace(each, target=str(number)) for number, each in enumerate(lines)]
+
+
 def one_line(text: str) -> str:
     """Cleaned, with line breaks and tabs as single spaces; runs of spaces stay, columns are made of
     them."""

@@ -51,7 +51,7 @@ def is_shown(row: LogRow, view: LogView) -> bool:
     return row.said or row.level >= view.level
 
 
-def log_line(row: LogRow, view: LogView, width: int) -> Line:
+def log_line(row: LogRow, view: LogView, width: int, target: str = "") -> Line:
     """One line: time (UTC), source, text."""
     if row.said:
         return line(" ", (row.text, "warning"), hang=1)
@@ -67,7 +67,7 @@ def log_line(row: LogRow, view: LogView, width: int) -> Line:
     if not view.wrap:
         used = sum(len(part if isinstance(part, str) else part[0]) for part in parts)
         text = head(text, max(10, width - used - 1))
-    return line(*parts, (text, _STYLES.get(row.level, "plain")), hang=5)
+    return line(*parts, (text, _STYLES.get(row.level, "plain")), hang=5, target=target)
 
 
 def unfolded(text: str) -> str:
@@ -102,11 +102,11 @@ def _short(source: str) -> str:
 
 
 def log_state(
-    query: LogQuery, view: LogView, counts: tuple[int, int, int], state: str, width: int
+    query: LogQuery, view: LogView, counts: tuple[int, int, int, int], state: str, width: int
 ) -> Line:
     """How far the log is read, and what of it, in one row of `width` cells. `counts`: lines
-    received, dropped and hidden by their level."""
-    received, dropped, hidden = counts
+    received, dropped, hidden by their level, and in the range."""
+    received, dropped, hidden, ranged = counts
     which = query.pods[0].name if len(query.pods) == 1 else plural(len(query.pods), "pod")
     parts = [which, f"container {query.container}" if query.container else "all containers"]
     if view.level is not Level.DEBUG:
@@ -120,6 +120,8 @@ def log_state(
         shown += f", {count(hidden)} hidden by level"
     if dropped:
         shown += f", {count(dropped)} dropped"
+    if ranged:
+        shown += f", {count(ranged)} in the range"
     head_ = line(" ", (state, "key"), f"  {shown}  ")
     rest = shorten(", ".join(parts), max(8, width - head_.width))
     return line(*head_.spans, (rest, "muted"))

@@ -13,7 +13,7 @@ from cluster.kube.objects import Ref
 from cluster.kube.owners import top_owner
 from cluster.kube.quantity import parse, size_text
 from cluster.live.store import Store
-from text.lines import BLANK, Line, field, line, rule
+from text.lines import BLANK, HINT, Line, field, line, rule
 from text.words import plural
 from triage.facts.measurements import NodeUsage
 
@@ -29,7 +29,9 @@ QOS = ("Guaranteed", "Burstable", "BestEffort")
 def node_lines(node: k.Node, usage: NodeUsage | None, store: Store, now: datetime) -> list[Line]:
     """All of it; `usage` is None where nothing was measured."""
     pods = [p for p in store.pods_on(node.metadata.name).values() if not _is_done(p)]
-    lines = [*_lease(node, store, now), *_taints(node), *_room(node, pods, usage)]
+    lines = [*_lease(node, store, now), *_taints(node)]
+    lines.append(line(" ", ("a  cordon, drain and what else fits, each with its plan", HINT)))
+    lines += _room(node, pods, usage)
     different = list(_different(node, store))
     lines += [BLANK, rule("differs from the other nodes")]
     lines += different or [line(" ", ("No difference is known.", "muted"))]

@@ -37,6 +37,14 @@ NORMALLY_FALSE = ("Pressure", "Unavailable", "Failure", "Problem")
 """Ends of the types of conditions that are False when all is well."""
 
 
+def value_lines(values: Sequence[tuple[str, str]]) -> list[Line]:
+    """What the status and the spec of a custom resource say."""
+    if not values:
+        return []
+    size = min(30, max(len(name) for name, _ in values) + 1)
+    return [BLANK, rule("values"), *(field(name, text, size=size) for name, text in values)]
+
+
 def gone_lines(ref: Ref, known: bool) -> list[Line]:
     """In place of an object that is not there; `known`: it was there before."""
     gone = f"{ref} is gone: it was deleted while you looked."
@@ -98,10 +106,11 @@ def _mentioned(ref: Ref, item: Any, column: str) -> str:
     return "|".join(found) if found is not None and found.name else ""
 
 
-def kubectl_lines(ref: Ref, item: Any) -> Iterator[Line]:
-    """What is left to kubectl on purpose, with the command to copy."""
+def kubectl_lines(ref: Ref, item: Any, resource: str = "") -> Iterator[Line]:
+    """What is left to kubectl on purpose, with the command to copy. `resource`: how kubectl names
+    the kind where its name alone may mean two."""
     where = f"kubectl -n {quote(ref.namespace)}" if ref.namespace else "kubectl"
-    kind, name = ref.kind.lower(), quote(ref.name)
+    kind, name = resource or ref.kind.lower(), quote(ref.name)
     yield BLANK
     yield rule("not done here, but with kubectl")
     if isinstance(item, k.Pod):
@@ -144,7 +153,7 @@ def _condition(condition: k.Condition, now: datetime) -> Line:
     expected = "False" if condition.type.endswith(NORMALLY_FALSE) else "True"
     style = "plain" if condition.status == expected else "warning"
     at = condition.last_transition_time
-    since = f"since {clock(at, now)} UTC" if at else ""
+    since = f"since {clock(at, now)} UTC, {ago(at, now)}" if at else ""
     why = f"  {condition.reason}  {condition.message}".rstrip()
     name = (f"{condition.type:<22}", "strong")
     return line(" ", name, (f"{condition.status:<8}", style), (since, "muted"), why, hang=5)
@@ -187,13 +196,15 @@ def _state(state: k.ContainerState, now: datetime) -> tuple[str, str]:
     if state.waiting is not None:
         return f"waiting: {state.waiting.reason} {state.waiting.message}".strip(), "warning"
     if state.running is not None:
-        return f"running since {clock(state.running.started_at, now)} UTC", "good"
+        started = state.running.started_at
+        return f"running since {clock(started, now)} UTC, {ago(started, now)}", "good"
     ended = state.terminated
     if ended is None:
         return "not known", "unknown"
     code = f"signal {ended.signal}" if ended.signal else f"exit code {ended.exit_code}"
     reason = ended.reason or "no reason given"
-    text = f"ended at {clock(ended.finished_at, now)} UTC: {reason}, {code} {ended.message}"
+    at = f"{clock(ended.finished_at, now)} UTC, {ago(ended.finished_at, now)} ago"
+    text = f"ended at {at}: {reason}, {code} {ended.message}"
     return text.rstrip(), "plain" if ended.exit_code == 0 else "critical"
 
 
@@ -245,7 +256,7 @@ _HEALTH: Mapping[Health | None, tuple[str, str]] = {
     Health.BROKEN: ("  broken", "warning"),
     Health.WELL: ("", "plain"),
     Health.FINISHED: ("  finished", "muted"),
-    None: ("  not among what was read", "unknown"),
+    None: ("  not watched: enter reads it", "unknown"),
 }
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 
 from cluster.kube.kinds import KINDS, READABLE
+from cluster.kube.objects import Ref
 from cluster.live.freshness import Freshness, State
 from incident.other_kinds import OtherKind, Rows
 from incident.tables.columns import Column, Type
@@ -78,8 +79,8 @@ def fitting(shown: Sequence[Column], width: int, shift: int = 0) -> list[Column]
 
 def headings(table: ObjectTable, shown: Sequence[Column]) -> list[Heading]:
     """Titles; the one that is sorted by carries an arrow."""
-    arrow = " ↓" if table.reverse else " ↑"
-    by = None if table.broken_first else table.sort_by
+    arrow = " ↓" if table.order.reverse else " ↑"
+    by = None if table.order.broken_first else table.order.by
     return [
         Heading(
             column.name + (arrow if column is by else ""),
@@ -120,14 +121,18 @@ def state_line(table: ObjectTable, kind: Freshness | None, problem: str, now: da
         return line(" ", (problem, "warning"))
     if kind is None:
         return line(" ", (f"{name} are not watched", "unknown"))
-    turned = ", reversed" if table.reverse != table.sort_by.worst_first else ""
-    by = "broken first" if table.broken_first else f"by {table.sort_by.name}"
+    turned = ", reversed" if table.order.reverse != table.order.by.worst_first else ""
+    by = "broken first" if table.order.broken_first else f"by {table.order.by.name}"
     order = f"  {by}{turned}  "
     if table.filter.text:
         shown = f"{count(len(table))} of {count(table.total)} {name}"
     else:
         shown = kinds_count(table.total, table.kind)
     shown += f", {count(table.broken)} broken" if table.broken else ""
+    if table.marked:
+        beside = table.beside_filter(now) if table.filter.text else 0
+        shown += f", {count(len(table.marked))} marked"
+        shown += f" ({count(beside)} beside the filter)" if beside else ""
     words, style = freshness(kind, now)
     match kind.state:
         case State.LIVE:
@@ -155,6 +160,8 @@ def empty_lines(table: ObjectTable, kind: Freshness | None, now: datetime) -> li
         text, style = f"You may not list {name}. {kind.reason}", "warning"
     elif kind.state is State.ABSENT:
         text, style = f"This server does not offer {name}.", "muted"
+    elif not table.ready:
+        text, style = f"Sorting {name} …", "unknown"
     elif table.total:
         only = table.total == 1
         of = (
@@ -196,18 +203,41 @@ def table_lines(table: Rows, kind: OtherKind) -> list[Line]:
     for number, row in enumerate(rows):
         cells_ = [(text, min(width, 48)) for text, width in zip(row, widths, strict=True)]
         style = "muted" if number == 0 else "plain"
-        lines.append(columns(*((text, width, style) for text, width in cells_)))
+        ref = table.refs[number - 1] if 0 < number <= len(table.refs) else None
+        target = "|".join(ref) if ref is not None and ref.name else ""
+        lines.append(columns(*((text, width, style) for text, width in cells_), target=target))
     return lines
 
 
+def mention_lines(refs: Sequence[Ref], words: str) -> list[Line]:
+    """Objects to choose from, narrowed by words."""
+    found = [ref for ref in refs if all(word in str(ref).lower() for word in words.lower().split())]
+    lines = [
+        line(" ", (ref.kind, "muted"), f" {str(ref).partition(' ')[2]}", target="|".join(ref))
+        for ref in found
+    ]
+    return lines or [line(" ", ("No object that is named here has that in its name.", "unknown"))]
+
+
+def ref_of(target: str) -> Ref:
+    """The object that a target of a line names."""
+    kind, namespace, name = target.split("|", 2)
+    return Ref(kind, namespace, name)
+
+
 def kind_lines(
-    words: str, kinds: Sequence[Freshness], now: datetime, others: Sequence[OtherKind] = ()
+    words: str,
+    kinds: Sequence[Freshness],
+    now: datetime,
+    others: Sequence[OtherKind] | None = (),
 ) -> list[Line]:
     """The kinds to choose from: those that are watched, each with its count and its state, then
-    the others of the server, whose target is `api version|plural`."""
+    the others of the server, whose target is `api version|plural`; what is called exactly so stands
+    first. `others` is None until the server has said which there are."""
+    words = words.strip().lower()
     known = {kind.kind: kind for kind in kinds}
     lines = []
-    for name in _kinds_named(words.strip().lower()):
+    for name in _kinds_named(words):
         kind = known.get(name)
         state, style = freshness(kind, now) if kind else ("not watched", "muted")
         rows = count(kind.count) if kind and (kind.count or kind.complete()) else "?"
@@ -219,15 +249,26 @@ def kind_lines(
             (state, 24, style),
         )
         lines.append(columns(*texts, target=name))
-    for other in others:
-        if other.is_called(words.strip()):
-            short = ",".join(other.short_names)
-            lines.append(
+    exact: list[Line] = []
+    for other in others or ():
+        if other.is_called(words):
+            names = (other.plural, other.name.lower(), *other.short_names)
+            (exact if words in names else lines).append(
                 columns(
                     (other.plural, 26, "strong"),
-                    (short, 8, "muted"),
+                    (",".join(other.short_names), 8, "muted"),
                     (other.api_version, 33, "muted"),
                     target=f"{other.api_version}|{other.plural}",
                 )
             )
+    if exact and (not lines or words not in _spellings(lines[0].target)):
+        lines = [*exact, *lines]
+    else:
+        lines += exact
+    if others is None:
+        lines.append(line(" ", ("asking the server for its other kinds …", "unknown")))
     return lines or [line(" ", ("No kind has that in its name.", "unknown"))]
+
+
+def _spellings(name: str) -> Sequence[str]:
+    return READABLE[name].spellings if name in READABLE else ()

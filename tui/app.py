@@ -6,7 +6,7 @@ import importlib
 import math
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -303,10 +303,10 @@ class StanchApp(App[int]):
         self.open_run.open(runbook_id, symptom_id)
         self.open_run.probe_first(wanted)
 
-    def open_object(self, ref: Ref, part: str = "summary") -> None:
+    def open_object(self, ref: Ref, part: str = "summary", kind: OtherKind | None = None) -> None:
         from tui.screens.detail import ObjectScreen
 
-        self.push_screen(ObjectScreen(ref, part))
+        self.push_screen(ObjectScreen(ref, part, kind))
 
     def open_logs(self, ref: Ref) -> None:
         from incident.tables.related import pods_of
@@ -328,16 +328,20 @@ class StanchApp(App[int]):
         from tui.dialogs.choice import Choice
 
         view, now = self.view, self.clock()
-        others: list[OtherKind] = []
+        others: Sequence[OtherKind] | None = None
         choice = Choice("which kind?", lambda words: kind_lines(words, view.kinds, now, others))
 
         async def ask() -> None:
-            others.extend(await self.investigation.other_kinds())
-            if choice.keys_ready.is_set() and not choice.answered:
-                choice.draw()
+            nonlocal others
+            try:
+                others = await self.investigation.other_kinds()
+            finally:
+                others = others or ()
+                if choice.keys_ready.is_set() and not choice.answered:
+                    choice.draw()
 
         def opened(target: str | None) -> None:
-            other = next((o for o in others if f"{o.api_version}|{o.plural}" == target), None)
+            other = next((o for o in others or () if f"{o.api_version}|{o.plural}" == target), None)
             if other is not None:
                 from tui.screens.other_objects import OtherObjectsScreen
 
@@ -348,6 +352,26 @@ class StanchApp(App[int]):
 
         self.push_screen(choice, opened)
         self.run_worker(ask(), exit_on_error=False, description="ask for the kinds of the server")
+
+    def action_mentions(self) -> None:
+        from incident.tables.mentions import mentioned
+        from text.object_table import mention_lines, ref_of
+        from tui.dialogs.choice import Choice
+        from tui.line_pane import CursorPane
+
+        panes = [pane for pane in self.screen.query(CursorPane) if pane.display]
+        refs = mentioned(
+            (text for pane in panes for text in pane.texts()), self.investigation.store
+        )
+        if not refs:
+            self.tell("No object that is known is named here.", "warning")
+            return
+
+        def opened(target: str | None) -> None:
+            if target:
+                self.open_object(ref_of(target))
+
+        self.push_screen(Choice("which object?", partial(mention_lines, refs)), opened)
 
     def _show_kind(self, kind: str) -> None:
         from tui.screens.objects import ObjectsScreen
@@ -397,11 +421,17 @@ class StanchApp(App[int]):
             change_incident(self), exit_on_error=False, description="change the incident"
         )
 
-    def action_act(self) -> None:
-        from tui.screens.offers import act_on
+    async def action_act(self) -> None:
+        from tui.screens.offers import act_on, act_on_marked
 
-        refs = self.screen.subjects if isinstance(self.screen, Frame) else ()
-        self.run_worker(act_on(self, refs), exit_on_error=False, description="plan an action")
+        refs: Sequence[Ref] = ()
+        marked = False
+        if isinstance(screen := self.screen, Frame):
+            await screen.settled()
+            marked = len(screen.marked) > 1
+            refs = screen.marked or screen.subjects
+        work = act_on_marked(self, refs) if marked else act_on(self, refs)
+        self.run_worker(work, exit_on_error=False, description="plan an action")
 
     def action_write(self) -> None:
         """Changes are allowed after a question; read-only is entered at once."""

@@ -36,19 +36,22 @@ READING = {
         "never a pass."
     ),
     "objects": (
-        "Rows are live. A filter is words and conditions: restarts>3 age<1h node=node-2 !ready. "
-        "`loading`, `stale`, `forbidden`"
-        " and `none` are four different things; the line above the table says which, and as of "
+        "Rows are live, those that are broken first. A filter is words and conditions, which all "
+        "must hold: restarts>3 age<1h node=node-2 !ready; -l app=web,tier!=test takes a label "
+        "selector, -n shop,dev namespaces; ! says the opposite. Marked rows (●) are shown whatever "
+        "the filter says, and keep their mark in another order. `loading`, `stale`, `forbidden` "
+        "and `none` are four different things; the line above the table says which, and as of "
         "when."
     ),
     "object": (
         "Times of events are absolute, in UTC. Values of Secrets and ConfigMaps are never read: "
-        "only the names of their keys are shown."
+        "only the names of their keys are shown. Space begins a range of the YAML, K keeps it."
     ),
     "logs": (
         "Lines in UTC by the time of the runtime; those of several pods are merged by it. The "
         "second line says what is read, what is hidden by its level, and what was dropped: 2,000 "
-        "lines are kept."
+        "lines are kept. Space begins a range at the cursor, and K keeps it as evidence in the "
+        "timeline."
     ),
     "timeline": (
         "The log holds what was seen, done, ruled out and noted, in UTC, by the time it happened; "

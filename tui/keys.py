@@ -45,6 +45,10 @@ _NAMES = {
 
 SEARCH = Action("search", "slash", "search", "Search in what is shown.")
 LEAVE_FILTER = Action("leave_filter", "escape", "", "Remove the filter; without one, go back.")
+LEAVE_TABLE = Action(
+    "leave_filter", "escape", "", "Remove the filter, then the marks; without either, go back."
+)
+RANGE = Action("begin", "space", "", "Begin a range of lines at the cursor; again gives it up.")
 NOW = (
     Action("open_runbook", "enter", "runbook", "Open the runbook that fits the chosen symptom."),
     Action("probe", "p", "probe", "Plan the probe that would tell more; it runs after you agree."),
@@ -70,7 +74,10 @@ RUNBOOK = (
 )
 OBJECTS = (
     Action("open_object", "enter", "details", "Summary, events, logs, YAML, owners, dependants."),
-    Action("filter", "f,slash", "filter", "Filter: restarts>3 age<1h !ready label:app=web, words."),
+    Action(
+        "filter", "f,slash", "filter", "Filter: restarts>3 age<1h !ready -l app=web -n a,b, words."
+    ),
+    Action("mark", "space", "mark", "Mark the row, and back; a then acts on all that are marked."),
     Action("sort", "s", "sort", "Sort by the next column."),
     Action("reverse", "S", "reverse", "Reverse the order."),
     Action("next_kind(1)", "tab", "", "The next kind."),
@@ -78,7 +85,7 @@ OBJECTS = (
     Action("object_logs", "l", "logs", "Read the logs of the chosen pod or workload."),
     Action("shift(1)", "right", "", "Columns further to the right."),
     Action("shift(-1)", "left", "", "Columns further to the left."),
-    LEAVE_FILTER,
+    LEAVE_TABLE,
 )
 OBJECT = (
     Action("section(1)", "tab,right", "next part", "Summary, events, logs, YAML, owners in turn."),
@@ -87,6 +94,8 @@ OBJECT = (
     Action("part('events')", "e", "events", "Events of this object, newest first."),
     Action("part('yaml')", "y", "YAML", "The object as the server has it, redacted."),
     Action("part('related')", "w", "owners", "Owners and dependants; enter opens one."),
+    RANGE,
+    Action("keep", "K", "keep", "Keep the range, or what is on the screen, as evidence."),
     SEARCH,
 )
 LOGS = (
@@ -98,10 +107,12 @@ LOGS = (
     Action("level", "f", "level", "Show all levels, info and worse, warnings and worse, errors."),
     Action("unfold", "u", "JSON", "Show JSON lines as message and fields, or as they are."),
     Action("wrap", "w", "wrap", "Wrap long lines, or cut them."),
-    Action("keep", "e", "keep", "Keep the lines on the screen as evidence in the timeline."),
+    RANGE,
+    Action("keep", "e,K", "keep", "Keep the range, or what is on the screen, as evidence."),
 )
 READING = (SEARCH,)
 OTHER = (
+    Action("open_object", "enter", "details", "Summary, conditions, events, owners, YAML."),
     SEARCH,
     Action("read", "u", "read again", "Ask the server for the table again."),
 )
@@ -136,6 +147,7 @@ ANYWHERE = (
     Action("new_incident", "N", "", "Begin a new incident; the one until now stays as it is."),
     Action("stop", "x", "", "Stop what runs; what it created is removed."),
     Action("retry", "r", "retry now", "Ask the cluster again at once instead of waiting."),
+    Action("mentions", "O", "", "Open an object that is named on the screen."),
     Action("help", "question_mark", "help", "All keys, and how to read this screen."),
     Action("palette", "ctrl+p", "", "Find anything: an action, a screen, a runbook, an object."),
     Action("back", "escape", "back", "Back to where you came from."),

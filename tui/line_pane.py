@@ -3,7 +3,7 @@ same target when lines move."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -47,7 +47,7 @@ class CursorPane(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("up,k", "move(-1)", "up", show=False),
         Binding("down,j", "move(1)", "down", show=False),
         Binding("pageup", "page(-1)", "page up", show=False),
-        Binding("pagedown,space", "page(1)", "page down", show=False),
+        Binding("pagedown", "page(1)", "page down", show=False),
         Binding("home", "edge(-1)", "first", show=False),
         Binding("end,G", "edge(1)", "last", show=False),
         Binding("enter", "choose", "choose", show=False),
@@ -68,6 +68,10 @@ class CursorPane(ScrollView, can_focus=True, inherit_bindings=False):
     def under(self, here: bool) -> Style:
         """The background of a row; the cursor's where it stands and the pane has the focus."""
         return self.look("cursor", partial=False) if here and self.has_focus else self.rich_style
+
+    def texts(self) -> Iterable[str]:
+        """What it shows, as text."""
+        return ()
 
     def refresh_row(self, row: int) -> None:
         """Repaints a row of the pane, 0 being the first visible one."""
@@ -98,7 +102,10 @@ class LinePane(CursorPane, can_focus=True):
     content changes around it.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("g", "edge(-1)", "first", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("g", "edge(-1)", "first", show=False),
+        Binding("space", "page(1)", "page down", show=False),
+    ]
 
     @dataclass
     class Highlighted(Message):
@@ -140,6 +147,9 @@ class LinePane(CursorPane, can_focus=True):
         """What the cursor is on, "" when nothing can be chosen."""
         return self._lines[self._cursor].target if 0 <= self._cursor < len(self._lines) else ""
 
+    def texts(self) -> Iterable[str]:
+        return (row.text for row in self._lines)
+
     @property
     def text_width(self) -> int:
         return self.scrollable_content_region.width or self.size.width
@@ -159,11 +169,16 @@ class LinePane(CursorPane, can_focus=True):
         if not width:
             return
         old, target = self._lines, self.target
+        if self._follow and old and target and target == old[-1].target:
+            self._held = False  # the cursor follows the end as well
         at_end = self.scroll_offset.y >= self.max_scroll_y
         new = layout(self._build(width), width)
         self._lines = new
         before = self._cursor
-        self._cursor = self._find(target if self._held else "", before if self._held else -1)
+        if self._follow and not self._held:
+            self._cursor = next(reversed(self._stops()), -1)
+        else:
+            self._cursor = self._find(target if self._held else "", before if self._held else -1)
         virtual = Size(width, len(new))
         if virtual != self.virtual_size or width != self._drawn_width:
             same_width, self._drawn_width = width == self._drawn_width, width
@@ -178,7 +193,7 @@ class LinePane(CursorPane, can_focus=True):
             self._refresh_line(self._cursor)
         if self.target != target and self.target:
             self.post_message(self.Highlighted(self, self.target))
-        if self._follow and at_end:
+        if self._follow and at_end and not self._held:
             self.scroll_end(animate=False)
 
     def _visible(self) -> range:
@@ -218,8 +233,12 @@ class LinePane(CursorPane, can_focus=True):
         width = self.size.width
         row = self._lines[index] if index < len(self._lines) else BLANK
         here = index == self._match or (bool(row.target) and row.target == self.target)
-        marker = CURSOR if here and index == self._cursor else ""
+        marker = CURSOR if here and index == self._cursor else self.marker(row)
         return to_strip(row, self.look, offset.x, width, self.under(here), marker)
+
+    def marker(self, row: Line) -> str:
+        """What stands in the first cell of a row without the cursor, "" for its own text."""
+        return ""
 
     # -- searching
 

@@ -12,6 +12,7 @@ from cluster.kube.objects import Ref
 from tui.host import Host
 
 if TYPE_CHECKING:  # the first paint does not need it
+    from incident.other_kinds import OtherKind
     from tui.walkthrough import OpenRun
 
 
@@ -52,7 +53,9 @@ class Navigation(Host, Protocol):
 
     def open_runbook(self, runbook_id: str, symptom_id: str = "") -> None: ...
 
-    def open_object(self, ref: Ref, part: str = "summary") -> None: ...
+    def open_object(self, ref: Ref, part: str = "summary", kind: OtherKind | None = None) -> None:
+        """The page of an object; `kind`: of one that is not watched, where it is known."""
+        ...
 
     def open_logs(self, ref: Ref) -> None:
         """The logs of a pod, or of all pods of a workload."""

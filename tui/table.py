@@ -3,7 +3,7 @@ rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -27,7 +27,19 @@ class Rows(Protocol):
 
     def row_of(self, key: Any) -> int | None: ...
 
+    @property
+    def marked(self) -> Collection[Any]:
+        """Keys of the rows that a person marked."""
+        ...
 
+
+_MARKERS = {
+    (False, False): "",
+    (True, False): CURSOR,
+    (False, True): "●",
+    (True, True): "◉",
+}
+"""The first cell of a row, by whether the cursor stands on it and whether it is marked."""
 Cells = Callable[[int], Sequence[Span]]
 """(row) -> text and style name of each shown cell."""
 
@@ -90,6 +102,9 @@ class VirtualTable(CursorPane, can_focus=True):
             ):
                 self._repaint(row)
 
+    def texts(self) -> Iterable[str]:
+        return (" ".join(text for text, _ in self._cells(row)) for row in self.seen_rows())
+
     @property
     def key(self) -> Hashable | None:
         """Key of the object under the cursor, None in an empty table."""
@@ -121,7 +136,9 @@ class VirtualTable(CursorPane, can_focus=True):
         if len(self._drawn) > 500:
             self._drawn.clear()
         drawn = self._drawn[row] = self._line(self._cells(row), width)
-        return to_strip(drawn, self.look, 0, width, self.under(here), CURSOR if here else "")
+        marked = self._rows.key_at(row) in self._rows.marked
+        marker = _MARKERS[here, marked]
+        return to_strip(drawn, self.look, 0, width, self.under(here), marker)
 
     def widths(self, width: int) -> list[int]:
         """Cells of each column; those of width 0 share what is left."""

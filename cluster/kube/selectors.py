@@ -59,7 +59,12 @@ def node_term_matches(term: Mapping[str, Any], name: str, labels: Mapping[str, s
 def text_matches(selector: str, labels: Mapping[str, str]) -> bool:
     """Whether a selector as kubectl takes it (`app=web,tier in (a, b),!old`) selects these labels;
     "" selects everything. Raises ValueError when it is not one."""
-    return all(_holds(each, labels) for each in parse(selector))
+    return all_hold(parse(selector), labels)
+
+
+def all_hold(requirements: Iterable[LabelSelectorRequirement], labels: Mapping[str, str]) -> bool:
+    """Whether labels meet all requirements."""
+    return all(_holds(each, labels) for each in requirements)
 
 
 def parse(selector: str) -> tuple[LabelSelectorRequirement, ...]:

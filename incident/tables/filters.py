@@ -4,7 +4,8 @@ Terms are separated by spaces and all must hold. A term is `COLUMN OP VALUE` (op
 !~; `=` takes several values with commas and, on text, `*`), `label:KEY` with = or != and a value,
 `ready` (what is finished is neither ready nor not), the name of another column that can be true or
 false, or a word that must stand somewhere in the row. `!` ahead of any term says the opposite.
-Values with spaces stand in double quotes.
+`-l SELECTOR` takes a label selector as kubectl does, `-n A,B` namespaces. Values with spaces stand
+in double quotes.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from datetime import datetime
 from typing import Any
 
 from cluster.kube.durations import parse as parse_duration
+from cluster.kube.selectors import all_hold
+from cluster.kube.selectors import parse as parse_selector
 from cluster.live.store import Store
 from incident.tables.columns import Column, Type, Value
 from incident.tables.health import Health, health
@@ -28,6 +31,9 @@ Test = Callable[[Any, Store, datetime], bool]
 _TERM = re.compile(r'(?:[^\s"]|"[^"]*")+')
 _COMPARISON = re.compile(r"^([A-Za-z][\w -]*?)(>=|<=|!=|!~|==|=|>|<|~)(.*)$", re.DOTALL)
 _LABEL = re.compile(r"^labels?:([\w./-]+)(?:(!=|==|=)(.*))?$", re.DOTALL)
+_OPTION = re.compile(r"(^|\s)(!?-[ln])\s+")
+"""`-l SELECTOR` and `-n NAMES`, which become one term."""
+_COLON = re.compile(r"^([a-z][a-z ]*):(.*)$", re.DOTALL)
 _SIGNS = re.compile(r"[<>=~|&]|^!")
 _OPPOSITE = {"=": "!=", ">": "<=", ">=": "<", "~": "!~"}
 _OPPOSITE |= {inverse: each for each, inverse in _OPPOSITE.items()}
@@ -63,7 +69,7 @@ def compile_filter(text: str, columns: Sequence[Column], kind: str) -> Filter:
         raise FilterError('A double quote is not closed; write for example node="node 2".')
     tests: list[Test] = []
     timed = False
-    for term in _TERM.findall(text):
+    for term in _TERM.findall(_OPTION.sub(r"\1\2=", text)):
         test, moves = _term(term, columns, kind)
         tests.append(test)
         timed = timed or moves
@@ -75,6 +81,12 @@ def _term(term: str, columns: Sequence[Column], kind: str) -> tuple[Test, bool]:
     body = term[1:] if negated else term
     if not body.strip('!"'):
         raise FilterError("A “!” stands alone; write for example !ready.")
+    if body in ("-l", "-n"):
+        raise FilterError("Write for example -l app=web,tier!=test or -n shop,payments.")
+    if body.startswith("-l="):
+        return _selected(body[3:].strip('"'), negated), False
+    if body.startswith("-n="):
+        body = f"namespace{body[2:]}"
     if label := _LABEL.match(body):
         return _labelled(label, term, negated), False
     if found := _COMPARISON.match(body):
@@ -87,6 +99,8 @@ def _term(term: str, columns: Sequence[Column], kind: str) -> tuple[Test, bool]:
             raise FilterError(f"“{term}” is not understood; write for example {_example(column)}.")
         operator = _OPPOSITE[operator] if negated else operator
         return _comparison(column, operator, raw), column.type in (Type.AGE, Type.TIME)
+    if (found := _COLON.match(body)) and any(c.name == found[1] for c in columns):
+        raise FilterError(f"“{term}” is not understood; write {found[1]}={found[2] or '…'}.")
     if '"' not in body and _SIGNS.search(body):
         raise FilterError(f"“{term}” is not understood; write for example restarts>3 or web.")
     word = body.strip('"').lower()
@@ -103,6 +117,7 @@ def _term(term: str, columns: Sequence[Column], kind: str) -> tuple[Test, bool]:
 
 def _named(name: str, columns: Sequence[Column], kind: str) -> Column:
     """The column of a name, or the only one whose name begins with it."""
+    name = "namespace" if name == "ns" else name
     found = [c for c in columns if c.name == name] or [
         c for c in columns if c.name.startswith(name)
     ]
@@ -130,6 +145,16 @@ def _labelled(found: re.Match[str], term: str, negated: bool) -> Test:
         return held is wanted
 
     return test
+
+
+def _selected(selector: str, negated: bool) -> Test:
+    try:
+        requirements = parse_selector(selector)
+    except ValueError as error:
+        raise FilterError(f"“-l {selector}” is not a label selector: {error}.") from None
+    if not requirements:
+        raise FilterError("“-l” has no selector; write for example -l app=web,tier!=test.")
+    return lambda o, store, now: all_hold(requirements, o.metadata.labels) is not negated
 
 
 def _example(column: Column) -> str:

@@ -72,16 +72,22 @@ def _pods_below(uid: str, store: Store, depth: int) -> Iterator[Ref]:
 
 
 def tree(ref: Ref, item: Any, store: Store, limit: int = 200) -> list[tuple[int, Ref]]:
-    """(depth, object): the owners from the top down to the object, and all that the top owns."""
+    """(depth, object): the owners from the top down to the object, and all that the top owns. An
+    owner that is not among what was read, such as a custom resource, stands at the top alone."""
     top, above = ref, item
+    rows: list[tuple[int, Ref]] = []
     for _ in range(4):
         owner = controller_of(above.metadata)
-        found = store.get(*owner) if owner is not None else None
-        if owner is None or found is None:
+        if owner is None:
+            break
+        found = store.get(*owner)
+        if found is None:
+            rows.append((0, owner))
             break
         top, above = owner, found
-    rows = [(0, top)]
-    _below(above, 1, store, rows, limit)
+    depth = len(rows)
+    rows.append((depth, top))
+    _below(above, depth + 1, store, rows, limit)
     return rows
 
 

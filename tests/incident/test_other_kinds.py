@@ -8,6 +8,7 @@ import pytest
 
 from cluster.api.transport import check_path
 from cluster.errors import ServerError
+from cluster.kube.objects import Ref
 from cluster.kube.text import clean_uncut
 from incident.other_kinds import OtherKind, OtherKinds
 from timeline.redaction.redact import Redactor
@@ -31,9 +32,19 @@ ANSWERS: dict[str, Any] = {
         "rows": [
             {
                 "cells": ["blue", "password=hunter2", "x"],
-                "object": {"metadata": {"namespace": "shop"}},
+                "object": {"metadata": {"namespace": "shop", "name": "blue"}},
             }
         ],
+    },
+    "/apis/example.com/v1/namespaces/shop/widgets/blue": {
+        "metadata": {
+            "name": "blue",
+            "namespace": "shop",
+            "managedFields": [{"manager": "x"}],
+            "ownerReferences": [{"kind": "Gadget", "name": "big", "uid": "u", "controller": True}],
+        },
+        "spec": {"note": "hunter2", "list": [1]},
+        "status": {"phase": "Stuck", "conditions": [{"type": "Ready", "reason": "Stalled"}, 7]},
     },
     "/apis/example.com/v1/namespaces/shop/widgets": {
         "items": [{"metadata": {"namespace": "shop", "name": "red"}}]
@@ -64,6 +75,26 @@ async def test_the_table_of_the_server_is_shown_redacted_and_cut_is_said() -> No
     assert rows.columns == ("Namespace", "Name", "State")
     assert rows.rows == (("shop", "blue", "password=⟦PASSWORD⟧"),)
     assert rows.problem == "only the first 1 are shown"
+    assert rows.refs == (Ref("Widget", "shop", "blue"),)
+
+
+async def test_an_object_is_read_whole_cleaned_of_managed_fields_and_redacted() -> None:
+    widget = OtherKind("Widget", "widgets", "example.com/v1")
+    for kind in (widget, None):
+        found = await kinds().item(Ref("Widget", "shop", "blue"), kind)
+        assert found.item is not None
+        assert found.item.status.conditions[0].reason == "Stalled"
+        assert found.item.metadata.owner_references[0].kind == "Gadget"
+        assert dict(found.values) == {"status.phase": "Stuck", "spec.note": "⟦PASSWORD⟧"}
+        assert "hunter2" not in found.yaml
+        assert "managedFields" not in found.yaml
+
+
+@pytest.mark.parametrize("kind", ["Widget", "Secret", "Nothing"])
+async def test_an_object_that_cannot_be_read_says_why(kind: str) -> None:
+    found = await kinds().item(Ref(kind, "shop", "gone"), None)
+    assert (found.item, found.yaml) == (None, "")
+    assert found.problem.startswith(f"{kind} shop/gone cannot be read: ")
 
 
 async def test_a_server_without_tables_gives_names() -> None:

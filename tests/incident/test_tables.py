@@ -16,7 +16,7 @@ from incident.tables import pod_status
 from incident.tables.columns import Column, columns
 from incident.tables.filters import FilterError, compile_filter
 from incident.tables.sorted_list import Ordered
-from incident.tables.table import STEP, ObjectTable
+from incident.tables.table import STEP, ObjectTable, merged
 from triage.facts.cooperative import run
 
 NOW = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
@@ -103,6 +103,14 @@ def test_numbers_sort_as_numbers_and_ages_as_ages() -> None:
         ("!label:app=b", ["a", "c"]),
         ("label:app", ["a", "b", "c"]),
         ("!label:app", []),
+        ("-l app=b", ["b"]),
+        ("-l app!=b restarts>3", ["c"]),
+        ('-l "app in (a,b),app!=b"', ["a"]),
+        ("!-l app=b", ["a", "c"]),
+        ("-l app,!old", ["a", "b", "c"]),
+        ("-n shop,billing", ["a", "b", "c"]),
+        ("!-n shop", []),
+        ("ns=shop -l app=c", ["c"]),
     ],
 )
 def test_filters(text: str, expected: list[str]) -> None:
@@ -138,7 +146,8 @@ def test_what_is_finished_is_neither_ready_nor_broken() -> None:
     table = ObjectTable(store, "Pod", NOW)
     assert names(table) == ["b", "failed", "a", "done", "tried"]
     assert table.broken == 2
-    table.turn_round(NOW)
+    table.want_reverse()
+    table.rebuild(NOW)
     assert names(table) == ["failed", "b", "a", "tried", "done"]
     assert table.broken == 2
     table.set_filter("!ready", NOW)
@@ -157,7 +166,8 @@ def test_a_kind_without_a_word_for_it_shows_nothing_as_not_ready() -> None:
 
 def test_filtering_in_steps_keeps_the_old_rows_until_its_end_and_misses_no_change() -> None:
     table = table_of(*(pod(f"p{n:04}", restarts=n % 9) for n in range(1000)))
-    steps = table.filtering("restarts>4", NOW)
+    table.want_filter("restarts>4")
+    steps = table.rebuilding(NOW)
     next(steps)
     assert len(table) == 1000
     table.apply(table.store.apply("Pod", [pod("p0001", restarts=8)]), NOW)
@@ -168,10 +178,55 @@ def test_filtering_in_steps_keeps_the_old_rows_until_its_end_and_misses_no_chang
     assert "p0001" in names(table)
 
 
+def test_a_mark_outlives_filter_and_order_and_goes_with_its_object() -> None:
+    table = table_of(pod("a", 1), pod("b", 5), pod("c", 9))
+    table.toggle_mark(("shop", "a"), NOW)
+    table.set_filter("restarts>4", NOW)
+    assert names(table) == ["a", "b", "c"]
+    assert (len(table), table.beside_filter(NOW)) == (3, 1)
+    table.sort(column(table, "restarts"), NOW)
+    assert names(table) == ["c", "b", "a"]
+    table.apply(table.store.apply("Pod", deletes=[("shop", "a")]), NOW)
+    assert (names(table), table.marked) == (["c", "b"], set())
+    table.toggle_mark(("shop", "b"), NOW)
+    table.set_filter("restarts>8", NOW)
+    assert names(table) == ["c", "b"]
+    table.clear_marks(NOW)
+    assert names(table) == ["c"]
+
+
+def test_a_mark_that_is_set_while_rows_are_made_is_in_the_new_rows() -> None:
+    table = table_of(*(pod(f"p{at:05}", at % 10) for at in range(3 * STEP)))
+    table.want_filter("restarts>8")
+    steps = table.rebuilding(NOW)
+    next(steps)
+    table.toggle_mark(("shop", "p00000"), NOW)
+    run(steps)
+    assert "p00000" in names(table)
+
+
+def test_two_orders_in_a_row_are_both_meant() -> None:
+    """The first is not applied yet when the second is chosen."""
+    table = table_of(pod("a", 1), pod("b", 5))
+    table.want_order(column(table, "restarts"))
+    table.rebuilding(NOW)
+    table.want_reverse()
+    table.rebuild(NOW)
+    assert names(table) == ["a", "b"]
+
+
+@given(st.lists(st.lists(st.integers(), max_size=9), min_size=1, max_size=9))
+def test_sorted_runs_become_one(numbers: list[list[int]]) -> None:
+    runs = [[(value, False, 0, ("", "")) for value in sorted(each)] for each in numbers]
+    found = [key[0] for key in run(merged(runs))]
+    assert found == sorted(value for each in numbers for value in each)
+
+
 def test_filtering_yields_to_keys_every_few_rows() -> None:
     table = table_of(*(pod(f"p{n:05}", restarts=n % 9) for n in range(10_000)))
-    steps = sum(1 for _ in table.filtering("restarts>4 node~node", NOW))
-    assert steps == 10_000 / STEP
+    table.want_filter("restarts>4 node~node")
+    steps = sum(1 for _ in table.rebuilding(NOW))
+    assert steps >= 10_000 / STEP
     assert STEP <= 200
 
 
@@ -193,6 +248,9 @@ def test_filtering_yields_to_keys_every_few_rows() -> None:
         (">3", "is not understood"),
         ("web|api", "is not understood"),
         ("label:app=", "has no value"),
+        ("status:Running", "write status=Running"),
+        ("-l", "Write for example -l app=web"),
+        ('-l "app in (a"', "is not a label selector"),
     ],
 )
 def test_a_bad_filter_is_one_clear_sentence_and_keeps_the_rows(text: str, words: str) -> None:

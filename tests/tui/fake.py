@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from msgspec.structs import replace as replace_struct
 
 from actions.plan import ActionPlan, ActionResult
+from cluster.kube import objects as k
 from cluster.kube.kinds import KINDS
 from cluster.kube.objects import Ref
 from cluster.live.freshness import Freshness, State
@@ -20,7 +21,7 @@ from incident.activities import Activities
 from incident.api import Progress
 from incident.cadence import Cadence
 from incident.offers import Offer, offers
-from incident.other_kinds import OtherKind, Rows
+from incident.other_kinds import Item, ItemStatus, OtherKind, OtherObject, Rows
 from incident.pod_logs import LogQuery, LogRow
 from incident.record import Record, RecordUnavailable
 from incident.view import ApiView, HopView, Reach, RecordView, SymptomView, View
@@ -369,7 +370,21 @@ class FakeInvestigation:
 
     async def other_rows(self, kind: OtherKind) -> Rows:
         self.calls.append(("other_rows", kind.name))
-        return Rows(("Namespace", "Name", "State"), (("shop", "blue", "Stuck"),))
+        refs = (Ref("Widget", "shop", "blue"),)
+        return Rows(("Namespace", "Name", "State"), (("shop", "blue", "Stuck"),), refs=refs)
+
+    async def other_object(self, ref: Ref, kind: OtherKind | None) -> OtherObject:
+        self.calls.append(("other_object", ref))
+        stalled = k.Condition(type="Ready", status="False", reason="Stalled", message="no backend")
+        meta = k.LeanMeta(
+            name=ref.name,
+            namespace=ref.namespace,
+            uid="uid-blue",
+            creation_timestamp=story.at(600),
+            owner_references=(k.OwnerReference("Gadget", "big", "uid-big", controller=True),),
+        )
+        item = Item(metadata=meta, status=ItemStatus((stalled,)))
+        return OtherObject(item, (("status.phase", "Stuck"),), f"kind: {ref.kind}\n")
 
     def node_usage(self, name: str) -> NodeUsage | None:
         return NodeUsage(name, cpu_cores=1.5, memory_bytes=6 << 30) if name == "node-2" else None

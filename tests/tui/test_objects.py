@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -88,6 +89,16 @@ async def test_a_custom_resource_opens_as_the_table_of_the_server() -> None:
         await until(pilot, lambda: "Stuck" in shown(app))
         assert "widgets (example.com/v1)" in shown(app)
         assert ("other_rows", "Widget") in fake.calls
+        await pilot.press("enter")
+        await until(pilot, lambda: "Widget shop/blue" in shown(app) and "Stalled" in shown(app))
+        assert "status.phase" in shown(app)
+        assert "kubectl -n shop edit widgets.example.com/blue" in shown(app)
+        await pilot.press("w")
+        await until(pilot, lambda: "›Gadget shop/big  not watched: enter reads it" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: ("other_object", Ref("Gadget", "shop", "big")) in fake.calls)
+        await pilot.press("y")
+        await until(pilot, lambda: "kind: Gadget" in shown(app))
 
 
 async def test_owners_and_dependants_lead_on() -> None:
@@ -117,6 +128,58 @@ async def test_what_can_be_done_is_offered_and_passes_the_gate() -> None:
         await until(pilot, lambda: "spec.unschedulable: false -> true" in shown(app))
         await pilot.press(*"node-2", "enter")
         await until(pilot, lambda: ("cordon", "node-2") in fake.calls)
+
+
+async def test_one_action_on_all_marked_nodes_asks_for_each() -> None:
+    async with screens(size=WIDE, write=True) as (app, fake, pilot):
+        app.action_go("objects")
+        await until(pilot, lambda: hasattr(app.screen, "show_kind"))
+        app.screen.show_kind("Node")  # type: ignore[attr-defined]  # ObjectsScreen
+        await pilot.press("space", "space")
+        await until(pilot, lambda: "2 marked" in shown(app))
+        await pilot.press("f", *"name=nothing", "enter")
+        await until(pilot, lambda: "2 marked (2 beside the filter)" in shown(app))
+        first, second = (ref.name for ref in app.screen.marked)  # type: ignore[attr-defined]  # the same
+        await pilot.press("a")
+        await until(pilot, lambda: "what can be done with 2 objects" in shown(app))
+        await pilot.press(*"drain", "enter")
+        for name in (first, second):
+            await until(pilot, partial(_asks_about, app, name))
+            await pilot.press(*name, "enter")
+            await until(pilot, partial(fake.calls.__contains__, ("drain", name)))
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: "marked" not in shown(app))
+
+
+def _asks_about(app: Any, name: str) -> bool:
+    return f"Node {name}" in shown(app) and f"type exactly  {name}" in shown(app)
+
+
+async def test_an_object_that_is_named_on_any_screen_opens() -> None:
+    async with screens(size=WIDE) as (app, _, pilot):
+        await until(pilot, lambda: "CRIT" in shown(app))
+        await pilot.press("O")
+        await until(pilot, lambda: "which object?" in shown(app))
+        await pilot.press(*"node node-2", "enter")
+        await until(pilot, lambda: "[summary]" in shown(app) and "── Node node-2" in shown(app))
+
+
+async def test_a_range_of_a_log_and_of_yaml_is_kept() -> None:
+    async with screens(size=WIDE) as (app, fake, pilot):
+        await until(pilot, lambda: "CRIT" in shown(app))
+        await pilot.press("l")
+        await until(pilot, lambda: "120 lines" in shown(app))
+        await pilot.press("space", "up", "up")
+        await until(pilot, lambda: "3 in the range" in shown(app))
+        await pilot.press("K")
+        await until(pilot, lambda: "(and 3 more lines)" in str(fake.entries()))
+        assert "in the range" not in shown(app)
+        app.open_object(story.CATALOG[0], "yaml")
+        await until(pilot, lambda: "apiVersion: v1" in shown(app))
+        await pilot.press("down", "space", "down", "K")
+        await until(pilot, lambda: "(and 2 more lines)" in str(fake.entries()))
+        kept = [entry.text for entry in fake.entries() if entry.text.startswith("kept from the")]
+        assert kept[-1].startswith(f"kept from the YAML of {story.CATALOG[0]}")
 
 
 async def test_logs_of_a_symptom_and_the_object_of_a_finding() -> None:
@@ -180,7 +243,7 @@ def test_the_pod_whose_log_is_read_has_started_on_a_node_that_answers() -> None:
 @pytest.mark.parametrize(("width", "ends"), [(200, "all containers"), (40, "…")])
 def test_the_state_of_a_log_is_never_cut(width: int, ends: str) -> None:
     query = LogQuery((Ref("Pod", "shop", "web-7d4b9c-x2k8z"),), previous=True, since=300)
-    row = log_state(query, LogView(), (1, 0, 0), "ended", width)
+    row = log_state(query, LogView(), (1, 0, 0, 0), "ended", width)
     assert row.text.startswith(" ended  1 line  before the")
     assert row.text.endswith(ends)
     assert row.width <= width

@@ -16,10 +16,12 @@ from cluster.kube.objects import Ref
 from incident.api import Investigation
 from incident.view import View
 from text.status import activity_line, banner_lines, status_lines, two_rows
+from text.words import plural
 from tui.help import keys_line
 from tui.host import Host
 from tui.line_pane import LOOKS, Fixed, LinePane
 from tui.navigation import Navigation
+from tui.range_pane import RangePane
 from tui.search import SearchLine
 
 
@@ -78,6 +80,14 @@ class Frame(Screen[None]):
         """The objects that are shown or chosen: what `a` acts on."""
         return ()
 
+    @property
+    def marked(self) -> Sequence[Ref]:
+        """The objects that a person marked: `a` acts on all of them."""
+        return ()
+
+    async def settled(self) -> None:
+        """Waits until what was typed before a key is shown."""
+
     def body(self) -> Iterable[Widget]:
         """The panes between the status line and the keys."""
         return ()
@@ -105,6 +115,19 @@ class Frame(Screen[None]):
         self._search.display = True
         self._search.focus()
         self._search.action_search(0)
+
+    async def keep(self, pane: RangePane, what: str, there: bool = True) -> None:
+        """The range of a pane, or what it shows, becomes evidence under a note; `there`: whether it
+        holds anything to keep."""
+        texts = pane.kept() if there else []
+        if not texts:
+            self.stanch.tell("There is no line to keep.", "warning")
+            return
+        entry = self.investigation.note("\n".join([f"kept from the {what}", *texts]))
+        await self.investigation.recorded(entry)
+        pane.end_range()
+        kept = plural(len(texts), "line is", "lines are")
+        self.stanch.tell(f"{kept} kept as evidence in the timeline.")
 
     def draw(self) -> None:
         """Fills the panes; called for each new view, and when the screen is visible again."""

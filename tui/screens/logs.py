@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
+from textual import on
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.worker import Worker
@@ -14,9 +15,9 @@ from cluster.kube.objects import Pod, Ref
 from incident.pod_logs import LogQuery, LogRow
 from text.lines import Line, line, rule
 from text.log_page import LEVELS, SINCE, LogView, is_shown, log_line, log_state
-from text.words import plural
 from tui.keys import bindings
 from tui.line_pane import Fixed, LinePane
+from tui.range_pane import RangePane
 from tui.screens.frame import Frame
 
 KEPT = 2_000
@@ -34,7 +35,7 @@ class LogsScreen(Frame):
         self._choice = LogView(sources=len(pods) > 1)
         self._head = Fixed(classes="head")
         self._state_pane = Fixed(classes="tabs")
-        self._pane = LinePane(classes="main log", follow=True)
+        self._pane = RangePane(classes="main log", follow=True)
         self._rows: deque[LogRow] = deque(maxlen=KEPT)
         self._lines: deque[Line] = deque(maxlen=KEPT)
         """The shown rows as lines."""
@@ -73,7 +74,7 @@ class LogsScreen(Frame):
         self._head.show(lambda _: [rule(self._title)])
         dropped = self._received - len(self._rows)
         state = "paused" if self._paused else self._state
-        counts = self._received, dropped, self._hidden
+        counts = self._received, dropped, self._hidden, self._pane.range_length
         self._state_pane.show(
             lambda width: [log_state(self._query, self._choice, counts, state, width)]
         )
@@ -103,15 +104,16 @@ class LogsScreen(Frame):
         self._dirty = True
 
     def _take(self, rows: Sequence[LogRow]) -> None:
-        self._received += len(rows)
-        self._rows.extend(rows)
         for row in rows:
-            self._add(row)
+            self._rows.append(row)
+            self._add(row, self._received)
+            self._received += 1
         self._dirty = True
 
-    def _add(self, row: LogRow) -> None:
+    def _add(self, row: LogRow, number: int) -> None:
         if is_shown(row, self._choice):
-            self._lines.append(log_line(row, self._choice, self.size.width or 80))
+            width = self.size.width or 80
+            self._lines.append(log_line(row, self._choice, width, str(number)))
         else:
             self._hidden += 1
 
@@ -119,8 +121,8 @@ class LogsScreen(Frame):
         """What is chosen changed: make all lines again."""
         self._lines.clear()
         self._hidden = 0
-        for row in self._rows:
-            self._add(row)
+        for number, row in enumerate(self._rows, self._received - len(self._rows)):
+            self._add(row, number)
         self._dirty = True
         self._flush()
 
@@ -182,15 +184,13 @@ class LogsScreen(Frame):
         self._flush()
         self.draw()
 
+    def action_begin(self) -> None:
+        self._pane.action_begin()
+
+    @on(LinePane.Highlighted)
+    def moved(self, event: LinePane.Highlighted) -> None:
+        self.draw()
+
     async def action_keep(self) -> None:
-        """The lines on the screen become evidence under a note."""
-        top = self._pane.scroll_offset.y
-        seen = self._pane.lines[top : top + self._pane.size.height]
-        texts = [row.text.strip() for row in seen if row.text.strip()]
-        if not texts or all(row.said for row in self._rows):
-            self.stanch.tell("There is no line to keep.", "warning")
-            return
-        entry = self.investigation.note("\n".join([f"kept from the {self._title}", *texts]))
-        await self.investigation.recorded(entry)
-        kept = plural(len(texts), "line is", "lines are")
-        self.stanch.tell(f"{kept} kept as evidence in the timeline.")
+        """The range, or the lines on the screen, become evidence under a note."""
+        await self.keep(self._pane, self._title, any(not row.said for row in self._rows))

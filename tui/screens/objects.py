@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 
@@ -11,7 +13,7 @@ from textual.containers import Horizontal
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
-from textual.worker import Worker
+from textual.worker import Worker, WorkerError
 
 from cluster.kube.objects import Ref
 from cluster.live.freshness import Freshness
@@ -36,6 +38,9 @@ from tui.screens.frame import Frame
 from tui.table import VirtualTable
 from tui.text_input import TypedLine
 
+AT_ONCE = 500
+"""Rows that are filtered and sorted at once, in a few milliseconds; more are in slices."""
+
 
 class ObjectsScreen(Frame):
     SCOPE = "objects"
@@ -47,7 +52,7 @@ class ObjectsScreen(Frame):
         self._head = Fixed(classes="head")
         self._state = Fixed(classes="state")
         self._filter_line = TypedLine(
-            placeholder="restarts>3 age<1h node=node-2 !ready label:app=web, or words",
+            placeholder="restarts>3 age<1h node=node-2 !ready -l app=web -n shop,dev, or words",
             classes="typed filter",
         )
         self._filter_label = Fixed(classes="filter-label")
@@ -67,7 +72,9 @@ class ObjectsScreen(Frame):
         self._following = False
         self._paint_timer: Timer | None = None
         self._filter_timer: Timer | None = None
-        self._filtering: Worker[None] | None = None
+        self._arranging: Worker[None] | None = None
+        self._arranged = -math.inf
+        """Monotonic seconds of the last rebuild of all rows."""
         self._unfollow: Callable[[], None] = lambda: None
 
     def body(self) -> Iterable[Widget]:
@@ -80,7 +87,9 @@ class ObjectsScreen(Frame):
     @property
     def table(self) -> ObjectTable:
         if self._kind not in self._tables:
-            self._tables[self._kind] = ObjectTable(self.investigation.store, self._kind, self.now)
+            store = self.investigation.store
+            few = store.count(self._kind) <= AT_ONCE
+            self._tables[self._kind] = ObjectTable(store, self._kind, self.now, fill=few)
         return self._tables[self._kind]
 
     @property
@@ -116,9 +125,7 @@ class ObjectsScreen(Frame):
         self._unfollow = self.investigation.watch_changes(self._changed)
         self._changes.clear()
         self._touched.clear()
-        if self._kind in self._tables:
-            self.table.rebuild(self.now)
-        self._show_table()
+        self._arrange()
 
     def _changed(self, changes: Sequence[Change]) -> None:
         """Changed rows, on the task that made them: a timer that is set there would not know the
@@ -156,10 +163,9 @@ class ObjectsScreen(Frame):
     def draw(self) -> None:
         """Updates the table's surroundings, ages, and filters on ages."""
         table = self.table
-        busy = self._filtering is not None and not self._filtering.is_finished
-        if table.filter.timed and not busy:
-            table.rebuild(self.now)
-            self._table.moved()
+        if table.filter.timed and time.monotonic() - self._arranged > self._cadence.tick:
+            if not self._busy:
+                self._arrange()
         elif any(column.type is Type.AGE for column in self._shown):
             self._table.touched({table.key_at(row) for row in self._table.seen_rows()})
         self._draw_around()
@@ -191,6 +197,46 @@ class ObjectsScreen(Frame):
 
     # -- keys
 
+    # -- all rows in another order
+
+    @property
+    def _busy(self) -> bool:
+        return self._arranging is not None and not self._arranging.is_finished
+
+    def _arrange(self) -> None:
+        """Filters and sorts all rows as the table wants it: few at once, thousands in slices, so
+        that no key waits for them. The rows from before stay until then."""
+        table = self.table
+        self._arranged = time.monotonic()
+        if self.investigation.store.count(self._kind) <= AT_ONCE:
+            if self._arranging is not None:
+                self._arranging.cancel()
+            table.rebuild(self.now)
+            self._show_table()
+        else:
+            self._show_table()
+            self._arranging = self.run_worker(
+                self._arrange_slowly(table), group="arrange", exclusive=True
+            )
+
+    async def _arrange_slowly(self, table: ObjectTable) -> None:
+        began = time.monotonic()
+        for _ in table.rebuilding(self.now):
+            if time.monotonic() - began > self._cadence.filter_slice:
+                await asyncio.sleep(0)
+                began = time.monotonic()
+        if table is self.table:
+            self._show_table()
+
+    async def settled(self) -> None:
+        """Waits for a filter or an order that was typed, so that a key acts on the row that it
+        brings under the cursor."""
+        if self._filter_timer is not None:
+            self._filter()
+        while self._busy and self._arranging is not None:
+            with contextlib.suppress(WorkerError):
+                await self._arranging.wait()
+
     def _open_filter(self, shown: bool) -> None:
         self._bar.display = shown
 
@@ -199,27 +245,35 @@ class ObjectsScreen(Frame):
         self._kind, self._problem, self._shift = kind, "", 0
         self._changes.clear()
         self._touched.clear()
-        self.table.rebuild(self.now)
         self._open_filter(bool(self.table.filter.text))
         self._filter_line.value = self.table.filter.text
-        self._show_table()
+        self._arrange()
 
     def action_next_kind(self, by: int) -> None:
         kinds = all_kinds()
         self.show_kind(kinds[(kinds.index(self._kind) + by) % len(kinds)])
 
     def action_sort(self) -> None:
-        table = self.table
+        table, wanted = self.table, self.table.wanted
         names = [column.name for column in self._shown]
-        at = names.index(table.sort_by.name) if table.sort_by.name in names else -1
-        first = table.broken_first or at + 1 < len(names)
-        column = self._shown[0 if table.broken_first else at + 1] if first else None
-        table.sort(column, self.now)
-        self._show_table()
+        at = names.index(wanted.by.name) if wanted.by.name in names else -1
+        first = wanted.broken_first or at + 1 < len(names)
+        table.want_order(self._shown[0 if wanted.broken_first else at + 1] if first else None)
+        self._arrange()
 
     def action_reverse(self) -> None:
-        self.table.turn_round(self.now)
-        self._show_table()
+        self.table.want_reverse()
+        self._arrange()
+
+    async def action_mark(self) -> None:
+        """Marks the row under the cursor, or takes the mark away, and goes on to the next."""
+        await self.settled()
+        key = self._table.key
+        if isinstance(key, tuple):
+            self.table.toggle_mark(key, self.now)
+            self._table.moved()
+            self._table.action_move(1)
+            self._draw_around()
 
     def action_shift(self, by: int) -> None:
         """Shows other columns, where not all fit."""
@@ -247,26 +301,16 @@ class ObjectsScreen(Frame):
             self._filter_timer = None
 
     def _filter(self) -> None:
+        """An unfinished filter keeps the rows of the last good one, and says what is missing."""
         self._forget_typed()
-        self._filtering = self.run_worker(
-            self._filter_rows(self._filter_line.value.strip()), group="filter", exclusive=True
-        )
-
-    async def _filter_rows(self, text: str) -> None:
-        """In steps, so that no key waits for thousands of rows. An unfinished filter keeps the rows
-        of the last good one, and says what is missing."""
-        table, began = self.table, time.monotonic()
-        problem = ""
         try:
-            for _ in table.filtering(text, self.now):
-                if time.monotonic() - began > self._cadence.filter_slice:
-                    await asyncio.sleep(0)
-                    began = time.monotonic()
+            self.table.want_filter(self._filter_line.value.strip())
         except FilterError as error:
-            problem = str(error)
-        if table is self.table:
-            self._problem = problem
-            self._show_table()
+            self._problem = str(error)
+            self._draw_around()
+        else:
+            self._problem = ""
+            self._arrange()
 
     @on(Input.Submitted)
     def filter_done(self, event: Input.Submitted) -> None:
@@ -277,21 +321,26 @@ class ObjectsScreen(Frame):
         self._table.focus()
 
     async def action_leave_filter(self) -> None:
-        """Escape: first the filter goes, then the screen."""
+        """Escape: first the filter goes, then the marks, then the screen."""
         self._forget_typed()
-        if self.table.filter.text or self._bar.display:
+        table = self.table
+        if table.filter.text or self._bar.display:
             self._problem = ""
-            self.table.set_filter("", self.now)
+            table.want_filter("")
             self._filter_line.value = ""
             self._open_filter(False)
-            self._show_table()
+            self._arrange()
             self._table.focus()
+        elif table.marked:
+            table.clear_marks(self.now)
+            self._table.moved()
+            self._draw_around()
         else:
             await self.stanch.action_back()
 
     @on(VirtualTable.Chosen)
-    def chosen(self, event: VirtualTable.Chosen) -> None:
-        self.action_open_object()
+    async def chosen(self, event: VirtualTable.Chosen) -> None:
+        await self.action_open_object()
 
     @property
     def ref(self) -> Ref | None:
@@ -302,11 +351,20 @@ class ObjectsScreen(Frame):
     def subjects(self) -> tuple[Ref, ...]:
         return (self.ref,) if self.ref is not None else ()
 
-    def action_open_object(self) -> None:
+    @property
+    def marked(self) -> tuple[Ref, ...]:
+        """In the order in which they are shown."""
+        table = self.table
+        shown = sorted(table.marked, key=lambda key: table.row_of(key) or 0)
+        return tuple(Ref(self._kind, *key) for key in shown)
+
+    async def action_open_object(self) -> None:
+        await self.settled()
         ref = self.ref
         if ref is not None:
             self.stanch.open_object(ref)
 
-    def action_object_logs(self) -> None:
+    async def action_object_logs(self) -> None:
+        await self.settled()
         if self.ref is not None:
             self.stanch.open_logs(self.ref)

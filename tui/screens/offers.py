@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cluster.kube.objects import Ref
@@ -37,19 +37,63 @@ async def act_on(app: Navigation, refs: Sequence[Ref]) -> None:
     if not chosen:
         return
     offer = offers[chosen]
+    arguments = await _asked(app, offer)
+    if arguments is not None:
+        await _carry_out(app, offer, arguments)
+
+
+async def act_on_marked(app: Navigation, refs: Sequence[Ref]) -> None:
+    """One action on each of several objects in turn: each shows its plan and asks for its word. One
+    "no" ends it."""
+    groups: dict[str, list[Offer]] = {}
+    for ref in refs:
+        for offer in app.investigation.offers(ref):
+            if offer.object == ref:
+                groups.setdefault(offer.action, []).append(offer)
+    common = {name: each for name, each in groups.items() if len(each) == len(refs)}
+    if not common:
+        app.tell(f"No action fits all {len(refs)} marked objects.", "warning")
+        return
+    rows = sorted(common, key=lambda name: not any(each.likely for each in common[name]))
+    chosen = await app.push_screen_wait(
+        Choice(
+            f"what can be done with {len(refs)} objects",
+            lambda words: offer_lines([(name, common[name][0]) for name in rows], words, len(refs)),
+        )
+    )
+    if not chosen:
+        return
+    asked = await _asked(app, common[chosen][0])
+    if asked is None:
+        return
+    given = {name: asked[name] for name in (each.name for each in common[chosen][0].asks)}
+    for done, offer in enumerate(common[chosen]):
+        if not await _carry_out(app, offer, {**offer.arguments, **given}):
+            app.tell(f"{done} of {len(refs)} were asked for; the rest is not touched.")
+            return
+
+
+async def _asked(app: Navigation, offer: Offer) -> dict[str, str] | None:
+    """The arguments of an action; None when a person gives none."""
     arguments = dict(offer.arguments)
     for parameter in offer.asks:
         texts = [f"{offer.action} {offer.object}", f"{parameter.name}: {parameter.meaning}"]
         value = await app.push_screen_wait(Ask("what it needs", texts, parameter.name))
         if not value:
             app.tell("Nothing was changed.")
-            return
+            return None
         arguments[parameter.name] = value
-    plan = await investigation.plan_action(offer.action, arguments)
+    return arguments
+
+
+async def _carry_out(app: Navigation, offer: Offer, arguments: Mapping[str, str]) -> bool:
+    """Plans, asks and runs; whether a person said yes."""
+    plan = await app.investigation.plan_action(offer.action, arguments)
     typed = await app.push_screen_wait(GateDialog(plan, app.view))
     if not typed:
         app.tell("Nothing was changed.")
-        return
-    result = await investigation.run_action(plan, typed)
+        return False
+    result = await app.investigation.run_action(plan, typed)
     app.tell(f"{result.outcome.value}: {result.sentence}")
     app.refresh_screens()
+    return True

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from textual import on
 from textual.widget import Widget
 
+from cluster.kube.objects import Ref
 from incident.other_kinds import OtherKind, Rows
 from text.lines import line, rule
-from text.object_table import table_lines
+from text.object_table import ref_of, table_lines
 from text.words import clock, count
 from tui.keys import bindings
 from tui.line_pane import Fixed, LinePane
@@ -42,15 +44,24 @@ class OtherObjectsScreen(Frame):
         self._state.show(lambda _: [line(" ", ("reading …", "unknown"))])
         self.run_worker(self._read(), exclusive=True, description=f"list {self._kind.plural}")
 
+    def action_open_object(self) -> None:
+        self._pane.action_choose()
+
     async def _read(self) -> None:
         found = await self.investigation.other_rows(self._kind)
         self._show(found)
 
     def _show(self, found: Rows) -> None:
         kind, now = self._kind, self.now
-        where = f" -n NAMESPACE {kind.plural}" if kind.namespaced else f" {kind.plural}"
         said = f"{count(len(found.rows))} as of {clock(now)} UTC, not watched"
-        command = f"  kubectl get{where} NAME -o yaml"
-        self._state.show(lambda _: [line(" ", (said, "strong"), (command, "muted"))])
+        self._state.show(lambda _: [line(" ", (said, "strong"), ("  u reads again", "muted"))])
         lines = table_lines(found, kind)
         self._pane.show(lambda _: lines)
+
+    @property
+    def subjects(self) -> tuple[Ref, ...]:
+        return (ref_of(self._pane.target),) if self._pane.target else ()
+
+    @on(LinePane.Chosen)
+    def chosen(self, event: LinePane.Chosen) -> None:
+        self.stanch.open_object(ref_of(event.target), kind=self._kind)
