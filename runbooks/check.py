@@ -14,8 +14,10 @@ from datetime import UTC, datetime
 from itertools import compress
 from typing import Any
 
+from runbooks.evidence import holds
 from runbooks.expressions import Evaluator, ExpressionError, get, of_each, plain
 from runbooks.model import Query, Source, Step
+from triage.facts.finding import ChangeFact, Finding
 
 OBJECT_LIMIT = 10_000
 """Objects of one check; more are unknown: a check that looked at a part has not passed."""
@@ -36,6 +38,8 @@ class CheckOutcome:
     seen: str
     why: str = ""
     offenders: tuple[str, ...] = ()
+    answer: str = ""
+    """The answer, where it is not the result's name."""
     read: Sequence[Mapping[str, Any]] = field(default=(), repr=False, compare=False)
     """The objects that it was evaluated on, where a caller keeps them as evidence."""
 
@@ -60,6 +64,47 @@ def evaluate(
         return _Check(query, params or {}, now or datetime.now(UTC)).run(objects)
     except ExpressionError as error:
         return CheckOutcome(Result.UNKNOWN, told, str(error))
+
+
+def tell(query: Query, findings: Sequence[Finding], changes: Sequence[ChangeFact]) -> CheckOutcome:
+    """Quotes what triage has found of the rules that a check names. None of them is unknown, not a
+    pass: what shows a fault may not be readable. Pure."""
+    rows = [
+        *(("finding", one.rule, one.object, one.claim, one) for one in findings),
+        *(
+            ("change", one.rule, one.object, f"{one.at:%Y-%m-%d %H:%M} UTC {one.what}", one)
+            for one in changes
+        ),
+    ]
+    rules = dict.fromkeys((*query.names, *(case.rule for _, case in query.cases)))
+    told = [row for rule in rules for row in rows if row[1] == rule]
+    if not told:
+        return CheckOutcome(Result.UNKNOWN, "", "stanch has found nothing of this kind")
+    answer = next(
+        (
+            when
+            for when, case in query.cases
+            if any(
+                (on, rule) == (case.on, case.rule) and holds(case.where, one.facts)
+                for on, rule, _, _, one in told
+            )
+        ),
+        "found",
+    )
+    objects: dict[str, dict[str, None]] = {}
+    for _, _, ref, said, _ in told:
+        objects.setdefault(said, {})["/".join(filter(None, (ref.namespace, ref.name)))] = None
+    quoted = [f"{_some([*names], 2)}: {said}" for said, names in objects.items()]
+    return CheckOutcome(
+        Result.FAIL,
+        _some(quoted, 3, "; "),
+        offenders=tuple(dict.fromkeys(name for names in objects.values() for name in names)),
+        answer=answer,
+        read=[
+            {"rule": rule, "object": str(ref), "says": said, "facts": dict(one.facts)}
+            for _, rule, ref, said, one in told
+        ],
+    )
 
 
 class _Check:
@@ -183,6 +228,6 @@ def _counted(count: int, query: Query) -> str:
     return f"{f'{count:,}' if count else 'no'} {noun}{of}"
 
 
-def _some(names: Sequence[str], limit: int = 5) -> str:
+def _some(names: Sequence[str], limit: int = 5, between: str = ", ") -> str:
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
+    return between.join(names[:limit]) + more

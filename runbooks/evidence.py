@@ -96,7 +96,7 @@ class Scope:
     ) -> list[T]:
         known = self._fitting.get(id(condition))
         if known is None:
-            found = [one for one in rows if _all(condition.where, facts(one))]
+            found = [one for one in rows if holds(condition.where, facts(one))]
             # Keeps the condition, so that Python does not reuse its id.
             known = self._fitting[id(condition)] = (condition, found)
         return known[1]
@@ -325,7 +325,8 @@ def _reasons(held: Sequence[Held]) -> tuple[Reason, ...]:
 # ---- facts
 
 
-def _all(where: Mapping[str, Any], facts: Mapping[str, Fact]) -> bool:
+def holds(where: Mapping[str, Any], facts: Mapping[str, Fact]) -> bool:
+    """Whether each fact is as `where` wants it."""
     return all(fits(wanted, facts.get(name)) for name, wanted in where.items())
 
 

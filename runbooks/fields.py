@@ -21,8 +21,10 @@ from runbooks.model import (
     Weight,
 )
 
-_SOURCES = ("logs", "metrics", "readyz", "compare")
-_QUERY = frozenset(Query.__struct_fields__) - {"source", "field_selector"} | {"fieldSelector"}
+_SOURCES = ("logs", "metrics", "readyz", "compare", "findings")
+_QUERY = frozenset(Query.__struct_fields__) - {"source", "field_selector", "cases"} | {
+    "fieldSelector"
+}
 _OF_SOURCE = {"path", "names", "container", "previous", "since", "interval", "value", "by"}
 """Fields of a query that stand inside its source."""
 _COMMON = frozenset(
@@ -42,6 +44,7 @@ OUTCOMES: Mapping[StepKind, frozenset[str]] = {
 }
 """Answers of these kinds. An action may add words of a person; a probe answers `found`, `clear`,
 `unknown` or a result class; an ask answers in the runbook's own words."""
+_ANSWER = frozenset({"means", "goto", "finding", "change", "where"})
 _NOT_DONE = {
     "failed": "Nothing was changed; the answer of the API server says why.",
     "unknown": "Look at the object before you repeat it.",
@@ -161,6 +164,7 @@ def _answers(
         when = str(key)
         where = lines.get(("answers", when), line)
         if isinstance(value, dict):
+            _known(value, _ANSWER, f"the answer {when!r}", where)
             means, goto = str(value.get("means", "")), str(value.get("goto", NEXT))
         elif isinstance(value, str):
             means, arrow, goto = value.rpartition("->")
@@ -192,7 +196,9 @@ def _query(kind: StepKind, data: Mapping[str, Any], lines: Lines, line: int) -> 
         )
     source = Source(sources[0]) if sources else Source.OBJECTS
     inner = data.get(source.value) or {}
-    if source is Source.READYZ and isinstance(inner, str | list):
+    if source is Source.FINDINGS and kind is not StepKind.CHECK:
+        raise FieldError(line, "only a check quotes findings")
+    if source in (Source.READYZ, Source.FINDINGS) and isinstance(inner, str | list):
         inner = {"names": inner}
     if not isinstance(inner, dict):
         raise FieldError(lines.get((source.value,), line), f"field {source} must be a mapping")
@@ -210,7 +216,9 @@ def _query(kind: StepKind, data: Mapping[str, Any], lines: Lines, line: int) -> 
         raise FieldError(
             line, f"the {kind} block needs the field kind, or one of {', '.join(_SOURCES)}"
         )
-    if source is not Source.COMPARE and bool(texts["expression"]) == bool(given.get("each")):
+    if source not in (Source.COMPARE, Source.FINDINGS) and bool(texts["expression"]) == bool(
+        given.get("each")
+    ):
         raise FieldError(line, f"the {kind} block needs exactly one of expression and each")
     if source is Source.COMPARE and not (given.get("value") and given.get("by")):
         raise FieldError(
@@ -224,7 +232,26 @@ def _query(kind: StepKind, data: Mapping[str, Any], lines: Lines, line: int) -> 
         since=seconds(given.get("since", 0), line),
         interval=seconds(given.get("interval", 0), line),
         minimum=int(given.get("minimum", 1 if source is not Source.OBJECTS else 0)),
+        cases=_cases(data.get("answers"), lines, line) if source is Source.FINDINGS else (),
         **texts,
+    )
+
+
+def _cases(data: Any, lines: Lines, line: int) -> tuple[tuple[str, Condition], ...]:
+    """The answers that a finding or change gives: `{finding: RULE, where: {…}, means: …, goto:
+    …}`."""
+    return tuple(
+        (
+            str(when),
+            _condition(
+                Weight.STRONG,
+                {"text": value.get("means")}
+                | {key: value[key] for key in ("finding", "change", "where") if key in value},
+                lines.get(("answers", str(when)), line),
+            ),
+        )
+        for when, value in (data if isinstance(data, dict) else {}).items()
+        if isinstance(value, dict) and not value.keys().isdisjoint(("finding", "change"))
     )
 
 

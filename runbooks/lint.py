@@ -26,6 +26,7 @@ from runbooks.model import (
     Problem,
     Runbook,
     Section,
+    Source,
     Step,
     StepKind,
     Weight,
@@ -220,6 +221,11 @@ def _step(runbook: Runbook, step: Step, ids: Collection[str], names: Names) -> I
         why = compile_problem(expression) if expression else ""
         if why:
             yield at(field), f"{field} is not valid CEL: {why}"
+    if step.query and step.query.source is Source.FINDINGS:
+        for rule in sorted({*step.query.names} - FINDINGS.keys() - CHANGES.keys()):
+            yield at("findings"), f"there is no rule {rule!r}; see triage/facts/rules"
+        for _, case in step.query.cases:
+            yield from ((case.line, text) for text in _condition(runbook, case))
     yield from _answers(runbook, step, ids)
 
 
@@ -241,6 +247,8 @@ def _answers(runbook: Runbook, step: Step, ids: Collection[str]) -> Iterator[Fau
         yield step.line, "has no answers: what each outcome means and where it leads"
     given = {answer.when for answer in step.answers}
     wanted = OUTCOMES.get(step.kind, given)
+    if step.query and step.query.source is Source.FINDINGS:
+        wanted = {"found", "unknown", *(when for when, _ in step.query.cases)}
     for missing in sorted(wanted - given):
         yield line, f"does not say what {missing!r} means"
     for strange in sorted(given - wanted) if step.kind is not StepKind.ACTION else ():

@@ -54,7 +54,8 @@ class Source(enum.StrEnum):
     container read. metrics: `{name, labels: {str: str}, value: double, delta: double}`; `delta` is
     the change over `interval` where two samples were taken. readyz: `{name, ok: bool, reason}`, one
     for each line of `/readyz?verbose`. compare: objects, reduced to one value each and compared
-    with their peers.
+    with their peers. findings: what triage has found about the symptom from which the runbook was
+    opened; no expression, the findings are quoted.
     """
 
     OBJECTS = "objects"
@@ -62,6 +63,55 @@ class Source(enum.StrEnum):
     METRICS = "metrics"
     READYZ = "readyz"
     COMPARE = "compare"
+    FINDINGS = "findings"
+
+
+class Weight(enum.StrEnum):
+    STRONG = "strong"
+    SUPPORT = "support"
+    REFUTE = "refute"
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """One line of `match`. `on` is finding, change or shared; `rule` the id of the triage rule (or
+    the name of the shared attribute).
+
+    `where`: facts that must hold, each `value`, `[a, b]` (one of), `">=3"`, `"~regex"` or
+    `"!value"`.
+    `count`: at least so many such findings (or changes). `same`: the fact or object attribute that
+    they must share (node, namespace).
+    `within`: seconds between the change and the first finding. `step`: the step that would tell
+    when it is missing.
+    `any_of`: alternatives, one is enough. `all_of`: all are needed, at least one of them in the
+    symptom.
+    """
+
+    weight: Weight
+    on: str
+    rule: str
+    text: str
+    line: int
+    where: Mapping[str, Any] = msgspec.field(default_factory=lambda: EMPTY)
+    count: int = 1
+    same: str = ""
+    within: float = 0.0
+    step: str = ""
+    value: float = 0.0
+    """Own weight between 0 and 1; 0 = the default of its kind."""
+    any_of: tuple[Condition, ...] = ()
+    all_of: tuple[Condition, ...] = ()
+
+    def parts(self) -> Iterator[Condition]:
+        """The conditions that name a rule: itself, or those within `any_of` and `all_of`."""
+        inner = (*self.any_of, *self.all_of)
+        for part in inner:
+            yield from part.parts()
+        if not inner:
+            yield self
+
+    @property
+    def rules(self) -> frozenset[str]:
+        return frozenset(part.rule for part in self.parts())
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -80,6 +130,8 @@ class Query(msgspec.Struct, frozen=True):
     `interval`: seconds between two samples (metrics); 0 = one sample. `since`: seconds of log to
     read.
     `minimum`: fewer objects than that are unknown.
+    `names`: of metrics, of checks of readyz, or rules of findings. `cases`: for findings, an answer
+    and the finding that gives it; the first that is there decides.
     """
 
     source: Source
@@ -102,6 +154,7 @@ class Query(msgspec.Struct, frozen=True):
     since: float = 0.0
     interval: float = 0.0
     minimum: int = 0
+    cases: tuple[tuple[str, Condition], ...] = ()
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -159,54 +212,6 @@ class Section(msgspec.Struct, frozen=True):
     text: str
     line: int
     steps: tuple[Step, ...] = ()
-
-
-class Weight(enum.StrEnum):
-    STRONG = "strong"
-    SUPPORT = "support"
-    REFUTE = "refute"
-
-
-class Condition(msgspec.Struct, frozen=True):
-    """One line of `match`. `on` is finding, change or shared; `rule` the id of the triage rule (or
-    the name of the shared attribute).
-
-    `where`: facts that must hold, each `value`, `[a, b]` (one of), `">=3"`, `"~regex"` or
-    `"!value"`.
-    `count`: at least so many such findings (or changes). `same`: the fact or object attribute that
-    they must share (node, namespace).
-    `within`: seconds between the change and the first finding. `step`: the step that would tell
-    when it is missing.
-    `any_of`: alternatives, one is enough. `all_of`: all are needed, at least one of them in the
-    symptom.
-    """
-
-    weight: Weight
-    on: str
-    rule: str
-    text: str
-    line: int
-    where: Mapping[str, Any] = msgspec.field(default_factory=lambda: EMPTY)
-    count: int = 1
-    same: str = ""
-    within: float = 0.0
-    step: str = ""
-    value: float = 0.0
-    """Own weight between 0 and 1; 0 = the default of its kind."""
-    any_of: tuple[Condition, ...] = ()
-    all_of: tuple[Condition, ...] = ()
-
-    def parts(self) -> Iterator[Condition]:
-        """The conditions that name a rule: itself, or those within `any_of` and `all_of`."""
-        inner = (*self.any_of, *self.all_of)
-        for part in inner:
-            yield from part.parts()
-        if not inner:
-            yield self
-
-    @property
-    def rules(self) -> frozenset[str]:
-        return frozenset(part.rule for part in self.parts())
 
 
 class Runbook(msgspec.Struct, frozen=True):

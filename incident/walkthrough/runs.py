@@ -9,6 +9,7 @@ import difflib
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,7 +23,7 @@ from runbooks import steps
 from runbooks.model import Runbook, Step
 from runbooks.parameters import Candidates, Evidence, names, resolve
 from timeline.entry import Capture, Draft, Entry
-from triage.facts.finding import Symptom
+from triage.facts.finding import ChangeFact, Finding, Symptom
 
 if TYPE_CHECKING:
     from actions.plan import ActionResult
@@ -32,6 +33,8 @@ FORMER_REPLICAS = "former_replicas"
 """Parameter: how many replicas a workload had before the run changed it."""
 _OF_WORKLOADS = {FORMER_REPLICAS, "replicas", "container", "amount"}
 """Parameters that the workload of a step gives, or for which it shows what is there now."""
+_DAY = timedelta(days=1)
+"""A change that was made longer before a symptom is not quoted."""
 _INTENTS = ("step-intent", "probe-intent", "action-intent")
 _RESULTS = ("step-result", "probe-result", "action-result", "step-skipped", "action-declined")
 
@@ -490,6 +493,22 @@ class Runs:
                     self._record.runbook_text(entry.run_id),
                 )
             self.take(entry)
+
+    def found(self, run: Run) -> tuple[list[Finding], list[ChangeFact]]:
+        """Findings, and changes of the day before them, of the symptoms from which the run was
+        opened; of all symptoms when it was opened from none."""
+        symptoms = [
+            view.symptom
+            for view in self._symptoms()
+            if not run.symptom_ids or view.symptom.id in run.symptom_ids
+        ]
+        changes = [
+            change
+            for symptom in symptoms
+            for change in symptom.changes
+            if symptom.since is None or symptom.since - change.at <= _DAY
+        ]
+        return [finding for symptom in symptoms for finding in symptom.findings], changes
 
     def _refresh_evidence(self, run: Run) -> None:
         """The symptoms as they are now, and the findings for which the runbook was selected. When

@@ -20,8 +20,8 @@ from incident.walkthrough import answers
 from incident.walkthrough.run import NO_STEP, Asker, Parameter, RunView, StepState
 from incident.walkthrough.runs import Run, Runs
 from runbooks import steps
-from runbooks.check import CheckOutcome, Result
-from runbooks.model import Query, Step, StepKind
+from runbooks.check import CheckOutcome, Result, tell
+from runbooks.model import Query, Source, Step, StepKind
 from runbooks.parameters import needed
 from timeline.entry import Capture, Draft, Kind
 
@@ -220,6 +220,8 @@ class Walkthrough:
             async with self._under_way(f"{run.id}/{step.id}", steps.fill(step.question, values)):
                 if step.kind is StepKind.WAIT:
                     outcome = await self._wait(step, values, face.progress)
+                elif step.query.source is Source.FINDINGS:
+                    outcome = tell(step.query, *self._runs.found(run))
                 else:
                     outcome = await self._checks().run(steps.query_for(step.query, values), values)
         except asyncio.CancelledError:
@@ -229,7 +231,9 @@ class Walkthrough:
             self._finish(run, step, "unknown", f"the check broke: {error}", intent)
             raise
         seen = ": ".join(part for part in (outcome.seen, outcome.why) if part)
-        answer = _WAITED[outcome.result] if step.kind is StepKind.WAIT else outcome.result.value
+        answer = outcome.answer or outcome.result.value
+        if step.kind is StepKind.WAIT:
+            answer = _WAITED[outcome.result]
         seconds = time.monotonic() - began
         capture = await asyncio.to_thread(_evidence, step, values, outcome, seconds)
         audit_id = " ".join(trail[:AUDIT_IDS])

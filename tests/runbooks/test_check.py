@@ -2,15 +2,20 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cluster.kube.objects import Ref
 from runbooks import check, expressions
-from runbooks.check import Result, evaluate
+from runbooks.check import Result, evaluate, tell
 from runbooks.expressions import quantity
 from runbooks.loader import Library
 from runbooks.model import Query, Source
+from runbooks.parse import parse
+from tests.runbooks.test_evidence import finding
+from triage.facts.finding import ChangeFact
 
 NOW = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 
@@ -254,3 +259,50 @@ def test_the_cost_of_a_check_grows_with_the_number_of_objects_alone() -> None:
         begin = time.process_time()
         assert evaluate(query, objects, now=NOW).result is Result.PASS
         assert time.process_time() - begin < 1.0, "CPU seconds"
+
+
+TELLS, _ = parse(
+    """---
+id: b
+title: B
+---
+## Find out
+```check
+id: words
+question: What does it say?
+findings: [pod-last-words, rollout]
+expected: Nothing.
+answers:
+  credentials: {finding: pod-last-words, where: {class: credentials-refused}, means: M, goto: next}
+  a rollout: {change: rollout, means: M, goto: next}
+  found: M -> next
+  unknown: M -> next
+```
+""",
+    Path("b.md"),
+)
+
+
+@pytest.mark.parametrize(
+    ("classes", "rollout", "answer"),
+    [
+        (("panic", "credentials-refused"), True, "credentials"),
+        (("panic",), True, "a rollout"),
+        (("panic",), False, "found"),
+        ((), False, "unknown"),
+    ],
+)
+def test_what_is_found_already_is_quoted_and_the_first_case_that_is_there_answers(
+    classes: tuple[str, ...], rollout: bool, answer: str
+) -> None:
+    assert TELLS is not None
+    step = TELLS.step("words")
+    assert step is not None
+    assert step.query is not None
+    found = [finding("pod-last-words", name, "Pod", **{"class": name}) for name in classes]
+    change = ChangeFact(NOW, "image b", Ref("Deployment", "shop", "web"), "rollout")
+    outcome = tell(step.query, [*found, finding("node-not-ready")], [change] if rollout else [])
+    assert (outcome.answer or outcome.result) == answer
+    assert all(f"{name}: pod-last-words on {name}" in outcome.seen for name in classes)
+    assert ("shop/web: 2026-11-21 03:10 UTC image b" in outcome.seen) is rollout
+    assert "node-not-ready" not in outcome.seen
