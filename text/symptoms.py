@@ -59,15 +59,25 @@ def triage_lines(view: View, *, whole: bool = True) -> list[Line]:
         more = len(view.symptoms) > 1 or len(item.symptom.findings) > FEW
         return [*lines, BLANK, line((" --all prints the rest", "muted"))] if more else lines
     lines += _gaps(view, 0)
-    old = [item for item in view.symptoms if item.symptom.course is Course.STANDING]
-    folded = old if 1 < len(old) < len(view.symptoms) else []
+    folded = _folded(view)
     for item in view.symptoms:
         if item not in folded:
             lines += [BLANK, *symptom_rows(item, now), why_rule(item, 0), *why_lines(item, 0, now)]
-    if folded:
-        titles = "; ".join(item.symptom.title for item in folded)
-        lines += [BLANK, line(f" {len(folded)} older than a day: {titles}", hang=2)]
-    return lines
+    return [*lines, BLANK, *_folded_lines(folded)] if folded else lines
+
+
+def _folded(view: View, chosen: str = "") -> list[SymptomView]:
+    """Standing troubles that share one line, unless one of them is `chosen` (id)."""
+    old = [item for item in view.symptoms if item.symptom.course is Course.STANDING]
+    several = 1 < len(old) < len(view.symptoms)
+    return old if several and all(item.symptom.id != chosen for item in old) else []
+
+
+def _folded_lines(folded: Sequence[SymptomView]) -> list[Line]:
+    """One line for the standing troubles. It chooses the first of them, which unfolds all."""
+    titles = "; ".join(item.symptom.title for item in folded)
+    text = f" {len(folded)} older than a day: {titles}"
+    return [line(text, target=folded[0].symptom.id, hang=2)] if folded else []
 
 
 def now_title(view: View, now: datetime) -> str:
@@ -128,11 +138,13 @@ def symptom_lines(
     if not view.symptoms:
         return _nothing(view, now)
     lines = _gaps(view, 1)  # first: what is not known must not scroll out of sight
+    folded = _folded(view, chosen)
     for item in view.symptoms:
-        lines += symptom_rows(item, now)
+        if item not in folded:
+            lines += symptom_rows(item, now)
         if item.symptom.id == chosen:
             lines += first
-    return lines + recovered_lines(view, now)
+    return [*lines, *_folded_lines(folded), *recovered_lines(view, now)]
 
 
 def axis_lines(view: View, now: datetime, width: int) -> list[Line]:
