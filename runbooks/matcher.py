@@ -37,6 +37,8 @@ subject, not a failure."""
 STORY = 0.85
 """A story with this share of a guide's score stands above it, since it tells more. It is sure only
 when no guide fits better."""
+BELOW = 0.9
+"""Highest share of a story's score for a guide that stands below it."""
 REFUTED = 0.5
 """Factor of the words' score when the text holds a refuting pattern."""
 NAMED = 0.75
@@ -212,10 +214,13 @@ def _ordered(matches: Iterable[Match]) -> list[Match]:
 
 
 def _falling(matches: Sequence[Match]) -> list[Match]:
-    """Lowers scores so that they fall in the given order."""
+    """Lowers scores so that they fall in the given order, and a guide below a story scores less."""
     found: list[Match] = []
     for match in matches:
-        score = min(match.score, found[-1].score) if found else match.score
+        score = match.score
+        if found:
+            below = BELOW if match.guide and not found[-1].guide else 1.0
+            score = min(score, round(found[-1].score * below, 4))
         found.append(match if score == match.score else replace(match, score=score))
     return found
 
