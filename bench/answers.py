@@ -1,11 +1,14 @@
-"""Scores what `stanch match` answers to texts: what was right, and what was wrong.
+"""Scores what `stanch match` answers to texts, and `stanch triage` to recorded clusters: what was
+right, and what was wrong.
 
-python -m bench answers [FILE.jsonl ...] [--folder DIR] [--wrong]
+python -m bench answers [FILE.jsonl ...] [--folder DIR] [--clusters] [--wrong]
 
 Each line of a file is `{"text", "expected": [ids]}`; an empty list means that no runbook fits.
 Without files it reads the sets under tests/runbooks. All but unseen.jsonl were labelled for stories
 alone: there a guide that fits counts as wrong, and "a story" is the count to read. `--folder`
-prints the first answer for each `*.txt` of a folder. `--wrong` lists each wrong answer.
+prints the first answer for each `*.txt` of a folder. `--clusters` scores the clusters of the
+drills and their twins without the fault, by state alone (no logs, no metrics), and each file that
+is YAML: objects as `kubectl get -o yaml` prints them. `--wrong` lists each wrong answer.
 """
 
 from __future__ import annotations
@@ -87,16 +90,83 @@ def _read(path: Path) -> list[Mapping[str, Any]]:
     return [json.loads(row) for row in path.read_text("utf-8").splitlines() if row.strip()]
 
 
+def _clusters(*, wrong: bool) -> Iterator[str]:
+    """The clusters of the drills whose fault the state shows. The first line is right when its
+    symptom has the mechanism that the drill names, or its first runbook is the drill's."""
+    from drills.scenario.catalogue import guide_ids, ids, load
+    from drills.scenario.expand import objects
+    from tests.drill_gates.ground import NOW, judge
+
+    counts: Counter[str] = Counter()
+    said: list[str] = []
+    for name in (*ids(), *guide_ids()):
+        scenario = load(name)
+        answer, seen = scenario.answer, judge(objects(scenario, NOW))
+        right = [
+            (answer.told is not None and view.symptom.mechanism == answer.told.mechanism)
+            or (bool(view.matches) and view.matches[0].id == answer.runbook)
+            for view in seen.symptoms
+        ]
+        first = seen.symptoms[0] if seen.symptoms else None
+        best = first.matches[0] if first and first.matches else None
+        sure = {match.id for view in seen.symptoms[:1] for match in view.matches if match.confident}
+        found = {
+            "clusters": True,
+            "first": any(right[:1]),
+            "three": any(right[:3]),
+            "sure": answer.runbook in sure,
+            "wrong": bool(sure) and answer.runbook not in sure,
+        }
+        counts.update(key for key, holds in found.items() if holds)
+        if found["wrong"] or not found["first"]:
+            title = first.symptom.title if first else "nothing"
+            says = f"{best.id} {best.score:.2f}" if best else NONE
+            said.append(f"  wanted {name}; said {says}: {title[:90]}")
+    counts["twins"] = len(guide_ids())
+    loud = [name for name in guide_ids() if judge(objects(load(name).twin(), NOW)).warnings]
+    every = counts["clusters"]
+    yield (
+        f"clusters: {every}; first line {counts['first']} ({_share(counts['first'], every)}), "
+        f"within three {counts['three']} ({_share(counts['three'], every)}), sure {counts['sure']}"
+    )
+    yield f"  confident and wrong on the first line: {counts['wrong']}"
+    yield f"  twins without the fault: {counts['twins']}, not quiet: {', '.join(loud) or 'none'}"
+    yield from said if wrong else ()
+
+
+def _snapshot(path: Path) -> str:
+    """The first line for the objects of a YAML file."""
+    import yaml
+
+    from tests.drill_gates.ground import judge
+
+    documents = [one for one in yaml.safe_load_all(path.read_text("utf-8")) if one]
+    seen = judge(item for one in documents for item in one.get("items", [one]))
+    if not seen.symptoms:
+        return f"{path.name}: nothing"
+    first = seen.symptoms[0]
+    best = first.matches[0] if first.matches else None
+    says = f"{best.id} {best.score:.2f}{'' if best.confident else ', not sure'}" if best else NONE
+    return f"{path.name}: {says}: {first.symptom.title}"
+
+
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench answers")
     parser.add_argument("files", nargs="*", type=Path, help="texts with the runbooks that fit")
     parser.add_argument("--folder", type=Path, help="print the first answer for each of its *.txt")
+    parser.add_argument("--clusters", action="store_true", help="score the clusters of the drills")
     parser.add_argument("--wrong", action="store_true", help="list each wrong answer")
     chosen = parser.parse_args(arguments)
     library = Library()
     matcher = Matcher(library)
     stories = frozenset(runbook.id for runbook in library.runbooks if not runbook.guide)
-    for path in chosen.files or sorted(SETS.glob("*.jsonl")):
+    snapshots = [path for path in chosen.files if path.suffix in (".yaml", ".yml")]
+    texts = [path for path in chosen.files if path not in snapshots]
+    for path in snapshots:
+        print(_snapshot(path))
+    if chosen.clusters:
+        print(*_clusters(wrong=chosen.wrong), sep="\n")
+    for path in texts or (() if snapshots or chosen.clusters else sorted(SETS.glob("*.jsonl"))):
         score = Score(stories)
         for case in _read(path):
             expected = case.get("expected") or ()
