@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 from itertools import compress
 from typing import Any
 
+from cluster.kube.objects import Ref
 from runbooks.evidence import holds
 from runbooks.expressions import Evaluator, ExpressionError, get, of_each, plain
 from runbooks.model import Query, Source, Step
-from triage.facts.finding import ChangeFact, Finding
+from triage.facts.finding import ChangeFact, Fact, Finding
 
 OBJECT_LIMIT = 10_000
 """Objects of one check; more are unknown: a check that looked at a part has not passed."""
@@ -69,10 +70,10 @@ def evaluate(
 def tell(query: Query, findings: Sequence[Finding], changes: Sequence[ChangeFact]) -> CheckOutcome:
     """Quotes what triage has found of the rules that a check names. None of them is unknown, not a
     pass: what shows a fault may not be readable. Pure."""
-    rows = [
-        *(("finding", one.rule, one.object, one.claim, one) for one in findings),
+    rows: list[tuple[str, str, Ref, str, Mapping[str, Fact]]] = [
+        *(("finding", one.rule, one.object, one.claim, one.facts) for one in findings),
         *(
-            ("change", one.rule, one.object, f"{one.at:%Y-%m-%d %H:%M} UTC {one.what}", one)
+            ("change", one.rule, one.object, f"{one.at:%Y-%m-%d %H:%M} UTC {one.what}", one.facts)
             for one in changes
         ),
     ]
@@ -85,8 +86,8 @@ def tell(query: Query, findings: Sequence[Finding], changes: Sequence[ChangeFact
             when
             for when, case in query.cases
             if any(
-                (on, rule) == (case.on, case.rule) and holds(case.where, one.facts)
-                for on, rule, _, _, one in told
+                (on, rule) == (case.on, case.rule) and holds(case.where, facts)
+                for on, rule, _, _, facts in told
             )
         ),
         "found",
@@ -101,8 +102,8 @@ def tell(query: Query, findings: Sequence[Finding], changes: Sequence[ChangeFact
         offenders=tuple(dict.fromkeys(name for names in objects.values() for name in names)),
         answer=answer,
         read=[
-            {"rule": rule, "object": str(ref), "says": said, "facts": dict(one.facts)}
-            for _, rule, ref, said, one in told
+            {"rule": rule, "object": str(ref), "says": said, "facts": dict(facts)}
+            for _, rule, ref, said, facts in told
         ],
     )
 
