@@ -137,10 +137,11 @@ class Investigation(Protocol):
 
     # -- record
 
-    def note(self, text: str) -> Entry:
+    def note(self, text: str, about: Sequence[Ref] = (), *, from_yaml: bool = False) -> Entry:
         """`text`, `-5m text` or `@14:30 text`. Works without a cluster and does not wait for the
         disk: it is noted when `recorded` returns. Raises ValueError with a sentence for a bad
-        time."""
+        time. `about`: the objects of which something is kept, `from_yaml`: of what
+        `object_yaml` read."""
         ...
 
     async def recorded(self, entry: Entry, *, again: bool = False) -> Entry:
@@ -166,6 +167,23 @@ class Investigation(Protocol):
         """Pin, unpin, hide, unhide or edit (`text`) an entry by one more entry."""
         ...
 
+    def redacted(self, text: str) -> str:
+        """`text` as the record would hold it: without secrets."""
+        ...
+
+    def views(self) -> Mapping[str, str]:
+        """Selections of the log by name: the usual ones, then those that were saved."""
+        ...
+
+    def save_view(self, name: str, text: str) -> None:
+        """Keep a selection under a name; without `text` it is removed. Raises ValueError with a
+        sentence for a name that is taken, OSError."""
+        ...
+
+    async def brief(self) -> str:
+        """The hand-off brief as text."""
+        ...
+
     def conclude_change(self, intent: Entry, seen: str) -> Entry:
         """Records what a person found out about a change of `View.record.unknown`."""
         ...
@@ -188,5 +206,6 @@ class Investigation(Protocol):
         ...
 
     async def export(self) -> str:
-        """Write the draft beside the record without losing edits; returns the path."""
+        """Write the draft beside the record without losing edits; returns what was written and
+        where, in one sentence."""
         ...

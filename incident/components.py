@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from incident.object_details import ObjectDetails
     from incident.other_kinds import OtherKinds
     from incident.pod_logs import PodLogs
+    from incident.provenance import Provenance
     from incident.report.ranking import Ranking
     from incident.view import SymptomView
     from incident.walkthrough.action_runner import ActionRunner
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from incident.walkthrough.walkthrough import UnderWay, Walkthrough
     from runbooks.loader import Library
     from runbooks.matcher import Matcher
-    from timeline.entry import Entry, ObjectRef
+    from timeline.entry import Entry
     from timeline.summary import ClusterId
     from triage.engine import Triage
     from triage.facts.measurements import Sources
@@ -70,10 +71,10 @@ class Components:
         self.symptoms = symptoms
         self.under_way = under_way
         self.record = Record(self.clock)
-        self.record.identify_object = self._identified
         self.observer = Observer()
         self._clock_offset = timedelta()
         self.live: LiveCluster | None = None
+        self._provenance: Provenance | None = None
         self.metrics: Metrics | None = None
         self.ranking: Ranking | None = None
         """None until the runbooks have been read."""
@@ -84,14 +85,6 @@ class Components:
         self.absent: tuple[Gap, ...] = ()
         """Namespaces that were asked for and do not exist."""
         self._probes: ProbeRunner | None = None
-
-    def _identified(self, ref: ObjectRef) -> ObjectRef:
-        """With its uid and resourceVersion, where the object is known."""
-        found = self.live.store.get(ref.kind, ref.namespace, ref.name) if self.live else None
-        if found is None:
-            return ref
-        meta = found.metadata
-        return msgspec.structs.replace(ref, uid=meta.uid, resource_version=meta.resource_version)
 
     def clock(self) -> datetime:
         """The time (UTC) by the server's clock, by this machine's until a server has answered: the
@@ -205,7 +198,10 @@ class Components:
         self._follow_record()
 
     def _follow_record(self) -> None:
-        self.observer = Observer(self.record.by_record())
+        entries = self.record.by_record()
+        self.observer = Observer(entries)
+        if self._provenance is not None:
+            self._provenance.learn(entries)
         self.runs.reset()
 
     def cluster_uid(self) -> str:
@@ -251,11 +247,18 @@ class Components:
         except (ClusterError, KeyError, TypeError):
             return ""
 
-    def note(self, text: str, now: datetime) -> Entry:
+    def note(
+        self, text: str, now: datetime, about: Sequence[Ref] = (), *, from_yaml: bool = False
+    ) -> Entry:
         """Raises ValueError with a sentence for a time that cannot be read."""
+        from incident.provenance import object_refs
         from timeline.note import parse_note
 
-        return self.record.append(parse_note(text, now).draft())
+        draft = parse_note(text, now).draft()
+        audit_id = self.details.audit_ids.get(about[0], "") if from_yaml else ""
+        return self.record.append(
+            msgspec.structs.replace(draft, about=object_refs(about), audit_id=audit_id)
+        )
 
     def draft(self) -> str:
         """Blocking."""
@@ -272,7 +275,15 @@ class Components:
         if self.record.journal is None:
             raise RuntimeError("no record is kept, so there is nothing to export")
         written = write_draft(self.record.journal, self.record.journal.path.with_suffix(".md"))
-        return str(written.path)
+        return f"{written.path}: {written.text}"
+
+    def brief(self) -> str:
+        """Blocking."""
+        from timeline.handoff import handoff
+
+        if self.record.journal is None:
+            return "No record is kept, so there is no brief.\n"
+        return handoff(self.record.journal, self.clock())
 
     def observed(self, report: Report, symptoms: Sequence[SymptomView], now: datetime) -> None:
         """Record what is new in a report. A single reading without a record has no use for it."""
@@ -328,6 +339,10 @@ class Components:
             once=self.options.once,
             on_loaded=on_loaded,
         )
+        from incident.provenance import Provenance
+
+        self._provenance = Provenance(self.live)
+        self.record.complete = self._provenance.complete
         return self.live
 
     def fix_mode(self, context: str) -> None:

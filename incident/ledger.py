@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from cluster.api.audit import trail_so_far
 from cluster.kube.objects import Ref
 from cluster.kube.text import clean_uncut
+from incident.provenance import audit_ids
 from incident.record import Record, at_work, object_ref
 from timeline.entry import Draft, Entry, Kind
 from timeline.intents import unfinished
@@ -55,13 +57,9 @@ class JournalLedger:
             )
         )
 
-    def created(self, intent: Intent, uid: str) -> None:
-        self._write(
-            "object-created",
-            intent.ref,
-            f"created {intent.ref}",
-            {"uid": uid, "session": intent.session},
-        )
+    def created(self, intent: Intent, uid: str, version: str = "") -> None:
+        more = {"uid": uid, "session": intent.session}
+        self._write("object-created", intent.ref, f"created {intent.ref}", more, version)
 
     def removed(self, ref: Ref, how: str) -> None:
         self._write("object-removed", ref, f"{ref} is gone: {how}", {"how": how})
@@ -90,16 +88,19 @@ class JournalLedger:
                 continue
         return found
 
-    def _write(self, kind: Kind, ref: Ref, text: str, more: Mapping[str, Any]) -> None:
+    def _write(
+        self, kind: Kind, ref: Ref, text: str, more: Mapping[str, Any], version: str = ""
+    ) -> None:
         about = object_ref(ref)
         if about is not None and "uid" in more:
-            about = replace(about, uid=str(more["uid"]))
+            about = replace(about, uid=str(more["uid"]), resource_version=version)
         self._record.append(
             Draft(
                 kind=kind,
                 text=text,
                 object=about,
                 phase="diagnose",
+                audit_id=audit_ids(trail_so_far()),
                 data={"intent_id": _ledger_key(ref), "object": list(ref), **more},
             )
         )

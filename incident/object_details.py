@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from cluster.api.audit import audit_trail
 from cluster.api.reads import get_object, object_path
 from cluster.api.transport import PARTIAL
 from cluster.errors import ClusterError
@@ -16,6 +17,7 @@ from cluster.kube.decode import LAST_APPLIED
 from cluster.kube.kinds import READABLE, Kind
 from cluster.kube.managed_fields import key_names
 from cluster.kube.objects import Ref
+from incident.provenance import audit_ids
 from incident.record import Record
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ class ObjectDetails:
         self._api = api
         self._record = record
         self._limit = limit
+        self.audit_ids: dict[Ref, str] = {}
+        """Of the last answer for each object."""
 
     async def yaml(self, ref: Ref) -> str:
         """The object as YAML without managedFields; of a Secret or ConfigMap the metadata and the
@@ -42,6 +46,7 @@ class ObjectDetails:
                 f"# {ref} cannot be read: stanch does not know the kind; try kubectl get "
                 f"{quote(ref.kind)} {quote(ref.name)} -o yaml"
             )
+        trail = audit_trail()
         try:
             if kind.metadata_only:
                 text = await self._metadata(api, kind, ref)
@@ -50,6 +55,7 @@ class ObjectDetails:
                 text = dump(await get_object(api, kind, ref.namespace, ref.name, timeout=limit))
         except ClusterError as error:
             return f"# {ref} cannot be read: {error}"
+        self.audit_ids[ref] = audit_ids(trail)
         return self._record().redact(text)
 
     async def _metadata(self, api: Api, kind: Kind, ref: Ref) -> str:

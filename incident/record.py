@@ -29,6 +29,7 @@ from incident.options import Options
 from incident.view import RecordView
 from timeline.entry import Draft, Entry, Kind, ObjectRef
 from timeline.intents import unknown_changes
+from timeline.story import doubt
 from timeline.summary import ClusterId, Summary, summarize
 
 if TYPE_CHECKING:
@@ -47,10 +48,6 @@ PATIENCE = 2.0
 
 class RecordUnavailable(RuntimeError):
     """An entry is not on disk; the message is one sentence with the reason."""
-
-
-AUDIT_IDS = 4
-"""Audit-Ids that one entry names; a list in pages has one for each."""
 
 
 class _Waiting(msgspec.Struct):
@@ -98,8 +95,8 @@ class Record:
         self._waiting: dict[str, _Waiting] = {}
         """In the order in which they were given."""
         self._runbooks: dict[str, str] = {}
-        self.identify_object: Callable[[ObjectRef], ObjectRef] = lambda ref: ref
-        """Fills in the uid and resourceVersion of an object from the live state."""
+        self.complete: Callable[[Draft], Draft] = lambda draft: draft
+        """Fills in where a draft comes from (`incident.provenance`)."""
         self._foreign: list[Entry] = []
         """Entries of other processes that `foreign` has not given yet."""
         self.earlier: Sequence[Earlier] = ()
@@ -143,8 +140,11 @@ class Record:
     def _give(self, draft: Draft, *, keep: bool) -> _Waiting:
         from timeline.journal.preparation import Identity, Origin, new_ulid, outline
 
-        if draft.object is not None and not draft.object.uid:
-            draft = msgspec.structs.replace(draft, object=self.identify_object(draft.object))
+        draft = self.complete(draft)
+        if draft.kind == "milestone" and not draft.reason:
+            draft = msgspec.structs.replace(
+                draft, reason=doubt(self.by_record(), draft.data.get("name"))
+            )
         with self._lock:
             now = self._clock()
             identity = Identity(new_ulid(now), now, monotonic_ns())
@@ -293,6 +293,7 @@ class Record:
             self.journal, self._opening = journal, False
             if journal is not None:
                 self._own_redactor, self._incident = journal.redactor, journal.id
+                journal.bind(context=cluster.context, cluster_uid=cluster.uid)
             for waiting in list(self._waiting.values()):
                 self._submit(waiting)
             given = self.by_record()

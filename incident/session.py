@@ -22,6 +22,7 @@ from cluster.health.monitor import Reach as Health
 from cluster.kube.objects import Ref
 from cluster.live.input_priority import InputPriority
 from cluster.live.store import Change, Store
+from incident import saved_views
 from incident.activities import Activities
 from incident.cadence import Cadence
 from incident.config import ConfigError
@@ -247,8 +248,22 @@ class LiveInvestigation:
 
     # -- record
 
-    def note(self, text: str) -> Entry:
-        return self._ready().note(text, self._clock())
+    def note(self, text: str, about: Sequence[Ref] = (), *, from_yaml: bool = False) -> Entry:
+        return self._ready().note(text, self._clock(), about, from_yaml=from_yaml)
+
+    def redacted(self, text: str) -> str:
+        return self._components.record.redact(text) if self._components is not None else text
+
+    def views(self) -> Mapping[str, str]:
+        return saved_views.views(self.options.state)
+
+    def save_view(self, name: str, text: str) -> None:
+        saved_views.save_view(self.options.state, name, text)
+
+    async def brief(self) -> str:
+        components = self._ready()
+        await components.record.settled()
+        return await asyncio.to_thread(components.brief)
 
     async def recorded(self, entry: Entry, *, again: bool = False) -> Entry:
         return await self._ready().record.recorded(entry, again=again)
@@ -369,7 +384,14 @@ class LiveInvestigation:
         cluster."""
         components = self._ready()
         await self._first_find()
-        await asyncio.to_thread(components.open_record, self._cluster())
+        cluster = self._cluster()
+        live = self._live
+        if self.options.record and live is not None and live.health.reach is Health.REACHABLE:
+            # The first entries name the cluster. A note waits no longer than this for the disk.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.cadence.first_find):
+                    cluster = replace(cluster, uid=await components.read_cluster_uid())
+        await asyncio.to_thread(components.open_record, cluster)
         self._ask()
         if self.options.record:
             self._spawn(self._keep_record(), "record again")

@@ -31,7 +31,9 @@ class Ledger(Protocol):
         created."""
         ...
 
-    def created(self, intent: Intent, uid: str) -> None: ...
+    def created(self, intent: Intent, uid: str, version: str = "") -> None:
+        """The server has created it, with this uid and resourceVersion, "" where not told."""
+        ...
 
     def removed(self, ref: Ref, how: str) -> None:
         """The object was removed or never created; `how` is a short sentence."""
@@ -53,7 +55,7 @@ class MemoryLedger:
         self._open[intent.ref] = intent
         self.lines.append(f"intend {intent.ref}")
 
-    def created(self, intent: Intent, uid: str) -> None:
+    def created(self, intent: Intent, uid: str, version: str = "") -> None:
         self.lines.append(f"created {intent.ref}")
 
     def removed(self, ref: Ref, how: str) -> None:

@@ -75,9 +75,13 @@ NEEDS_INTENT: Final[frozenset[str]] = frozenset(
 )
 LOST: Final = "entries-lost"
 """`data["event"]` of the entry that is written when the end of a file is missing."""
+CHANGED: Final = "changed"
+"""Key of an object that is kept as evidence of a change: the fields that it is about."""
 SALT: Final = "salt"
 PURGED: Final = "purged"
 """Keys of `data`: the salt of `commitment`, and the commitment of words that were purged."""
+ABOUT: Final = "about"
+"""Key of `data`: the objects that the entry is about, each as `ObjectRef`."""
 IN_MEMORY: Final = -1
 """`seq` of an entry that is shown but not on disk yet."""
 NO_HASH: Final = "0" * 64
@@ -98,6 +102,12 @@ class ObjectRef(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.kind} {where}{self.name}"
 
 
+def omit_empty(reference: ObjectRef) -> dict[str, str]:
+    """The fields that are known, and always kind and name."""
+    fields: dict[str, str] = msgspec.to_builtins(reference)
+    return {name: value for name, value in fields.items() if value or name in ("kind", "name")}
+
+
 class Capture(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes seen, as given by the caller; redacted and capped before they are stored.
 
@@ -115,7 +125,7 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """One entry before it is recorded. Empty `occurred_at` means now; empty actor, host, context
     and cluster_uid mean the journal's own. `captures` become evidence; `evidence` names evidence
-    already stored (sha256, hex).
+    already stored (sha256, hex). `about`: all objects that it is about, kept in `data`.
     """
 
     kind: Kind
@@ -131,6 +141,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     cluster_uid: str = ""
     namespace: str = ""
     object: ObjectRef | None = None
+    about: tuple[ObjectRef, ...] = ()
     evidence: tuple[str, ...] = ()
     captures: tuple[Capture, ...] = ()
     confidence: Confidence = "observed"
@@ -234,15 +245,7 @@ def to_record(entry: Entry) -> dict[str, Any]:
     for field in Entry.__struct_fields__:
         value = getattr(entry, field)
         if field == "object":
-            value = (
-                {
-                    k: v
-                    for k, v in msgspec.to_builtins(value).items()
-                    if v != "" or k in ("kind", "name")
-                }
-                if value is not None
-                else None
-            )
+            value = omit_empty(value) if value is not None else None
         elif field in _TIMES and value is not None:
             value = stamp(value)
         elif field == "evidence":

@@ -39,7 +39,7 @@ def unknown_changes(entries: Sequence[Entry], own: Container[str]) -> Sequence[E
     """Intents of actions that nothing ended, other than those in `own` (ids): a later result of the
     same action on the same object verifies them."""
     seen = {
-        (entry.data.get("action"), entry.object): position
+        (entry.data.get("action"), str(entry.object)): position
         for position, entry in enumerate(entries)
         if entry.kind == "action-result"
     }
@@ -49,5 +49,5 @@ def unknown_changes(entries: Sequence[Entry], own: Container[str]) -> Sequence[E
         for entry in unfinished(entries)
         if entry.kind == "action-intent"
         and entry.id not in own
-        and seen.get((entry.data.get("action"), entry.object), -1) < position[entry.id]
+        and seen.get((entry.data.get("action"), str(entry.object)), -1) < position[entry.id]
     )

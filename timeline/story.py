@@ -4,7 +4,7 @@ probes said, what changed before, and what was done."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -21,6 +21,8 @@ NEAR: Final = timedelta(hours=2)
 """A change so long before the first sign may have set it off."""
 LATE: Final = timedelta(minutes=1)
 """A change may be dated so much later than the first sign that it caused."""
+ENDS: Final = ("mitigated", "resolved")
+"""Marks that say that it is over, for users and then for good."""
 RULED_OUT: Final = ("ruled-out", "refuted", "rejected")
 _STANDING: Final = ("open", "supported")
 _CHANGING: Final = re.compile(
@@ -117,18 +119,46 @@ def read_story(lines: Sequence[RevisedEntry]) -> Story:
 
 
 def hypotheses(lines: Sequence[RevisedEntry]) -> tuple[list[Entry], list[Entry]]:
-    """Those that still stand, and those that were ruled out: one that is ruled out by its words
-    stands nowhere any more."""
+    """Those that still stand, and those that were ruled out: one whose words all stand in a later
+    entry that rules out stands nowhere any more."""
     told = [line.entry for line in lines if line.entry.kind == "hypothesis" and not line.hidden]
-    out = [entry for entry in told if entry.data.get("status") in RULED_OUT]
-    closed = {entry.text.casefold().strip(" .") for entry in out}
+    out = [entry for entry in told if is_ruled_out(entry)]
     standing = [
         entry
         for entry in told
         if entry.data.get("status", "open") in _STANDING
-        and entry.text.casefold().strip(" .") not in closed
+        and not any(_words(entry) <= _words(each) for each in out)
     ]
     return standing, out
+
+
+def is_ruled_out(entry: Entry) -> bool:
+    return entry.data.get("status") in RULED_OUT
+
+
+def _words(entry: Entry) -> set[str]:
+    return set(re.findall(r"[\w.-]*\w", entry.text.casefold()))
+
+
+def doubt(entries: Iterable[Entry], mark: object) -> str:
+    """What speaks against a mark of mitigated or resolved: a check of Verify that failed when it
+    was asked last; "" for nothing, and for other marks. `entries` are in the order of the record
+    or of time."""
+    if mark not in ENDS:
+        return ""
+    last = {
+        (entry.run_id, entry.step_id): entry
+        for entry in entries
+        if entry.kind.endswith("-result") and entry.data.get("section") == "verify"
+    }
+    failed = [entry.text for entry in last.values() if entry.data.get("state") == "failed"]
+    return f"the last check of Verify was not as expected: {failed[-1]}" if failed else ""
+
+
+def next_mark(entries: Iterable[Entry]) -> str:
+    """The mark to set when Verify has passed: mitigated, then resolved, then none."""
+    marked = {entry.data.get("name") for entry in entries if entry.kind == "milestone"}
+    return next((mark for mark in ENDS if mark not in marked), "")
 
 
 def _deeds(

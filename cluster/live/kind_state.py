@@ -52,6 +52,8 @@ class KindState:
         self.reason = ""
         self.heard: datetime | None = None
         self.expected: int | None = None
+        self.audit_ids: Sequence[str] = ()
+        """Of the answers to its lists and watches, the newest last."""
         self.faults = 0
         """Objects that could not be decoded."""
         self._store = store

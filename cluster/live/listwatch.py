@@ -15,6 +15,7 @@ import contextlib
 import random
 from collections.abc import Awaitable, Callable
 
+from cluster.api.audit import audit_trail
 from cluster.api.transport import JSON, PARTIAL
 from cluster.errors import (
     ClusterError,
@@ -87,6 +88,7 @@ class KindWatch:
     async def run(self) -> None:
         """List and watch until cancelled. Raises no error of server or network, except `Forbidden`
         with `escalate`."""
+        self._state.audit_ids = audit_trail()
         failures = 0
         while True:
             try:

@@ -101,6 +101,12 @@ class LiveCluster:
         """The state of every kind, by kind name, as of now."""
         return {kind.name: self._freshness(kind) for kind in self._kinds}
 
+    def audit_id(self, kind: str) -> str:
+        """The Audit-Id of the list or watch that told of a kind last, "" where the server gave
+        none."""
+        ids = [part.audit_ids[-1] for part in self._states.get(kind, ()) if part.audit_ids]
+        return ids[-1] if ids else ""
+
     def drain(self) -> list[Change]:
         """The changes since the last call: one for each object, from its state then to its state
         now."""

@@ -15,9 +15,11 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from cluster.kube.objects import Ref
 from incident.cadence import Cadence
+from incident.provenance import named_in, object_refs
 from incident.view import ApiView, Reach, SymptomView
-from timeline.entry import Draft, Entry, ObjectRef
+from timeline.entry import Draft, Entry
 from triage.facts.finding import Report, Severity, SharedAttribute, Symptom
 
 FINDINGS_KEPT = 40
@@ -29,6 +31,7 @@ class _Known(msgspec.Struct, frozen=True):
     severity: str
     count: int
     runbook: str
+    objects: tuple[Ref, ...] = ()
     gone_since: datetime | None = None
 
 
@@ -61,6 +64,7 @@ class Observer:
                     str(data.get("severity", "")),
                     int(data.get("count", 0)),
                     before.runbook if before else "",
+                    tuple(Ref(each.kind, each.namespace, each.name) for each in named_in(entry)),
                 )
         elif entry.kind == "match" and before is not None:
             self._known[symptom] = replace(before, runbook=str(data.get("runbook", "")))
@@ -98,6 +102,7 @@ class Observer:
                 symptom.severity.value,
                 len(symptom.objects),
                 leader.id if leader is not None else led,
+                symptom.objects,
             )
         for symptom_id, known in list(self._known.items()):
             if symptom_id in present:
@@ -154,6 +159,7 @@ def _detected(symptom: Symptom, now: datetime) -> Draft:
         occurred_at=now,
         phase="detect",
         confidence="inferred",
+        about=object_refs(symptom.objects),
         data={"name": "detected"},
     )
 
@@ -162,7 +168,14 @@ def _noticed(symptom: Symptom, now: datetime) -> Draft:
     """Records findings that are no failure: they stand in the log and begin no symptom."""
     since = f", since {symptom.since:%Y-%m-%d %H:%M:%S} UTC" if symptom.since is not None else ""
     text, data = f"{_titled(symptom)}{since}", _data(symptom, "noticed")
-    return Draft(kind="note", text=text, occurred_at=now, time_source="tool", data=data)
+    return Draft(
+        kind="note",
+        text=text,
+        occurred_at=now,
+        time_source="tool",
+        about=object_refs(symptom.objects),
+        data=data,
+    )
 
 
 def _appeared(symptom: Symptom) -> Draft:
@@ -221,6 +234,7 @@ def _cleared(symptom_id: str, known: _Known) -> Draft:
         occurred_at=known.gone_since,
         time_source="tool",
         phase="verify",
+        about=object_refs(known.objects),
         data={"event": "cleared", "symptom": symptom_id, "title": known.title},
     )
 
@@ -233,6 +247,7 @@ def _led(symptom: Symptom, view: SymptomView, now: datetime) -> Draft:
         occurred_at=now,
         phase="diagnose",
         confidence="inferred",
+        about=object_refs(symptom.objects),
         data={
             "symptom": symptom.id,
             "runbook": match.id,
@@ -257,12 +272,9 @@ def _observation(
         time_source="cluster" if known else "tool",
         phase="detect",
         namespace=first.namespace if first else "",
-        object=ObjectRef(kind=first.kind, name=first.name, namespace=first.namespace)
-        if first and len(symptom.objects) == 1
-        else None,
+        about=object_refs(symptom.objects),
         data={
             **_data(symptom, event),
-            "objects": [str(ref) for ref in symptom.objects[:20]],
             **more,
         },
     )

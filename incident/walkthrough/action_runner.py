@@ -13,16 +13,18 @@ import msgspec
 from actions import catalogue
 from actions.context import ActionContext, action_writer
 from actions.plan import ActionPlan, ActionResult, Outcome, Target, TargetResult
+from actions.targets import value_at
 from cluster.api.audit import audit_trail
 from cluster.api.mode import Mode
 from cluster.kube.objects import Ref
 from cluster.live.live_cluster import LiveCluster
-from incident.record import AUDIT_IDS, Record, object_ref
+from incident.provenance import audit_ids
+from incident.record import Record, object_ref
 from incident.view import unavailable
 from incident.walkthrough.run import NO_STEP, Asker, StepState
 from incident.walkthrough.runs import Runs
 from incident.walkthrough.walkthrough import UnderWay
-from timeline.entry import Capture, Draft, Kind
+from timeline.entry import CHANGED, Capture, Draft, Kind, ObjectRef
 
 _ANSWER = {
     Outcome.DONE: ("done", StepState.DONE),
@@ -145,16 +147,18 @@ class GateJournal:
             **({} if plan.undoes else self._runs.asked(plan.run_id, plan.step_id)),
         }
         draft = _draft(plan, "action-intent", plan.change.summary, data)
-        captures = tuple(_capture(target) for target in plan.targets if target.before)
-        self._runs.take(
-            await self._record.append_durably(msgspec.structs.replace(draft, captures=captures))
-        )
+        captures = tuple(_before(target) for target in plan.targets if target.before)
+        about = tuple(_ref(each) for each in plan.targets)
+        draft = msgspec.structs.replace(self._proven(draft, captures), about=about)
+        self._runs.take(await self._record.append_durably(draft))
 
     async def begin(self, plan: ActionPlan, target: Target) -> None:
         """One of several targets. Raises `RecordUnavailable`: then it is not sent."""
         part = f"{self._intent}/{len(self._parts) + 1}"
         text = f"{plan.action}: {target.request.summary}"
-        await self._record.append_durably(self._part("action-intent", text, target.ref, part))
+        draft = self._part("action-intent", text, target.ref, part)
+        draft = msgspec.structs.replace(self._proven(draft, ()), object=_ref(target))
+        await self._record.append_durably(draft)
         self._parts[target.ref] = part
 
     def finish(self, plan: ActionPlan, result: TargetResult) -> None:
@@ -162,7 +166,7 @@ class GateJournal:
         if part := self._parts.get(result.ref):
             text = f"{plan.action} {result.ref}: {result.sentence}"
             draft = self._part("action-result", text, result.ref, part, result.document)
-            self._record.append(self._proven(draft, _after(result)))
+            self._record.append(self._proven(draft, _after(result, plan)))
 
     def _part(
         self, kind: Kind, text: str, ref: Ref, part: str, more: Mapping[str, Any] | None = None
@@ -182,14 +186,16 @@ class GateJournal:
         kind: Kind = "action-declined" if refused else "action-result"
         draft = _draft(plan, kind, result.sentence, data)
         source = "human" if result.outcome is Outcome.DECLINED else "tool"
-        after = () if self._parts else tuple(c for each in result.targets for c in _after(each))
+        after = (
+            () if self._parts else tuple(c for each in result.targets for c in _after(each, plan))
+        )
         draft = msgspec.structs.replace(draft, time_source=source)
         self._runs.write(self._proven(draft, after))
 
-    def _proven(self, draft: Draft, after: Sequence[Capture]) -> Draft:
-        """With the objects after the change, and the Audit-Ids of the answers so far."""
-        audit_id = " ".join(self._trail[-AUDIT_IDS:])
-        return msgspec.structs.replace(draft, captures=tuple(after), audit_id=audit_id)
+    def _proven(self, draft: Draft, captures: Sequence[Capture]) -> Draft:
+        """With the objects before or after the change, and the Audit-Ids of the answers so far."""
+        trail = audit_ids(self._trail)
+        return msgspec.structs.replace(draft, captures=tuple(captures), audit_id=trail)
 
     def _answer(self, result: ActionResult) -> dict[str, str]:
         plan = result.plan
@@ -213,17 +219,34 @@ def _draft(plan: ActionPlan, kind: Kind, text: str, data: Mapping[str, Any]) -> 
     )
 
 
-def _after(result: TargetResult) -> tuple[Capture, ...]:
+def _ref(target: Target) -> ObjectRef:
+    """The object as it was when the change was planned."""
+    return ObjectRef(
+        kind=target.ref.kind,
+        namespace=target.ref.namespace,
+        name=target.ref.name,
+        uid=target.uid,
+        resource_version=target.resource_version,
+    )
+
+
+def _after(result: TargetResult, plan: ActionPlan) -> tuple[Capture, ...]:
     """The object as the server returned it, as evidence."""
     if result.after is None:
         return ()
-    content = msgspec.json.format(msgspec.json.encode(result.after), indent=1)
-    source = f"{result.ref} after the change"
-    return (Capture(content=content, source=source, media_type="application/json"),)
+    target = next((each for each in plan.targets if each.ref == result.ref), None)
+    return (_object(result.after, target, f"{result.ref} after the change"),)
 
 
-def _capture(target: Target) -> Capture:
+def _before(target: Target) -> Capture:
     """The object before the change, as evidence."""
-    content = msgspec.json.format(msgspec.json.encode(target.before), indent=1)
-    source = f"GET {target.path} before the change"
+    return _object(target.before or {}, target, f"GET {target.path} before the change")
+
+
+def _object(found: Mapping[str, Any], target: Target | None, source: str) -> Capture:
+    """An object, with the fields that the change is about in front."""
+    fields = target.fields if target is not None else ()
+    values = {each.pointer: value_at(found, each.pointer)[1] for each in fields}
+    document = {CHANGED: values, **found} if values else found
+    content = msgspec.json.format(msgspec.json.encode(document), indent=1)
     return Capture(content=content, source=source, media_type="application/json")

@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import secrets
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from cluster.api.audit import audit_trail
 from cluster.api.exec import Executor
 from cluster.api.mode import Mode
 from cluster.api.port_forward import Forwarder
+from cluster.kube.objects import Ref
 from cluster.live.live_cluster import LiveCluster
 from incident.cadence import Cadence
 from incident.ledger import JournalLedger
+from incident.provenance import audit_ids, object_refs
 from incident.record import Record
 from incident.view import unavailable
 from incident.walkthrough.run import NO_STEP, Asker, StepState
@@ -96,6 +99,7 @@ class ProbeRunner:
             self._runs.take(await self._record.append_durably(draft))
         else:
             self._runs.write(draft)
+        trail = audit_trail()
         try:
             async with self._under_way(f"probe/{plan.probe}", plan.question) as detail:
 
@@ -111,10 +115,12 @@ class ProbeRunner:
                 _draft(plan, "probe-result", told, intent_id=intent, stopped=True, state=state)
             )
             raise
-        self._conclude(plan, result, intent)
+        self._conclude(plan, result, intent, trail)
         return result
 
-    def _conclude(self, plan: ProbePlan, result: ProbeResult, intent: str) -> None:
+    def _conclude(
+        self, plan: ProbePlan, result: ProbeResult, intent: str, trail: Sequence[str]
+    ) -> None:
         answer = answer_of(result)
         state = _STATE.get(answer, StepState.FAILED)
         content = msgspec.json.format(msgspec.json.encode(result.document), indent=1)
@@ -144,7 +150,13 @@ class ProbeRunner:
         )
         evidence = Capture(content=content, source=source, media_type="application/json")
         self._runs.write(
-            msgspec.structs.replace(draft, occurred_at=result.finished, captures=(evidence,))
+            msgspec.structs.replace(
+                draft,
+                occurred_at=result.finished,
+                captures=(evidence,),
+                about=object_refs(_measured(result)),
+                audit_id=audit_ids(trail),
+            )
         )
 
     # -- sweeping
@@ -161,6 +173,7 @@ class ProbeRunner:
                 "it could not be looked whether an earlier run left something in the cluster: the "
                 "API server does not answer"
             ]
+        audit_trail()
         report = await sweep(self.context(), Scope.RECORD)
         return [report.sentence] if report.removed or report.left else []
 
@@ -171,6 +184,7 @@ class ProbeRunner:
     async def close(self) -> None:
         """At exit and on signals: what this run made is removed."""
         if self._created:
+            audit_trail()
             report = await sweep(self.context(), Scope.SESSION)
             if report.removed or report.left:
                 self._record.append(
@@ -182,6 +196,20 @@ def _draft(plan: ProbePlan, kind: Kind, text: str, **data: Any) -> Draft:
     """An entry about a probe, for the step that asked for it."""
     run_id, step_id = plan.run_id, plan.step_id
     return Draft(kind=kind, text=text, phase="diagnose", run_id=run_id, step_id=step_id, data=data)
+
+
+def _measured(result: ProbeResult) -> Iterator[Ref]:
+    """The objects that a result is about: those of its rows, both ends of its cells."""
+    for row in result.rows:
+        yield row.subject
+    for cell in result.cells:
+        if cell.target.service:
+            yield Ref("Service", cell.target.namespace, cell.target.service)
+        for place in (cell.target, cell.source):
+            if place.pod:
+                yield Ref("Pod", place.namespace, place.pod)
+            elif place.node:
+                yield Ref("Node", "", place.node)
 
 
 def answer_of(result: ProbeResult) -> str:

@@ -12,7 +12,7 @@ import msgspec
 if TYPE_CHECKING:
     from actions.plan import ActionResult
     from probes.result import ProbeResult
-    from runbooks.model import Runbook
+    from runbooks.model import Runbook, Step
 
 
 class Asker(NamedTuple):
@@ -23,6 +23,8 @@ class Asker(NamedTuple):
 
 
 NO_STEP = Asker()
+VERIFY = "verify"
+"""Slug of the section that says whether it is over."""
 
 
 class StepState(enum.StrEnum):
@@ -39,6 +41,9 @@ class StepState(enum.StrEnum):
     ANSWERED = "answered"
     """A person answered; `StepOutcome.answer` is the word, which says neither done nor unknown."""
     SKIPPED = "skipped"
+
+
+_WELL = (StepState.PASSED, StepState.DONE, StepState.ANSWERED)
 
 
 class StepOutcome(msgspec.Struct, frozen=True):
@@ -88,6 +93,18 @@ class RunView(msgspec.Struct, frozen=True):
     """Where the last answer leads when no step is next: "done", "escalate" or "runbook:ID"."""
     results: Mapping[str, ProbeResult | ActionResult] = {}
     """What probes and actions of this program's lifetime answered, by step id."""
+
+    def verified(self, step: Step) -> bool:
+        """Whether `step` is of the section Verify, of which all that was measured is as expected
+        and nothing is left open: the moment to mark the incident as mitigated or resolved."""
+        section = self.runbook.section(VERIFY) if step.section == VERIFY else None
+        if section is None:
+            return False
+        states = {each.id: self.outcomes.get(each.id) for each in section.steps}
+        return all(
+            found is not None and found.state in _WELL and found.answer.casefold() != "no"
+            for found in states.values()
+        )
 
     def values(self, step_id: str) -> dict[str, str]:
         """The parameters of a step that are known, by name."""

@@ -468,6 +468,7 @@ class Runs:
             "answer": answer,
             "state": state.value,
             "expected": step.expected,
+            "section": step.section,
             "meaning": steps.fill(declared.means, run.values(step)) if declared else "",
             "goto": declared.goto if declared else "",
         }

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cluster.api.audit import audit_trail
 from incident.cadence import Cadence
-from incident.record import AUDIT_IDS
+from incident.provenance import audit_ids, read_refs
 from incident.walkthrough import answers
 from incident.walkthrough.run import NO_STEP, Asker, Parameter, RunView, StepState
 from incident.walkthrough.runs import Run, Runs
@@ -23,7 +23,7 @@ from runbooks import steps
 from runbooks.check import CheckOutcome, Result, tell
 from runbooks.model import Query, Source, Step, StepKind
 from runbooks.parameters import needed
-from timeline.entry import Capture, Draft, Kind
+from timeline.entry import Capture, Draft, Kind, ObjectRef
 
 if TYPE_CHECKING:
     from actions.plan import ActionPlan, ActionResult
@@ -236,9 +236,16 @@ class Walkthrough:
             answer = _WAITED[outcome.result]
         seconds = time.monotonic() - began
         capture = await asyncio.to_thread(_evidence, step, values, outcome, seconds)
-        audit_id = " ".join(trail[:AUDIT_IDS])
         self._finish(
-            run, step, answer, seen, intent, seconds=seconds, capture=capture, audit_id=audit_id
+            run,
+            step,
+            answer,
+            seen,
+            intent,
+            seconds=seconds,
+            capture=capture,
+            about=read_refs(_deciding(outcome)),
+            audit_id=audit_ids(trail),
         )
         face.finished(run.view(), step)
 
@@ -440,6 +447,7 @@ class Walkthrough:
         by_person: bool = False,
         stopped: bool = False,
         capture: Capture | None = None,
+        about: tuple[ObjectRef, ...] = (),
         audit_id: str = "",
     ) -> None:
         state = StepState.UNKNOWN if stopped else answers.state_of(step, answer)
@@ -461,6 +469,7 @@ class Walkthrough:
                 time_source="human" if by_person else "tool",
                 confidence="reported" if by_person else "observed",
                 captures=(capture,) if capture is not None else (),
+                about=about,
                 audit_id=audit_id,
                 data=data,
             )
@@ -471,12 +480,17 @@ KEPT = 50
 """Objects that are kept as evidence of a check: those that fail it first."""
 
 
+def _deciding(outcome: CheckOutcome) -> list[Mapping[str, Any]]:
+    """The objects that a check read, those that decide first."""
+    bad = " ".join(outcome.offenders)
+    return sorted(outcome.read, key=lambda each: _name(each) not in bad)
+
+
 def _evidence(
     step: Step, values: Mapping[str, str], outcome: CheckOutcome, seconds: float
 ) -> Capture:
-    """Evidence of a check: the objects that decide come first."""
-    bad = " ".join(outcome.offenders)
-    objects = sorted(outcome.read, key=lambda each: _name(each) not in bad)[:KEPT]
+    """Evidence of a check."""
+    objects = _deciding(outcome)[:KEPT]
     document = {
         "question": steps.fill(step.question, values),
         "expected": step.expected,

@@ -78,8 +78,9 @@ async def create(
         if not isinstance(error, OutcomeUnknown | ServerError):
             context.ledger.removed(ref, f"never created: {error}")
         raise
-    uid = str((answer.get("metadata") or {}).get("uid") or "")
-    context.ledger.created(intent, uid)
+    created = answer.get("metadata") or {}
+    uid = str(created.get("uid") or "")
+    context.ledger.created(intent, uid, str(created.get("resourceVersion") or ""))
     return ref, uid
 
 

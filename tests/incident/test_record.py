@@ -184,7 +184,7 @@ async def test_notes_from_before_the_file_keep_their_times_and_come_first(
         entry.recorded_at,
         entry.occurred_at,
     )
-    assert stored.context == ""
+    assert stored.context == "prod-eu1"  # what is recorded with this cluster is about it
     await record.settled()
     assert [each.kind for each in record.by_record()] == ["incident-opened", "note", "session"]
     record.close()

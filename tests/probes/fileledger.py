@@ -29,7 +29,7 @@ class FileLedger:
             expires=intent.expires.isoformat(),
         )
 
-    def created(self, intent: Intent, uid: str) -> None:
+    def created(self, intent: Intent, uid: str, version: str = "") -> None:
         self._write("created", intent.ref)
 
     def removed(self, ref: Ref, how: str) -> None:

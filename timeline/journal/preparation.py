@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from timeline.entry import (
+    ABOUT,
     CLOSED_BY,
     IN_MEMORY,
     KINDS,
@@ -24,6 +25,7 @@ from timeline.entry import (
     Entry,
     ObjectRef,
     canonical,
+    omit_empty,
     to_record,
 )
 from timeline.journal.evidence import Evidence, store_form
@@ -119,7 +121,10 @@ def outline(
     def line(text: str) -> str:
         return clean_line(text, redactor.clean)
 
-    data = cast("Mapping[str, Any]", clean_value(draft.data, redactor.clean))
+    given = dict(draft.data)
+    if draft.about:
+        given[ABOUT] = [omit_empty(each) for each in draft.about]
+    data = cast("Mapping[str, Any]", clean_value(given, redactor.clean))
     recorded_at = identity.recorded_at.astimezone(UTC)
     if draft.kind in CLOSED_BY and not data.get("intent_id"):
         data = {**data, "intent_id": identity.id}

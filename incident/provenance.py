@@ -1,0 +1,110 @@
+"""Where an entry comes from: uid and resourceVersion of the objects that it is about, and the
+Audit-Ids of the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from cluster.kube.objects import Ref
+from timeline.entry import ABOUT, Draft, Entry, ObjectRef
+
+if TYPE_CHECKING:
+    from cluster.live.live_cluster import LiveCluster
+
+NAMED = 20
+"""Objects that one entry names with uid and resourceVersion."""
+AUDIT_IDS = 4
+"""Audit-Ids that one entry names: a list in pages has one for each, and so has each kind."""
+WATCHED = frozenset({"observation", "match", "note", "milestone", "probe-result", "step-result"})
+"""Kinds of entries that may rest on what lists and watches told. Audit-Ids of actions are those of
+their own requests."""
+
+
+class Provenance:
+    """Completes drafts from the live state. An object that is gone keeps what was known of it."""
+
+    def __init__(self, live: LiveCluster) -> None:
+        self._live = live
+        self._known: dict[tuple[str, str, str], ObjectRef] = {}
+
+    def learn(self, entries: Iterable[Entry]) -> None:
+        """Take the objects that a record names: they may be gone from the cluster."""
+        for entry in entries:
+            for each in (*named_in(entry), *((entry.object,) if entry.object else ())):
+                if each.uid:
+                    self._known[_key(each)] = each
+
+    def complete(self, draft: Draft) -> Draft:
+        """The draft with the uid and resourceVersion of its objects. Where it names no Audit-Id of
+        an answer of its own: those of the lists and watches that told of these objects."""
+        about = tuple(self._identified(each) for each in draft.about[:NAMED])
+        own = self._identified(draft.object) if draft.object is not None else None
+        if own is None and len(draft.about) == 1:
+            own = about[0]
+        audit_id = draft.audit_id
+        watched = draft.kind in WATCHED and draft.time_source != "human"
+        if not audit_id and watched and (about or own is not None):
+            kinds = dict.fromkeys(each.kind for each in (*about, *([own] if own else [])))
+            ids = dict.fromkeys(self._live.audit_id(kind) for kind in kinds)
+            audit_id = audit_ids([each for each in ids if each])
+        return msgspec.structs.replace(draft, about=about, object=own, audit_id=audit_id)
+
+    def _identified(self, ref: ObjectRef) -> ObjectRef:
+        if ref.uid and ref.resource_version:
+            self._known[_key(ref)] = ref
+            return ref
+        found = self._live.store.get(ref.kind, ref.namespace, ref.name)
+        if found is None or (ref.uid and ref.uid != found.metadata.uid):
+            known = self._known.get(_key(ref))
+            return known if known is not None and ref.uid in ("", known.uid) else ref
+        meta = found.metadata
+        full = msgspec.structs.replace(ref, uid=meta.uid, resource_version=meta.resource_version)
+        self._known[_key(ref)] = full
+        return full
+
+
+def audit_ids(trail: Iterable[str]) -> str:
+    """The last Audit-Ids of a trail, as an entry holds them."""
+    return " ".join(list(trail)[-AUDIT_IDS:])
+
+
+def object_refs(refs: Iterable[Ref]) -> tuple[ObjectRef, ...]:
+    """Each object once, at most `NAMED`; what has no name (the cluster itself) is left out."""
+    named = [ref for ref in dict.fromkeys(refs) if ref.name][:NAMED]
+    return tuple(ObjectRef(kind=r.kind, namespace=r.namespace, name=r.name) for r in named)
+
+
+def read_refs(read: Iterable[Mapping[str, Any]]) -> tuple[ObjectRef, ...]:
+    """The objects of an answer, as they were then, at most `NAMED`; rows of metrics and of logs
+    are none."""
+    found: list[ObjectRef] = []
+    for each in read:
+        meta = each.get("metadata")
+        if isinstance(meta, Mapping) and meta.get("name") and len(found) < NAMED:
+            ref = ObjectRef(
+                kind=str(each.get("kind", "")),
+                namespace=str(meta.get("namespace") or ""),
+                name=str(meta["name"]),
+                uid=str(meta.get("uid") or ""),
+                resource_version=str(
+                    meta.get("resourceVersion") or meta.get("resource_version") or ""
+                ),
+            )
+            found.append(ref)
+    return tuple(found)
+
+
+def named_in(entry: Entry) -> list[ObjectRef]:
+    """The objects that an entry is about, apart from `Entry.object`."""
+    about = entry.data.get(ABOUT, ())
+    try:
+        return msgspec.convert(about, list[ObjectRef])
+    except msgspec.ValidationError:  # a record that others wrote
+        return []
+
+
+def _key(ref: ObjectRef) -> tuple[str, str, str]:
+    return ref.kind, ref.namespace, ref.name
