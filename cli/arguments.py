@@ -14,7 +14,7 @@ EPILOG = """exit codes: 0 answered; 1 answered and something is critical (triage
 TIMELINE = (
     *("list", "show", "note", "new", "close", "reopen", "rename", "severity"),
     *("edit", "hide", "unhide", "pin", "unpin", "purge", "prune"),
-    *("export", "import", "verify", "salvage", "handoff"),
+    *("export", "import", "copy", "verify", "salvage", "handoff", "redact"),
 )
 
 
@@ -101,10 +101,12 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
     add("--names", default="role", choices=["role", "initials", "name"], help=names)
     zone = "a second column of times in an export, such as Europe/Berlin"
     add("--zone", dest="time_zone", default="", metavar="ZONE", help=zone)
-    target = "where an export or salvage is written"
+    target = "where an export, a copy or what was salvaged is written"
     add("--to", dest="target_path", type=Path, metavar="PATH", help=target)
     anchor = "verify: an export, or the hash that one names, to compare the record with"
     add("--anchor", default="", metavar="FILE|HASH", help=anchor)
+    chosen = "show: words, kind:note, who:ana, in:draft, around:14:30, or the name of a view"
+    add("--filter", dest="words", default="", metavar="WORDS", help=chosen)
     agreed = "prune: remove what is listed, and not only say it"
     add("--yes", action="store_true", help=agreed)
 

@@ -14,16 +14,18 @@ from cli.connection import opened, options_of
 from cli.exits import Refusal
 from cli.printing import print_lines, width
 from cli.prompt import Prompt
+from incident.record import RecordUnavailable
 from incident.session import LiveInvestigation
 from incident.walkthrough.answers import InvalidAnswer, accepted, state_of
 from incident.walkthrough.run import Parameter, RunView, StepOutcome, StepState
 from incident.walkthrough.walkthrough import NothingToUndo
 from probes.result import ProbePlan
 from runbooks import steps
-from runbooks.model import Step, StepKind
+from runbooks.model import ESCALATE, Step, StepKind
 from text import action_plan, probe
 from text.lines import BLANK, line, prose, rule
 from text.runbook import changed_lines, outcome_lines, section_lines, step_lines
+from timeline.story import next_mark
 
 Ask = Callable[[str], Awaitable[str]]
 NATURES = {
@@ -90,10 +92,29 @@ class Terminal:
                 self._show(step)
                 if not await self._choose(step):
                     break
+                await self._offer_mark(step)
         except EOFError:
             print()
         print(self._end() if not self._run.current else LATER)
+        if not self._run.current and self._run.end == ESCALATE:
+            print(f"\n{await self._investigation.brief()}", end="")
         return exits.ANSWERED
+
+    async def _offer_mark(self, step: Step) -> None:
+        """Verify has passed: offers to mark it, where that is not marked yet."""
+        mark = next_mark(self._investigation.entries())
+        if not mark or not self._run.verified(step):
+            return
+        reply = (await self._ask(f"  Verify passed; mark it as {mark}? yes or no: ")).strip()
+        if reply.lower() in ("y", "yes"):
+            seen = self._run.outcomes[step.id].seen.partition("\n")[0]
+            entry = self._investigation.note(f"!{mark} Verify passed: {seen}")
+            try:
+                await self._investigation.recorded(entry)
+            except RecordUnavailable as error:
+                say(f"{error}: {entry.text}")
+            else:
+                say(f"Noted: {mark}.")
 
     def _end(self) -> str:
         end = self._run.end

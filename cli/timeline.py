@@ -1,5 +1,4 @@
-"""`stanch timeline`: the record from the command line: list, show, note, export, import, verify,
-salvage, handoff, purge, prune."""
+"""`stanch timeline`: the record from the command line."""
 
 from __future__ import annotations
 
@@ -17,7 +16,8 @@ from cli.printing import print_document, print_lines
 from cluster.kube.text import clean_line
 from incident.offline import archive
 from incident.options import Options
-from text.timeline import log_lines
+from incident.saved_views import views
+from text.timeline import log_lines, selected
 from timeline.entry import RevisionAction, to_record
 
 
@@ -29,12 +29,14 @@ def run(arguments: argparse.Namespace) -> int:
         **dict.fromkeys(CHANGES, change),
         "export": export,
         "import": import_file,
+        "copy": copy,
         "verify": verify,
         "salvage": salvage,
         **dict.fromkeys(REVISIONS, revise),
         "purge": purge,
         "prune": prune,
         "handoff": handoff,
+        "redact": redact,
     }
     try:
         return verbs[arguments.verb](options_of(arguments), arguments)
@@ -80,8 +82,9 @@ def list_incidents(options: Options, arguments: argparse.Namespace) -> int:
 
 def show(options: Options, arguments: argparse.Namespace) -> int:
     reading = archive.read(options, named(options, arguments))
+    words = views(options.state).get(arguments.words, arguments.words)
     if arguments.output == "json":
-        rows = [to_record(each) for each in reading.entries]
+        rows = [to_record(each) for each in selected(reading.entries, words)]
         print_document(
             {
                 "schema": "stanch.timeline/1",
@@ -91,7 +94,7 @@ def show(options: Options, arguments: argparse.Namespace) -> int:
             }
         )
     else:
-        print_lines(log_lines(reading.entries))
+        print_lines(log_lines(reading.entries, words))
     return exits.ANSWERED
 
 
@@ -295,6 +298,40 @@ def prune(options: Options, arguments: argparse.Namespace) -> int:
         print(f"removed: {len(found)} incidents")
     else:
         print(f"nothing is removed yet: {len(found)} incidents would be, with --yes")
+    return exits.ANSWERED
+
+
+def copy(options: Options, arguments: argparse.Namespace) -> int:
+    """One file with the whole record, for another machine or person."""
+    target: Path | None = arguments.target_path
+    if target is None:
+        raise Refusal("name the file of the copy: stanch timeline copy [ID] --to FILE.db")
+    try:
+        incident, waiting = archive.copy(options, named(options, arguments), target)
+    except OSError as error:
+        raise Refusal(f"{target} cannot be written: {error.strerror or error}") from error
+    print(f"{incident}: copied to {target}; `stanch timeline show {target}` reads it")
+    if waiting:
+        print(
+            f"stanch: {waiting} entries wait beside the record and are not in it", file=sys.stderr
+        )
+    return exits.PARTIAL if waiting else exits.ANSWERED
+
+
+def redact(options: Options, arguments: argparse.Namespace) -> int:
+    """What the record would hold of a text; nothing is stored."""
+    given = " ".join(arguments.argument)
+    if given in ("", "-"):
+        given = sys.stdin.read()
+    elif len(arguments.argument) == 1 and Path(given).is_file():
+        given = Path(given).read_text("utf-8", "replace")
+    text, found = archive.redacted(options, given)
+    if arguments.output == "json":
+        print_document({"schema": "stanch.redaction/1", "text": text, "redactions": found})
+        return exits.ANSWERED
+    print(text)
+    told = ", ".join(f"{rule} {count}" for rule, count in found.items()) or "nothing"
+    print(f"stanch: redacted: {told}; nothing was stored", file=sys.stderr)
     return exits.ANSWERED
 
 

@@ -13,6 +13,8 @@ from text.lines import BLANK, HINT, Line, field, fields, fit, line, prose, rule
 from text.words import ago, clock, plural
 from timeline.entry import CLOSED_BY, Entry
 from timeline.revisions import RevisedEntry, latest
+from timeline.selection import select
+from timeline.story import hypotheses, is_ruled_out
 
 WORDS: Mapping[str, tuple[str, str]] = {
     "note": ("note", "key"),
@@ -136,28 +138,54 @@ def log_lines(
     """Every entry as it reads now, by the time it happened. An intent without a result is said to
     be unknown.
 
-    `words`: only entries that hold each of them. `folded`: the objects that a probe created and
-    removed are one line. `hidden`: also entries that a person hid.
+    `words`: only entries that they select (`timeline.selection`). `folded`: the objects that a
+    probe created and removed are one line. `hidden`: also entries that a person hid.
     """
     if not entries:
         hint = (" n takes a note.", HINT)
         return [BLANK, line((" Nothing is recorded yet.", "muted"), hint, hang=1)]
+    standing = {entry.id for entry in hypotheses(latest(entries))[0]}
     answered = {entry.intent_id for entry in entries if entry.kind not in CLOSED_BY}
     lines: list[Line] = []
     day = None
-    wanted = words.lower().split()
     revised = [each for each in latest(entries) if hidden or not each.hidden]
-    for each in _folded(revised) if folded and not wanted else revised:
+    revised = select(revised, words, _shown)
+    for each in _folded(revised) if folded and not words.split() else revised:
         entry = each.entry
-        word = WORDS.get(entry.kind, (entry.kind, ""))[0]
-        found = f"{word} {entry.text} {entry.actor} {entry.object or ''}".lower()
-        if not all(part in found for part in wanted):
-            continue
         if entry.occurred_at.date() != day:
             day = entry.occurred_at.date()
             lines.append(line((f" {day:%Y-%m-%d} UTC", "heading")))
-        lines += _entry(each, entry.kind in CLOSED_BY and entry.intent_id not in answered)
-    return lines or [BLANK, line((f" No entry holds: {words}", "unknown"), hang=1)]
+        unanswered = entry.kind in CLOSED_BY and entry.intent_id not in answered
+        lines += _entry(each, unanswered, closed=entry.id not in standing)
+    return lines or [BLANK, line((f" No entry fits: {words}", "unknown"), hang=1)]
+
+
+def selected(entries: Sequence[Entry], words: str) -> Sequence[Entry]:
+    """The entries that a selection takes, with their revisions; all without `words`."""
+    if not words.split():
+        return entries
+    chosen = {each.original.id for each in select(latest(entries), words, _shown)}
+    return [each for each in entries if each.id in chosen or each.supersedes in chosen]
+
+
+def _shown(entry: Entry) -> str:
+    word = WORDS.get(entry.kind, (entry.kind, ""))[0]
+    return f"{word} {entry.text} {entry.reason} {entry.actor} {entry.object or ''}"
+
+
+def view_lines(views: Mapping[str, str], now: str) -> list[Line]:
+    """Selections of the log to choose from; `now` is the one that is shown, which can be saved."""
+    lines = [
+        field(name, (text or "every entry", "muted"), style="key", size=20, target=name)
+        for name, text in views.items()
+    ]
+    if now and now not in views.values():
+        lines.append(field("save this one", (now, "muted"), style="key", size=20, target=SAVE))
+    return lines
+
+
+SAVE = "+"
+"""Target of the line that saves the selection that is shown."""
 
 
 def _folded(revised: Sequence[RevisedEntry]) -> Iterator[RevisedEntry]:
@@ -178,20 +206,26 @@ def _folded(revised: Sequence[RevisedEntry]) -> Iterator[RevisedEntry]:
             count = 0
 
 
-def _entry(revised: RevisedEntry, unanswered: bool) -> list[Line]:
+def _entry(revised: RevisedEntry, unanswered: bool, *, closed: bool) -> list[Line]:
+    """`closed`: a hypothesis that was ruled out."""
     entry = revised.entry
     word, style = WORDS.get(entry.kind, (entry.kind.replace("-", " "), "muted"))
+    if entry.kind == "hypothesis" and is_ruled_out(entry):
+        word = "ruled out"
     at = f" {ABOUT.get(entry.occurred_precision, '')}{clock(entry.occurred_at)}  "
     first, *more = (entry.text or entry.reason).split("\n")
     behind: list[tuple[str, str]] = []
     if abs(entry.recorded_at - entry.occurred_at) > LATE:
         behind.append((f"  (recorded {clock(entry.recorded_at, entry.occurred_at)})", "muted"))
+    if entry.reason not in ("", entry.text):
+        behind.append((f" — {entry.reason}", "muted"))
     if entry.time_source == "human" and entry.actor:
         behind.append((f"  {entry.actor}", "muted"))
     said = (
         ("pinned", revised.pinned is True),
         ("hidden", revised.hidden),
         ("edited", revised.edited),
+        ("ruled out", entry.kind == "hypothesis" and closed and word != "ruled out"),
     )
     behind += [(f"  {word}", "key" if word == "pinned" else "muted") for word, so in said if so]
     if not entry.on_disk:

@@ -24,6 +24,7 @@ from cluster.kube.objects import Ref
 from cluster.kube.text import clean_line
 from incident.config import Config
 from incident.view import Reach, View
+from text.lines import prose
 from text.words import plural
 from triage.facts.finding import Severity
 from tui.host import Level
@@ -388,6 +389,27 @@ class StanchApp(App[int]):
         from tui.screens.note import NoteDialog
 
         self.push_screen(NoteDialog(*self.refused_note, mark))
+
+    def offer_mark(self, mark: str, text: str) -> None:
+        from tui.screens.note import NoteDialog
+
+        if isinstance(self.screen, ModalScreen):
+            self.tell(f"{text}; n marks it as {mark}.")
+        else:
+            self.push_screen(NoteDialog(text, mark=mark))
+
+    def show_brief(self) -> None:
+        """The hand-off brief as a page; a dialog that is open stays."""
+        if isinstance(self.screen, ModalScreen):
+            self.tell("Call for help; on the timeline b opens the brief.", "warning")
+        else:
+            self.run_worker(self._show_brief(), exit_on_error=False, description="write the brief")
+
+    async def _show_brief(self) -> None:
+        from tui.screens.reading import Reading
+
+        brief = await self.investigation.brief()
+        self.push_screen(Reading("hand-off brief", lambda _: prose(brief)))
 
     def _push_once(self, screen: Screen[Any]) -> None:
         """Opens a page, unless it is on top already: its key was pressed twice."""

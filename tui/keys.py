@@ -118,7 +118,15 @@ OTHER = (
 )
 TIMELINE = (
     Action("switch_lane", "d", "log or draft", "Switch between the log and the draft."),
-    Action("filter", "f", "filter", "Show only entries that hold the words typed."),
+    Action(
+        "filter",
+        "f",
+        "filter",
+        "Only entries that hold the words; also kind:note who:ana in:draft around:14:30.",
+    ),
+    Action("views", "v", "views", "Choose a view of the log, or save the filter as one."),
+    Action("around", "w", "around", "What happened 5 min before and after the entry, and back."),
+    Action("brief", "b", "brief", "The hand-off brief for the next engineer."),
     SEARCH,
     Action("pin", "p", "pin", "Pin the entry: the draft always shows it; again unpins it."),
     Action("hide", "h", "hide", "Hide the entry from log and draft; again shows it."),

@@ -15,6 +15,7 @@ from probes.result import ProbePlan
 from runbooks.model import Step, StepKind
 from runbooks.steps import fill, stage
 from text.runbook import progress_text
+from timeline.story import next_mark
 from tui.host import Host
 
 
@@ -177,7 +178,12 @@ class OpenRun:
     async def _guarded(self, step: Step, work: Awaitable[RunView], follow: bool) -> None:
         """Whatever a step does, the screens stay and say what happened."""
         try:
+            before = self.run.end if self.run is not None else ""
             run = await work
+            if run.end == "escalate" != before:
+                self._app.show_brief()
+            elif run.verified(step):
+                self._offer_mark(run, step)
             (self._moved if follow else self._shown)(run)
             if step.kind is StepKind.WAIT:
                 self._app.notify_outside(f"The wait has ended: {self._question(step)}")
@@ -191,6 +197,13 @@ class OpenRun:
             self.running = self.running_step = ""
             self.refresh()
             self._app.refresh_screens()
+
+    def _offer_mark(self, run: RunView, step: Step) -> None:
+        """Verify has passed: offers to mark it, where that is not marked yet."""
+        mark = next_mark(self._app.investigation.entries())
+        if mark:
+            seen = run.outcomes[step.id].seen or self._question(step)
+            self._app.offer_mark(mark, f"Verify passed: {seen}".partition("\n")[0])
 
     def _question(self, step: Step) -> str:
         return fill(step.question, self.run.values(step.id) if self.run is not None else {})

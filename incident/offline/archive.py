@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,6 +30,7 @@ from timeline.journal.salvage import Salvaged, free_path, salvage
 from timeline.journal.storage import JournalError
 from timeline.journal.verification import Verification
 from timeline.note import parse_note
+from timeline.redaction.redact import Redactor
 from timeline.summary import ClusterId
 
 Error = JournalError
@@ -118,6 +120,18 @@ def _literals(options: Options) -> Sequence[str]:
 def read(options: Options, name: str) -> Reading:
     with _opened(options, name) as journal:
         return Reading(journal.id, journal.head[1], journal.entries())
+
+
+def copy(options: Options, name: str, target: Path) -> tuple[str, int]:
+    """One file with the whole record: (incident, entries that wait beside it and are not in it).
+    Raises FileExistsError, OSError."""
+    with _opened(options, name) as journal:
+        return journal.id, journal.copy_to(target)
+
+
+def redacted(options: Options, text: str) -> tuple[str, Mapping[str, int]]:
+    """A text as a record would hold it, and how often each rule redacted something."""
+    return Redactor(os.urandom(32), clean_uncut, _literals(options)).text(text)
 
 
 def note(options: Options, text: str) -> tuple[str, Entry]:

@@ -385,3 +385,20 @@ def test_notes_leave_nothing_but_notes(home: Path) -> None:
         assert stanch(home, "timeline", "note", word).returncode == exits.ANSWERED
     shown = json.loads(stanch(home, "timeline", "show", "-o", "json").stdout)
     assert [each["kind"] for each in shown["entries"]] == ["incident-opened", "note", "note"]
+
+
+def test_a_record_is_filtered_copied_and_a_text_is_shown_as_it_would_be_kept(
+    home: Path, tmp_path: Path
+) -> None:
+    for word in ("the shop is slow", "hypothesis: the kubelet leaks"):
+        stanch(home, "timeline", "note", word)
+    shown = stanch(home, "timeline", "show", "--filter", "kind:hypothesis", "-o", "json")
+    assert [each["text"] for each in json.loads(shown.stdout)["entries"]] == ["the kubelet leaks"]
+    copy = tmp_path / "copy.db"
+    assert stanch(home, "timeline", "copy", "--to", str(copy)).returncode == exits.ANSWERED
+    assert "the kubelet leaks" in stanch(home, "timeline", "show", str(copy)).stdout
+    assert stanch(home, "timeline", "copy", "--to", str(copy)).returncode == exits.USAGE
+    kept = stanch(home, "timeline", "redact", "the password was hunter22", "-o", "json")
+    document = json.loads(kept.stdout)
+    assert "hunter22" not in document["text"]
+    assert document["redactions"]

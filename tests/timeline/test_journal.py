@@ -23,6 +23,7 @@ from timeline.journal.index import list_incidents
 from timeline.journal.journal import Health, Journal, JournalError
 from timeline.journal.storage import TRIGGERS, connect_writer, file_system, missing_triggers
 from timeline.revisions import RevisedEntry
+from timeline.selection import select
 
 SECRET = "marmalade-4711"
 
@@ -284,15 +285,15 @@ def test_evidence_is_capped_deduplicated_and_can_be_purged(journal: Journal) -> 
         "refused marketplace",
     ],
 )
-def test_search_takes_any_words(journal: Journal, words: str) -> None:
+def test_a_selection_takes_any_words(journal: Journal, words: str) -> None:
     journal.append(
         Draft(
             kind="note",
             text="o'brien saw web-7d in kube-system: connections refused to marketplace",
         )
     )
-    found = journal.search(words)
-    expected = words in ("web-7d", "o'brien", "kube-system", "refused marketplace")
+    found = [line.entry for line in select(journal.latest(), words, lambda entry: entry.text)]
+    expected = words.strip() in ("", "web-7d", "o'brien", "kube-system", "refused marketplace")
     assert any(entry.kind == "note" for entry in found) is expected
 
 
@@ -512,3 +513,25 @@ def test_beyond_the_quota_evidence_is_kept_by_its_hash_only(
     assert blob is not None
     assert (blob.content, blob.size) == (None, 1)
     assert journal.verify().ok
+
+
+def test_a_copy_is_one_file_that_verifies_without_a_folder_and_has_no_key(
+    journal: Journal, tmp_path: Path
+) -> None:
+    for number in range(50):
+        journal.append(Draft(kind="note", text=f"note {number}"))
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    copy = folder / "copy.db"
+    assert journal.copy_to(copy) == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["copy.db", "copy.head"]
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    folder.chmod(0o500)
+    try:
+        with Journal.open_read_only(copy, clean=clean_uncut) as read:
+            assert read.head == journal.head
+            assert read.verify().ok
+    finally:
+        folder.chmod(0o700)
+    with pytest.raises(FileExistsError):
+        journal.copy_to(copy)

@@ -37,6 +37,7 @@ from tests.tui import story, story_runbook, story_triage
 from tests.tui.fake_engine import Actions, Books, Checks, Probes, Values
 from timeline.entry import Draft, Entry
 from timeline.note import parse_note
+from timeline.selection import VIEWS
 from triage.facts.finding import Gap, Report
 from triage.facts.measurements import NodeUsage
 from triage.logs.log_line import Level
@@ -76,6 +77,7 @@ class FakeInvestigation:
         self._refused: list[Entry] = []
         self.store = Store()
         self.calls: list[tuple[str, object]] = []
+        self.saved_views: dict[str, str] = {}
         self._listeners: list[Callable[[View], None]] = []
         self._change_listeners: list[Callable[[Sequence[Change]], None]] = []
         self._started = datetime.now(UTC)
@@ -421,10 +423,22 @@ class FakeInvestigation:
 
     # -- record
 
-    def note(self, text: str) -> Entry:
+    def note(self, text: str, about: Sequence[Ref] = (), *, from_yaml: bool = False) -> Entry:
         entry = self.record.append(parse_note(text, self.clock()).draft())
         self.publish()
         return entry
+
+    def redacted(self, text: str) -> str:
+        return self.record.redact(text)
+
+    def views(self) -> Mapping[str, str]:
+        return {**VIEWS, **self.saved_views}
+
+    def save_view(self, name: str, text: str) -> None:
+        self.saved_views[name] = text
+
+    async def brief(self) -> str:
+        return "2026-11-21-a  the hand-off brief\n"
 
     def entries(self) -> Sequence[Entry]:
         return self.record.entries()
@@ -482,4 +496,4 @@ class FakeInvestigation:
         )
 
     async def export(self) -> str:
-        return "/tmp/incidents/2026-11-21-a.md"
+        return "/tmp/incidents/2026-11-21-a.md: a new draft"

@@ -412,15 +412,16 @@ class Journal:
             if before_seq is None or (entry.seq < before_seq and not entry.pending)
         ]
 
-    def search(self, words: str) -> Sequence[Entry]:
-        """Entries whose text has all the words, as recorded, by the time they happened. Any input
-        is a valid query."""
-        wanted = words.casefold().split()
-        return [
-            entry
-            for entry in self.entries()
-            if wanted and all(word in entry.text.casefold() for word in wanted)
-        ]
+    def copy_to(self, target: Path) -> int:
+        """Write the whole record as one file (0600) that opens without a folder beside it, for
+        sharing, with its head beside it but without the redaction key; returns how many entries
+        wait in the sidecar and are not in it. Raises JournalError, FileExistsError, OSError."""
+        with self._lock:
+            storage.copy_database(self._reader(), target)
+        stored = self._stored()
+        if stored:
+            storage.write_head(target, stored[-1].seq, stored[-1].hash)
+        return len(self._waiting())
 
     def evidence(self, sha256: str) -> Evidence | None:
         """One piece of evidence, None when there is none of that hash."""

@@ -288,6 +288,25 @@ def check_schema(database: Database, path: Path) -> None:
         )
 
 
+def copy_database(database: Database, target: Path) -> None:
+    """Copy what a reading connection sees into a new file that needs no WAL. Raises
+    FileExistsError, OSError, JournalError."""
+    create_private(target)
+    try:
+        copy = sqlite3.connect(target)
+        try:
+            database.conn.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE").fetchone()
+        finally:
+            copy.close()
+        sync_directory(target.parent)
+    except BaseException as error:
+        target.unlink(missing_ok=True)
+        if isinstance(error, sqlite3.Error):
+            raise JournalError(f"no copy could be written to {target}: {error}") from error
+        raise
+
+
 def read_meta(database: Database) -> dict[str, str]:
     return {str(key): str(value) for key, value in database.execute("SELECT key, value FROM meta")}
 

@@ -157,7 +157,12 @@ class ObjectScreen(Frame):
         self._text.action_begin()
 
     async def action_keep(self) -> None:
-        await self.keep(self._text, f"{TITLES[self._part]} of {self.ref}")
+        await self.keep(
+            self._text,
+            f"{TITLES[self._part]} of {self.ref}",
+            (self.ref,),
+            from_yaml=self._part == "yaml",
+        )
 
     @on(LinePane.Chosen)
     def opened(self, event: LinePane.Chosen) -> None:

@@ -116,14 +116,23 @@ class Frame(Screen[None]):
         self._search.focus()
         self._search.action_search(0)
 
-    async def keep(self, pane: RangePane, what: str, there: bool = True) -> None:
-        """The range of a pane, or what it shows, becomes evidence under a note; `there`: whether it
-        holds anything to keep."""
+    async def keep(
+        self,
+        pane: RangePane,
+        what: str,
+        about: Sequence[Ref],
+        *,
+        there: bool = True,
+        from_yaml: bool = False,
+    ) -> None:
+        """The range of a pane, or what it shows, becomes evidence under a note `about` objects;
+        `there`: whether it holds anything to keep. `from_yaml`: see `Investigation.note`."""
         texts = pane.kept() if there else []
         if not texts:
             self.stanch.tell("There is no line to keep.", "warning")
             return
-        entry = self.investigation.note("\n".join([f"kept from the {what}", *texts]))
+        text = "\n".join([f"kept from the {what}", *texts])
+        entry = self.investigation.note(text, about, from_yaml=from_yaml)
         await self.investigation.recorded(entry)
         pane.end_range()
         kept = plural(len(texts), "line is", "lines are")

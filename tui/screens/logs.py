@@ -193,4 +193,5 @@ class LogsScreen(Frame):
 
     async def action_keep(self) -> None:
         """The range, or the lines on the screen, become evidence under a note."""
-        await self.keep(self._pane, self._title, any(not row.said for row in self._rows))
+        there = any(not row.said for row in self._rows)
+        await self.keep(self._pane, self._title, self._query.pods, there=there)

@@ -14,6 +14,7 @@ from text.lines import Line, rule
 from text.timeline import MARKS, mark_lines, marked
 from text.words import count
 from timeline.entry import Entry
+from timeline.story import doubt
 from tui.dialogs.dialog import Ask
 from tui.navigation import Navigation
 from tui.text_input import TypedLine
@@ -45,6 +46,10 @@ class NoteDialog(Ask):
     def __init__(self, text: str = "", refusal: str = "", mark: str = "note") -> None:
         super().__init__("note", [], "text, -5m text or @14:30 text (UTC)", text)
         self._refused, self._refusal, self._mark = text, refusal, mark
+        self._remark = ""
+        """What was said against the mark."""
+        self._warned = False
+        """Whether the dialog says that what is typed is redacted."""
 
     @property
     def block(self) -> str:
@@ -64,8 +69,12 @@ class NoteDialog(Ask):
     @on(Input.Changed)
     def typed(self, event: Input.Changed) -> None:
         event.stop()
-        if self.block:
+        kept = cast("Navigation", self.app).investigation.redacted(event.value)
+        if kept != event.value:
+            self.complain(f"The record will hold: {kept}")
+        elif self._warned or self.block:
             self.draw()
+        self._warned = kept != event.value
 
     def on_mount(self) -> None:
         self._body.move_to(self._mark)
@@ -78,6 +87,11 @@ class NoteDialog(Ask):
             return
         if text == self._refused and app.refused_note == (self._refused, self._refusal):
             self.complain(self._refusal)  # it waits in memory and is tried again every second
+            return
+        remark = doubt(app.investigation.entries(), self._body.target)
+        if remark and remark != self._remark:
+            self._remark = remark
+            self.complain(f"{remark}. Enter again records it with that remark.")
             return
         first, _, rest = self.block.partition("\n")
         more = rest if first.strip() in text else self.block

@@ -10,12 +10,13 @@ from textual.containers import Container
 from textual.widget import Widget
 from textual.widgets import Input
 
-from text.lines import rule
+from text.lines import Line, rule
 from text.runbook import markdown_lines
-from text.timeline import entry_lines, log_lines
+from text.timeline import SAVE, entry_lines, log_lines, view_lines
 from text.words import count
 from timeline.entry import Entry
 from timeline.revisions import RevisedEntry, latest
+from timeline.selection import HELP, around
 from tui.dialogs.dialog import Ask
 from tui.keys import bindings
 from tui.line_pane import Fixed, LinePane
@@ -34,7 +35,7 @@ class TimelineScreen(Frame):
         super().__init__()
         self._log_head = Fixed(classes="head")
         self._draft_head = Fixed(classes="head")
-        self._words = TypedLine(placeholder="words that an entry holds", classes="typed filter")
+        self._words = TypedLine(placeholder=HELP, classes="typed filter")
         self._log = LinePane(classes="main log", follow=True)
         self._draft = LinePane(classes="draft")
         self._lane = "log"
@@ -116,6 +117,52 @@ class TimelineScreen(Frame):
         self._draw_log()
         self._log.focus()
 
+    def _filter(self, words: str) -> None:
+        self._words.value = words
+        self._words.display = bool(words)
+        self._draw_log()
+        self._log.focus()
+
+    def action_around(self) -> None:
+        """What happened shortly before and after the chosen entry; again shows all."""
+        chosen = self._chosen
+        if self._words.value.startswith("around:"):
+            self._filter("")
+        elif chosen is None:
+            self.stanch.tell("Choose an entry first.", "warning")
+        else:
+            self._filter(around(chosen.entry))
+
+    @work(exit_on_error=False)
+    async def action_views(self) -> None:
+        from tui.dialogs.choice import Choice
+
+        views, now = self.investigation.views(), self._words.value
+
+        def listed(words: str) -> list[Line]:
+            rows = view_lines(views, now)
+            return [row for row in rows if words.lower() in row.text.lower()]
+
+        chosen = await self.app.push_screen_wait(Choice("which view of the log?", listed))
+        if chosen == SAVE:
+            await self._save_view(now)
+        elif chosen:
+            self._filter(views[chosen])
+
+    async def _save_view(self, words: str) -> None:
+        name = await self.app.push_screen_wait(Ask("save the view as", [words], "its name"))
+        if not name:
+            return
+        try:
+            self.investigation.save_view(name, words)
+        except (ValueError, OSError) as error:
+            self.stanch.tell(f"The view is not saved: {error}", "error")
+        else:
+            self.stanch.tell(f"Saved as {name}; v shows it, also in other incidents.")
+
+    def action_brief(self) -> None:
+        self.stanch.show_brief()
+
     def action_unfold(self) -> None:
         """Every entry, also those that are folded or hidden; and back."""
         self._folded, self._hidden = not self._folded, not self._hidden
@@ -173,8 +220,7 @@ class TimelineScreen(Frame):
         )
 
     async def _export(self) -> None:
-        path = await self.investigation.export()
-        self.stanch.tell(f"Written to {path}; your own edits in it are kept.")
+        self.stanch.tell(f"Written: {await self.investigation.export()}")
 
     @on(LinePane.Chosen)
     def opened(self, event: LinePane.Chosen) -> None:
