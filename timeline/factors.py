@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from timeline.entry import Entry
-from timeline.metrics import duration, milestones
+from timeline.metrics import milestones, spoken
 from timeline.revisions import RevisedEntry
 from timeline.story import NEAR, Story
 
@@ -144,7 +144,7 @@ def _triggers(story: Story) -> Iterator[Factor]:
         return
     for change in reversed(story.before(NEAR)[-_MOST_CHANGES:]):
         ahead = (story.first.occurred_at - change.at).total_seconds()
-        when = f"{duration(ahead)} before the first sign" if ahead > 0 else "with the first sign"
+        when = f"{spoken(ahead)} before the first sign" if ahead > 0 else "with the first sign"
         by = f" by {change.manager}" if change.manager else ""
         told = change.object.casefold() in change.what.casefold()
         object_ = "" if told else f"{change.object} "
@@ -169,7 +169,7 @@ def _hinted(lines: Sequence[RevisedEntry], story: Story) -> Iterator[Factor]:
                 continue
             for kind, title, pattern in _HINTS:
                 if found := pattern.search(said):
-                    why = said[said.rfind("; ", 0, found.start()) + 1 :].strip()
+                    why = said[said.rfind("; ", 0, found.start()) + 1 :].strip().rstrip(".")
                     why = why if len(why) <= _WHY else why[:_WHY] + " …"
                     yield Factor(title=title, kind=kind, seqs=(entry.seq,), candidate=True, why=why)
         if entry.kind == "step-result" and entry.data.get("answer") == "unknown":
@@ -197,7 +197,7 @@ def _noticed_late(lines: Sequence[RevisedEntry], story: Story) -> Iterator[Facto
     late = (detected.occurred_at - story.first.occurred_at).total_seconds()
     if late >= _LATE:
         yield Factor(
-            title=f"Noticed {duration(late)} after the first sign",
+            title=f"Noticed {spoken(late)} after the first sign",
             kind="detection",
             seqs=(story.first.seq, detected.seq),
             candidate=True,

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from typing import Final
 
 from timeline.entry import MILESTONES, Entry
+from timeline.export.wording import LEADS
 from timeline.journal.journal import Journal
-from timeline.metrics import duration, milestones
+from timeline.metrics import milestones, spoken
 from timeline.revisions import draft_entries
-from timeline.story import hypotheses, read_story
+from timeline.story import hypotheses, is_ruled_out, read_story
 
 _LAST: Final = 10
 
@@ -22,7 +23,7 @@ def handoff(journal: Journal, now: datetime) -> str:
     opened = datetime.fromisoformat(journal.meta["created_at"]).astimezone(UTC)
     out = [f"{journal.id}  {_folded(journal.title)}".rstrip()]
     out.append(
-        f"opened {opened:%Y-%m-%d %H:%M} UTC, {duration((now - opened).total_seconds())} ago; "
+        f"opened {opened:%Y-%m-%d %H:%M} UTC, {spoken((now - opened).total_seconds())} ago; "
         f"{len(entries)} entries"
     )
     if health.pending:
@@ -42,14 +43,22 @@ def handoff(journal: Journal, now: datetime) -> str:
         None,
     )
     if last_match:
-        out.append(f"looks like: {_text(last_match)}")
+        out.append(f"believed: {_text(last_match)}")
     story = read_story(lines)
     followed = story.followed
     if followed is not None:
         at = next((each.step_id for each in reversed(entries) if each.step_id), "")
         done = len(followed.results)
-        where = at or "its start"
-        out.append(f"runbook: {followed.runbook}, {done} steps answered, now at {where}")
+        asked = next(
+            (
+                each
+                for each in reversed(entries)
+                if each.step_id == at and each.kind == "step-intent"
+            ),
+            None,
+        )
+        where = f"{at} ({_text(asked)})" if asked is not None else at or "its start"
+        out.append(f"runbook: {followed.runbook}, {done} steps answered, last at {where}")
     out += _part(
         "changed in the cluster",
         [f"{_at(deed.intent)} {deed.by_hand or _text(deed.intent)}" for deed in story.deeds],
@@ -58,7 +67,7 @@ def handoff(journal: Journal, now: datetime) -> str:
     out += _part(
         "checked",
         [
-            f"{_at(each)} {_text(story.asked[each.id])} — "
+            f"{_at(each)} {_text(story.asked[each.id])} "
             + _text(each).removeprefix(_text(story.asked[each.id])).strip()
             for each in checks[-_LAST:]
             if each.id in story.asked
@@ -85,10 +94,9 @@ def handoff(journal: Journal, now: datetime) -> str:
         "open questions",
         [_text(entry) for entry in questions if entry.data.get("status") != "answered"],
     )
-    key = [line.entry for line in draft_entries(lines)][-_LAST:]
-    out += _part(
-        "last key events (UTC)", [f"{_at(entry)} {entry.kind}: {_text(entry)}" for entry in key]
-    )
+    answered = {entry.id for entry in story.answered.values() if entry is not None}
+    key = [line.entry for line in draft_entries(lines) if line.entry.id not in answered][-_LAST:]
+    out += _part("last key events (UTC)", [f"{_at(entry)} {_lead(entry)}" for entry in key])
     return "\n".join(out) + "\n"
 
 
@@ -105,6 +113,13 @@ def _text(entry: Entry) -> str:
     name = str(entry.data.get("name", "")) if entry.kind == "milestone" else ""
     named = f"{name}: " if name and not entry.text.startswith(name) else ""
     return _folded(about + named + entry.text)
+
+
+def _lead(entry: Entry) -> str:
+    if entry.kind == "milestone":
+        return _text(entry)
+    lead = "ruled out" if is_ruled_out(entry) else LEADS.get(entry.kind, entry.kind)
+    return f"{lead}: {_text(entry)}"
 
 
 def _folded(text: str) -> str:

@@ -57,6 +57,19 @@ def duration(seconds: float) -> str:
     return f"{'-' if seconds < 0 and whole else ''}{f'{days}d ' if days else ''}{clock}"
 
 
+def spoken(seconds: float) -> str:
+    """A duration for a sentence, in its two largest units: ``36 min 43 s``, ``2 h 5 min``."""
+    left = round(abs(seconds))
+    parts: list[str] = []
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        if count or (unit == "s" and not parts):
+            parts.append(f"{count} {unit}")
+        elif parts:
+            break
+    return " ".join(parts[:2])
+
+
 def milestones(lines: Sequence[RevisedEntry]) -> Milestones:
     """The newest entry that states each milestone; hidden ones do not count.
 

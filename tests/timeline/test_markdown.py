@@ -244,8 +244,8 @@ def test_words_stay_prose_and_the_rest_is_code() -> None:
         == "connections refused to marketplace, 7 of 7 (since 02:58)"
     )
     assert inert("image market:1.4.2") == "image market:1.4.2"
-    assert inert("see https://x.example") == "`see https://x.example`"
-    assert inert("a `b` c") == "``a `b` c``"
+    assert inert("see https://x.example") == "see `https://x.example`"
+    assert inert("a `b` c") == "a `` `b` `` c"
     assert inert("`") == "`` ` ``"
 
 
@@ -262,10 +262,10 @@ def test_a_draft_says_what_the_record_says(journal: Journal) -> None:
     text = to_markdown(journal)
     for expected in (
         "# Post-mortem: marketplace refuses connections",
-        "| 2026-11-21 02:42:11 | 03:02:11 | observation: Pod shop/market-7d9f connections "
+        "| 2026-11-21 02:42:11 | 03:02:11 | seen: Pod shop/market-7d9f connections "
         "refused, 7 of 7 on node-2 | stanch "
         "| detect | E1 | 2 |",
-        "| 2026-11-21 02:50 | 03:02:11 | note: users report errors (reported) | responder 1 |",
+        "| 2026-11-21 02:50 | 03:02:11 | note: users report errors | responder 1 |",
         "**unknown — verify**: no result was recorded",
         "DNS is broken — all names resolve",
         "Declined: drain node-2 — too risky",

@@ -327,9 +327,9 @@ def test_the_hand_off_says_what_is_open(journal: Journal) -> None:
     text = handoff(journal, START + timedelta(hours=1))
     lines = text.splitlines()
     assert lines[0] == "2026-11-21-a  marketplace refuses connections"
-    assert lines[1] == "opened 2026-11-21 03:02 UTC, 01:00:00 ago; 15 entries"
+    assert lines[1] == "opened 2026-11-21 03:02 UTC, 1 h ago; 15 entries"
     assert lines[2] == "state: started 02:42:11, detected 02:52:11; not mitigated and not resolved"
-    assert lines[3] == "looks like: network-policy-cni-version-skew"
+    assert lines[3] == "believed: network-policy-cni-version-skew"
     for row in (
         "  03:02:11 object-intent: Pod stanch-probe-1 in gateway",
         "  03:02:11 action-intent: cordon node-2",
@@ -364,7 +364,7 @@ def test_only_changes_near_the_first_sign_are_triggers_and_own_fixes_are_none(
     assert [(factor.kind, factor.title) for factor in found] == [
         (
             "trigger",
-            "Changed 00:11:00 before the first sign: Deployment a/b rollout of b: 1 -> 2 by helm",
+            "Changed 11 min before the first sign: Deployment a/b rollout of b: 1 -> 2 by helm",
         )
     ]
     assert [change.what for change in story.before(timedelta(hours=6))] == [

@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from typing import Final
 
-from timeline.entry import Entry
+from timeline.entry import CHANGED, Entry
 from timeline.export.document import Block, Cell, Fence, Items, Outside, Para, Table
 from timeline.export.response import read_json
 from timeline.export.wording import Wording, excerpt, moment, seqs, word
@@ -109,13 +109,20 @@ def evidence(w: Wording) -> list[Block]:
         if blob.content is None:
             blocks.append(Para((_NOT_KEPT,)))
         else:
-            blocks.append(Fence(excerpt(w.people.text(_deciding(blob.text)).text)))
+            shown = blob.text if blob.media_type != "text/markdown" else _title(blob.text)
+            blocks.append(Fence(excerpt(w.people.text(_deciding(shown)).text)))
     return blocks
 
 
 _NOT_KEPT: Final = (
     "Not kept: purged, or the record was over its quota; the hash above is what was seen."
 )
+
+
+def _title(page: str) -> str:
+    """Of a runbook that was followed its title: what it says is not evidence."""
+    title = next((line for line in page.splitlines() if line.startswith("# ")), "")
+    return f"{title}\n… the page as it was followed is in the record"
 
 
 def _deciding(text: str) -> str:
@@ -132,6 +139,9 @@ def _deciding(text: str) -> str:
     failing = document.get("failing")
     if isinstance(failing, list) and failing:
         found.append(f"failing: {', '.join(map(str, failing[:10]))}")
+    changed = document.get(CHANGED)
+    if isinstance(changed, dict) and changed:
+        return "\n".join(f"{field}: {json.dumps(value)}" for field, value in changed.items())
     meta, spec = document.get("metadata"), document.get("spec")
     if isinstance(meta, dict) and isinstance(spec, dict):
         named = "/".join(filter(None, (str(meta.get("namespace", "")), str(meta.get("name", "")))))

@@ -9,6 +9,7 @@ CommonMark 6.1, GFM 4.10, section 5d of the timeline reference.
 from __future__ import annotations
 
 import re
+from itertools import groupby
 from typing import Final
 
 from timeline.export.document import (
@@ -86,14 +87,31 @@ def _inline(cell: Cell, *, table: bool = False) -> str:
 
 
 def inert(text: str) -> str:
-    """Text from outside for use inside a line: prose when nothing in it can mean anything, a code
-    span otherwise."""
+    """Text from outside for use inside a line: prose, with the words that could mean something in
+    code spans."""
     text = " ⏎ ".join(line.strip() for line in text.splitlines() if line.strip())
     text = _MARKER.sub("<! --", text.replace("\t", " "))
     if len(text) > _CELL_LIMIT:
         text = text[:_CELL_LIMIT] + " …"
-    if _PROSE.fullmatch(text) and not _ACTIVE.search(text):
+    if _is_prose(text):
         return text
+    parts = []
+    for plain, tokens in groupby(enumerate(text.split(" ")), lambda each: _is_plain(*each)):
+        words = " ".join(token for _, token in tokens)
+        parts.append(words if plain else _span(words))
+    return " ".join(parts)
+
+
+def _is_prose(text: str) -> bool:
+    return bool(_PROSE.fullmatch(text)) and not _ACTIVE.search(text)
+
+
+def _is_plain(place: int, token: str) -> bool:
+    """Whether a word means nothing in Markdown; the first one also where a list could begin."""
+    return _is_prose(token if place else f"{token} ")
+
+
+def _span(text: str) -> str:
     fence = "`" * (_longest_run(text) + 1)
     pad = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{fence}{pad}{text}{pad}{fence}"

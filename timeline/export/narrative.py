@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from timeline.entry import Entry
 from timeline.export.document import Axis, Block, Cell, Items, Mark, Outside, Para, Table
 from timeline.export.wording import (
+    LEADS,
     Wording,
     deed_text,
     happened,
@@ -21,9 +22,9 @@ from timeline.export.wording import (
     word,
 )
 from timeline.factors import factors as find_factors
-from timeline.metrics import duration
+from timeline.metrics import spoken
 from timeline.revisions import RevisedEntry, draft_entries
-from timeline.story import LEAD, RULED_OUT, Change, Deed, hypotheses
+from timeline.story import LEAD, Change, Deed, hypotheses, is_ruled_out
 
 _PROPOSED: Final = 8
 """Follow-ups that are proposed from a runbook."""
@@ -87,7 +88,7 @@ def updates(w: Wording) -> list[Block]:
     items: list[Cell] = [
         (
             f"{moment(entry)} UTC — ",
-            word(milestone_name(entry)),
+            word(LEADS.get(entry.kind, milestone_name(entry))),
             *_told(w, entry),
             seqs(entry),
         )
@@ -155,7 +156,7 @@ def leadup(w: Wording) -> list[Block]:
 
 def _before(change: Change, first: Entry) -> str:
     ahead = (first.occurred_at - change.at).total_seconds()
-    apart = f"{duration(ahead)} before" if ahead > 0 else "at the first sign"
+    apart = f"{spoken(ahead)} before" if ahead > 0 else "at the first sign"
     return f"{change.at:%Y-%m-%d %H:%M:%S} UTC, {apart}: "
 
 
@@ -208,22 +209,22 @@ def timeline(w: Wording) -> list[Block]:
 def _row(w: Wording, line: RevisedEntry, by_hand: Deed | None) -> tuple[Cell, ...]:
     entry = line.entry
     result = w.story.answered.get(entry.id) if entry.kind == "action-intent" else None
-    kind = "action" if by_hand is not None else entry.kind.removesuffix("-intent")
-    what: list[str | Outside] = [word(kind), ": "]
+    lead = "changed" if by_hand is not None else LEADS.get(entry.kind, entry.kind)
+    what: list[str | Outside] = [word(lead), ": "]
     if entry.kind == "milestone":
-        what += [word(milestone_name(entry)), *_told(w, entry)]
-    elif by_hand is not None:
-        what += deed_text(w, by_hand)
+        what = ["**", word(milestone_name(entry)), "**", *_told(w, entry)]
+    elif by_hand is not None or entry.kind == "action-intent":
+        what += deed_text(w, by_hand or Deed(intent=entry, result=result))
     else:
-        status = str(entry.data.get("status", "")) if entry.kind == "hypothesis" else ""
-        what += [*_about(w, entry), *((word(status), ": ") if status else ()), w.text(entry)]
+        what = [word(_status(w, entry)), ": "] if entry.kind == "hypothesis" else what
+        what += [*_about(w, entry), w.text(entry)]
     if result is not None:
         what += [" → ", w.out(without_lead(result.text, entry.text))]
     if entry.reason:
         what += [" — ", w.out(entry.reason)]
     if line.edited and entry.kind != "incident-opened":
         what.append(f" (edited; as recorded: seq {entry.seq})")
-    if entry.confidence != "observed":
+    if entry.confidence == "guess":
         what += [" (", word(entry.confidence), ")"]
     both = [entry] if result is None else [entry, result]
     return (
@@ -235,8 +236,22 @@ def _row(w: Wording, line: RevisedEntry, by_hand: Deed | None) -> tuple[Cell, ..
         (word(entry.phase),),
         (", ".join(filter(None, (w.cited(each) for each in both))),),
         (numbers(tuple(each.seq for each in both)),),
-        (w.out(" ".join(filter(None, (each.audit_id for each in both)))),),
+        (w.out(_audit_ids(both)),),
     )
+
+
+def _audit_ids(entries: Sequence[Entry]) -> str:
+    """The first digits of each, which are enough to find it; whole in JSON Lines and CSV."""
+    found = " ".join(entry.audit_id for entry in entries).split()
+    return " ".join(dict.fromkeys(each[:8] for each in found))
+
+
+def _status(w: Wording, entry: Entry) -> str:
+    """A hypothesis, and what became of it."""
+    if is_ruled_out(entry):
+        return "ruled out"
+    standing = {each.id for each in hypotheses(w.lines)[0]}
+    return "hypothesis" if entry.id in standing else "hypothesis, later ruled out"
 
 
 def _about(w: Wording, entry: Entry) -> Cell:
@@ -266,7 +281,7 @@ def detection(w: Wording) -> list[Block]:
     if detected:
         items.append((f"Detected at {moment(detected)} UTC: ", w.text(detected), seqs(detected)))
         if first is not None and detected.occurred_at > first.occurred_at:
-            apart = duration((detected.occurred_at - first.occurred_at).total_seconds())
+            apart = spoken((detected.occurred_at - first.occurred_at).total_seconds())
             items.append((f"{apart} after the first sign", seqs(first, detected)))
     else:
         items.append(("No *detected* entry: how and when it was noticed is not recorded.",))
@@ -290,8 +305,8 @@ def ruled_out(w: Wording) -> list[Block]:
     for line in w.lines:
         entry = line.entry
         asked = w.story.asked.get(entry.id)
-        if entry.kind == "hypothesis" and entry.data.get("status") in RULED_OUT:
-            items.append((w.text(entry), *_because(w, entry), seqs(entry)))
+        if entry.kind == "hypothesis" and is_ruled_out(entry):
+            items.append(("Ruled out: ", w.text(entry), *_because(w, entry), seqs(entry)))
         elif entry.kind == "probe-result" and entry.data.get("answer") == "clear":
             items.append(("Probed, nothing abnormal: ", w.text(entry), seqs(entry)))
         elif entry.kind == "step-result" and entry.data.get("state") == "passed" and asked:
@@ -302,7 +317,7 @@ def ruled_out(w: Wording) -> list[Block]:
             items.append(
                 (
                     "Skipped, so not ruled out: ",
-                    w.out(entry.text.removeprefix("skipped: ")),
+                    w.text(entry),
                     *_because(w, entry),
                     seqs(entry),
                 )
@@ -406,7 +421,7 @@ def follow_ups(w: Wording) -> list[Block]:
             items.append(
                 (
                     "Proposed: ",
-                    w.out(what),
+                    w.out(what.replace("`", "")),
                     " (runbook ",
                     w.out(followed.runbook),
                     ")",

@@ -147,6 +147,8 @@ def _outcome(w: Wording, entry: Entry) -> Cell:
     text = "" if lead or text.casefold().rstrip(".") == state else text
     if entry.kind in ("step-result", "probe-result"):
         state = _CHECKED.get(state, state)
+        if asked is not None and entry.time_source == "human":
+            state = ""  # a person's answer says it in their own words
     parts: list[str | Outside] = [f"{lead} " if lead else w.out(state if text or state else "")]
     if text:
         parts += [": ", w.out(text)] if state else [w.out(text)]

@@ -11,7 +11,7 @@ from timeline.entry import Entry
 from timeline.export.document import Cell, Outside
 from timeline.export.people import People
 from timeline.export.source import Source
-from timeline.metrics import duration, milestones
+from timeline.metrics import milestones, spoken
 from timeline.story import Deed, Run, read_story
 
 _SHOWN_LINES: Final = 16
@@ -45,7 +45,7 @@ class Wording:
         return f"{entry.occurred_at.astimezone(self.zone):%m-%d %H:%M:%S}" if self.zone else ""
 
     def out(self, text: str) -> Outside:
-        return self.people.text(text)
+        return self.people.text(text.replace(" -> ", " → "))
 
     def text(self, entry: Entry) -> Outside:
         """The words of an entry, without what its kind says already: the name of a milestone, that
@@ -53,7 +53,9 @@ class Wording:
         text = entry.text.removeprefix(f"{milestone_name(entry)}: ")
         if entry.kind == "action-declined":
             text = text.replace(_DECLINED, "")
-        return self.people.text(text)
+        elif entry.kind == "step-skipped":
+            text = text.removeprefix("skipped: ")
+        return self.out(text)
 
     def cited(self, entry: Entry) -> str:
         return ", ".join(self.names[sha256] for sha256 in entry.evidence if sha256 in self.names)
@@ -70,6 +72,23 @@ class Wording:
         """The text of a runbook as it was when the run began, "" when it is not stored."""
         cited = frozenset(run.begun.evidence)
         return next((blob.text for blob in self.source.evidence if blob.sha256 in cited), "")
+
+
+LEADS: Final[Mapping[str, str]] = {
+    "observation": "seen",
+    "match": "believed",
+    "incident-opened": "record begun",
+    "incident-closed": "closed",
+    "incident-reopened": "reopened",
+    "connectivity": "API server",
+    "probe-result": "measured",
+    "action-intent": "changed",
+    "action-result": "changed",
+    "action-declined": "declined",
+    "contributing-factor": "factor",
+    "follow-up": "to do",
+}
+"""What an entry is, in a table that people read."""
 
 
 def milestone_name(entry: Entry) -> str:
@@ -89,14 +108,17 @@ def deed_text(w: Wording, deed: Deed) -> Cell:
     """A change to the cluster in one line."""
     if deed.by_hand:
         return ("by hand: ", w.out(deed.by_hand))
+    action, _, change = deed.intent.text.partition(": ")
     count = (f" ({deed.parts} objects)",) if deed.parts > 1 else ()
+    if action == deed.intent.data.get("action"):
+        return (w.out(change), " (", w.out(action), ")", *count)
     return (w.text(deed.intent), *count)
 
 
 def word(text: str) -> str | Outside:
     """A kind, phase or the like: ours when it is a plain word, else (a record that others wrote)
     text from outside."""
-    return text if re.fullmatch(r"[a-z-]{0,40}", text) else Outside(text)
+    return text if re.fullmatch(r"[A-Za-z, -]{0,40}", text) else Outside(text)
 
 
 def excerpt(text: str) -> str:
@@ -115,7 +137,7 @@ def window(name: str, start: Entry | None, end: Entry | None, missing: str) -> C
     if end is None:
         return (f"{name}: from {moment(start)} UTC, end n/a — no *{missing}* entry", seqs(start))
     seconds = (end.occurred_at - start.occurred_at).total_seconds()
-    spent = duration(seconds) if seconds >= 0 else f"its end lies {duration(-seconds)} before it"
+    spent = spoken(seconds) if seconds >= 0 else f"its end lies {spoken(seconds)} before it"
     return (f"{name}: from {moment(start)} to {moment(end)} UTC, {spent}", seqs(start, end))
 
 
