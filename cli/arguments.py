@@ -36,6 +36,8 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="store_true", help="print the version and exit")
+    pick = "choose the context or the incident first, without asking any cluster"
+    top.add_argument("--pick", default="", choices=["context", "incident"], help=pick)
     _connection(top, defaults=True)
     after = _Parser(add_help=False)
     _connection(after, defaults=False)
@@ -131,8 +133,8 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
     add("--blind", action="store_true", help="pick one without telling, with shuffled names")
     add("--port", type=int, default=0, help="with --serve: the port (a free one)")
 
-    add = command("config", "the settings, each with where its value comes from")
-    add("verb", choices=["show"])
+    add = command("config", "the settings, each with where its value comes from; the keys")
+    add("verb", choices=["show", "keys"])
     command("doctor", "can this machine and this account do what stanch needs?")
 
     add = command("completion", "completion script for a shell", output=False)

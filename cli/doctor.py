@@ -6,37 +6,91 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 from cli import exits
 from cli.connection import options_of
-from cli.exits import Refusal
 from cli.printing import print_document
-from incident.config import FILE, ConfigError, load_config, origins
-from incident.options import Options, config_directory
+from incident.config import FILE, Config, load_config, origins, place
+from incident.options import Options
+
+if TYPE_CHECKING:
+    from tui.keys import Action
 
 _WORD = {True: "ok", False: "NO", None: "?"}
 
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.command == "config":
-        return _settings(arguments.output)
+        settings = options_of(arguments, record=False)
+        return (_keys if arguments.verb == "keys" else _settings)(settings, arguments.output)
     return asyncio.run(_run(options_of(arguments, record=False), arguments.output))
 
 
-def _settings(output: str) -> int:
+def _settings(options: Options, output: str) -> int:
     """Every setting, its value, and where that comes from."""
-    path = config_directory() / FILE
-    try:
-        rows = origins(load_config(path.parent), path)
-    except ConfigError as error:
-        raise Refusal(str(error)) from error
+    path = options.config / FILE
+    config = load_config(options.config)
+    _remapped(config, options)
+    rows = [*origins(config, options.config), *_given(options)]
     if output == "json":
         settings = [{"name": name, "value": value, "from": origin} for name, value, origin in rows]
         print_document({"schema": "stanch.config/1", "file": str(path), "settings": settings})
         return exits.ANSWERED
     print(f"{path}{'' if path.exists() else '  (does not exist)'}")
+    width = max(len(name) for name, _, _ in rows)
     for name, value, origin in rows:
-        print(f"{name:<10} {value:<30} {'file' if origin == str(path) else origin}")
+        print(f"{name:<{width}} {value:<30} {origin}")
+    return exits.ANSWERED
+
+
+def _given(options: Options) -> list[tuple[str, str, str]]:
+    """What options and the environment set."""
+    rows = []
+    for name, value, given, variables in (
+        ("kubeconfig", options.kubeconfig, "--kubeconfig", ("KUBECONFIG",)),
+        ("context", options.context, "--context", ()),
+        ("write", "true" if options.write else "", "--write", ()),
+        ("state", "", "", ("STANCH_STATE", "XDG_STATE_HOME")),
+        ("colours", "", "", ("NO_COLOR",)),
+    ):
+        set_by = next((each for each in variables if os.environ.get(each)), "")
+        origin = given if value else f"${set_by}" if set_by else "default"
+        rows.append((name, value or _ELSE[name](options, set_by), origin))
+    return rows
+
+
+_ELSE: Mapping[str, Callable[[Options, str], str]] = {
+    "kubeconfig": lambda _, set_by: os.environ.get(set_by, "~/.kube/config"),
+    "context": lambda *_: "the current one of the kubeconfig",
+    "write": lambda *_: "false",
+    "state": lambda options, _: str(options.state),
+    "colours": lambda _, set_by: "none" if set_by else "those of the theme",
+}
+"""The value of a setting that no option gives."""
+
+
+def _remapped(config: Config, options: Options) -> Sequence[Action]:
+    from tui.keys import remapped
+
+    return remapped(config.keys, partial(place, options.config))
+
+
+def _keys(options: Options, output: str) -> int:
+    """Every action by the name that the settings call it, with its keys."""
+    actions = _remapped(load_config(options.config), options)
+    if output == "json":
+        rows = [
+            {"screen": each.scope, "action": each.name, "keys": each.key, "about": each.help}
+            for each in actions
+        ]
+        print_document({"schema": "stanch.keys/1", "keys": rows})
+        return exits.ANSWERED
+    for each in actions:
+        print(f"{each.scope or 'anywhere':<9} {each.name:<18} {each.keys:<9} {each.help}")
     return exits.ANSWERED
 
 

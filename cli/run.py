@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from itertools import zip_longest
 
 from actions.plan import ActionPlan
 from cli import exits
@@ -16,7 +17,7 @@ from cli.printing import print_lines, width
 from cli.prompt import Prompt
 from incident.record import RecordUnavailable
 from incident.session import LiveInvestigation
-from incident.walkthrough.answers import InvalidAnswer, accepted, state_of
+from incident.walkthrough.answers import InvalidAnswer, accepted, offered, state_of
 from incident.walkthrough.run import Parameter, RunView, StepOutcome, StepState
 from incident.walkthrough.walkthrough import NothingToUndo
 from probes.result import ProbePlan
@@ -24,7 +25,14 @@ from runbooks import steps
 from runbooks.model import ESCALATE, Step, StepKind
 from text import action_plan, probe
 from text.lines import BLANK, line, prose, rule
-from text.runbook import changed_lines, outcome_lines, section_lines, step_lines
+from text.runbook import (
+    changed_lines,
+    outcome_lines,
+    progress_text,
+    runbook_lines,
+    section_lines,
+    step_lines,
+)
 from timeline.story import next_mark
 
 Ask = Callable[[str], Awaitable[str]]
@@ -39,6 +47,21 @@ ENDS = {
     "escalate": "end of the runbook: call for help",
     "": "end of the runbook",
 }
+KEYS = (
+    ("enter", "run the step, or show its change"),
+    ("1-9", "give an answer by its number; its word works too"),
+    ("s", "skip it, with a reason"),
+    ("b", "back to the step before"),
+    ("i", "run all read-only checks of this part"),
+    ("e", "change a value that it runs with"),
+    ("u", "undo the last change"),
+    ("h", "say that you made the change yourself"),
+    ("y", "print its command alone, whole"),
+    ("v", "read the whole runbook, with its story"),
+    ("c", "the runbooks that are open in this incident"),
+    ("n", "take a note: n TEXT"),
+    ("q", "stop; the run goes on here the next time"),
+)
 LATER = "stopped; the run goes on here the next time"
 
 
@@ -154,6 +177,19 @@ class Terminal:
                 case "u":
                     if await self._undo():
                         return True
+                case "v":
+                    print_lines(runbook_lines(self._run.runbook))
+                case "y":
+                    say_command(self._run, step)
+                case "h":
+                    if await self._by_hand(step):
+                        return True
+                case "c":
+                    self._others()
+                case "?":
+                    print_lines([line("  ", (key, "key"), f"  {does}") for key, does in KEYS])
+                case _ if reply == "n" or reply.startswith("n "):
+                    self._note(reply[1:].strip() or (await self._ask("  note: ")).strip())
                 case "":
                     if await self._do(step):
                         return True
@@ -178,7 +214,34 @@ class Terminal:
             f"i run all {len(checks)} read-only checks of this part" if len(checks) > 1 else "",
             f"u undo {undoable}" if undoable else "",
         ]
-        return f"  {first}an answer, {', '.join(filter(None, more))}, b back, q stop: "
+        return f"  {first}an answer, {', '.join(filter(None, more))}, b back, ? all keys, q stop: "
+
+    async def _by_hand(self, step: Step) -> bool:
+        """Record a change that a person made themselves; False when there is none to record."""
+        if not step.mutates:
+            print("  this step changes nothing; give its answer")
+            return False
+        done = next((a for a in offered(step) if state_of(step, a) is StepState.DONE), "")
+        if not done:
+            print(f"  this step has no answer for done; it takes: {', '.join(offered(step))}")
+            return False
+        return await self._answered(step, done)
+
+    def _others(self) -> None:
+        """Which runbooks are open in this incident, and how to go on with each."""
+        for run in self._engine.runs():
+            here = " (this one)" if run.id == self._run.id else ""
+            say(f"stanch run {run.runbook.id}: {progress_text(run)}{here}")
+
+    def _note(self, text: str) -> None:
+        if not text:
+            return
+        try:
+            entry = self._investigation.note(text)
+        except ValueError as error:
+            say(str(error))
+        else:
+            say(f"noted for {entry.occurred_at:%H:%M:%S} UTC: {entry.text}")
 
     async def _do(self, step: Step) -> bool:
         """Run the step; False when nothing came of it."""
@@ -253,8 +316,14 @@ class Terminal:
 
     async def value(self, step: Step, parameter: Parameter) -> str | None:
         say(f"{parameter.name}: {parameter.origin}")
+        for number, (value, reason) in enumerate(
+            zip_longest(parameter.choices, parameter.reasons, fillvalue=""), 1
+        ):
+            print_lines([line(f"   {number} ", (value, "key"), f"  {reason}")])
         free = "" if step.mutates else ", [enter] without it"
         reply = (await self._ask(f"  value for {parameter.name}{free}, q not now: ")).strip()
+        if reply.isdecimal() and 0 < int(reply) <= len(parameter.choices):
+            return parameter.choices[int(reply) - 1]
         return None if reply == "q" or (not reply and step.mutates) else reply
 
     async def answer(self, run: RunView, step: Step, problem: str) -> str:
@@ -285,6 +354,11 @@ class Terminal:
         if typed.strip() != plan.confirmation:
             print("  nothing was changed")
         return typed.strip()
+
+
+def say_command(run: RunView, step: Step) -> None:
+    """The command of the step whole, alone on its lines."""
+    print(steps.command(step, run.values(step.id)) if step.kubectl else "  it has no command")
 
 
 def say(text: str) -> None:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
+
+from msgspec.structs import replace
 
 from cli.connection import on_terminal, options_of
+from cli.exits import Refusal
 from incident.options import Options
 from incident.process import for_screens
 
 
 def run(arguments: argparse.Namespace) -> int:
     if not on_terminal():
+        if arguments.pick:
+            names = f"`stanch completion names {arguments.pick}s`"
+            raise Refusal(f"--pick needs a terminal; {names} prints what there is")
         from cli.triage import exit_code, print_view, read
 
         print(
@@ -22,14 +29,21 @@ def run(arguments: argparse.Namespace) -> int:
         view = read(options_of(arguments, record=False), 20.0)
         print_view(view, "text")
         return exit_code(view)
+    if arguments.pick:
+        idle = replace(options_of(arguments), idle=True, record=False)
+        return open_screens(idle, f"{arguments.pick}s")
     return open_screens(options_of(arguments))
 
 
-def open_screens(options: Options) -> int:
-    """The requests go out while the screens are imported."""
+def open_screens(options: Options, first: str = "") -> int:
+    """The requests go out while the screens are imported. `first`: the action that opens with the
+    screens."""
     for_screens()
-    from incident.config import load_config
+    from incident.config import load_config, place
     from incident.session import LiveInvestigation
+    from tui.keys import ACTIONS, remapped
     from tui.run import run as run_screens
 
-    return run_screens(LiveInvestigation(options), config=load_config(options.config))
+    config = load_config(options.config)
+    actions = remapped(config.keys, partial(place, options.config)) if config.keys else ACTIONS
+    return run_screens(LiveInvestigation(options), config=config, first=first, actions=actions)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # the first paint needs none of them
     from cluster.live.store import Change, Store
     from incident.cadence import Cadence
     from incident.offers import Offer
+    from incident.offline.elsewhere import ContextChoice, Incident
     from incident.other_kinds import OtherKind, OtherObject, Rows
     from incident.pod_logs import LogQuery, LogRow
     from incident.view import View
@@ -64,6 +65,21 @@ class Investigation(Protocol):
 
     def retry_now(self) -> None:
         """Do not wait for the back-off."""
+        ...
+
+    # -- elsewhere: from disk alone, without a cluster
+
+    async def contexts(self) -> Sequence[ContextChoice]:
+        """The contexts of the kubeconfig. Raises an error whose message says why it cannot be
+        read."""
+        ...
+
+    async def incidents(self) -> Sequence[Incident]:
+        """The incidents on this machine, newest first."""
+        ...
+
+    def another(self, context: str, incident: str) -> Investigation:
+        """An investigation, not started, of another context or incident; read-only at first."""
         ...
 
     def give_way(self) -> None:

@@ -457,6 +457,19 @@ class Components:
             if sentence not in known:  # leftovers are recorded once
                 self.record.append(Draft(kind="session", text=sentence, data={"event": "sweep"}))
 
+    def read_picture(self, context: str) -> None:
+        """Blocking: what the last incident of the context saw, for a server that does not answer
+        at a start."""
+        from timeline.journal.earlier import last_picture
+
+        journal = self.record.journal
+        self.record.picture = last_picture(
+            self.options.state / "incidents",
+            context,
+            clean=clean_uncut,
+            own=journal.path if journal is not None else None,
+        )
+
     def read_earlier(self) -> None:
         """Blocking: earlier incidents, for "seen before"."""
         from timeline.journal.earlier import read_earlier

@@ -1,26 +1,37 @@
 """The user's settings: `config.toml` in the configuration directory. Every setting has a default; a
-wrong one is named with its place.
+wrong one is named with its file and line.
 
 runbooks = ["~/team-runbooks"]     # folders of runbooks, beside ~/.config/stanch/runbooks
 redact = ["corp-internal-token"]   # strings that are never stored or shown
 theme = "light"                    # dark, light, 16 colours, high contrast
-notify = "bell"                    # off, bell, osc9, osc777: a symptom appears, the API returns
+notify = "bell"                    # off, bell, osc9, osc777, command: a symptom appears, a wait
+                                   # ends, the API returns
+notify_command = ["notify-send", "stanch"]   # of "command"; the sentence is its last argument
 
 [contexts.prod-eu1]
 read_only = true                   # no change is made there, also with --write
 theme = "high contrast"            # production does not look like staging
+colour = "red"                     # of the status line: red, green, yellow, blue, magenta, cyan
+
+[keys]                             # anywhere; `stanch config keys` names all actions
+note = "ctrl-n"
+
+[keys.runbook]                     # on one screen
+skip_step = "K"
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 FILE = "config.toml"
 Theme = Literal["dark", "light", "16 colours", "high contrast"]
+Colour = Literal["red", "green", "yellow", "blue", "magenta", "cyan"]
 _PLACE = re.compile(r"`\$?\.?([^`]*)`$|unknown field `([^`]*)`")
 
 
@@ -34,6 +45,7 @@ class ContextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     read_only: bool = False
     theme: Theme | None = None
+    colour: Colour | None = None
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,8 +54,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Shorter ones would blank ordinary text."""
 
     theme: Theme = "dark"
-    notify: Literal["off", "bell", "osc9", "osc777"] = "off"
+    notify: Literal["off", "bell", "osc9", "osc777", "command"] = "off"
+    notify_command: tuple[str, ...] = ()
     contexts: dict[str, ContextConfig] = {}
+    keys: dict[str, str | dict[str, str]] = {}
+    """Keys by name of the action, those of one screen in a table of their own. The screens know
+    which actions there are."""
 
 
 def load_config(directory: Path) -> Config:
@@ -52,7 +68,7 @@ def load_config(directory: Path) -> Config:
     text = b""
     try:
         text = path.read_bytes()
-        return msgspec.toml.decode(text, type=Config)
+        config = msgspec.toml.decode(text, type=Config)
     except FileNotFoundError:
         return Config()
     except msgspec.ValidationError as error:
@@ -60,6 +76,33 @@ def load_config(directory: Path) -> Config:
         raise ConfigError(f"{path}{line} cannot be used: {error}; mend or remove it") from error
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be used: {error}; mend or remove it") from error
+    if config.notify == "command" and not config.notify_command:
+        raise ConfigError(
+            f"{place(directory, 'notify')} cannot be used: notify_command names no command"
+        )
+    return config
+
+
+def place(directory: Path, *setting: str) -> str:
+    """`FILE:LINE` of a setting, such as ("keys", "runbook", "skip_step"); `FILE` where it cannot be
+    found."""
+    path, table = directory / FILE, ""
+    try:
+        rows = path.read_text("utf-8").split("\n")
+    except (OSError, UnicodeDecodeError):
+        return str(path)
+    for number, row in enumerate(rows, 1):
+        if head := re.match(r"\s*\[([^\[\]]+)\]", row):
+            table = _plain(head[1]) + "."
+        elif (name := re.match(r"\s*([\w.\"' -]+?)\s*=", row)) and (
+            f"{table}{_plain(name[1])}" == ".".join(setting)
+        ):
+            return f"{path}:{number}"
+    return str(path)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\"' ]", "", name)
 
 
 def _line(text: str, problem: str) -> str:
@@ -72,11 +115,26 @@ def _line(text: str, problem: str) -> str:
     return ""
 
 
-def origins(config: Config, path: Path) -> list[tuple[str, str, str]]:
-    """(setting, value, where it comes from) of every setting."""
+def origins(config: Config, directory: Path) -> list[tuple[str, str, str]]:
+    """(setting, value, where it comes from) of every setting; those of contexts and keys each."""
     rows = []
     default, given = msgspec.to_builtins(Config()), msgspec.to_builtins(config)
     for name, value in given.items():
-        origin = "default" if value == default[name] else str(path)
-        rows.append((name, msgspec.json.encode(value).decode(), origin))
+        if isinstance(value, dict):
+            rows += [
+                (".".join(path), msgspec.json.encode(each).decode(), place(directory, *path))
+                for path, each in _leaves((name,), value)
+            ]
+        else:
+            origin = "default" if value == default[name] else place(directory, name)
+            rows.append((name, msgspec.json.encode(value).decode(), origin))
     return rows
+
+
+def _leaves(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The settings of a table that are set."""
+    if isinstance(value, dict):
+        for name, each in value.items():
+            yield from _leaves((*path, name), each)
+    elif value not in (None, False):
+        yield path, value

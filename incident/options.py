@@ -42,6 +42,8 @@ class Options(msgspec.Struct, frozen=True):
     """False: answer only, keep no record (one-shot triage)."""
     once: bool = False
     """One answer when everything has been read, instead of a view that stays live."""
+    idle: bool = False
+    """Connect to nothing and keep no record: the context or the incident is still to be chosen."""
     drill: str = ""
     """Id of the drill that is played, "" on a real cluster."""
 

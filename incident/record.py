@@ -101,6 +101,8 @@ class Record:
         """Entries of other processes that `foreign` has not given yet."""
         self.earlier: Sequence[Earlier] = ()
         """Earlier incidents, the newest first."""
+        self.picture: Sequence[Entry] = ()
+        """What the last incident of this context saw."""
         self._own: set[str] = set()
         """Ids of the entries that this process gave."""
         self._made: dict[str, tuple[Sequence[Entry], Any]] = {}
@@ -500,6 +502,7 @@ class Record:
             summary=self.summary,
             unknown=self.unknown_changes,
             earlier=self.earlier,
+            picture=self.picture,
         )
 
     async def settled(self, limit: float = 2.0) -> None:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from incident.components import Components
     from incident.metrics.last_words import LastWordsReader, Source
     from incident.offers import Offer
+    from incident.offline.elsewhere import ContextChoice, Incident
     from incident.other_kinds import OtherKind, OtherObject, Rows
     from incident.pod_logs import LogQuery, LogRow
     from incident.walkthrough.walkthrough import Walkthrough
@@ -131,7 +132,10 @@ class LiveInvestigation:
         )
         loop = asyncio.get_running_loop()
         self._components.record.on_change = partial(_from_thread, loop, self._ask)
-        self._spawn(self._connect(), "connect")
+        if self.options.idle:
+            self._problem = "No cluster is chosen yet: C chooses a context, L an incident."
+        else:
+            self._spawn(self._connect(), "connect")
         self._spawn(self._keep_view(), "view")
         self._spawn(self._keep_runbooks(), "runbooks")
 
@@ -155,6 +159,29 @@ class LiveInvestigation:
                 await self._live.api.aclose()
             if components is not None:
                 await asyncio.to_thread(components.record.close)
+
+    async def contexts(self) -> Sequence[ContextChoice]:
+        from incident.offline.elsewhere import contexts
+
+        return await asyncio.to_thread(contexts, self.options)
+
+    async def incidents(self) -> Sequence[Incident]:
+        from incident.offline.elsewhere import incidents
+
+        return await asyncio.to_thread(incidents, self.options)
+
+    def another(self, context: str, incident: str) -> LiveInvestigation:
+        here = self._access.context if self._access is not None else self.options.context
+        options = replace(
+            self.options,
+            context=context,
+            incident=incident,
+            namespaces=self.options.namespaces if context == here else (),
+            write=False,
+            record=True,
+            idle=False,
+        )
+        return LiveInvestigation(options, clock=self._local_clock, cadence=self.cadence)
 
     def retry_now(self) -> None:
         self._retry.set()
@@ -249,6 +276,8 @@ class LiveInvestigation:
     # -- record
 
     def note(self, text: str, about: Sequence[Ref] = (), *, from_yaml: bool = False) -> Entry:
+        if self.options.idle:
+            raise ValueError("A note needs a record: choose a context (C) or an incident (L).")
         return self._ready().note(text, self._clock(), about, from_yaml=from_yaml)
 
     def redacted(self, text: str) -> str:
@@ -392,6 +421,8 @@ class LiveInvestigation:
                 async with asyncio.timeout(self.cadence.first_find):
                     cluster = replace(cluster, uid=await components.read_cluster_uid())
         await asyncio.to_thread(components.open_record, cluster)
+        if all(kind.heard is None for kind in self._view.kinds):
+            await asyncio.to_thread(components.read_picture, access.context)
         self._ask()
         if self.options.record:
             self._spawn(self._keep_record(), "record again")

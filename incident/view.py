@@ -79,6 +79,8 @@ class RecordView(msgspec.Struct, frozen=True):
     """Changes of an earlier session whose outcome is not known."""
     earlier: Sequence[Earlier] = ()
     """Earlier incidents, for "seen before"."""
+    picture: Sequence[Entry] = ()
+    """What the last incident of this context saw, while this session has read nothing."""
 
 
 class SymptomView(msgspec.Struct, frozen=True):

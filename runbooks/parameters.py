@@ -39,12 +39,13 @@ _FACTS = {
 @dataclass(frozen=True, slots=True)
 class ParamValue:
     """The value of `{name}`, "" when it is not known. `origin`: where the value is from, or
-    why there is none. `choices`: values that fit."""
+    why there is none. `choices`: values that fit, and `reasons`: why each of them does."""
 
     name: str
     value: str
     origin: str
     choices: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +141,11 @@ def resolve(
 
 def _value(name: str, candidates: Candidates, step: Step) -> ParamValue:
     found = candidates.of(name)
-    distinct = list(dict.fromkeys(fit.value for fit in found))
+    distinct = {fit.value: fit.reason for fit in reversed(found)}
     if len(distinct) == 1:
-        return ParamValue(name, distinct[0], found[0].reason)
+        return ParamValue(name, found[0].value, found[0].reason)
     if distinct:
-        return _undecided(name, distinct)
+        return _undecided(name, {fit.value: distinct[fit.value] for fit in found})
     default = PLACE.sub(
         lambda place: fits[0].value if (fits := candidates.of(place[1])) else "",
         step.params.get(name, ""),
@@ -158,10 +159,12 @@ def _value(name: str, candidates: Candidates, step: Step) -> ParamValue:
     return ParamValue(name, "", "not known")
 
 
-def _undecided(name: str, distinct: Sequence[str], of: str = "") -> ParamValue:
-    shown = tuple(distinct[:CHOICES])
+def _undecided(name: str, distinct: Mapping[str, str], of: str = "") -> ParamValue:
+    """`distinct`: each value that fits, and the first reason for it."""
+    shown = tuple(distinct)[:CHOICES]
     more = f" and {len(distinct) - len(shown)} more" if len(distinct) > len(shown) else ""
-    return ParamValue(name, "", f"{len(distinct)} fit{of}: {', '.join(shown)}{more}", shown)
+    origin = f"{len(distinct)} fit{of}: {', '.join(shown)}{more}"
+    return ParamValue(name, "", origin, shown, tuple(distinct[each] for each in shown))
 
 
 def _subjects(
@@ -181,9 +184,11 @@ def _subjects(
 
 def _namespace_of(subjects: Sequence[_Fit]) -> ParamValue:
     """A command names an object and its namespace: the two must belong together."""
-    distinct = list(dict.fromkeys(fit.namespace for fit in subjects))
+    distinct: dict[str, str] = {}
+    for fit in subjects:
+        distinct.setdefault(fit.namespace, f"that of {fit.value}")
     if len(distinct) == 1:
-        return ParamValue("namespace", distinct[0], f"that of {subjects[0].value}")
+        return ParamValue("namespace", *distinct.popitem())
     return _undecided("namespace", distinct, ", one for each object")
 
 

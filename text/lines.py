@@ -19,6 +19,7 @@ from text.width import cells, head
 STYLES = (
     "plain",
     "strong",
+    "context",
     "muted",
     "heading",
     "key",

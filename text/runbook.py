@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from actions.plan import ActionResult
@@ -15,7 +15,7 @@ from runbooks.parameters import PLACE
 from runbooks.steps import command, fill
 from text import action_plan, probe
 from text.lines import BLANK, HINT, Line, field, fields, fit, line, one_line, prose, rule, shorten
-from text.words import STEP, clock
+from text.words import STEP, ago, clock
 
 KINDS: Mapping[StepKind, tuple[str, str]] = {
     StepKind.CHECK: ("read", "muted"),
@@ -33,8 +33,28 @@ EXPLAINED: Mapping[StepKind, str] = {
     StepKind.WAIT: "waits until it holds, or the time is up",
 }
 LEADS = {"next": "next step", "done": "done", "escalate": "call for help"}
-STORY = re.compile(r"^\S+\.txt \(([^)]*)\)")
-"""File of a story, and its name in parentheses."""
+STORY = re.compile(r"^(\d+)_\S+\.txt(?: \([^)]*\))?,? ?")
+"""File of a story by its number, and the rest: where in it."""
+STORIES: Mapping[str, tuple[str, str]] = {
+    "000": (
+        "Manifold's first outage (Manifold, 2018)",
+        "https://www.manifold.co/blog/manifolds-first-outage-df113576206",
+    ),
+    "001": (
+        "NodeBalancer networking faults due to memory pressure (Python Discord, 2021)",
+        "https://docs.pydis.wtf/post-mortems/index.html",
+    ),
+    "002": ("Kubernetes Failure Stories at Scale (H. Mehndiratta, 2021)", "https://k8s.af"),
+    "003": (
+        "Kubernetes Failure Stories (H. Jacobs, Zalando, KubeCon Europe 2019)",
+        "https://www.slideshare.net/try_except_/kubernetes-failure-stories-kubecon-europe-barcelona",
+    ),
+    "004": (
+        "Maximize learnings from a Kubernetes cluster failure (T. Beijen, NU.nl, 2019)",
+        "https://k8s.af",
+    ),
+}
+"""Name and link of each story; k8s.af is the collection that lists it."""
 SENTENCE = re.compile(r"(?<=[.;])\s")
 SEEN = 30
 """Lines of an answer that are shown; the record has all."""
@@ -100,15 +120,48 @@ def first_lines(run: RunView, symptom_id: str) -> list[Line]:
         label = "stop the bleeding" if stop and step in stop.steps else "first"
         question = filled(step.question, run.values(step.id))
         lines.append(_below(symptom_id, (f"{label}: ", "key"), question, ("  enter", HINT)))
-    if avoid and (words := one_line(avoid.text).strip()):
-        sentence = SENTENCE.split(words.lstrip("-* ").replace("**", ""))[0]
-        sentence = sentence.removeprefix("Do not ")
+    if avoid and (sentence := avoided(avoid)):
         lines.append(_below(symptom_id, ("do not: ", "warning"), sentence))
     return lines
 
 
+def avoided(section: Section) -> str:
+    """The first sentence of what not to do, without "Do not"."""
+    words = one_line(section.text).strip().lstrip("-* ").replace("**", "")
+    return SENTENCE.split(words)[0].removeprefix("Do not ")
+
+
 def _below(target: str, *spans: str | tuple[str, str]) -> Line:
     return line("      ", *spans, target=target, hang=8)
+
+
+def runs_lines(runs: Sequence[RunView], now: datetime) -> list[Line]:
+    """The runbooks that are open in this incident, the one opened last first: how far each is, for
+    which symptom, and its last and next step."""
+    lines: list[Line] = []
+    for run in runs:
+        title, edge = (run.runbook.title, "strong"), ((progress_text(run), "key"),)
+        lines.append(line(" ", title, target=run.id, hang=3, right=edge))
+        for text in (run.symptom_title, *_last_and_next(run, now)):
+            lines += [line("   ", (text, "muted"), target=run.id, hang=5)] if text else []
+    return lines
+
+
+def _last_and_next(run: RunView, now: datetime) -> Iterator[str]:
+    made = [
+        (outcome.entry or 0, step, outcome)
+        for step in run.runbook.steps()
+        if (outcome := run.outcomes.get(step.id)) and outcome.at is not None
+    ]
+    if made:
+        _, step, outcome = max(made, key=lambda each: each[0])
+        word = outcome.answer if outcome.state is StepState.ANSWERED else STEP[outcome.state][0]
+        question = filled(step.question, run.values(step.id))
+        yield f"last: {question} {word}, {clock(outcome.at, now)} UTC"
+    if step_now := run.runbook.step(run.current):
+        yield f"next: {filled(step_now.question, run.values(step_now.id))}"
+    elif run.end:
+        yield f"ended: {lead_text(run.end)}"
 
 
 def progress_text(run: RunView) -> str:
@@ -147,6 +200,10 @@ def step_lines(
         lines += [BLANK, rule("changed"), *action_plan.result_lines(result)]
     lines += [BLANK, *_answers(step, outcome, values)]
     if step.mutates:
+        avoid = run.runbook.section("do-not")
+        changes = (each.id for each in run.runbook.steps() if each.mutates)
+        if avoid and avoid.text.strip() and next(changes, "") == step.id:
+            lines += _text("do not", avoid.text.replace("**", ""), "warning")
         lines += _text("touches", filled(step.blast, values) or "not said", "warning")
         lines += _text("undo", filled(step.undo, values) or "none is known")
     lines += _parameters(run.parameters.get(step.id, ()))
@@ -165,7 +222,9 @@ def _seen(
 ) -> list[Line]:
     if running:
         tail = list(progress[-4:]) or ["asking …"]
-        head = field("seen", ("running", "info"), ("; x stops it", HINT))
+        at = outcome.at if outcome is not None else None
+        since = f" since {clock(at, now)} UTC ({ago(at, now)})" if at is not None else ""
+        head = field("seen", ("running", "info"), since, ("; x stops it", HINT))
         return [head, *fields("", tail, "info")]
     return outcome_lines(outcome or StepOutcome(StepState.TODO), now)
 
@@ -263,11 +322,13 @@ def section_lines(section: Section) -> list[Line]:
 def runbook_lines(runbook: Runbook) -> list[Line]:
     """The whole runbook to read: prose, and the questions of its steps in their places."""
     named = STORY.match(runbook.story)
-    story = named[1] + runbook.story[named.end() :] if named else runbook.story
+    name, link = STORIES.get(named[1] if named else "", ("", ""))
+    place = runbook.story[named.end() :] if named else runbook.story
     about = (
         ("severity", runbook.severity),
         ("impact", runbook.impact),
-        ("story", story),
+        ("story", ", ".join(part for part in (name, place) if part)),
+        ("link", link),
         ("reviewed", str(runbook.last_reviewed or "")),
     )
     lines = [line(" ", (runbook.title, "strong"), hang=1)]

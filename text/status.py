@@ -40,7 +40,7 @@ def _where(view: View, now: datetime, width: int) -> list[Span]:
     spans: list[Span] = []
     if view.context or not offline:
         name = shorten(view.context, max(14, width // 3)) or "no context"
-        spans.append((name, "strong"))
+        spans.append((name, "context"))
     words = reach(view.api, now)
     if words[0]:
         spans.append(words)

@@ -14,7 +14,7 @@ from incident.view import NOTHING_READABLE, Reach, SymptomView, View, nothing_re
 from runbooks.match import Match, Reason
 from text.connection import clock_lines, gap_lines, hop_lines, kind_line
 from text.lines import BLANK, HINT, Line, columns, field, fields, line, prose, rule
-from text.status import summary_line, trouble_lines
+from text.status import ALWAYS, summary_line, trouble_lines
 from text.words import (
     SEVERITY,
     SINCE,
@@ -22,6 +22,7 @@ from text.words import (
     clock,
     count,
     freshness,
+    kinds_count,
     kinds_name,
     minute,
     plural,
@@ -247,6 +248,8 @@ def _nothing(view: View, now: datetime) -> list[Line]:
     healthy = report is not None and report.complete and reach is Reach.LIVE
     lines = [BLANK, *prose(headline(view, now), "good" if healthy else "unknown")]
     asked = reach not in (Reach.LIVE, Reach.CONNECTING)
+    if report is not None and not nothing_readable(view.kinds):
+        lines += _read_lines(view, now)
     if report is not None and asked and not nothing_readable(view.kinds):
         text = "That was then; the API server does not answer as it should now."
         lines += prose(text, "warning")
@@ -270,6 +273,20 @@ def _nothing(view: View, now: datetime) -> list[Line]:
         lines += [BLANK, rule("changed lately"), *change_lines(report.changes, now)]
     gaps = _gaps(view, 3)
     return [*lines, BLANK, *gaps] if gaps else lines
+
+
+def _read_lines(view: View, now: datetime) -> list[Line]:
+    """How many objects of each kind were looked at, and how old the oldest answer is."""
+    read = [kind for kind in view.kinds if kind.heard is not None and kind.count]
+    if not read:
+        return []
+    read.sort(key=lambda kind: (kind.kind not in ALWAYS, -kind.count))
+    counts = ", ".join(kinds_count(kind.count, kind.kind) for kind in read)
+    oldest = min(kind.heard for kind in read if kind.heard is not None)
+    return [
+        field("read", counts),
+        field("age", f"the oldest of these answers is {ago(oldest, now)} old"),
+    ]
 
 
 def nothing_read(view: View) -> bool:

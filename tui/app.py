@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import importlib
 import math
 import os
@@ -29,7 +31,8 @@ from text.words import plural
 from triage.facts.finding import Severity
 from tui.host import Level
 from tui.key_order import KeyOrder
-from tui.keys import MODES, bindings
+from tui.keys import ACTIONS, MODES, Action, bindings
+from tui.navigation import Reopen
 from tui.screens.frame import Frame, tell_failure
 from tui.strips import plain
 from tui.themes import HIGH_CONTRAST, THEMES
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
 STYLESHEETS = ("base.tcss", "screens.tcss", "dialogs.tcss")
 INTERRUPTED_TWICE = 3.0
 """Seconds within which a second ctrl-c quits."""
+NOTIFY_LIMIT = 10.0
+"""Seconds that the command of a notification may run."""
 LISTED = 8
 """Entries that are named before they are lost."""
 
@@ -54,7 +59,7 @@ def _screen(mode: str) -> Screen[Any]:
     return screen
 
 
-class StanchApp(App[int]):
+class StanchApp(App["int | Reopen"]):
     """The screens of one investigation. Screens other than `now` are imported when they are first
     opened."""
 
@@ -82,8 +87,12 @@ class StanchApp(App[int]):
         environment: Mapping[str, str] = os.environ,
         starting: Awaitable[None] | None = None,
         config: Config | None = None,
+        first: str = "",
+        actions: Sequence[Action] = ACTIONS,
     ) -> None:
-        """`starting`: the start of the investigation, if it has begun already."""
+        """`starting`: the start of the investigation, if it has begun already. `first`: the action
+        that opens with the screens, such as a picker. `actions`: with the keys of the settings."""
+        self._environment = environment
         plain = bool(environment.get("NO_COLOR"))
         # Set here, because Textual turns the terminal's own colours grey when it is set later, and
         # then they are black on black.
@@ -93,6 +102,8 @@ class StanchApp(App[int]):
         self._cadence = investigation.cadence
         self.view: View = investigation.view
         self._starting = starting
+        self._first = first
+        self.actions = actions
         self._unsubscribe: Callable[[], None] = lambda: None
         self._next_paint: Timer | None = None
         self._pending = False
@@ -103,6 +114,8 @@ class StanchApp(App[int]):
         """Monotonic seconds of the last ctrl-c."""
         self._noticed = ""
         """The last notice of how the record was opened."""
+        self.searched_symptom = ("", "")
+        """What was typed last as a symptom, and the block that was pasted with it."""
         self.refused_note = ("", "")
         """The last note that the disk refused, and why."""
         self.register_theme(HIGH_CONTRAST)
@@ -126,12 +139,18 @@ class StanchApp(App[int]):
 
     # -- painting
 
+    def on_mount(self) -> None:
+        keys = {action.binding: action.key for action in self.actions}
+        self.set_keymap({a.binding: keys[a.binding] for a in ACTIONS if keys[a.binding] != a.key})
+
     def on_ready(self) -> None:
         self._unsubscribe = self.investigation.subscribe(self._made)
         self.app_resume_signal.subscribe(self, lambda _: self.set_timer(0.05, self._resumed))
         self.run_worker(
             self._start(), group="start", exit_on_error=False, description="start the investigation"
         )
+        if self._first:
+            self.call_later(self.run_action, self._first)
 
     async def _start(self) -> None:
         try:
@@ -187,6 +206,8 @@ class StanchApp(App[int]):
         own = self._config.contexts.get(view.context)
         if view.context != self._own_theme and own is not None and own.theme and not self._plain:
             self.theme = THEMES[own.theme]
+        if view.context != self._own_theme and own is not None and own.colour:
+            self.add_class(f"-{own.colour}")
         self._own_theme = view.context
         if view.api.reach is Reach.LIVE and self.view.api.reach is Reach.LOST:
             self.notify_outside("The API server answers again.")
@@ -201,9 +222,24 @@ class StanchApp(App[int]):
         kind, words = self._config.notify, clean_line(text, 120).replace(";", ",")
         if kind == "bell":
             self.bell()
+        elif kind == "command":
+            self.run_worker(self._run_notify(words), exit_on_error=False, description="notify")
         elif kind != "off" and self._driver is not None:
             code = f"9;stanch: {words}" if kind == "osc9" else f"777;notify;stanch;{words}"
             self._driver.write(f"\x1b]{code}\x07")
+
+    async def _run_notify(self, words: str) -> None:
+        """Runs the command of the settings, without a shell, for ten seconds at most."""
+        quiet = asyncio.subprocess.DEVNULL
+        process = await asyncio.create_subprocess_exec(
+            *self._config.notify_command, words, stdin=quiet, stdout=quiet, stderr=quiet
+        )
+        try:
+            async with asyncio.timeout(NOTIFY_LIMIT):
+                await process.wait()
+        finally:
+            if process.returncode is None:
+                process.kill()
 
     def _typing(self) -> bool:
         """Whether keys go into a dialog, and the screen below it was painted not long ago."""
@@ -252,6 +288,15 @@ class StanchApp(App[int]):
             timeout=8 if level == "information" else 15,
         )
 
+    def copy(self, text: str) -> None:
+        """Copies a text whole (OSC 52), also through tmux, and says so. tmux passes it on where it
+        is allowed to: `set -g set-clipboard on` or `set -g allow-passthrough on`."""
+        self.copy_to_clipboard(text)
+        if self._environment.get("TMUX") and self._driver is not None:
+            code = f"\x1b]52;c;{base64.b64encode(text.encode()).decode()}\a"
+            self._driver.write("\x1bPtmux;" + code.replace("\x1b", "\x1b\x1b") + "\x1b\\")
+        self.tell(f"Copied: {text}")
+
     def end_messages(self, *more: Level) -> None:
         """Removes the messages that only inform, which end with their screen, and those of the
         levels in `more`."""
@@ -263,6 +308,8 @@ class StanchApp(App[int]):
 
     def action_go(self, mode: str) -> None:
         self.clear_notifications()
+        if mode == "runbook":
+            self.open_run.show_list(self.current_mode == "runbook")
         self.go(mode)
 
     def go(self, mode: str) -> None:
@@ -330,16 +377,13 @@ class StanchApp(App[int]):
 
         view, now = self.view, self.clock()
         others: Sequence[OtherKind] | None = None
-        choice = Choice("which kind?", lambda words: kind_lines(words, view.kinds, now, others))
 
         async def ask() -> None:
             nonlocal others
             try:
                 others = await self.investigation.other_kinds()
-            finally:
-                others = others or ()
-                if choice.keys_ready.is_set() and not choice.answered:
-                    choice.draw()
+            except Exception:  # what is watched can be chosen all the same
+                others = ()
 
         def opened(target: str | None) -> None:
             other = next((o for o in others or () if f"{o.api_version}|{o.plural}" == target), None)
@@ -349,10 +393,16 @@ class StanchApp(App[int]):
                 self.push_screen(OtherObjectsScreen(other))
             elif target:
                 self.go("objects")
-                self.call_after_refresh(self._show_kind, target)
+                self.run_worker(
+                    self._show_kind(target), exit_on_error=False, description="show the kind"
+                )
 
-        self.push_screen(choice, opened)
-        self.run_worker(ask(), exit_on_error=False, description="ask for the kinds of the server")
+        self.push_screen(
+            Choice(
+                "which kind?", lambda words: kind_lines(words, view.kinds, now, others), fill=ask
+            ),
+            opened,
+        )
 
     def action_mentions(self) -> None:
         from incident.tables.mentions import mentioned
@@ -374,11 +424,14 @@ class StanchApp(App[int]):
 
         self.push_screen(Choice("which object?", partial(mention_lines, refs)), opened)
 
-    def _show_kind(self, kind: str) -> None:
+    async def _show_kind(self, kind: str) -> None:
+        """Shows a kind in the tables once their screen is composed."""
         from tui.screens.objects import ObjectsScreen
 
-        if isinstance(self.screen, ObjectsScreen):
-            self.screen.show_kind(kind)
+        screen = self.screen
+        if isinstance(screen, ObjectsScreen):
+            await screen.keys_ready.wait()
+            screen.show_kind(kind)
 
     def action_symptom(self) -> None:
         from tui.screens.symptom import SymptomScreen
@@ -435,6 +488,16 @@ class StanchApp(App[int]):
         self.push_screen(
             CommandPalette(providers=[Everything], placeholder="action, screen, runbook or object")
         )
+
+    def action_contexts(self) -> None:
+        from tui.screens.elsewhere import choose_context
+
+        choose_context(self)
+
+    def action_incidents(self) -> None:
+        from tui.screens.elsewhere import choose_incident
+
+        choose_incident(self)
 
     def action_incident(self) -> None:
         from tui.screens.incident import change_incident
@@ -523,17 +586,24 @@ class StanchApp(App[int]):
         self.tell(f"Theme: {name}")
 
     def action_leave(self) -> None:
-        """At once when nothing runs; otherwise only after a question."""
+        self.leave(0)
+
+    def leave(self, answer: int | Reopen) -> None:
+        """Ends the screens: at once when nothing runs, otherwise only after a question."""
         running = [activity.title for activity in self.view.activities] or (
             [self.open_run.running] if self.open_run.running else []
         )
         lost = self.investigation.unrecorded() if self.view.record.refused else ()
+        if isinstance(answer, Reopen):
+            lost = ()  # they are tried again, and named at the end of the program
         if not running and not lost:
-            self.exit(0)
+            self.exit(answer)
             return
         from tui.dialogs.dialog import Question
 
-        title, consequence = "Quit while something runs?", "What it created is removed first."
+        verb = "leave" if isinstance(answer, Reopen) else "quit"
+        title = f"{verb.capitalize()} while something runs?"
+        consequence = "What it created is removed first."
         if lost:
             title = f"Quit and lose {plural(len(lost), 'entry', 'entries')}?"
             consequence = f"The disk takes nothing: {self.view.record.reason}"
@@ -547,8 +617,8 @@ class StanchApp(App[int]):
                     *(f"running: {title}" for title in running),
                 ],
                 consequence,
-                "quit",
+                verb,
                 "keep running",
             ),
-            lambda yes: self.exit(0) if yes else None,
+            lambda yes: self.exit(answer) if yes else None,
         )

@@ -67,15 +67,17 @@ LAST = ("leave", "help")
 """Ids of the actions that are always in the line of keys."""
 
 
-def keys_line(scope: str, width: int) -> Line:
+def keys_line(scope: str, width: int, all_actions: Sequence[Action] = ACTIONS) -> Line:
     """As many keys as fit, those of this screen first; quit and help always."""
     actions = [
-        action for action in actions_for(scope) if action.label and action.id not in ("back", *LAST)
+        action
+        for action in actions_for(scope, all_actions)
+        if action.label and action.id not in ("back", *LAST)
     ]
     if scope != "now":
         own = sum(1 for action in actions if action.scope == scope) if scope else 0
-        actions.insert(own, next(action for action in ACTIONS if action.id == "back"))
-    last = [next(action for action in ACTIONS if action.id == name) for name in LAST]
+        actions.insert(own, next(action for action in all_actions if action.id == "back"))
+    last = [next(action for action in all_actions if action.id == name) for name in LAST]
     final = [(action.keys, action.label) for action in last]
     labels: dict[str, str] = {}
     for action in actions:
@@ -97,7 +99,7 @@ def _width(texts: Sequence[tuple[str, str]], gap: int) -> int:
     return sum(len(key) + 1 + len(label) + gap for key, label in texts)
 
 
-def help_lines(scope: str) -> list[Line]:
+def help_lines(scope: str, actions: Sequence[Action] = ACTIONS) -> list[Line]:
     """How to read the screen, then every key: this screen's first."""
     lines: list[Line] = []
     if scope in READING:
@@ -110,7 +112,7 @@ def help_lines(scope: str) -> list[Line]:
     )
     for each in order:
         lines.append(rule(TITLES[each].lower()))
-        for action in ACTIONS:
+        for action in actions:
             if action.scope == each and action.help:
                 lines.append(field(_all_keys(action), action.help, style="key", size=13))
         lines.append(BLANK)

@@ -3,10 +3,16 @@ this list."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
-from textual.binding import Binding, BindingType
+
+from incident.config import ConfigError
+
+if TYPE_CHECKING:  # `stanch config keys` needs no Textual
+    from textual.binding import BindingType
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -27,6 +33,19 @@ class Action(msgspec.Struct, frozen=True):
     def keys(self) -> str:
         """The first key as people write it."""
         return _NAMES.get(self.key.split(",")[0], self.key.split(",")[0])
+
+    @property
+    def name(self) -> str:
+        """How the settings call it, unique on its screen: `note`, `timeline`, `skip_step`."""
+        base, _, argument = self.id.rstrip(")").partition("(")
+        if argument.startswith("'"):
+            return argument.strip("'")
+        return f"{base}_back" if argument.startswith("-") else base
+
+    @property
+    def binding(self) -> str:
+        """Id of its binding, by which another key replaces it."""
+        return f"{self.scope}.{self.name}"
 
 
 _NAMES = {
@@ -55,6 +74,7 @@ NOW = (
     Action("symptom_objects", "o", "objects", "The objects of the chosen symptom; 3 lists all."),
     Action("logs", "l", "logs", "Read the logs of the workload that fails."),
     Action("whole", "z", "more", "Show all that is known of the symptom, and back."),
+    SEARCH,
     Action("other_match(1)", "right", "", "Show why the next runbook fits, or does not."),
     Action("other_match(-1)", "left", "", "Show the runbook before."),
 )
@@ -142,15 +162,17 @@ ANYWHERE = (
         "go('runbook')",
         "2",
         "",
-        "The runbook opened last; there c lists all that are open.",
+        "The runbook that is open; of several the list, also after a restart.",
     ),
     Action("go('objects')", "o,3", "objects", "Tables of everything in the cluster."),
     Action("kind", "colon", "", "Open any kind by its name or short name: svc, pvc, hpa, sts."),
-    Action("symptom", "m,slash", "symptom", "Match a symptom in words, an alert or an error line."),
+    Action("symptom", "m", "symptom", "Match a symptom in words, an alert or an error line."),
     Action("note", "n", "note", "Take a note or set a mark; works without a cluster."),
     Action("go('timeline')", "t,4", "timeline", "What was seen, done and noted, beside the draft."),
     Action("write", "W", "", "Allow changes in this session, or make it read-only again."),
     Action("connection", "5", "", "The path to the API server, and what is known of each kind."),
+    Action("contexts", "C", "", "Open another context of the kubeconfig: a new investigation."),
+    Action("incidents", "L", "", "Open another incident of this machine, with its context."),
     Action("incident", "I", "", "Title, severity and state of the incident."),
     Action("new_incident", "N", "", "Begin a new incident; the one until now stays as it is."),
     Action("stop", "x", "", "Stop what runs; what it created is removed."),
@@ -191,14 +213,98 @@ MODES = tuple(
 """The screens that a key opens, by name."""
 
 
-def actions_for(scope: str) -> Iterator[Action]:
+def actions_for(scope: str, actions: Sequence[Action] = ACTIONS) -> Iterator[Action]:
     """What can be done on a screen: its own first, then what works anywhere."""
-    yield from (action for action in ACTIONS if action.scope == scope)
-    yield from (action for action in ACTIONS if not action.scope)
+    yield from (action for action in actions if action.scope == scope)
+    yield from (action for action in actions if not action.scope)
+
+
+MOVING = ("up", "down", "j", "k", "pageup", "pagedown", "space", "home", "end", "g", "G")
+"""Keys of the panes: they move the cursor on every screen."""
+_KEY = re.compile(
+    r"(ctrl\+[a-z]|(shift\+)?(f\d{1,2}|tab|left|right)|enter|escape|delete|insert|backspace"
+    r"|[a-z]+_[a-z_]+|comma|slash|colon|.)"
+)
+
+
+def remapped(
+    settings: Mapping[str, str | Mapping[str, str]], place: Callable[..., str]
+) -> tuple[Action, ...]:
+    """The actions with the keys of the settings; `place` says where a setting stands. Raises
+    `ConfigError` for an unknown screen, action or key, and for a key that is taken."""
+    wanted: dict[tuple[str, str], str] = {}
+    for name, value in settings.items():
+        if isinstance(value, str):
+            wanted["", name] = value
+        else:
+            wanted.update({(name, each): key for each, key in value.items()})
+    known = {(action.scope, action.name): action for action in ACTIONS}
+    changed = dict(known)
+    for (scope, name), key in wanted.items():
+        where = place("keys", *filter(None, (scope, name)))
+        if scope not in SCOPES:
+            raise ConfigError(f"{where}: no screen {scope!r}; there are {', '.join(FIRST)}")
+        if (scope, name) not in known:
+            import difflib
+
+            names = [each for of, each in known if of == scope]
+            near = ", ".join(difflib.get_close_matches(name, names, 3, 0.4)) or "none"
+            raise ConfigError(
+                f"{where}: no action {name!r} {_on(scope)}; nearest: {near}; `stanch config keys` "
+                "names them all"
+            )
+        changed[scope, name] = msgspec.structs.replace(
+            known[scope, name], key=_read_key(key, where)
+        )
+    for each in wanted:
+        _refuse_taken(each, known, changed, place)
+    return tuple(changed.values())
+
+
+def _read_key(text: str, where: str) -> str:
+    """A key as Textual calls it. Raises `ConfigError`."""
+    key = text.strip()
+    if len(key) > 1:
+        key = {shown: name for name, shown in _NAMES.items()}.get(key.lower(), key)
+        key = re.sub(r"^(ctrl|shift)-", r"\1+", key.lower())
+    else:
+        key = {"/": "slash", ":": "colon", "?": "question_mark", ",": "comma"}.get(key, key)
+    if not _KEY.fullmatch(key):
+        raise ConfigError(f"{where}: {text!r} is no key; write x, X, ctrl-x, f5, enter or tab")
+    if key in MOVING:
+        raise ConfigError(f"{where}: the key {text} moves the cursor on every screen")
+    return key
+
+
+def _refuse_taken(
+    own: tuple[str, str],
+    known: Mapping[tuple[str, str], Action],
+    changed: Mapping[tuple[str, str], Action],
+    place: Callable[..., str],
+) -> None:
+    """Raises `ConfigError` when another action of the same screen, or one that works anywhere, has
+    a key already and did not have it before."""
+    keys = set(changed[own].key.split(","))
+    for other, action in changed.items():
+        near = other[0] == own[0] or not other[0] or not own[0]
+        taken = keys & set(action.key.split(","))
+        before = set(known[own].key.split(",")) & set(known[other].key.split(","))
+        if other != own and near and taken and not before:
+            where = place("keys", *filter(None, own))
+            raise ConfigError(
+                f"{where}: the key {changed[own].keys} is that of {action.name} "
+                f"{_on(action.scope)}; give that another key, or choose one that is free"
+            )
+
+
+def _on(scope: str) -> str:
+    return f"on the screen {scope}" if scope else "anywhere"
 
 
 def bindings(scope: str) -> list[BindingType]:
     """Textual bindings of a screen ("" for those of the application)."""
+    from textual.binding import Binding
+
     return [
         Binding(
             action.key,
@@ -206,6 +312,7 @@ def bindings(scope: str) -> list[BindingType]:
             action.label or action.help,
             show=False,
             priority=action.key.startswith(("tab", "shift+tab")),
+            id=action.binding,
         )
         for action in ACTIONS
         if action.scope == scope

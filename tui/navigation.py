@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from textual.screen import Screen
 
 from cluster.kube.objects import Ref
 from tui.host import Host
+from tui.keys import Action
 
 if TYPE_CHECKING:  # the first paint does not need it
     from incident.other_kinds import OtherKind
     from tui.walkthrough import OpenRun
 
 
+class Reopen(NamedTuple):
+    """What the screens are opened on next: a context ("" for the current one) and an incident ("":
+    the newest open one of that cluster, or a new one)."""
+
+    context: str = ""
+    incident: str = ""
+
+
 class Navigation(Host, Protocol):
     """Goes to screens, and holds the view that all screens show."""
 
+    searched_symptom: tuple[str, str]
+    """What was typed last as a symptom, and the block that was pasted with it."""
     refused_note: tuple[str, str]
     """The last note that the disk refused, and why."""
+
+    actions: Sequence[Action]
+    """Every action, with the keys that the settings give it."""
 
     @property
     def clock(self) -> Callable[[], datetime]: ...
@@ -41,7 +55,17 @@ class Navigation(Host, Protocol):
 
     async def action_back(self) -> None: ...
 
+    def leave(self, answer: int | Reopen) -> None:
+        """Ends these screens with an answer; asks first while something runs."""
+        ...
+
+    def action_incidents(self) -> None: ...
+
     def end_messages(self) -> None: ...
+
+    def copy(self, text: str) -> None:
+        """Copies a text to the clipboard, and says so."""
+        ...
 
     def use_theme(self, name: str) -> None: ...
 

@@ -11,7 +11,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from cluster.kube.kinds import KINDS
 from cluster.kube.objects import Ref
 from text.timeline import MARKS
-from tui.keys import ACTIONS, Action
+from tui.keys import Action
 from tui.navigation import Navigation
 from tui.strips import plain
 from tui.themes import THEMES
@@ -69,7 +69,9 @@ class Everything(Provider):
 
         screen = self.screen
         scope = screen.SCOPE if isinstance(screen, Frame) else ""
-        return [action for action in ACTIONS if action.scope in ("", scope) and action.help]
+        return [
+            action for action in self.stanch.actions if action.scope in ("", scope) and action.help
+        ]
 
     def _act(self, action: Action) -> Callable[[], object]:
         async def run() -> None:

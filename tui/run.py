@@ -6,16 +6,18 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from incident.config import Config
+from tui.keys import ACTIONS, Action
 from tui.safe_stderr import SafeStderr, until_gone
 
 if TYPE_CHECKING:
     from incident.api import Investigation
     from tui.app import StanchApp
+    from tui.navigation import Reopen
 
 PATIENCE = 12.0
 """Seconds that the end of an investigation may take: its own limit is 10."""
@@ -55,57 +57,80 @@ def run(
     investigation: Investigation,
     clock: Clock = lambda: datetime.now(UTC),
     config: Config = DEFAULTS,
+    first: str = "",
+    actions: Sequence[Action] = ACTIONS,
 ) -> int:
     """Shows the screens until they are left; returns the exit code. Starts and stops the
-    investigation."""
-    return asyncio.run(show(investigation, clock, config))
+    investigation. `first`: the action that opens with the screens. `actions`: with the
+    keys of the settings."""
+    return asyncio.run(show(investigation, clock, config, first, actions))
 
 
 async def show(
     investigation: Investigation,
     clock: Clock = lambda: datetime.now(UTC),
     config: Config = DEFAULTS,
+    first: str = "",
+    actions: Sequence[Action] = ACTIONS,
 ) -> int:
-    """As `run`, on the running event loop. 0 when left by a key, 128 + n when ended by signal n."""
-    starting = asyncio.ensure_future(investigation.start())
-    for _ in range(2):
-        await asyncio.sleep(
-            0
-        )  # the start begins to read the kubeconfig, in a thread: its file system may hang
-    application = _application()
+    """As `run`, on the running event loop. 0 when left by a key, 128 + n when ended by signal n.
+
+    Another context or incident is another investigation with screens of its own. It begins at
+    once; the one before is stopped beside it, because its server may not answer.
+    """
     loop = asyncio.get_running_loop()
     ended_by = 0
+    app: StanchApp | None = None
+    code: int | Reopen | None = None
+    left: list[tuple[Investigation, asyncio.Future[None]]] = []
 
     def end(number: int) -> None:
         nonlocal ended_by
         ended_by = ended_by or number
-        app.exit(128 + number)
+        if app is not None:
+            app.exit(128 + number)
 
     def gone() -> None:
         loop.call_soon_threadsafe(end, signal.SIGHUP)
 
     terminal = sys.__stderr__  # where Textual draws
     sys.__stderr__ = cast("Any", SafeStderr(terminal or sys.stderr, gone))  # type: ignore[misc]  # final for type checkers only
-    app = application(investigation, clock, starting=starting, config=config)
     signals = (signal.SIGTERM, signal.SIGHUP)
     for number in signals:
         loop.add_signal_handler(number, end, number)
     watching = asyncio.ensure_future(until_gone(terminal or sys.stderr))
     watching.add_done_callback(lambda task: None if task.cancelled() else end(signal.SIGHUP))
     try:
-        code = await app.run_async()
+        while not ended_by:
+            starting = asyncio.ensure_future(investigation.start())
+            for _ in range(2):  # the start begins to read the kubeconfig, in a thread
+                await asyncio.sleep(0)
+            app = _application()(
+                investigation,
+                clock,
+                starting=starting,
+                config=config,
+                first=first,
+                actions=actions,
+            )
+            code = await app.run_async()
+            if code is None or isinstance(code, int):
+                break
+            left.append((investigation, asyncio.ensure_future(investigation.stop())))
+            investigation, first = investigation.another(code.context, code.incident), ""
     finally:
         watching.cancel()
         sys.__stderr__ = terminal  # type: ignore[misc]  # as above
-        await _stopped(investigation)
-        lost = _tell_lost(investigation)
+        left.append((investigation, asyncio.ensure_future(investigation.stop())))
+        await _stopped([stopping for _, stopping in left])
+        lost = [_tell_lost(each) for each, _ in left]
         for number in signals:
             loop.remove_signal_handler(number)
     if ended_by:
         return 128 + ended_by
-    if lost:
+    if any(lost):
         return LOST
-    return code if isinstance(code, int) else app.return_code or 0
+    return code if isinstance(code, int) else (app.return_code if app is not None else None) or 0
 
 
 def _application() -> type[StanchApp]:
@@ -119,23 +144,23 @@ def _application() -> type[StanchApp]:
     return StanchApp
 
 
-async def _stopped(investigation: Investigation) -> None:
-    """Stop the investigation after the terminal was given back; say so when that takes a moment."""
-    stopping = asyncio.ensure_future(investigation.stop())
-    done, _ = await asyncio.wait({stopping}, timeout=0.7)
-    if not done:
+async def _stopped(stopping: Sequence[asyncio.Future[None]]) -> None:
+    """Waits for the investigations that stop, after the terminal was given back; says so when that
+    takes a moment."""
+    done, rest = await asyncio.wait(stopping, timeout=0.7)
+    if rest:
         _say("Removing what was created in the cluster and closing the record, up to 10 s …")
-        done, _ = await asyncio.wait({stopping}, timeout=PATIENCE)
-    if not done:
-        stopping.cancel()
+        done, rest = await asyncio.wait(stopping, timeout=PATIENCE)
+    for each in rest:
+        each.cancel()
+    if rest:
         _say(
             "The cluster did not answer in time. What is left there ends at its deadline, and the "
             "next start removes it."
         )
-        return
-    error = stopping.exception()
-    if error is not None:
-        _say(f"The investigation did not end cleanly: {error}")
+    for each in done:
+        if (error := each.exception()) is not None:
+            _say(f"The investigation did not end cleanly: {error}")
 
 
 def _tell_lost(investigation: Investigation) -> bool:

@@ -12,7 +12,9 @@ from textual.widgets import Input
 from cluster.kube.text import clean_line
 
 LIMIT = 4_000
-"""Characters of one paste: a whole stack trace is not a symptom."""
+"""Characters of one line."""
+BLOCK_LIMIT = 100_000
+"""Characters of a pasted block that are kept."""
 
 
 _EDITS = {
@@ -57,3 +59,15 @@ class TypedLine(Input):
 
     def validate_value(self, value: str) -> str:
         return clean_line(value, LIMIT)
+
+
+class BlockLine(TypedLine):
+    """Takes the first line of a pasted block; `block` keeps the whole."""
+
+    block = ""
+
+    def take_paste(self, text: str) -> bool:
+        rows = [row for row in text[:BLOCK_LIMIT].splitlines() if row.strip()]
+        if len(rows) > 1:
+            self.block = "\n".join(rows)
+        return super().take_paste(rows[0] if rows else "")

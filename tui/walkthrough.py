@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from textual.worker import Worker
@@ -49,25 +51,36 @@ class OpenRun:
         except (KeyError, RuntimeError) as error:
             self._app.tell(f"The runbook {runbook_id} could not be opened: {error}", "error")
 
-    def resume(self) -> None:
-        """With no run open: show the run of the incident that was opened last, if there is one."""
-        if self.run is None and (runs := self._runs()):
-            self._moved(runs[0])
+    def show(self, run_id: str) -> None:
+        """Show a run of the incident."""
+        self._moved(self._engine.run(run_id))
+
+    def show_list(self, again: bool) -> None:
+        """Show which runbooks are open: of several, after a restart, and when asked `again`. A run
+        that runs a step stays."""
+        if not self.running and (again or len(self.runs()) > 1):
+            self.run = None
+            self._app.refresh_screens()
 
     def progress_by_runbook(self) -> dict[str, str]:
         """How far each run of the incident is, by the id of its runbook."""
-        return {run.runbook.id: progress_text(run) for run in self._runs()}
+        return {run.runbook.id: progress_text(run) for run in self.runs()}
 
-    def _runs(self) -> Sequence[RunView]:
+    def runs(self) -> Sequence[RunView]:
+        """The runs of the incident, the newest first."""
         try:
             return self._engine.runs()
         except RuntimeError:  # not started yet
             return ()
 
     def refresh(self) -> None:
-        """Take what another program on the same incident recorded meanwhile."""
+        """Take what another program on the same incident recorded meanwhile. A run that is not in
+        the incident any more (a new one began) is left."""
         if self.run is not None:
-            self.run = self._engine.run(self.run.id)
+            try:
+                self.run = self._engine.run(self.run.id)
+            except KeyError:
+                self.run = None
 
     def _shown(self, run: RunView) -> None:
         self.run = run
@@ -189,6 +202,9 @@ class OpenRun:
                 self._app.notify_outside(f"The wait has ended: {self._question(step)}")
         except NothingToUndo as error:
             self._app.tell(str(error), "warning")
+        except asyncio.CancelledError:
+            self._app.tell(f"Stopped: {self._question(step)}", "warning")
+            raise
         except Exception as error:
             self._app.tell(
                 f"The step {step.id!r} could not be run: {error or type(error).__name__}", "error"
@@ -225,8 +241,13 @@ class OpenRun:
     async def value(self, step: Step, parameter: Parameter) -> str | None:
         from tui.dialogs.dialog import Ask
 
-        texts = [self._question(step), f"{parameter.name}: {parameter.origin}"]
-        dialog = Ask("run it with", texts, parameter.name, required=step.mutates)
+        dialog = Ask(
+            "run it with",
+            [self._question(step), asked_text(parameter)],
+            parameter.name,
+            required=step.mutates,
+            choices=tuple(zip_longest(parameter.choices, parameter.reasons, fillvalue="")),
+        )
         value: str | None = await self._app.push_screen_wait(dialog)
         return value
 
@@ -254,6 +275,15 @@ class OpenRun:
         if not typed:
             self._app.tell("Nothing was changed.")
         return typed or ""
+
+
+def asked_text(parameter: Parameter) -> str:
+    """What a dialog says of a parameter; its choices stand below with their reasons."""
+    many = len(parameter.choices)
+    said = (
+        f"{many} fit; choose one or type another" if many > 1 else parameter.origin or "not known"
+    )
+    return f"{parameter.name}: {said}"
 
 
 def end_text(end: str) -> str:

@@ -72,6 +72,8 @@ class Parameter(msgspec.Struct, frozen=True):
     """Where the value comes from, or why there is none."""
     choices: tuple[str, ...] = ()
     """Other values that fit as well."""
+    reasons: tuple[str, ...] = ()
+    """Why each of the choices fits."""
 
 
 class RunView(msgspec.Struct, frozen=True):
@@ -81,6 +83,8 @@ class RunView(msgspec.Struct, frozen=True):
     runbook: Runbook
     symptom_id: str
     """Symptom from which the runbook was opened last, "" for none."""
+    symptom_title: str
+    """How that symptom was called, "" when it is not known."""
     parameters: Mapping[str, tuple[Parameter, ...]]
     """By step id: the same name may stand for another value in another step."""
     outcomes: Mapping[str, StepOutcome]

@@ -83,8 +83,8 @@ class Run:
     began_digest: str
     began_text: str = ""
     symptom_id: str = ""
-    symptom_ids: dict[str, None] = field(default_factory=dict)
-    """Symptoms from which it was opened, the last of them in `symptom_id`."""
+    symptom_ids: dict[str, str] = field(default_factory=dict)
+    """Symptoms from which it was opened, with their titles; the last of them in `symptom_id`."""
     evidence: dict[str, Evidence] = field(default_factory=dict)
     candidates: Candidates = field(default_factory=Candidates)
     typed: dict[str, str] = field(default_factory=dict)
@@ -128,9 +128,9 @@ class Run:
                 case "go-to":
                     self.current, self.end = step_id, str(data.get("end", ""))
                 case "opened":
-                    self._opened_from(str(data.get("symptom", "")))
+                    self._opened_from(data)
         elif entry.kind == "run-started":
-            self._opened_from(str(data.get("symptom", "")))
+            self._opened_from(data)
         elif entry.kind in _INTENTS:
             self._begun(entry)
         elif entry.kind == "action-declined":
@@ -141,10 +141,10 @@ class Run:
             else:
                 self._finished(entry)
 
-    def _opened_from(self, symptom_id: str) -> None:
-        self.symptom_id, self.seen = symptom_id, None
-        if symptom_id:
-            self.symptom_ids[symptom_id] = None
+    def _opened_from(self, data: Mapping[str, Any]) -> None:
+        self.symptom_id, self.seen = str(data.get("symptom", "")), None
+        if self.symptom_id:
+            self.symptom_ids[self.symptom_id] = str(data.get("symptom_title", ""))
 
     def _begun(self, entry: Entry) -> None:
         step_id, data = entry.step_id, entry.data
@@ -239,7 +239,7 @@ class Run:
         used = self.used.get(step.id, {})
         values: dict[str, str] = {}
         for value in resolve(step, self.candidates, self.typed):
-            found = Parameter(value.name, value.value, value.origin, value.choices)
+            found = Parameter(value.name, value.value, value.origin, value.choices, value.reasons)
             if value.name in used and used[value.name] != value.value:
                 found = Parameter(value.name, used[value.name], "as it was done")
             elif not value.value and not value.choices and value.name not in self.typed:
@@ -286,6 +286,7 @@ class Run:
             id=self.id,
             runbook=self.runbook,
             symptom_id=self.symptom_id,
+            symptom_title=self.symptom_ids.get(self.symptom_id, ""),
             parameters=MappingProxyType(
                 {step.id: tuple(self.parameters(step)) for step in self.runbook.steps()}
             ),
@@ -358,7 +359,11 @@ class Runs:
                     kind="note",
                     text=f"runbook {runbook.id} opened for: {symptom.title}",
                     run_id=run.id,
-                    data={"event": "opened", "symptom": symptom.id},
+                    data={
+                        "event": "opened",
+                        "symptom": symptom.id,
+                        "symptom_title": symptom.title,
+                    },
                 )
             )
         self._refresh_evidence(run)
@@ -373,7 +378,7 @@ class Runs:
         known = next((run for run in self.all() if run.runbook.id == runbook_id), None)
         if known is None:
             known = Run("", runbook, runbook.digest, symptom_id=symptom_id)
-            known.symptom_ids[symptom_id] = None
+            known.symptom_ids[symptom_id] = ""
             self._refresh_evidence(known)
         return known.view()
 

@@ -11,9 +11,11 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cluster.api.audit import audit_trail
+from cluster.kube import durations
 from incident.cadence import Cadence
 from incident.provenance import audit_ids, read_refs
 from incident.walkthrough import answers
@@ -217,9 +219,10 @@ class Walkthrough:
         face.began(step)
         trail = audit_trail()
         try:
-            async with self._under_way(f"{run.id}/{step.id}", steps.fill(step.question, values)):
+            question = steps.fill(step.question, values)
+            async with self._under_way(f"{run.id}/{step.id}", question) as detail:
                 if step.kind is StepKind.WAIT:
-                    outcome = await self._wait(step, values, face.progress)
+                    outcome = await self._wait(step, values, face.progress, detail)
                 elif step.query.source is Source.FINDINGS:
                     outcome = tell(step.query, *self._runs.found(run))
                 else:
@@ -250,16 +253,24 @@ class Walkthrough:
         face.finished(run.view(), step)
 
     async def _wait(
-        self, step: Step, values: Mapping[str, str], progress: Progress
+        self, step: Step, values: Mapping[str, str], progress: Progress, detail: Progress
     ) -> CheckOutcome:
+        """Check until it passes or the time is up; `progress` and `detail` get what is there now,
+        each time that it differs."""
         assert step.query is not None
-        until = time.monotonic() + (step.deadline or 300.0)
+        most = step.deadline or 300.0
+        until, said = time.monotonic() + most, ""
+        limit = durations.words(timedelta(seconds=most))
         while True:
             outcome = await self._checks().run(steps.query_for(step.query, values), values)
             left = until - time.monotonic()
             if outcome.result is Result.PASS or left <= 0:
                 return outcome
-            progress(f"not yet: {outcome.seen or outcome.why} ({left:.0f} s left)")
+            found = outcome.seen or outcome.why or "not known"
+            if found != said:
+                said = found
+                progress(f"now: {found}; waits at most {limit}")
+                detail(found)
             await asyncio.sleep(min(self._cadence.wait, left))
 
     async def _probe(self, run: Run, step: Step, face: Face) -> None:

@@ -32,7 +32,8 @@ def test_each_setting_says_where_its_value_comes_from(tmp_path: Path) -> None:
     path.write_text(GOOD, "utf-8")
     config = load_config(tmp_path)
     assert config.contexts["prod-eu1"].theme == "high contrast"
-    rows = {name: (value, origin) for name, value, origin in origins(config, path)}
-    assert rows["theme"] == ('"light"', str(path))
+    rows = {name: (value, origin) for name, value, origin in origins(config, tmp_path)}
+    assert rows["theme"] == ('"light"', f"{path}:1")
+    assert rows["contexts.prod-eu1.read_only"] == ("true", f"{path}:4")
     assert rows["notify"] == ('"off"', "default")
     assert load_config(tmp_path / "nowhere") == Config()

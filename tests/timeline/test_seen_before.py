@@ -8,7 +8,7 @@ from datetime import timedelta
 from cluster.kube.text import clean_uncut
 from tests.timeline.conftest import START, Clock
 from timeline.entry import Draft
-from timeline.journal.earlier import read_earlier
+from timeline.journal.earlier import last_picture, read_earlier
 from timeline.journal.journal import Journal
 from timeline.seen_before import seen_before
 
@@ -45,3 +45,19 @@ def test_the_same_symptom_is_found_with_what_ended_it(
     assert 900 <= found.seconds < 901
     assert seen_before(earlier, "node:b", ["system-oom"]) is found
     assert seen_before(earlier, "node:b", ["other"]) is None
+
+
+def test_the_last_picture_of_a_context_is_that_of_its_newest_other_incident(
+    new_journal: Callable[..., Journal],
+) -> None:
+    for context in ("prod", "staging", "prod"):
+        journal = new_journal()
+        journal.bind(context=context)
+        journal.append(Draft(kind="session", text="opened", data={"event": "opened"}))
+        journal.append(Draft(kind="observation", text=f"{context} fails", data={"symptom": "a"}))
+    now = new_journal()
+    now.bind(context="prod")
+    folder = now.path.parent
+    picture = last_picture(folder, "prod", clean=clean_uncut, own=now.path)
+    assert [entry.text for entry in picture] == ["prod fails"]
+    assert last_picture(folder, "elsewhere", clean=clean_uncut, own=now.path) == ()

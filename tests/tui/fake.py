@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
@@ -21,6 +22,7 @@ from incident.activities import Activities
 from incident.api import Progress
 from incident.cadence import Cadence
 from incident.offers import Offer, offers
+from incident.offline.elsewhere import ContextChoice, Incident
 from incident.other_kinds import Item, ItemStatus, OtherKind, OtherObject, Rows
 from incident.pod_logs import LogQuery, LogRow
 from incident.record import Record, RecordUnavailable
@@ -38,6 +40,7 @@ from tests.tui.fake_engine import Actions, Books, Checks, Probes, Values
 from timeline.entry import Draft, Entry
 from timeline.note import parse_note
 from timeline.selection import VIEWS
+from timeline.summary import ClusterId, Summary
 from triage.facts.finding import Gap, Report
 from triage.facts.measurements import NodeUsage
 from triage.logs.log_line import Level
@@ -302,6 +305,28 @@ class FakeInvestigation:
 
     async def stop(self) -> None:
         self.calls.append(("stop", None))
+
+    async def contexts(self) -> Sequence[ContextChoice]:
+        return [
+            ContextChoice("prod-eu1", "prod", "sam", "", True, True),
+            ContextChoice("staging-eu1", "staging", "sam", "shop", False, False),
+        ]
+
+    async def incidents(self) -> Sequence[Incident]:
+        cluster = ClusterId("staging-eu1")
+        before = Incident(
+            id="2026-11-20-b",
+            path=Path("2026-11-20-b.db"),
+            summary=Summary(title="checkout slow", cluster=cluster),
+            last_at=story.at(60 * 24),
+            entries=12,
+            state="resolved",
+        )
+        return [Incident(id="2026-11-21-a", path=Path("2026-11-21-a.db")), before]
+
+    def another(self, context: str, incident: str) -> FakeInvestigation:
+        self.calls.append(("another", (context, incident)))
+        return FakeInvestigation(self.scene)
 
     def give_way(self) -> None:
         self.calls.append(("give_way", None))

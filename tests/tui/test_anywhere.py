@@ -45,7 +45,7 @@ async def test_every_screen_opens_in_every_state(scene: str, size: tuple[int, in
 async def test_keys_that_come_in_one_burst_edit_in_their_order() -> None:
     """As over a slow line: all are there before the first is worked on."""
     async with screens() as (app, _, pilot):
-        await pilot.press("slash")
+        await pilot.press("m")
         await until(pilot, lambda: isinstance(app.focused, TypedLine))
         typed = app.focused
         assert isinstance(typed, TypedLine)

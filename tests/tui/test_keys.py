@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import importlib
+from functools import partial
+from pathlib import Path
 
 import pytest
 
+from incident.config import FILE, Config, ConfigError, load_config, place
+from tests.tui.fake import FakeInvestigation
+from tests.tui.pilot import shown, until
+from tui.app import StanchApp
 from tui.help import help_lines, keys_line
-from tui.keys import ACTIONS, actions_for, bindings
+from tui.keys import ACTIONS, actions_for, bindings, remapped
 
 SCREENS = {
     "now": ("tui.screens.now", "NowScreen"),
@@ -51,3 +57,53 @@ def test_a_screen_without_keys_of_its_own_has_help() -> None:
 
 def test_bindings_cover_the_scope() -> None:
     assert len(bindings("now")) == sum(1 for action in actions_for("now") if action.scope == "now")
+
+
+def test_every_action_has_a_name_of_its_own() -> None:
+    names = [(action.scope, action.name) for action in ACTIONS]
+    assert len(names) == len(set(names))
+
+
+def remap(folder: Path, text: str) -> dict[str, str]:
+    """The keys by action after the settings `text`."""
+    (folder / FILE).write_text(text, "utf-8")
+    changed = remapped(load_config(folder).keys, partial(place, folder))
+    return {f"{action.scope}.{action.name}": action.key for action in changed}
+
+
+def test_keys_are_what_the_settings_say(tmp_path: Path) -> None:
+    text = '[keys]\nnote = "ctrl-n"\n[keys.runbook]\nskip_step = "K"\nread = "f5"\n'
+    keys = remap(tmp_path, text)
+    assert (keys[".note"], keys["runbook.skip_step"], keys["runbook.read"]) == ("ctrl+n", "K", "f5")
+    swapped = '[keys]\nnote = "t"\ntimeline = "n"\n'
+    assert remap(tmp_path, swapped)[".note"] == "t"
+    assert remapped(Config().keys, partial(place, tmp_path)) == ACTIONS
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('[keys]\nnot = "ctrl-n"\n', r":2: no action 'not' anywhere; nearest: note"),
+        ('theme = "light"\n\n[keys.nowhere]\nnote = "x"\n', r":4: no screen 'nowhere'; there are"),
+        ('[keys]\nnote = "t"\n', r":2: the key t is that of timeline anywhere"),
+        ('[keys.runbook]\nread = "s"\n', r":2: the key s is that of skip_step on the screen runb"),
+        ('[keys]\n# a\nnote = "hyper-x"\n', r":3: 'hyper-x' is no key"),
+        ('[keys.now]\nprobe = "j"\n', r":2: the key j moves the cursor"),
+    ],
+)
+def test_a_wrong_key_is_an_error_with_its_line(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(ConfigError, match=rf"config\.toml{problem}"):
+        remap(tmp_path, text)
+
+
+async def test_another_key_works_and_is_the_one_that_is_shown(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text('[keys]\nnote = "ctrl-n"\n[keys.now]\nprobe = "P"\n', "utf-8")
+    actions = remapped(load_config(tmp_path).keys, partial(place, tmp_path))
+    fake = FakeInvestigation()
+    app = StanchApp(fake, fake.clock, {}, actions=actions)
+    async with app.run_test(size=(140, 45)) as pilot:
+        await until(pilot, lambda: "P probe" in shown(app))
+        await pilot.press("n", "p")
+        assert len(app.screen_stack) == 1
+        await pilot.press("ctrl+n")
+        await until(pilot, lambda: "what you see, do or think" in shown(app))

@@ -8,6 +8,7 @@ import pytest
 
 from incident.walkthrough.run import StepState
 from tests.tui.pilot import WIDE, screens, shown, until
+from tui.dialogs.dialog import Ask
 
 
 async def test_enter_opens_the_runbook_and_runs_its_check() -> None:
@@ -150,6 +151,40 @@ async def test_open_runbooks_stay_reachable() -> None:
         await until(pilot, lambda: "1 of 5 steps" in shown(app))
         await pilot.press("c")
         await until(pilot, lambda: "open, 1 of 5" in shown(app))
+
+
+async def test_several_open_runbooks_are_a_list_with_their_last_step() -> None:
+    async with screens(size=WIDE) as (app, _, pilot):
+        app.open_runbook("network-policy-cni-version-skew", "refused-marketplace")
+        app.open_run.skip("cordon", "not now")
+        app.open_runbook("coredns-oom")
+        app.action_go("now")
+        await pilot.press("2")
+        await until(pilot, lambda: "2 runbooks open in this incident" in shown(app))
+        assert "last: Keep new pods off node-2? skipped" in shown(app)
+        assert "connections refused to marketplace" in shown(app)
+        await pilot.press("u", "down", "enter")
+        await until(pilot, lambda: "1 of 5 steps" in shown(app) and "step move" in shown(app))
+        await pilot.press("2")
+        await until(pilot, lambda: "2 runbooks open in this incident" in shown(app))
+
+
+async def test_a_value_that_several_fit_is_chosen_from_a_list_with_reasons() -> None:
+    async with screens(size=WIDE) as (app, _, pilot):
+        choices = [("node-2", "7 of 7 failing objects share it"), ("node-3", "has a note")]
+        answers: list[str | None] = []
+        app.push_screen(
+            Ask("run it with", ["Which node?"], "node", choices=choices), answers.append
+        )
+        await until(pilot, lambda: "has a note" in shown(app))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: answers == ["node-3"])
+        app.push_screen(
+            Ask("run it with", ["Which node?"], "node", choices=choices), answers.append
+        )
+        await until(pilot, lambda: "has a note" in shown(app))
+        await pilot.press(*"node-9", "enter")
+        await until(pilot, lambda: answers[1:] == ["node-9"])
 
 
 async def test_without_a_next_step_or_a_change_the_keys_say_so(

@@ -220,11 +220,11 @@ async def test_a_slow_end_is_told_and_a_failing_one_too(monkeypatch: pytest.Monk
         raise OSError("the record's disk is full")
 
     fake.stop = slow  # type: ignore[method-assign]  # replaced for this test
-    await opening._stopped(fake)
+    await opening._stopped([asyncio.ensure_future(fake.stop())])
     assert "up to 10 s" in said[0]
     assert "next start removes it" in said[1]
     fake.stop = failing  # type: ignore[method-assign]  # replaced for this test
-    await opening._stopped(fake)
+    await opening._stopped([asyncio.ensure_future(fake.stop())])
     assert "disk is full" in said[2]
 
 

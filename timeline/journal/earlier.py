@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from timeline.entry import Entry
+from timeline.journal.index import list_incidents
 from timeline.journal.journal import Journal
 from timeline.journal.storage import JournalError
 from timeline.metrics import milestones
@@ -16,6 +18,7 @@ from timeline.revisions import latest
 from timeline.seen_before import Earlier
 from timeline.story import read_story
 
+LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 READ: Final = 20
 """Incidents that are read, the newest first."""
 
@@ -35,6 +38,26 @@ def read_earlier(directory: Path, *, clean: Clean, own: Path | None) -> Sequence
         if earlier is not None:
             found.append(earlier)
     return found
+
+
+def last_picture(
+    directory: Path, context: str, *, clean: Clean, own: Path | None
+) -> Sequence[Entry]:
+    """The observations of the newest incident of a context but for `own` that has any."""
+    known = [
+        each
+        for each in list_incidents(directory, clean=clean)
+        if each.context == context and each.path != own and each.state != "damaged"
+    ]
+    for each in sorted(known, key=lambda each: each.last_at or LONG_AGO, reverse=True)[:READ]:
+        try:
+            with Journal.open_read_only(each.path, clean=clean) as journal:
+                seen = [entry for entry in journal.entries() if entry.kind == "observation"]
+        except (JournalError, sqlite3.Error, OSError):
+            continue
+        if seen:
+            return seen
+    return ()
 
 
 def digest_of(incident: str, entries: Sequence[Entry], clean: Clean) -> Earlier | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import ClassVar
 
 from textual import on
@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 from textual.widgets import Input
 
-from text.lines import Line
+from text.lines import Line, prose
 from tui.dialogs.dialog import Dialog
 from tui.line_pane import LinePane
 from tui.text_input import TypedLine
@@ -29,20 +29,40 @@ class Choice(Dialog[str]):
         Binding("enter", "take", "this one", show=False, priority=True)
     ]
 
-    def __init__(self, title: str, listing: Listing, at: str = "") -> None:
+    def __init__(
+        self,
+        title: str,
+        listing: Listing,
+        at: str = "",
+        fill: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """`at`: the target chosen at first. `fill` reads what `listing` shows, while the dialog is
+        open."""
         super().__init__(title)
-        self._listing, self._at = listing, at
+        self._listing, self._at, self._fill = listing, at, fill
+        self._failed = ""
         self._input = TypedLine(placeholder="part of the name", classes="typed")
 
     def answers(self) -> Iterable[Widget]:
         yield self._input
 
     def content(self) -> Sequence[Line]:
+        if self._failed:
+            return prose(self._failed, "warning")
         return self._listing(self._input.value)
 
     def on_mount(self) -> None:
         if self._at:
             self.call_after_refresh(self._body.move_to, self._at)
+        if self._fill is not None:
+            self.run_worker(self._filled(self._fill), exit_on_error=False)
+
+    async def _filled(self, fill: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await fill()
+        except Exception as error:  # the dialog says why there is nothing to choose
+            self._failed = f"This could not be read: {error}"
+        self.draw()
 
     @on(Input.Changed)
     def narrowed(self, event: Input.Changed) -> None:

@@ -17,7 +17,7 @@ from textual.widget import Widget
 from incident.walkthrough.answers import offered
 from incident.walkthrough.run import RunView
 from runbooks.model import Step
-from text.lines import BLANK, Line, line, prose, rule
+from text.lines import BLANK, Line, field, line, prose, rule
 from text.runbook import question_lines
 from tui.help import key_line
 from tui.line_pane import LOOKS, Fixed, LinePane
@@ -85,14 +85,18 @@ class Dialog(ModalScreen[T], Generic[T]):
 
     @property
     def answered(self) -> bool:
-        """Whether the dialog has gone, or another one stands above it."""
-        return self.app.screen is not self
+        """Whether the dialog has gone, or another one stands above it; so too once the application
+        has ended."""
+        stack = self.app.screen_stack if self.app.is_running else []
+        return not stack or stack[-1] is not self
 
     def dismiss(self, result: T | None = None) -> AwaitComplete:
         """Gives one answer: a second Enter in the same read is not another one."""
         return AwaitComplete() if self.answered else super().dismiss(result)
 
     def draw(self) -> None:
+        if not self.keys_ready.is_set() or not self.is_attached:
+            return
         self._heading.show(lambda _: [rule(self._title)])
         self._body.show(lambda _: self.content())
         self._keys_pane.show(lambda _: [key_line(self.keys)])
@@ -156,21 +160,31 @@ class Ask(Dialog[str | None]):
         placeholder: str = "",
         value: str = "",
         required: bool = True,
+        choices: Sequence[tuple[str, str]] = (),
     ) -> None:
+        """`choices`: (value, why it fits), of which an empty line takes the chosen one."""
         super().__init__(title)
-        self._texts, self._required = texts, required
+        self._texts, self._required, self._choices = texts, required, choices
         self._input = self.INPUT(value=value, placeholder=placeholder, classes="typed")
         self._input.action_select_all()
 
     def answers(self) -> Iterable[Widget]:
         yield self._input
 
+    @property
+    def keys(self) -> Sequence[tuple[str, str]]:
+        return (("↑ ↓", "choose"), *self.KEYS) if self._choices else self.KEYS
+
     def content(self) -> Sequence[Line]:
-        return [row for text in self._texts for row in prose(text)]
+        lines = [row for text in self._texts for row in prose(text)]
+        for value, reason in self._choices:
+            lines.append(field(value, (reason, "muted"), style="key", size=24, target=value))
+        return lines
 
     def action_take(self) -> None:
         if not self.answered:
-            self.take(self._input.value.strip())
+            chosen = self._body.target if self._choices else ""
+            self.take(self._input.value.strip() or chosen)
 
     def take(self, text: str) -> None:
         if text or not self._required:

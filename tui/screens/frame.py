@@ -154,7 +154,7 @@ class Frame(Screen[None]):
         running = activity_line(view.activities, now, width, self.STOP_KEY)
         self._activity_pane.show_lines([running] if running else [], width)
         self._activity_pane.display = running is not None
-        self._keys_pane.show_lines([keys_line(self.SCOPE, width)], width)
+        self._keys_pane.show_lines([keys_line(self.SCOPE, width, self.stanch.actions)], width)
         self.draw()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:

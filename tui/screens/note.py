@@ -17,22 +17,7 @@ from timeline.entry import Entry
 from timeline.story import doubt
 from tui.dialogs.dialog import Ask
 from tui.navigation import Navigation
-from tui.text_input import TypedLine
-
-PASTE = 100_000
-"""Characters of a pasted block that are kept."""
-
-
-class NoteLine(TypedLine):
-    """Takes the first line of a pasted block; the whole `block` becomes evidence."""
-
-    block = ""
-
-    def take_paste(self, text: str) -> bool:
-        rows = [row for row in text[:PASTE].splitlines() if row.strip()]
-        if len(rows) > 1:
-            self.block = "\n".join(rows)
-        return super().take_paste(rows[0] if rows else "")
+from tui.text_input import BlockLine
 
 
 class NoteDialog(Ask):
@@ -41,7 +26,7 @@ class NoteDialog(Ask):
 
     KEYS = (("enter", "record it"), ("↑ ↓", "what it is"), ("esc", "leave it"))
     ANSWER_FIRST = True
-    INPUT = NoteLine
+    INPUT = BlockLine
 
     def __init__(self, text: str = "", refusal: str = "", mark: str = "note") -> None:
         super().__init__("note", [], "text, -5m text or @14:30 text (UTC)", text)
@@ -53,7 +38,7 @@ class NoteDialog(Ask):
 
     @property
     def block(self) -> str:
-        return self._input.block if isinstance(self._input, NoteLine) else ""
+        return self._input.block if isinstance(self._input, BlockLine) else ""
 
     def content(self) -> Sequence[Line]:
         return mark_lines()
@@ -77,7 +62,7 @@ class NoteDialog(Ask):
         self._warned = kept != event.value
 
     def on_mount(self) -> None:
-        self._body.move_to(self._mark)
+        self.call_after_refresh(self._body.move_to, self._mark)
 
     def take(self, text: str) -> None:
         app = cast("Navigation", self.app)

@@ -44,6 +44,7 @@ class NowScreen(Frame):
         self._why_head = Fixed(classes="head")
         self._symptoms = LinePane(classes="main symptoms")
         self._why = LinePane(classes="why")
+        self._right = Container(self._why_head, self._why, classes="pane right")
         self._match = 0
         """Which of the chosen symptom's runbooks is explained."""
         self._whole = False
@@ -52,13 +53,8 @@ class NowScreen(Frame):
         """The symptom and runbook for which the first thing to do was looked up, and its lines."""
 
     def body(self) -> Iterable[Widget]:
-        with Container(classes="panes"):
-            with Container(classes="pane left"):
-                yield self._head
-                yield self._symptoms
-            with Container(classes="pane right"):
-                yield self._why_head
-                yield self._why
+        left = Container(self._head, self._symptoms, classes="pane left")
+        yield Container(left, self._right, classes="panes")
 
     @property
     def chosen(self) -> SymptomView | None:
@@ -106,11 +102,12 @@ class NowScreen(Frame):
                 return one_sentence(view, now)
             lines = symptom_lines(view, now, chosen, first)
             if nothing_read(view):
-                lines += remembered_lines(self.investigation.entries(), now)
+                known = [*view.record.picture, *self.investigation.entries()]
+                lines += remembered_lines(known, now)
             return [*lines, BLANK, *axis_lines(view, now, width)] if axis else lines
 
         self._symptoms.show(left)
-        self.query_one(".right").display = item is not None and not tiny
+        self._right.display = item is not None and not tiny
         self._why_head.show(lambda _: [why_rule(item, index)])
         earlier = view.record.earlier
 

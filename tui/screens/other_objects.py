@@ -42,7 +42,12 @@ class OtherObjectsScreen(Frame):
     def action_read(self) -> None:
         """Ask the server again."""
         self._state.show(lambda _: [line(" ", ("reading …", "unknown"))])
-        self.run_worker(self._read(), exclusive=True, description=f"list {self._kind.plural}")
+        self.run_worker(
+            self._read(),
+            exclusive=True,
+            exit_on_error=False,
+            description=f"list {self._kind.plural}",
+        )
 
     def action_open_object(self) -> None:
         self._pane.action_choose()

@@ -37,7 +37,7 @@ class Reading(Frame):
 
 class HelpScreen(Reading):
     def __init__(self, scope: str) -> None:
-        super().__init__("help", lambda _: help_lines(scope))
+        super().__init__("help", lambda _: help_lines(scope, self.stanch.actions))
 
 
 class ConnectionScreen(Reading):

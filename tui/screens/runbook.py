@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 
 from textual import on, work
 from textual.containers import Container
@@ -13,13 +14,21 @@ from runbooks.model import Step
 from runbooks.parameters import PLACE
 from runbooks.steps import command, fill
 from text.lines import BLANK, prose, rule
-from text.runbook import progress_text, runbook_lines, section_lines, step_lines, steps_lines
+from text.runbook import (
+    progress_text,
+    runbook_lines,
+    runs_lines,
+    section_lines,
+    step_lines,
+    steps_lines,
+)
 from text.words import plural
 from tui.dialogs.dialog import Ask
 from tui.help import key_line
 from tui.keys import bindings
 from tui.line_pane import Fixed, LinePane
 from tui.screens.frame import Frame
+from tui.walkthrough import asked_text
 
 NONE_OPEN = (
     "No runbook is open. Choose a symptom on the first screen and press enter, or choose one from "
@@ -41,17 +50,13 @@ class RunbookScreen(Frame):
         self._step_head = Fixed(classes="head")
         self._steps = LinePane(classes="main steps")
         self._step = LinePane(classes="step")
+        self._right = Container(self._step_head, self._step, classes="pane right")
         self._at = ""
         """run id and step that were shown last: the cursor follows the run, not every repaint."""
 
     def body(self) -> Iterable[Widget]:
-        with Container(classes="panes runbook-panes"):
-            with Container(classes="pane left"):
-                yield self._head
-                yield self._steps
-            with Container(classes="pane right"):
-                yield self._step_head
-                yield self._step
+        left = Container(self._head, self._steps, classes="pane left")
+        yield Container(left, self._right, classes="panes runbook-panes")
 
     @property
     def chosen(self) -> Step | None:
@@ -66,17 +71,14 @@ class RunbookScreen(Frame):
 
     def draw(self) -> None:
         opened = self.stanch.open_run
-        opened.resume()
         opened.refresh()
         run = opened.run
         if run is None:
-            self._head.show(lambda _: [rule("runbook")])
-            self._steps.show(lambda _: [BLANK, *prose(NONE_OPEN), BLANK, key_line(BEGINNINGS)])
-            self.query_one(".right").display = False
+            self._draw_list()
             return
-        self.query_one(".right").display = True
+        self._right.display = True
         others = len(opened.progress_by_runbook()) - 1
-        hint = f"c: {plural(others, 'other')} open" if others > 0 else ""
+        hint = f"2: {plural(others, 'other')} open" if others > 0 else ""
         self._head.show(lambda _: [rule(f"{run.runbook.id} ─ {progress_text(run)}", hint)])
         self._steps.show(lambda _: steps_lines(run, opened.running_step))
         at = f"{run.id} {opened.at}"
@@ -84,6 +86,18 @@ class RunbookScreen(Frame):
             self._at = at
             self.call_after_refresh(self._steps.move_to, opened.at)
         self._draw_step()
+
+    def _draw_list(self) -> None:
+        """Which runbooks are open in this incident."""
+        runs, now, self._at = self.stanch.open_run.runs(), self.now, ""
+        self._right.display = False
+        if not runs:
+            self._head.show(lambda _: [rule("runbook")])
+            self._steps.show(lambda _: [BLANK, *prose(NONE_OPEN), BLANK, key_line(BEGINNINGS)])
+            return
+        title = f"{plural(len(runs), 'runbook')} open in this incident"
+        self._head.show(lambda _: [rule(title, "enter opens, c another")])
+        self._steps.show(lambda _: runs_lines(runs, now))
 
     def _draw_step(self) -> None:
         opened, now = self.stanch.open_run, self.now
@@ -114,11 +128,23 @@ class RunbookScreen(Frame):
         self.action_run_step()
 
     def action_run_step(self) -> None:
-        step = self.chosen
-        if step is not None:
-            self.stanch.open_run.do(step)
-        elif self.stanch.open_run.run is None:
-            self.stanch.action_choose_runbook()
+        """Runs the chosen step; in the list of runbooks opens the chosen one."""
+        opened = self.stanch.open_run
+        if opened.run is None:
+            if any(run.id == self._steps.target for run in opened.runs()):
+                opened.show(self._steps.target)
+            else:
+                self.stanch.action_choose_runbook()
+        elif step := self._chosen_step():
+            opened.do(step)
+
+    def _chosen_step(self) -> Step | None:
+        """The chosen step; says so when there is none."""
+        if self.stanch.open_run.run is None:
+            self.stanch.tell("No runbook is shown; enter opens the chosen one, c another.")
+        elif self.chosen is None:
+            self.stanch.tell("This is a section to read; choose a step with ↑ ↓.")
+        return self.chosen
 
     def action_run_checks(self) -> None:
         step = self.chosen
@@ -126,32 +152,36 @@ class RunbookScreen(Frame):
         if step is None and run is not None:
             section = run.runbook.section(self._steps.target.removeprefix("section:"))
             step = section.steps[0] if section and section.steps else None
-        if step is not None:
+        if step := step or self._chosen_step():
             self.stanch.open_run.do_checks(step)
 
     def action_next_step(self) -> None:
-        self.stanch.open_run.next()
         run = self.stanch.open_run.run
-        if run is not None:
-            self._steps.move_to(run.current)
+        if run is None:
+            self._chosen_step()
+            return
+        self.stanch.open_run.next()
+        self._steps.move_to(run.current)
 
     def action_undo_step(self) -> None:
-        if self.chosen is not None:
-            self.stanch.open_run.undo(self.chosen)
+        if step := self._chosen_step():
+            self.stanch.open_run.undo(step)
 
     def action_stop(self) -> None:
         self.stanch.open_run.stop()
 
     def action_go_to_step(self) -> None:
-        if self.chosen is not None:
-            self.stanch.open_run.go_to(self.chosen.id)
+        if step := self._chosen_step():
+            self.stanch.open_run.go_to(step.id)
 
     def action_choose_runbook(self) -> None:
         self.stanch.action_choose_runbook()
 
     def action_read(self) -> None:
         run = self.stanch.open_run.run
-        if run is not None:
+        if run is None:
+            self._chosen_step()
+        else:
             from tui.screens.reading import Reading
 
             self.app.push_screen(Reading(run.runbook.id, lambda _: runbook_lines(run.runbook)))
@@ -162,21 +192,24 @@ class RunbookScreen(Frame):
 
     def action_copy(self) -> None:
         """Copies the command whole, unwrapped; not one in which a value is missing."""
-        step, run = self.chosen, self.stanch.open_run.run
-        if step is None or run is None or not step.kubectl:
+        step, run = self._chosen_step(), self.stanch.open_run.run
+        if step is None or run is None:
+            return
+        if not step.kubectl:
             self.stanch.tell("This step has no command.")
             return
         text = command(step, run.values(step.id))
         if PLACE.search(text):
             self.stanch.tell("A value of this command is not known; press e.", "warning")
             return
-        self.app.copy_to_clipboard(text)
-        self.stanch.tell(f"Copied: {text}")
+        self.stanch.copy(text)
 
     @work(exit_on_error=False)
     async def action_by_hand(self) -> None:
-        step, run = self.chosen, self.stanch.open_run.run
-        if step is None or run is None or not step.mutates:
+        step, run = self._chosen_step(), self.stanch.open_run.run
+        if step is None or run is None:
+            return
+        if not step.mutates:
             self.stanch.tell("This step changes nothing; enter asks for its answer.")
             return
         did = command(step, run.values(step.id)) if step.kubectl else ""
@@ -188,7 +221,7 @@ class RunbookScreen(Frame):
 
     @work(exit_on_error=False)
     async def action_skip_step(self) -> None:
-        step = self.chosen
+        step = self._chosen_step()
         if step is None:
             return
         reason = await self.app.push_screen_wait(
@@ -204,19 +237,25 @@ class RunbookScreen(Frame):
     @work(exit_on_error=False)
     async def action_parameters(self) -> None:
         """Each parameter of the step in turn; Escape ends."""
-        opened, step = self.stanch.open_run, self.chosen
+        opened, step = self.stanch.open_run, self._chosen_step()
         if opened.run is None or step is None:
             return
         wanted = opened.run.parameters.get(step.id, ())
         if not wanted:
             self.stanch.tell("This step has no parameters.")
         for parameter in wanted:
-            texts = [
-                self._question(step),
-                f"{parameter.name}, now from: {parameter.origin or 'nowhere'}",
-            ]
+            known = f"{parameter.name}, now from: {parameter.origin}"
+            said = known if parameter.value else asked_text(parameter)
+            choices = tuple(zip_longest(parameter.choices, parameter.reasons, fillvalue=""))
             value = await self.app.push_screen_wait(
-                Ask("run it with", texts, parameter.name, parameter.value, required=False)
+                Ask(
+                    "run it with",
+                    [self._question(step), said],
+                    parameter.name,
+                    parameter.value,
+                    required=False,
+                    choices=choices,
+                )
             )
             if value is None:
                 return

@@ -13,12 +13,12 @@ from textual.widgets import Input
 
 from incident.view import Reach
 from runbooks.match import Match
-from text.lines import rule
+from text.lines import line, rule
 from text.matches import chosen_lines, ranking_lines
 from tui.help import key_line
 from tui.line_pane import Fixed, LinePane
 from tui.screens.frame import Frame
-from tui.text_input import TypedLine
+from tui.text_input import BlockLine
 
 KEYS = (("enter", "open the runbook"), ("↑ ↓", "choose"), ("esc", "back"))
 
@@ -35,22 +35,22 @@ class SymptomScreen(Frame):
 
     def __init__(self) -> None:
         super().__init__()
-        self._input = TypedLine(
-            placeholder="what do you see? words, an alert, a log line", classes="typed"
+        self._input = BlockLine(
+            placeholder="what do you see? words, an alert, a log line, a paste of many lines",
+            classes="typed",
         )
+        self._pasted = Fixed(classes="head")
         self._head = Fixed(classes="head")
         self._ranking = LinePane(classes="main ranking")
         self._why = LinePane(classes="why")
+        self._right = Container(self._head, self._why, classes="pane right")
         self._matches: Sequence[Match] = ()
 
     def body(self) -> Iterable[Widget]:
         yield self._input
-        with Container(classes="panes symptom-panes"):
-            with Container(classes="pane left"):
-                yield self._ranking
-            with Container(classes="pane right"):
-                yield self._head
-                yield self._why
+        yield self._pasted
+        left = Container(self._ranking, classes="pane left")
+        yield Container(left, self._right, classes="panes symptom-panes")
 
     def draw(self) -> None:
         reach = ""
@@ -60,6 +60,10 @@ class SymptomScreen(Frame):
                 if self.view.report is None
                 else "The cluster does not answer: words and the last findings decide."
             )
+        rows = len(self._input.block.splitlines())
+        said = f" {rows} pasted lines are matched; enter keeps them as evidence, ctrl-u clears"
+        self._pasted.show(lambda _: [line((said, "key"))] if rows else [])
+        self._pasted.display = bool(rows)
         text, matches = self._input.value, self._matches
         self._ranking.show(lambda _: ranking_lines(text, matches, reach))
         self._draw_why()
@@ -75,12 +79,29 @@ class SymptomScreen(Frame):
         )
         self._head.show(lambda _: [rule(f"why {chosen.id}")] if chosen else [])
         self._why.show(lambda _: chosen_lines(chosen, runbook))
-        self.query_one(".right").display = chosen is not None and self.size.height >= 16
+        self._right.display = chosen is not None and self.size.height >= 16
+
+    def on_mount(self) -> None:
+        """Shows again what was typed or pasted before."""
+        self._input.block = self.stanch.searched_symptom[1]
+        self._input.value = self.stanch.searched_symptom[0]
+
+    @property
+    def _text(self) -> str:
+        """What is matched: the pasted block with what was typed beside its first line."""
+        typed, block = self._input.value.strip(), self._input.block
+        first = block.partition("\n")[0].strip()
+        if not block or not typed:
+            return typed
+        return f"{typed.replace(first, '')}\n{block}".strip()
 
     @on(Input.Changed)
     def typed(self, event: Input.Changed) -> None:
         event.stop()
-        text = event.value.strip()
+        if not event.value.strip():
+            self._input.block = ""
+        self.stanch.searched_symptom = event.value, self._input.block
+        text = self._text
         self._matches = self.investigation.match_words(text) if text else ()
         self.draw()
         if self._matches:
@@ -101,8 +122,18 @@ class SymptomScreen(Frame):
         self._open(self._ranking.target)
 
     def _open(self, runbook_id: str) -> None:
-        if runbook_id:
-            self.stanch.open_runbook(runbook_id)
+        if not runbook_id:
+            return
+        if self._input.block:
+            self._keep(f"symptom: {self._input.value.strip()}\n{self._input.block}")
+        self.stanch.open_runbook(runbook_id)
+
+    def _keep(self, text: str) -> None:
+        """Records the pasted lines: the first as a note, the whole as its evidence."""
+        try:
+            self.investigation.note(text)
+        except (ValueError, OSError) as error:
+            self.stanch.tell(f"The pasted lines were not recorded: {error}", "error")
 
     def action_move(self, by: int) -> None:
         self._ranking.action_move(by)

@@ -38,6 +38,9 @@ class TimelineScreen(Frame):
         self._words = TypedLine(placeholder=HELP, classes="typed filter")
         self._log = LinePane(classes="main log", follow=True)
         self._draft = LinePane(classes="draft")
+        log = (self._log_head, self._words, self._log)
+        self._left = Container(*log, classes="pane left")
+        self._right = Container(self._draft_head, self._draft, classes="pane right")
         self._lane = "log"
         self._folded, self._hidden = True, False
         """Whether objects of probes are one line, and whether hidden entries are shown."""
@@ -46,14 +49,7 @@ class TimelineScreen(Frame):
         self._entries: Sequence[Entry] = ()
 
     def body(self) -> Iterable[Widget]:
-        with Container(classes="panes timeline-panes"):
-            with Container(classes="pane left"):
-                yield self._log_head
-                yield self._words
-                yield self._log
-            with Container(classes="pane right"):
-                yield self._draft_head
-                yield self._draft
+        yield Container(self._left, self._right, classes="panes timeline-panes")
 
     def on_mount(self) -> None:
         self._words.display = False
@@ -61,8 +57,8 @@ class TimelineScreen(Frame):
     def draw(self) -> None:
         record = self.view.record
         wide = self.size.width >= WIDE
-        self.query_one(".left").display = wide or self._lane == "log"
-        self.query_one(".right").display = wide or self._lane == "draft"
+        self._left.display = wide or self._lane == "log"
+        self._right.display = wide or self._lane == "draft"
         if record != self._recorded:
             first = self._recorded is None
             self._recorded = record
