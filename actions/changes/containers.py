@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from shlex import quote
 from typing import Any
 
-from actions.changes.rollout import rolled_out
+from actions.changes.rollout import replaced, rolled_out
 from actions.context import ActionContext
 from actions.definition import Action, CannotPlan, Proposal, by_kind, offered
 from actions.parameters import Parameter, amount, image, one_of, text, workload
@@ -82,16 +82,15 @@ def _proposal(
     change = set_field(found, field[0], field[1])
     tests = {pointer(*at, "name"): container["name"]}
     target = patched(ref, found, [change], command, tests=tests)
-    count = found["spec"].get("replicas", (found.get("status") or {}).get("desiredNumberScheduled"))
-    told = f"{count if count is not None else 'All'} pods of {ref} are replaced."
+    touches = replaced(found)
     if ref.kind == "CronJob":
-        told = f"The next Jobs of {ref} run with it; those that run stay as they are."
+        touches = (f"The next Jobs of {ref} run with it; those that run stay as they are.",)
     return Proposal(
         ref,
         (target,),
         f"{ref}, container {container['name']}: {summary}",
         preconditions=checks,
-        touches=(told,),
+        touches=touches,
         warnings=warnings,
         undo=undo,
     )

@@ -6,17 +6,30 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from actions.context import ActionContext
 from actions.definition import Action, CannotPlan, Proposal, by_kind, offered
 from actions.parameters import Parameter, whole, workload
 from actions.plan import ActionPlan, Precondition
-from actions.targets import kubectl_name, patched, path_of, read, remove_field, set_field
+from actions.targets import (
+    READ_S,
+    kubectl_name,
+    patched,
+    path_of,
+    read,
+    remove_field,
+    set_field,
+)
 from cluster.errors import ClusterError
-from cluster.kube.objects import Ref, ReplicaSet
+from cluster.kube.kinds import BY_NAME
+from cluster.kube.objects import LabelSelector, Ref
+from cluster.kube.selectors import selector_text
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 REVISION = "deployment.kubernetes.io/revision"
 HASH = "pod-template-hash"
+ON_DELETE = "its strategy is OnDelete, each takes the template when it is deleted"
 DEADLINE_S = 180.0
 
 
@@ -31,8 +44,8 @@ async def _restart(context: ActionContext, values: Mapping[str, Any]) -> Proposa
         ref,
         (target,),
         f"{ref}: all its pods are replaced",
-        preconditions=(_not_paused(found),),
-        touches=(*_replaced(found), "Old logs are gone with the old pods."),
+        preconditions=(_not_paused(found), _by_itself(found)),
+        touches=(*replaced(found), "Old logs are gone with the old pods."),
         warnings=tuple(_in_progress(found)),
         restorable=False,
     )
@@ -57,7 +70,8 @@ async def _resume(context: ActionContext, values: Mapping[str, Any]) -> Proposal
     target = patched(ref, found, [change], f"kubectl rollout resume {kubectl_name(ref)}")
     told = "Changes of the template that were made meanwhile are rolled out at once."
     undo = f"kubectl rollout pause {kubectl_name(ref)}"
-    return Proposal(ref, (target,), touches=(told, *_replaced(found)), undo=undo)
+    resumed = {**found, "spec": {**found["spec"], "paused": False}}
+    return Proposal(ref, (target,), touches=(told, *replaced(resumed)), undo=undo)
 
 
 async def _back(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
@@ -67,14 +81,13 @@ async def _back(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     if observed < found["metadata"].get("generation", 0):
         # Its revision numbers are those of before: "the one before" would be the one that runs.
         raise CannotPlan(f"{ref} was changed a moment ago and has no revision yet; try again.")
-    revisions = _revisions(context, ref, str(found["metadata"]["uid"]))
-    current = _revision(found["metadata"].get("annotations") or {})
+    revisions = await _revisions(context, ref, found)
+    current = _revision(found) or max(revisions, default=0)
     wanted = values.get("revision") or max((r for r in revisions if r < current), default=0)
     if wanted not in revisions or wanted == current:
         known = ", ".join(str(each) for each in sorted(revisions)) or "none"
         raise CannotPlan(f"{ref} has no other revision {wanted or ''}; it has {known}.")
-    old = await read(context, Ref("ReplicaSet", ref.namespace, revisions[wanted]))
-    template = _without_hash(old["spec"]["template"])
+    template = revisions[wanted]
     change = set_field(found, ("spec", "template"), template)
     flag = f"--to-revision={wanted}"
     target = patched(ref, found, [change], f"kubectl rollout undo {kubectl_name(ref)} {flag}")
@@ -84,8 +97,8 @@ async def _back(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
         (target,),
         f"{ref}: the pod template of revision {wanted} replaces that of {current}: {differences}",
         preconditions=(_not_paused(found),),
-        touches=_replaced(found),
-        warnings=tuple(_in_progress(found)),
+        touches=replaced(found),
+        warnings=(*_in_progress(found), *_stuck(ref, found)),
         facts=(("template", differences),),
     )
 
@@ -117,25 +130,51 @@ def _containers(template: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     }
 
 
-def _without_hash(template: Mapping[str, Any]) -> dict[str, Any]:
-    """A ReplicaSet's template as the Deployment had it."""
+async def _revisions(
+    context: ActionContext, ref: Ref, found: Mapping[str, Any]
+) -> dict[int, dict[str, Any]]:
+    """Revision -> pod template, as the server has them now: of a Deployment from its ReplicaSets,
+    of other workloads from their ControllerRevisions. Raises `CannotPlan`."""
+    kind = BY_NAME["ReplicaSet" if ref.kind == "Deployment" else "ControllerRevision"]
+    selector = selector_text(msgspec.convert(found["spec"]["selector"], LabelSelector))
+    try:
+        answer = await context.api.get_json(
+            kind.path(ref.namespace), {"labelSelector": selector}, timeout=READ_S
+        )
+    except ClusterError as error:
+        raise CannotPlan(f"The {kind.plural} of {ref} cannot be read: {error}") from None
+    revisions = {}
+    for each in answer.get("items") or ():
+        owners = each["metadata"].get("ownerReferences") or ()
+        if any(owner.get("uid") == found["metadata"]["uid"] for owner in owners):
+            holder = each if ref.kind == "Deployment" else each.get("data") or {}
+            number = _revision(each)
+            if number and (template := (holder.get("spec") or {}).get("template")):
+                revisions[number] = _own_template(template)
+    return revisions
+
+
+def _own_template(template: Mapping[str, Any]) -> dict[str, Any]:
+    """A recorded template as the workload had it: without the hash that its ReplicaSet added and
+    the directive of a ControllerRevision, which is a strategic merge patch."""
     meta = dict(template.get("metadata") or {})
     labels = {key: value for key, value in (meta.get("labels") or {}).items() if key != HASH}
-    return {**template, "metadata": {**meta, "labels": labels}}
+    kept = {key: value for key, value in template.items() if key != "$patch"}
+    return {**kept, "metadata": {**meta, "labels": labels}}
 
 
-def _revisions(context: ActionContext, ref: Ref, uid: str) -> dict[int, str]:
-    """Revision -> name of the ReplicaSet of a Deployment."""
-    found = {}
-    for row in context.store.owned_by(uid).values():
-        if isinstance(row, ReplicaSet) and (number := _revision(row.metadata.annotations)):
-            found[number] = row.metadata.name
-    return found
-
-
-def _revision(annotations: Mapping[str, str]) -> int:
-    text = annotations.get(REVISION, "")
+def _revision(found: Mapping[str, Any]) -> int:
+    """The number of a Deployment, ReplicaSet or ControllerRevision; 0 for a workload that does not
+    bear it."""
+    if "revision" in found:
+        return int(found["revision"])
+    text = str((found["metadata"].get("annotations") or {}).get(REVISION, ""))
     return int(text) if text.isdecimal() else 0
+
+
+def _strategy(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    spec = found["spec"]
+    return spec.get("strategy") or spec.get("updateStrategy") or {}
 
 
 def _not_paused(found: Mapping[str, Any]) -> Precondition:
@@ -144,18 +183,49 @@ def _not_paused(found: Mapping[str, Any]) -> Precondition:
     return Precondition("Can it roll out?", not paused, seen)
 
 
-def _replaced(found: Mapping[str, Any]) -> tuple[str, ...]:
-    spec = found["spec"]
-    strategy = (spec.get("strategy") or spec.get("updateStrategy") or {}).get(
-        "type", "its strategy"
-    )
+def _by_itself(found: Mapping[str, Any]) -> Precondition:
+    on_delete = _strategy(found).get("type") == "OnDelete"
+    seen = ON_DELETE if on_delete else "its strategy does it"
+    return Precondition("Does it replace its pods by itself?", not on_delete, seen)
+
+
+def _partition(found: Mapping[str, Any]) -> int:
+    """Pods of a StatefulSet with a number below it keep the template that they have."""
+    return int((_strategy(found).get("rollingUpdate") or {}).get("partition") or 0)
+
+
+def replaced(found: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a new pod template does to the pods of a workload."""
+    spec, kind = found["spec"], _strategy(found).get("type", "its strategy")
+    if spec.get("paused"):
+        return ("Its rollout is paused: no pod is replaced until it is resumed.",)
+    if kind == "OnDelete":
+        return (f"No pod is replaced by itself: {ON_DELETE}.",)
     count = spec.get("replicas", (found.get("status") or {}).get("desiredNumberScheduled", 0))
-    return (f"{count} pods are replaced ({strategy}); disruption budgets do not hold this back.",)
+    kept = min(_partition(found), count)
+    lines = [
+        f"{count - kept} pods are replaced ({kind}); disruption budgets do not hold this back."
+    ]
+    if kept:
+        lines.append(f"The first {kept} pods keep the template that they have: partition={kept}.")
+    return tuple(lines)
 
 
 def _in_progress(found: Mapping[str, Any]) -> list[str]:
     done, told = rollout_state(found)
     return [] if done else [f"a rollout is in progress already: {told}"]
+
+
+def _stuck(ref: Ref, found: Mapping[str, Any]) -> list[str]:
+    """A StatefulSet whose pods start in order waits for a bad pod also after the template is right
+    again (kubernetes.io, StatefulSet, "Forced rollback")."""
+    ordered = found["spec"].get("podManagementPolicy", "OrderedReady") == "OrderedReady"
+    if ref.kind != "StatefulSet" or not ordered or rollout_state(found)[0]:
+        return []
+    return [
+        "a pod that never became Ready with the present template is not replaced: delete it "
+        "afterwards (delete-pod)"
+    ]
 
 
 def rollout_state(found: Mapping[str, Any]) -> tuple[bool, str]:
@@ -165,11 +235,14 @@ def rollout_state(found: Mapping[str, Any]) -> tuple[bool, str]:
     if status.get("observedGeneration", 0) < meta.get("generation", 0):
         return False, "the controller has not seen the change yet"
     wanted = spec.get("replicas", status.get("desiredNumberScheduled", 1))
+    kept = min(_partition(found), wanted)
     updated = status.get("updatedReplicas", status.get("updatedNumberScheduled", 0))
     ready = status.get("readyReplicas", status.get("numberReady", 0))
     total = status.get("replicas", status.get("currentNumberScheduled", 0))
-    if updated < wanted or total > updated:
-        return False, f"{updated} of {wanted} pods are updated"
+    if spec.get("paused") or _strategy(found).get("type") == "OnDelete":
+        return True, "it replaces no pod by itself now"
+    if updated < wanted - kept or total > updated + kept:
+        return False, f"{updated} of {wanted - kept} pods are updated"
     return ready >= wanted, f"{ready} of {wanted} pods are ready"
 
 
@@ -182,7 +255,7 @@ async def rolled_out(context: ActionContext, plan: ActionPlan) -> tuple[bool, st
 
 
 def _running(row: Any) -> str | None:
-    return None if row.spec.paused else ""
+    return None if getattr(row.spec, "paused", False) else ""
 
 
 def _held(row: Any) -> str | None:
@@ -224,16 +297,16 @@ ACTIONS = (
     ),
     Action(
         "rollout-undo",
-        "Return a Deployment to an earlier revision.",
+        "Return a workload to an earlier revision.",
         (
-            _DEPLOYMENT,
+            _ANY,
             Parameter("revision", "number; default: the one before", whole(1, 10**9), False),
         ),
-        "Every pod of the Deployment is replaced.",
+        "Every pod of the workload is replaced.",
         "undo from the record, which rolls out again",
         _back,
         rolled_out,
         DEADLINE_S,
-        fits=offered("Deployment", by_kind("workload"), _running),
+        fits=offered("Deployment StatefulSet DaemonSet", by_kind("workload"), _running),
     ),
 )

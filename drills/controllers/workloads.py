@@ -203,14 +203,20 @@ class Workloads:
 
     def _revision(self, owner: Obj) -> str:
         """The hash of the ControllerRevision of the present template, which is made when it is
-        new."""
+        new and gets the highest number when it is an older one again."""
         context, meta, template = self._context, owner["metadata"], owner["spec"]["template"]
-        data, last = revision_data(owner), 0
-        for have in context.of("ControllerRevision", meta["namespace"]):
-            if (controller_of(have) or {}).get("uid") == meta["uid"]:
-                if have["data"] == data:
-                    return str(have["metadata"]["labels"]["controller-revision-hash"])
-                last = max(last, int(have["revision"]))
+        known = [
+            each
+            for each in context.of("ControllerRevision", meta["namespace"])
+            if (controller_of(each) or {}).get("uid") == meta["uid"]
+        ]
+        last = max((int(each["revision"]) for each in known), default=0)
+        data = revision_data(owner)
+        same = next((each for each in known if each["data"] == data), None)
+        if same is not None:
+            if int(same["revision"]) < last:
+                context.update(same, lambda found: found.update(revision=last + 1))
+            return str(same["metadata"]["labels"]["controller-revision-hash"])
         code = context.suffix("revision", meta["namespace"], meta["name"], template, size=9)
         first = int(meta.get("annotations", {}).get(_GENERATION, 1))
         made = controller_revision(owner, code, context.now(), max(first, last + 1))

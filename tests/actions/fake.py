@@ -20,7 +20,10 @@ from actions.plan import ActionPlan, ActionResult, Target, TargetResult
 from cluster.api.mode import Mode, ResourceAttributes
 from cluster.errors import ApiError, Conflict, Invalid, NotFound, Refused, TooManyRequests
 from cluster.kube.kinds import BY_NAME, READABLE
+from cluster.kube.selectors import text_matches
 from cluster.live.store import Store
+
+PLURALS = {kind.plural for kind in READABLE.values()}
 
 
 @dataclass
@@ -103,8 +106,8 @@ class FakeApi:
         meta.setdefault("uid", f"uid-{meta['name']}-{next(self._versions)}")
         meta["resourceVersion"] = str(next(self._versions))
         self.paths[self.path_of(found)] = found
-        kind = BY_NAME[found["kind"]]
-        self.store.apply(found["kind"], [msgspec.convert(found, kind.type, strict=False)])
+        if kind := BY_NAME.get(found["kind"]):
+            self.store.apply(kind.name, [msgspec.convert(found, kind.type, strict=False)])
         return found
 
     def drop(self, path: str) -> None:
@@ -143,6 +146,8 @@ class FakeApi:
     ) -> Any:
         if self.read_error is not None and self.sent:
             raise self.read_error
+        if path.rpartition("/")[2] in PLURALS:
+            return {"items": self._listed(path, (params or {}).get("labelSelector", ""))}
         if path not in self.paths:
             raise NotFound(f"GET {path}: HTTP 404", status=404)
         found = copy.deepcopy(self.paths[path])
@@ -150,6 +155,14 @@ class FakeApi:
             return {"kind": "PartialObjectMetadata", "metadata": found["metadata"]}
         assert found["kind"] not in ("Secret", "ConfigMap"), "their values are never read"
         return found
+
+    def _listed(self, collection: str, selector: str) -> list[dict[str, Any]]:
+        return [
+            copy.deepcopy(found)
+            for path, found in self.paths.items()
+            if path.rpartition("/")[0] == collection
+            and text_matches(selector, found["metadata"].get("labels") or {})
+        ]
 
     async def review(
         self, verb: str, resource: str, **attributes: Unpack[ResourceAttributes]
