@@ -116,6 +116,30 @@ CLAIM = {
     "spec": {"volumeName": "pv-1"},
     "status": {"phase": "Bound"},
 }
+STORAGE = {
+    "apiVersion": "storage.k8s.io/v1",
+    "kind": "StorageClass",
+    "metadata": {"name": "fast", "uid": "uid-fast"},
+    "provisioner": "csi.test",
+    "allowVolumeExpansion": True,
+}
+
+
+def claim(phase: str = "Bound", **spec: Any) -> Json:
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": labelled("data-db-0"),
+        "spec": {
+            "storageClassName": "fast",
+            "volumeName": "pv-2",
+            "resources": {"requests": {"storage": "10Gi"}},
+            **spec,
+        },
+        "status": {"phase": phase, "capacity": {"storage": "10Gi"}},
+    }
+
+
 ATTACHMENT = {
     "kind": "VolumeAttachment",
     "metadata": {"name": "csi-1", "uid": "uid-csi-1"},
@@ -187,6 +211,14 @@ def set_status(**status: Any) -> Callable[[FakeApi], None]:
         api.put({**found, "status": {**found["status"], **status}})
 
     return change
+
+
+STORED = ("spec", "resources", "requests", "storage")
+
+
+def grow(api: FakeApi) -> None:
+    found = api.paths[f"{NS}/persistentvolumeclaims/data-db-0"]
+    api.put({**found, "status": {**found["status"], "capacity": {"storage": "20Gi"}}})
 
 
 SCENARIOS: dict[str, Scenario] = {
@@ -265,6 +297,13 @@ SCENARIOS: dict[str, Scenario] = {
         PODS,
         {"object": "pod/shop/web-2-a", "label": "app=quarantine"},
         equals("quarantine", at(f"{NS}/pods/web-2-a", "metadata", "labels", "app")),
+    ),
+    "expand-claim": Scenario(
+        [STORAGE, claim()],
+        {"claim": "shop/data-db-0", "size": "20Gi"},
+        equals("20Gi", at(f"{NS}/persistentvolumeclaims/data-db-0", *STORED)),
+        False,
+        effect=grow,
     ),
     "remove-finalizer": Scenario(
         [CLAIM],
