@@ -4,7 +4,7 @@ replica, and access reviews."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -124,6 +124,34 @@ def siblings(context: ActionContext, pod: Pod) -> Replicas:
         if other.metadata.name != pod.metadata.name and top_owner(other, context.store) == owner
     ]
     return Replicas(owner, sum(1 for other in others if is_ready(other)), len(others))
+
+
+def left_without_ready(context: ActionContext, pods: Collection[Pod]) -> list[str]:
+    """Owners of these pods that have no other ready pod, DaemonSets and Jobs aside."""
+    going = {(pod.metadata.namespace, pod.metadata.name) for pod in pods}
+    owners = {top_owner(pod, context.store) for pod in pods if is_ready(pod)}
+    owners = {owner for owner in owners if owner.kind not in ("DaemonSet", "Job", "CronJob")}
+    staying = {
+        top_owner(pod, context.store)
+        for namespace in {owner.namespace for owner in owners}
+        for pod in context.store.in_namespace("Pod", namespace).values()
+        if (pod.metadata.namespace, pod.metadata.name) not in going and is_ready(pod)
+    }
+    return sorted(map(str, owners - staying))
+
+
+def all_come_back(pods: Iterable[Pod], what: str) -> Precondition:
+    """Pods without a controller do not come back. `what` happens to them: "evicted"."""
+    lost = [pod for pod in pods if controller_of(pod.metadata) is None]
+    names = ", ".join(f"{p.metadata.namespace}/{p.metadata.name}" for p in lost[:3])
+    seen = f"{names}: no controller creates them again" if lost else "all have a controller"
+    return Precondition(f"Do controllers create the {what} pods again?", not lost, seen)
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 def not_last_replica(context: ActionContext, pod: Pod) -> Precondition:

@@ -14,8 +14,8 @@ from actions.plan import ActionPlan, Precondition, Target
 from cluster.kube.objects import Ref
 from cluster.live.store import Store
 
-MOST_TARGETS = 200
-"""Objects that one plan may change."""
+MOST_TARGETS = 800
+"""Objects that one plan may change: more than the pods that a node may have with any provider."""
 
 
 class CannotPlan(Exception):

@@ -47,23 +47,29 @@ class Execution:
         self.flying: Target | None = None
         self.observed = ""
         self.effect: bool | None = None
+        self._halted = False
+        """A human ended the wait for the effect."""
         self._begun: set[str] = set()
         self._finished: set[str] = set()
         self._started = context.monotonic()
         self._end = self._started + plan.deadline_s
 
     async def send_all(self) -> None:
-        """Each target once; an eviction that a budget does not allow again until the deadline."""
+        """Each target once; an eviction that a budget does not allow again until the deadline. Of
+        the pods of one controller that are held back, one is asked for in a round."""
         waiting = list(self.plan.targets)
         told = ""
         while waiting:
             blocked: list[Target] = []
+            held: set[str] = set()
             for index, target in enumerate(waiting):
                 if self._stopped():
                     return self._left([*blocked, *waiting[index:]], "stopped by a human")
-                answer = await self._send(target)
+                owner = _owner_uid(target)
+                answer = "blocked" if owner in held else await self._send(target)
                 if answer == "blocked":
                     blocked.append(target)
+                    held |= {owner} if owner else set()
                 elif answer == "give up":
                     return self._left(
                         [*blocked, *waiting[index + 1 :]], "an earlier one has no clear result"
@@ -76,7 +82,7 @@ class Execution:
                     self._progress(f"a PodDisruptionBudget does not allow {names} yet; waiting")
                 told = names
                 await self.context.sleep(BLOCKED_S)
-            waiting = blocked
+            waiting = [*blocked[1:], *blocked[:1]]
         return None
 
     async def _send(self, target: Target) -> str:
@@ -127,8 +133,8 @@ class Execution:
         return ""
 
     async def verify_all(self) -> None:
-        """Reads until every sent target shows its change and the action's own effect is seen, or
-        the deadline is over."""
+        """Reads until every sent target shows its change and the action's own effect is seen, the
+        deadline is over, or a human ends the wait."""
         pending = {
             target.path: target
             for target in self.plan.targets
@@ -151,6 +157,9 @@ class Execution:
                 if self.effect:
                     return
             elif not pending:
+                return
+            if self._stopped():
+                self._halted = True
                 return
             if self.context.monotonic() >= self._end:
                 return
@@ -273,6 +282,8 @@ class Execution:
             return f"Done: {plan.change.summary}{f' ({lost})' if lost else ''}."
         if outcome is Outcome.SENT_NOT_SEEN:
             told = f"{self.observed}" if self.observed else "it was not seen"
+            if self._halted:
+                return f"The server accepted it; the wait for its effect was ended: {told}."
             return f"The server accepted it; not seen within {plan.deadline_s:g} s: {told}."
         if outcome is Outcome.UNKNOWN:
             told = f"{count}, {why}" if self.several else single
@@ -281,6 +292,11 @@ class Execution:
             return f"Done in part, {count}; {why}."
         told = f"{count}, {why}" if self.several else single
         return f"Nothing was changed: {told}."
+
+
+def _owner_uid(target: Target) -> str:
+    owners = ((target.before or {}).get("metadata") or {}).get("ownerReferences") or ()
+    return next((str(each.get("uid", "")) for each in owners if each.get("controller")), "")
 
 
 def say(error: BaseException) -> str:

@@ -9,6 +9,7 @@ is not repeated: when its fate is not known, the gate reads the object and repor
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,7 @@ from actions.context import ActionContext, Journal, Progress
 from actions.definition import Verify
 from actions.execution import Execution, say
 from actions.plan import CHANGED, ActionPlan, ActionResult, Outcome, Target
+from actions.targets import SPEC
 from cluster.api.mode import Mode
 from cluster.kube.text import clean_line
 
@@ -142,20 +144,32 @@ def compare(plan: ActionPlan, again: ActionPlan) -> list[str]:
         for name in sorted(facts.keys() | now.keys())
         if facts.get(name) != now.get(name)
     ]
+    known = {_without_figures(each) for each in plan.warnings}
+    told += [each for each in again.warnings if _without_figures(each) not in known]
     if not told and [path for path in before if path in after] != list(after):
         told.append("the order of the objects is another")
     return told
+
+
+def _without_figures(warning: str) -> str:
+    """A warning that differs in a number alone is the same one."""
+    return re.sub(r"\d+", "#", warning)
 
 
 def _target_differences(target: Target, now: Target) -> list[str]:
     if target.uid != now.uid:
         return [f"{target.ref} was deleted and created again"]
     before, after = dict(target.state), dict(now.state)
+    different = [
+        name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)
+    ]
     told = [
         f"{target.ref} {name}: {before.get(name, 'not set')}, now {after.get(name, 'not set')}"
-        for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name)
+        for name in different
+        if name != SPEC
     ]
+    if SPEC in different:
+        told.append(f"another field of the spec of {target.ref} was changed")
     return told or [f"{target.ref} would be changed in another way"]
 
 

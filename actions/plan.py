@@ -41,6 +41,10 @@ CHANGED = frozenset({Outcome.DONE, Outcome.PART, Outcome.SENT_NOT_SEEN, Outcome.
 """Outcomes after which the cluster may differ from before."""
 
 
+FORBIDS = "the runbook says: "
+"""How a warning begins that comes from the "Do not" of the runbook."""
+
+
 class Sealed(Mapping[str, Json]):
     """A body that holds secret values: sent, never shown, logged or recorded."""
 

@@ -14,7 +14,7 @@ from actions.checks import reverted_by, review
 from actions.context import ActionContext
 from actions.definition import MOST_TARGETS, Action, CannotPlan, Proposal
 from actions.parameters import read_values
-from actions.plan import ActionPlan, Blast, Change, FieldChange, Target
+from actions.plan import FORBIDS, ActionPlan, Blast, Change, FieldChange, Target
 from actions.sending import send
 from actions.targets import value_at, words
 from cluster.api.mode import Mode
@@ -159,14 +159,14 @@ def _way_back(proposal: Proposal, targets: tuple[Target, ...]) -> Change | None:
 
 
 def _shared_warnings(context: ActionContext, targets: tuple[Target, ...]) -> list[str]:
-    """Tools that would revert a change of fields, and what the runbook forbids."""
+    """Tools that would revert a change of fields or a deletion, and what the runbook forbids."""
     found = [
         warning
         for target in targets
-        if target.fields and target.before is not None
+        if (target.fields or target.recreate) and target.before is not None
         for warning in reverted_by(target.ref, target.before)
     ]
-    found += [f"the runbook says: {each}" for each in context.prohibitions]
+    found += [f"{FORBIDS}{each}" for each in context.prohibitions]
     return list(dict.fromkeys(found))
 
 

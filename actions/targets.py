@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from shlex import quote
 from types import MappingProxyType
 from typing import Any
+
+import msgspec
 
 from actions.context import JSON, ActionContext
 from actions.definition import CannotPlan
@@ -19,6 +22,8 @@ from cluster.kube.objects import Ref
 JSON_PATCH = "application/json-patch+json"
 READ_S = 10.0
 _NO_TESTS: Mapping[str, Any] = MappingProxyType({})
+SPEC = "spec"
+"""The name of the digest of a spec in the state of a target."""
 _SHOWN_SPEC = ("unschedulable", "taints", "replicas", "paused", "suspend")
 
 
@@ -140,11 +145,13 @@ def patch_operations(
 
 
 def shown_state(found: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """What a plan shows of an object and the gate compares: labels, taints, whether it is being
-    deleted, and the switches of its spec."""
+    """What a plan shows of an object and the gate compares: labels, whether it is being deleted,
+    the switches of its spec, and whether the rest of the spec is the same."""
     meta, spec = found["metadata"], found.get("spec") or {}
     state = [(f"label {key}", str(value)) for key, value in (meta.get("labels") or {}).items()]
     state += [(f"spec.{key}", json.dumps(spec[key])) for key in _SHOWN_SPEC if key in spec]
+    if rest := {key: value for key, value in spec.items() if key not in _SHOWN_SPEC}:
+        state.append((SPEC, hashlib.sha256(msgspec.json.encode(rest, order="sorted")).hexdigest()))
     if meta.get("deletionTimestamp"):
         state.append(("deleted since", str(meta["deletionTimestamp"])))
     return tuple(sorted(state))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from actions.plan import ActionPlan, ActionResult, Outcome
-from text.lines import HINT, Line, field, fields, line, prose
+from actions.plan import FORBIDS, ActionPlan, ActionResult, Outcome
+from text.lines import HINT, Line, field, fields, layout, line, prose
 
 if TYPE_CHECKING:  # it imports every action, which the first screen does not wait for
     from incident.offers import Offer
@@ -32,39 +32,62 @@ def refusal(plan: ActionPlan, write: bool) -> str:
 
 
 def plan_lines(plan: ActionPlan) -> list[Line]:
-    """The plan, and why it is refused."""
+    """The whole plan, and why it is refused."""
     refused = [field("refused", (plan.refused, "critical"), size=SIZE)] if plan.refused else []
     return effect_lines(plan) + refused
 
 
-def effect_lines(plan: ActionPlan) -> list[Line]:
-    """Object and cluster first, then the change, its undo, the server's own answer, what it touches
-    and what must hold."""
+def fitting_lines(plan: ActionPlan, width: int, height: int) -> list[Line]:
+    """The plan in as much detail as so many rows hold; at least what changes, its undo and what
+    speaks against it."""
+    for brief in (False, True):
+        lines = effect_lines(plan, brief=brief)
+        if len(layout(lines, width)) <= height:
+            break
+    return lines
+
+
+def effect_lines(plan: ActionPlan, *, brief: bool = False) -> list[Line]:
+    """Object and cluster first, then the change, its undo, what speaks against it, what it touches,
+    what must hold, the server's own answer and the command. `brief`: what speaks for it is
+    counted."""
     undo = (plan.undo.kubectl, "plain") if plan.undo else ("there is none", "critical")
     where = (f"{plan.context}  {plan.server}", "warning" if plan.production else "plain")
+    forbidden = [each.removeprefix(FORBIDS) for each in plan.warnings if each.startswith(FORBIDS)]
+    warnings = [each for each in plan.warnings if not each.startswith(FORBIDS)]
     lines = [
         line(" ", (plan.title, "strong"), hang=3),
         field("cluster", where, size=SIZE),
         field("change", (plan.change.summary, "strong"), size=SIZE),
-        field("by hand", plan.change.kubectl, size=SIZE),
-        field("undo", undo, size=SIZE),
     ]
-    if plan.dry_run:
-        lines.append(field("dry run", DRY_RUN[plan.dry_run_ok], f"  {plan.dry_run}", size=SIZE))
-    lines += _targets(plan)
+    if len(plan.targets) > 1:
+        objects = [each.request.summary for each in plan.targets]
+        lines += fields("objects", objects, size=SIZE, limit=1 if brief else 0)
+    lines.append(field("undo", undo, size=SIZE))
+    lines += fields("do not", forbidden, "critical", size=SIZE)
+    lines += fields("warning", warnings, "warning", size=SIZE)
     lines += fields("touches", plan.blast.lines or [NOTHING_ELSE], "warning", size=SIZE)
+    lines += _checks(plan, brief)
+    return [*lines, field("by hand", plan.change.kubectl, size=SIZE)]
+
+
+def _checks(plan: ActionPlan, brief: bool) -> list[Line]:
+    """What must hold, and what the server answers to a dry run."""
+    lines = []
+    good = [each for each in plan.preconditions if brief and each.held]
     for condition in plan.preconditions:
-        seen = (f"  {condition.seen}", "muted") if condition.seen else ""
-        asked = (f"{condition.question} ", HELD[condition.held], seen)
-        lines.append(field("must hold", *asked, size=SIZE))
-    return lines + fields("warning", plan.warnings, "warning", size=SIZE)
-
-
-def _targets(plan: ActionPlan) -> list[Line]:
-    """Each object that changes, where there are several."""
-    if len(plan.targets) < 2:
-        return []
-    return fields("objects", [each.request.summary for each in plan.targets], size=SIZE)
+        if condition not in good:
+            seen = (f"  {condition.seen}", "muted") if condition.seen else ""
+            asked = (f"{condition.question} ", HELD[condition.held], seen)
+            lines.append(field("must hold", *asked, size=SIZE))
+    accepted = brief and plan.dry_run_ok is True
+    if good or accepted:
+        told = [f"{len(good)} of {len(plan.preconditions)} checks hold"] if good else []
+        told += [plan.dry_run] if accepted else []
+        lines.append(field("checked", ("; ".join(told), "good"), size=SIZE))
+    if plan.dry_run and not accepted:
+        lines.append(field("dry run", DRY_RUN[plan.dry_run_ok], f"  {plan.dry_run}", size=SIZE))
+    return lines
 
 
 def confirmation_lines(plan: ActionPlan, write: bool) -> list[Line]:

@@ -46,7 +46,7 @@ async def propose(context: ActionContext, node_name: str, *, unschedulable: bool
         state = "cordoned" if unschedulable else "schedulable"
         raise CannotPlan(f"Node {node_name} is {state} already; there is nothing to change.")
     target = patched(ref, found, [change], f"kubectl {word} {node_name}")
-    checks, warnings = _enough_left(context, node) if unschedulable else ((), _fit_for_pods(node))
+    checks, warnings = enough_left(context, node) if unschedulable else ((), _fit_for_pods(node))
     others = sorted(
         each.metadata.name
         for each in context.store.all("Node", Node)
@@ -84,9 +84,10 @@ def takes_pods(node: Node) -> bool:
     )
 
 
-def _enough_left(
+def enough_left(
     context: ActionContext, node: Node
 ) -> tuple[tuple[Precondition, ...], tuple[str, ...]]:
+    """Whether enough nodes take new pods without this one, and how many pods wait for one."""
     nodes = list(context.store.all("Node", Node))
     workers = [
         n

@@ -13,14 +13,13 @@ from typing import Any
 import msgspec
 
 from actions.changes import cordon
-from actions.checks import budget_words, budgets_of, is_ready, siblings
+from actions.checks import all_come_back, budget_words, budgets_of, left_without_ready, some
 from actions.context import ActionContext
 from actions.definition import Action, CannotPlan, Proposal, by_name, offered
 from actions.parameters import Parameter, name
-from actions.plan import Precondition, Target
+from actions.plan import Target
 from actions.targets import evicted, read
 from cluster.kube.objects import Pod, Ref
-from cluster.kube.owners import controller_of
 
 MIRROR = "kubernetes.io/config.mirror"
 DEADLINE_S = 600.0
@@ -39,10 +38,6 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     else:
         proposal = await cordon.propose(context, node_name, unschedulable=True)
     pods = evictable(context, node_name)
-    lost = [pod for pod in pods if controller_of(pod.metadata) is None]
-    names = ", ".join(f"{p.metadata.namespace}/{p.metadata.name}" for p in lost[:3])
-    seen = f"{names}: no controller creates them again" if lost else "all have a controller"
-    check = Precondition("Do controllers create the evicted pods again?", not lost, seen)
     targets = (*proposal.targets, *(_eviction(pod) for pod in pods))
     if not targets:
         raise CannotPlan(f"Node {node_name} is cordoned and has no pod that can be evicted.")
@@ -50,7 +45,7 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
         ref,
         targets,
         f"Node {node_name} is cordoned and {len(pods)} pods are evicted, one after another",
-        preconditions=(*proposal.preconditions, check),
+        preconditions=(*proposal.preconditions, all_come_back(pods, "evicted")),
         touches=_touches(context, node_name, pods),
         warnings=(*proposal.warnings, *_warnings(context, pods)),
         facts=proposal.facts,
@@ -80,16 +75,8 @@ def _eviction(pod: Pod) -> Target:
 def _touches(context: ActionContext, node_name: str, pods: list[Pod]) -> tuple[str, ...]:
     staying = len(context.store.pods_on(node_name)) - len(pods)
     lines = [f"{len(pods)} pods end and start elsewhere; {staying} stay (DaemonSets, static pods)."]
-    single = sorted(
-        {
-            str(replicas.owner)
-            for pod in pods
-            if is_ready(pod) and (replicas := siblings(context, pod)).ready == 0
-        }
-    )
-    if single:
-        more = f" and {len(single) - 5} more" if len(single) > 5 else ""
-        lines.append(f"Without any ready replica for a time: {', '.join(single[:5])}{more}.")
+    if single := left_without_ready(context, pods):
+        lines.append(f"Without any ready replica for a time: {some(single)}.")
     return tuple(lines)
 
 

@@ -10,18 +10,21 @@ from typing import Any
 import msgspec
 
 from actions.context import ActionContext
-from actions.definition import MOST_TARGETS, Action, CannotPlan, Proposal, by_name, offered
+from actions.definition import Action, CannotPlan, Proposal, by_name, offered
 from actions.parameters import Parameter, name, one_of, selector, whole
 from actions.targets import deleted
 from cluster.kube.objects import Job, Ref
 from cluster.kube.selectors import text_matches
+
+MOST_JOBS = 200
+"""Jobs that go at once."""
 
 
 async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     if reason := context.unavailable.get("Job"):
         raise CannotPlan(f"The Jobs cannot be read ({reason}), so what would go is not known.")
     namespace, which, keep = values["namespace"], values["which"], values.get("keep", 0)
-    most = values.get("most", MOST_TARGETS)
+    most = values.get("most", MOST_JOBS)
     chosen = [
         job
         for job in context.store.in_namespace("Job", namespace).values()
@@ -76,7 +79,7 @@ ACTIONS = (
             Parameter("selector", "label selector, such as app=report", selector),
             Parameter("which", "finished or running", one_of("finished", "running")),
             Parameter("keep", "how many of the newest stay (0)", whole(0, 10_000), False),
-            Parameter("most", "how many go at once (200)", whole(1, MOST_TARGETS), False),
+            Parameter("most", "how many go at once (200)", whole(1, MOST_JOBS), False),
         ),
         "The Jobs and their pods are gone; work that runs is lost.",
         "none",

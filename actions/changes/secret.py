@@ -28,8 +28,12 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     ref = Ref("Secret", *values["secret"])
     data = _read_file(Path(values["file"]), ref)
     wanted = [each.strip() for each in values["keys"].split(",") if each.strip()]
+    if not wanted:
+        raise CannotPlan("Which keys? Give their names, separated by commas.")
     if missing := [key for key in wanted if key not in data]:
         raise CannotPlan(f"The file has no key {', '.join(missing)}.")
+    if empty := [key for key in wanted if not data[key]]:
+        raise CannotPlan(f"The file has no value for {', '.join(empty)}.")
     found = await read(context, ref)
     meta = found["metadata"]
     trees = [each.get("fieldsV1") or {} for each in meta.get("managedFields") or ()]
@@ -71,26 +75,33 @@ def _read_file(path: Path, ref: Ref) -> dict[str, str]:
         about = path.expanduser().stat()
         if not stat.S_ISREG(about.st_mode) or about.st_size > MOST_BYTES:
             raise CannotPlan(f"{path} is not a file of at most {MOST_BYTES:,} bytes.")
-        given = path.expanduser().read_text("utf-8")
+        given = path.expanduser().read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise CannotPlan(f"{path} cannot be read: {type(error).__name__}.") from None
     try:
-        document = yaml.safe_load(given)
-    except yaml.YAMLError:
+        document = yaml.load(given, yaml.BaseLoader)  # noqa: S506  # makes text alone, no objects
+    except (yaml.YAMLError, RecursionError):
         document = None
     if isinstance(document, dict) and document.get("kind") == "Secret":
-        meta = document.get("metadata") or {}
-        if str(meta.get("name", ref.name)) != ref.name:
-            raise CannotPlan(f"The file holds Secret {meta.get('name')}, not {ref.name}.")
-        plain = {str(k): _encoded(str(v)) for k, v in (document.get("stringData") or {}).items()}
-        return {
-            str(k): _checked(str(k), str(v)) for k, v in (document.get("data") or {}).items()
-        } | plain
+        meta = _texts(document, "metadata")
+        there = Ref("Secret", meta.get("namespace") or ref.namespace, meta.get("name") or ref.name)
+        if there != ref:
+            raise CannotPlan(f"The file holds {there}, not {ref}.")
+        plain = {key: _encoded(value) for key, value in _texts(document, "stringData").items()}
+        encoded = _texts(document, "data").items()
+        return {key: _checked(key, value) for key, value in encoded} | plain
     lines = [line for line in given.splitlines() if line.strip() and not line.startswith("#")]
     pairs = [line.partition("=") for line in lines]
     if not pairs or not all(equals for _, equals, _ in pairs):
         raise CannotPlan(f"{path} is neither a Secret manifest nor lines KEY=VALUE.")
     return {key.strip(): _encoded(value) for key, _, value in pairs}
+
+
+def _texts(document: Mapping[str, Any], name: str) -> dict[str, str]:
+    """The texts of a map in a manifest; as they stand there, so that 0123 stays 0123."""
+    found = document.get(name)
+    pairs = found.items() if isinstance(found, dict) else ()
+    return {key: value for key, value in pairs if isinstance(value, str)}
 
 
 def _encoded(value: str) -> str:

@@ -6,12 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from actions.changes.cordon import enough_left, takes_pods
+from actions.checks import all_come_back, left_without_ready, some
 from actions.context import ActionContext
 from actions.definition import Action, CannotPlan, Proposal, by_name, offered
 from actions.parameters import Parameter, label_key, label_value, name
-from actions.plan import FieldChange
+from actions.plan import FieldChange, Precondition
 from actions.targets import patched, read, remove_field, set_field
-from cluster.kube.objects import Pod, Ref, Taint, Toleration
+from cluster.kube.objects import Node, Pod, Ref, Taint, Toleration
 
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _TAINT = re.compile(r"(?P<key>[^=:]+)(?:=(?P<value>[^:]*))?(?::(?P<effect>\w+))?")
@@ -33,11 +35,25 @@ async def _add(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     rest = [each for each in taints if not _same(each, taint)]
     change = set_field(found, ("spec", "taints"), [*rest, taint])
     target = patched(ref, found, [change], f"kubectl taint node {ref.name} {words(taint)}")
+    node: Node | None = context.store.get("Node", "", ref.name)
+    if node is None:
+        raise CannotPlan(f"{ref} is not in the live state yet; try again.")
+    checks: tuple[Precondition, ...] = ()
+    warnings: tuple[str, ...] = ()
+    if taint["effect"] != "PreferNoSchedule" and takes_pods(node):
+        checks, warnings = enough_left(context, node)
+    ending = _ending(context, ref.name, taint)
+    if ending:
+        checks = (*checks, all_come_back(ending, "ended"))
+    if single := left_without_ready(context, ending):
+        warnings = (*warnings, f"without any ready replica for a time: {some(single)}")
     return Proposal(
         ref,
         (target,),
         f"{ref} gets the taint {words(taint)}",
-        touches=_touches(context, ref.name, taint),
+        preconditions=checks,
+        touches=_touches(ending, taint),
+        warnings=warnings,
         undo=f"kubectl taint node {ref.name} {words(taint)}-",
     )
 
@@ -94,19 +110,23 @@ def tolerates(pod: Pod, taint: Mapping[str, str]) -> bool:
     return any(matches(each) for each in pod.spec.tolerations)
 
 
-def _touches(context: ActionContext, node: str, taint: Mapping[str, str]) -> tuple[str, ...]:
+def _ending(context: ActionContext, node: str, taint: Mapping[str, str]) -> list[Pod]:
+    """The pods that a taint ends."""
+    return [
+        pod
+        for pod in context.store.pods_on(node).values()
+        if taint["effect"] == "NoExecute"
+        and pod.status.phase not in ("Succeeded", "Failed")
+        and not tolerates(pod, taint)
+    ]
+
+
+def _touches(ending: Sequence[Pod], taint: Mapping[str, str]) -> tuple[str, ...]:
     if taint["effect"] != "NoExecute":
         return ("No running pod is affected; new pods need a toleration.",)
-    pods = [
-        f"{pod.metadata.namespace}/{pod.metadata.name}"
-        for pod in context.store.pods_on(node).values()
-        if pod.status.phase not in ("Succeeded", "Failed") and not tolerates(pod, taint)
-    ]
-    more = f" and {len(pods) - 4} more" if len(pods) > 4 else ""
-    return (
-        f"{len(pods)} pods without a toleration end at once: {', '.join(sorted(pods)[:4])}{more}. "
-        "Disruption budgets do not hold this back.",
-    )
+    names = sorted(f"{pod.metadata.namespace}/{pod.metadata.name}" for pod in ending)
+    told = f"{len(names)} pods without a toleration end at once"
+    return (f"{told}: {some(names, 4)}. Disruption budgets do not hold this back.",)
 
 
 _PARAMETERS = (
