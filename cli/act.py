@@ -2,8 +2,9 @@
 
 Prints the plan and asks for the exact word. `--yes` answers for actions that affect no running pod,
 and never in production. The first Ctrl-C stops between two objects, the second at once.
-`stanch act list KIND/NAMESPACE/NAME` names what fits an object; `stanch act settle` lists changes
-whose outcome is not known, and records what became of one.
+`stanch act list KIND/NAMESPACE/NAME` names what fits an object; `stanch act undo` lists the changes
+that can be undone; `stanch act settle` lists changes whose outcome is not known, and records what
+became of one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import contextlib
 import json
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from shlex import quote
 
 from actions import catalogue
@@ -26,6 +27,7 @@ from cli.connection import opened, options_of, require_cluster
 from cli.exits import Refusal
 from cli.printing import print_lines
 from cli.prompt import Prompt
+from incident.offers import UNDO, Offer
 from incident.offline import archive
 from incident.session import LiveInvestigation
 from text.action_plan import READ_ONLY, plan_lines, result_lines
@@ -102,10 +104,22 @@ async def _run(arguments: argparse.Namespace) -> int:
     try:
         async with opened(options_of(arguments)) as investigation:
             require_cluster(investigation.view)
+            if arguments.name == UNDO and not given:
+                return _print_undoable(investigation.undoable())
             return await act(investigation, arguments, given)
     except asyncio.CancelledError:
         print("stanch: interrupted; what was sent stands in the timeline", file=sys.stderr)
         return exits.INTERRUPTED
+
+
+def _print_undoable(changes: Sequence[Offer]) -> int:
+    """Each change that the record can undo, as a command."""
+    for each in changes:
+        (change,) = each.arguments.values()
+        print(f"stanch act undo change={change}   # {each.why}: {each.summary}")
+    if not changes:
+        raise Refusal("the record of this incident holds no change that can be undone")
+    return exits.ANSWERED
 
 
 async def act(

@@ -309,6 +309,9 @@ class Terminal:
     def progress(self, text: str) -> None:
         print(f"  {text}")
 
+    def stopped(self) -> bool:
+        return False  # Ctrl-C ends the program, and the record says what is unknown
+
     def finished(self, run: RunView, step: Step) -> None:
         self._run = run
         outcome = run.outcomes.get(step.id, StepOutcome(StepState.UNKNOWN))

@@ -109,13 +109,21 @@ class Investigation(Protocol):
 
     async def plan_action(self, name: str, arguments: Mapping[str, str]) -> ActionPlan: ...
 
-    async def run_action(self, plan: ActionPlan, typed: str) -> ActionResult:
+    async def run_action(
+        self,
+        plan: ActionPlan,
+        typed: str,
+        progress: Progress = ...,
+        stopped: Callable[[], bool] = ...,
+    ) -> ActionResult:
         """Through the gate: refused unless `typed` is the plan's confirmation text and the session
-        was started with --write."""
+        was started with --write. `progress` gets a line for each object, `stopped` is asked before
+        each."""
         ...
 
     def offers(self, ref: Ref) -> Sequence[Offer]:
-        """The actions that fit an object and its owner, the likely ones first."""
+        """The actions that fit an object and its owner, the likely ones first; then the recorded
+        changes of it that can be undone."""
         ...
 
     def set_write(self, allowed: bool) -> str:

@@ -237,7 +237,15 @@ class LiveInvestigation:
     def offers(self, ref: Ref) -> Sequence[Offer]:
         from incident.offers import offers
 
-        return offers(self.store, ref)
+        return (*offers(self.store, ref), *self.undoable(ref))
+
+    def undoable(self, ref: Ref | None = None) -> Sequence[Offer]:
+        """The recorded changes that can be undone, with `ref` those that touched it; the newest
+        first."""
+        from incident.offers import undo_offers
+
+        record = self._components.record if self._components is not None else None
+        return undo_offers(record.by_record(), ref) if record is not None else ()
 
     def set_write(self, allowed: bool) -> str:
         refused = self._ready().set_write(allowed)

@@ -175,7 +175,12 @@ ANYWHERE = (
     Action("incidents", "L", "", "Open another incident of this machine, with its context."),
     Action("incident", "I", "", "Title, severity and state of the incident."),
     Action("new_incident", "N", "", "Begin a new incident; the one until now stays as it is."),
-    Action("stop", "x", "", "Stop what runs; what it created is removed."),
+    Action(
+        "stop",
+        "x",
+        "",
+        "Stop a probe, and remove what it created; a change before its next object.",
+    ),
     Action("retry", "r", "retry now", "Ask the cluster again at once instead of waiting."),
     Action("mentions", "O", "", "Open an object that is named on the screen."),
     Action("help", "question_mark", "help", "All keys, and how to read this screen."),

@@ -20,6 +20,8 @@ from text.runbook import progress_text
 from timeline.story import next_mark
 from tui.host import Host
 
+STOPPING = "Stopping after the object that is under way; x once more stops at once."
+
 
 class OpenRun:
     """The run that is shown. What takes time runs as a worker that can be stopped; this is the
@@ -38,6 +40,8 @@ class OpenRun:
         """Lines of the step that runs, or ran last; newest last."""
         self.progress_step = ""
         self._worker: Worker[None] | None = None
+        self._stopping = False
+        """`x` was pressed while a change runs."""
 
     @property
     def _engine(self) -> Walkthrough:
@@ -156,15 +160,22 @@ class OpenRun:
             self._app.tell(str(error))
 
     def stop(self) -> None:
-        if self._worker is not None and self.running:
-            self._worker.cancel()
-            step = self.run.runbook.step(self.running_step) if self.run is not None else None
-            left = "what it created is removed"
-            if step is not None and step.kind is StepKind.ACTION:
-                left = "what was sent may take effect: look before you repeat it"
-            self._app.tell(f"Stopping {self.running}; {left}.")
-        else:
+        """Stops a probe or check at once; a change after the object that is under way, at the
+        second time at once."""
+        if self._worker is None or not self.running:
             self._app.tell("Nothing is running.")
+            return
+        step = self.run.runbook.step(self.running_step) if self.run is not None else None
+        is_change = step is not None and step.kind is StepKind.ACTION
+        if is_change and not self._stopping:
+            self._stopping = True
+            self._app.tell(STOPPING)
+            return
+        self._worker.cancel()
+        left = "what it created is removed"
+        if is_change:
+            left = "what was sent may take effect: look before you repeat it"
+        self._app.tell(f"Stopping {self.running}; {left}.")
 
     # -- the worker
 
@@ -181,6 +192,7 @@ class OpenRun:
             self._app.tell("No runbook is open; c chooses one.")
         else:
             self.progress_lines, self.progress_step, self.at = (), step.id, step.id
+            self._stopping = False
             self._worker = self._app.run_worker(
                 self._guarded(step, work(self.run), follow or step.kind is StepKind.ASK),
                 group="step",
@@ -234,6 +246,9 @@ class OpenRun:
     def progress(self, text: str) -> None:
         self.progress_lines = (*self.progress_lines[-49:], text)
         self._app.refresh_screens()
+
+    def stopped(self) -> bool:
+        return self._stopping
 
     def finished(self, run: RunView, step: Step) -> None:
         self._shown(run)

@@ -48,6 +48,10 @@ class Face(Protocol):
         """One line of the step that runs."""
         ...
 
+    def stopped(self) -> bool:
+        """Whether a person asked a change to stop before its next object."""
+        ...
+
     def finished(self, run: RunView, step: Step) -> None:
         """The step ran; `run` holds its outcome."""
         ...
@@ -93,7 +97,13 @@ class Actions(Protocol):
         undoes: bool = False,
     ) -> ActionPlan: ...
 
-    async def run(self, plan: ActionPlan, typed: str, progress: Progress = ...) -> ActionResult: ...
+    async def run(
+        self,
+        plan: ActionPlan,
+        typed: str,
+        progress: Progress = ...,
+        stopped: Callable[[], bool] = ...,
+    ) -> ActionResult: ...
 
     def decline(self, plan: ActionPlan, reason: str) -> ActionResult: ...
 
@@ -291,7 +301,7 @@ class Walkthrough:
             if typed != plan.confirmation or not typed:
                 actions.decline(plan, "not confirmed")
                 return
-            result = await actions.run(plan, typed, face.progress)
+            result = await actions.run(plan, typed, face.progress, face.stopped)
             if result.again is None:
                 break
             plan, changed = result.again, True

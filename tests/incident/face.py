@@ -32,6 +32,9 @@ class Agreeing:
 
     def progress(self, text: str) -> None: ...
 
+    def stopped(self) -> bool:
+        return False
+
     def finished(self, run: RunView, step: Step) -> None: ...
 
     async def value(self, step: Step, parameter: Parameter) -> str | None:

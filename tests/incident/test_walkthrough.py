@@ -209,7 +209,11 @@ class Actions:
         return dataclasses.replace(made, arguments=dict(arguments))
 
     async def run(
-        self, given: ActionPlan, typed: str, progress: Callable[[str], None] = print
+        self,
+        given: ActionPlan,
+        typed: str,
+        progress: Callable[[str], None] = print,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> ActionResult:
         journal = GateJournal(self._scripted.record, self._scripted.runs)
         asker = Asker(given.run_id, given.step_id)

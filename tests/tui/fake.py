@@ -380,8 +380,14 @@ class FakeInvestigation:
     async def plan_action(self, name: str, arguments: Mapping[str, str]) -> ActionPlan:
         return await Actions(self).plan(name, arguments)
 
-    async def run_action(self, plan: ActionPlan, typed: str) -> ActionResult:
-        return await Actions(self).run(plan, typed)
+    async def run_action(
+        self,
+        plan: ActionPlan,
+        typed: str,
+        progress: Progress = lambda _: None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> ActionResult:
+        return await Actions(self).run(plan, typed, progress, stopped)
 
     def offers(self, ref: Ref) -> Sequence[Offer]:
         return offers(self.store, ref)

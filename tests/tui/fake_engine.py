@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -232,7 +232,11 @@ class Actions:
         )
 
     async def run(
-        self, plan: ActionPlan, typed: str, progress: Progress | None = None
+        self,
+        plan: ActionPlan,
+        typed: str,
+        progress: Progress | None = None,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> ActionResult:
         self._fake.calls.append((plan.action, typed))
         result = ActionResult(

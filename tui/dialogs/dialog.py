@@ -79,6 +79,10 @@ class Dialog(ModalScreen[T], Generic[T]):
         """The lines to read before answering."""
         return ()
 
+    def lines(self, width: int) -> Sequence[Line]:
+        """The lines to read, where they depend on the width."""
+        return self.content()
+
     def on_mount(self) -> None:
         self.keys_ready.set()
         self.draw()
@@ -98,7 +102,7 @@ class Dialog(ModalScreen[T], Generic[T]):
         if not self.keys_ready.is_set() or not self.is_attached:
             return
         self._heading.show(lambda _: [rule(self._title)])
-        self._body.show(lambda _: self.content())
+        self._body.show(self.lines)
         self._keys_pane.show(lambda _: [key_line(self.keys)])
 
     def action_move(self, by: int) -> None:

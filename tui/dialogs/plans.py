@@ -1,22 +1,32 @@
-"""The two gates on screen: the plan of a probe, and the exact change of an action."""
+"""The two gates on screen: the plan of a probe, and the exact change of an action; and a change
+while it is made."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from actions.plan import ActionPlan
+from actions.plan import ActionPlan, ActionResult
 from incident.view import View
 from probes.result import ProbePlan
-from text.action_plan import confirmation_lines, effect_lines, refusal
-from text.lines import Line, line
+from text.action_plan import confirmation_lines, fitting_lines, refusal, result_lines
+from text.lines import BLANK, Line, layout, line, prose
 from text.probe import plan_lines
 from tui.dialogs.dialog import Dialog
 from tui.line_pane import Fixed
 from tui.text_input import TypedLine
+
+FRAME = 4
+"""Rows of a dialog's border, title and keys."""
+MOST_ASKED = 4
+"""Rows of what must be typed, at most."""
+HIGH = 36
+"""Rows from which an input has a border (`StanchApp.VERTICAL_BREAKPOINTS`)."""
+SHOWN = 8
+"""Lines of progress that are shown, the newest."""
 
 
 class ProbeDialog(Dialog[bool]):
@@ -73,12 +83,28 @@ class GateDialog(Dialog[str]):
         if not self._shut:
             yield self._input
 
-    def content(self) -> Sequence[Line]:
-        return effect_lines(self._plan)
+    def lines(self, width: int) -> Sequence[Line]:
+        return fitting_lines(self._plan, width, self._room(width))
 
     def draw(self) -> None:
         super().draw()
-        self._asked.show(lambda _: confirmation_lines(self._plan, self._view.write))
+        self._asked.show(lambda _: self._confirmation)
+
+    @property
+    def _confirmation(self) -> Sequence[Line]:
+        return confirmation_lines(self._plan, self._view.write)
+
+    def _room(self, width: int) -> int:
+        """Rows for the plan, so that all of it, the word and the keys are on the screen."""
+        height = self.size.height
+        typed = 0 if self._shut else 1 if height < HIGH else 3
+        asked = min(len(layout(self._confirmation, width)), MOST_ASKED)
+        room = max(height - FRAME - asked - typed, 5)
+        self._body.styles.max_height = room
+        return room
+
+    def on_resize(self) -> None:
+        self.draw()
 
     def action_take(self) -> None:
         text = self._input.value.strip()
@@ -93,3 +119,59 @@ class GateDialog(Dialog[str]):
 
     def action_no(self) -> None:
         self.dismiss("")
+
+
+class ChangeDialog(Dialog[None]):
+    """A confirmed change while it is made, then its result. `x` stops it after the object that is
+    under way, a second `x` at once; Escape leaves it running."""
+
+    RUNNING = (("x", "stop"), ("esc", "leave it running"), ("↑ ↓", "read on"))
+    ENDED = (("enter esc", "close"), ("↑ ↓", "read on"))
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("x", "stop", "stop", show=False),
+        Binding("enter", "close", "close", show=False, priority=True),
+    ]
+
+    def __init__(self, plan: ActionPlan, cancel: Callable[[], None]) -> None:
+        """`cancel` stops it at once."""
+        super().__init__(plan.title)
+        self._plan, self._cancel = plan, cancel
+        self._progress: list[str] = []
+        self._outcome: Sequence[Line] = ()
+        self.stopping = False
+
+    @property
+    def keys(self) -> Sequence[tuple[str, str]]:
+        return self.ENDED if self._outcome else self.RUNNING
+
+    def content(self) -> Sequence[Line]:
+        told = [row for text in self._progress[-SHOWN:] for row in prose(text, "muted")]
+        now = self._outcome or prose("It is being made …", "muted")
+        return [*prose(self._plan.change.summary, "strong"), BLANK, *told, *now]
+
+    def tell(self, text: str) -> None:
+        """One line of its progress."""
+        self._progress.append(text)
+        self._redraw()
+
+    def end(self, result: ActionResult | None) -> None:
+        """Shows the result; None: it was stopped at once."""
+        stopped = "It was stopped at once: look whether it took effect before you repeat it."
+        self._outcome = result_lines(result) if result else prose(stopped, "warning")
+        self._redraw()
+
+    def _redraw(self) -> None:
+        if self.keys_ready.is_set() and self.is_running:
+            self.draw()
+
+    def action_stop(self) -> None:
+        if self._outcome:
+            return
+        if self.stopping:
+            self._cancel()
+        self.stopping = True
+        self.tell("Stopping after the object that is under way; x once more stops at once.")
+
+    def action_close(self) -> None:
+        if self._outcome:
+            self.dismiss(None)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from textual.worker import get_current_worker
+
+from actions.plan import ActionPlan, ActionResult
 from cluster.kube.objects import Ref
-from text.action_plan import offer_lines
+from text.action_plan import offer_lines, refusal
 from tui.dialogs.choice import Choice
 from tui.dialogs.dialog import Ask
-from tui.dialogs.plans import GateDialog
+from tui.dialogs.plans import ChangeDialog, GateDialog
 from tui.navigation import Navigation
 
 if TYPE_CHECKING:
@@ -25,7 +29,8 @@ async def act_on(app: Navigation, refs: Sequence[Ref]) -> None:
     offers: dict[str, Offer] = {}
     for ref in refs[:MOST]:
         for offer in investigation.offers(ref):
-            offers.setdefault(f"{offer.action} {offer.object}", offer)
+            key = f"{offer.action} {offer.object} {' '.join(offer.arguments.values())}"
+            offers.setdefault(key, offer)
     if not offers:
         here = f"No action fits {refs[0]}." if refs else "There is no object here to act on."
         app.tell(f"{here} Choose a symptom, an object or a node.", "warning")
@@ -48,7 +53,7 @@ async def act_on_marked(app: Navigation, refs: Sequence[Ref]) -> None:
     groups: dict[str, list[Offer]] = {}
     for ref in refs:
         for offer in app.investigation.offers(ref):
-            if offer.object == ref:
+            if offer.object == ref and offer.action != "undo":
                 groups.setdefault(offer.action, []).append(offer)
     common = {name: each for name, each in groups.items() if len(each) == len(refs)}
     if not common:
@@ -68,7 +73,7 @@ async def act_on_marked(app: Navigation, refs: Sequence[Ref]) -> None:
         return
     given = {name: asked[name] for name in (each.name for each in common[chosen][0].asks)}
     for done, offer in enumerate(common[chosen]):
-        if not await _carry_out(app, offer, {**offer.arguments, **given}):
+        if not await _carry_out(app, offer, {**offer.arguments, **given}, keep=False):
             app.tell(f"{done} of {len(refs)} were asked for; the rest is not touched.")
             return
 
@@ -86,14 +91,45 @@ async def _asked(app: Navigation, offer: Offer) -> dict[str, str] | None:
     return arguments
 
 
-async def _carry_out(app: Navigation, offer: Offer, arguments: Mapping[str, str]) -> bool:
-    """Plans, asks and runs; whether a person said yes."""
+async def _carry_out(
+    app: Navigation, offer: Offer, arguments: Mapping[str, str], *, keep: bool = True
+) -> bool:
+    """Plans, asks and runs, again for the state of now when it has changed; whether a person said
+    yes. `keep`: the result stays on the screen until it is closed."""
     plan = await app.investigation.plan_action(offer.action, arguments)
-    typed = await app.push_screen_wait(GateDialog(plan, app.view))
-    if not typed:
-        app.tell("Nothing was changed.")
-        return False
-    result = await app.investigation.run_action(plan, typed)
-    app.tell(f"{result.outcome.value}: {result.sentence}")
-    app.refresh_screens()
-    return True
+    while True:
+        typed = await app.push_screen_wait(GateDialog(plan, app.view)) or ""
+        if refusal(plan, app.view.write):
+            return False
+        if not typed:
+            app.tell("Nothing was changed.")
+            await app.investigation.run_action(plan, typed)
+            return False
+        result = await _made(app, plan, typed, keep)
+        if result.again is None:
+            return True
+        app.tell("The state has changed since the plan was shown; read it again.", "warning")
+        plan = result.again
+
+
+async def _made(app: Navigation, plan: ActionPlan, typed: str, keep: bool) -> ActionResult:
+    """Takes the plan through the gate, with its progress and its result on the screen."""
+    dialog = ChangeDialog(plan, get_current_worker().cancel)
+    app.push_screen(dialog)
+    try:
+        result = await app.investigation.run_action(
+            plan, typed, dialog.tell, lambda: dialog.stopping
+        )
+    except asyncio.CancelledError:
+        dialog.end(None)
+        raise
+    finally:
+        app.refresh_screens()
+    if result.again is not None:
+        dialog.dismiss(None)
+    elif keep and not dialog.answered:
+        dialog.end(result)
+    else:
+        dialog.dismiss(None)
+        app.tell(f"{result.outcome.value}: {result.sentence}")
+    return result

@@ -1,0 +1,33 @@
+"""The dialogs of a change without the rest of the screens."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from textual.app import App
+
+from tui.app import StanchApp
+
+
+class Dialogs(App[None]):
+    """An application of dialogs alone, as `act_on` needs it."""
+
+    def __init__(self, investigation: object) -> None:
+        super().__init__()
+        self.investigation = investigation
+        self.view = SimpleNamespace(write=True)
+        self.told: list[str] = []
+
+    def tell(self, text: str, level: str = "information") -> None:
+        self.told.append(text)
+
+    def refresh_screens(self) -> None:
+        pass
+
+
+class Styled(Dialogs):
+    """With the sizes and colours of the screens."""
+
+    CSS = StanchApp.CSS
+    HORIZONTAL_BREAKPOINTS = StanchApp.HORIZONTAL_BREAKPOINTS
+    VERTICAL_BREAKPOINTS = StanchApp.VERTICAL_BREAKPOINTS
