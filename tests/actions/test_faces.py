@@ -1,5 +1,6 @@
-"""The table of cases through both faces: the command line and the walkthrough of a runbook, each with
-every action, on a record on disk. What is sent, what is told and what is recorded must agree."""
+"""The table of cases on a record on disk: the command line and the walkthrough of a runbook with every
+action, the dialogs of the screens with one action of each shape. What is sent, what is told and
+what is recorded must agree. `-s` without `-n` prints the table."""
 
 from __future__ import annotations
 
@@ -8,11 +9,12 @@ import asyncio
 import contextlib
 import json
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -33,7 +35,9 @@ from cluster.errors import (
     Unauthorized,
     Unreachable,
 )
+from cluster.kube.objects import Ref
 from cluster.live.live_cluster import LiveCluster
+from incident.offers import Offer
 from incident.options import Options
 from incident.record import Record
 from incident.session import LiveInvestigation
@@ -42,13 +46,23 @@ from incident.walkthrough.run import StepState
 from incident.walkthrough.runs import Runs
 from incident.walkthrough.walkthrough import Walkthrough
 from runbooks.parse import parse
+from tests.actions.dialogs import Dialogs
 from tests.actions.fake import FakeApi
 from tests.actions.scenarios import SCENARIOS, Scenario
 from tests.incident.face import Agreeing
 from tests.incident.test_runs import OneBook, Values
+from tests.tui.pilot import until
 from timeline.entry import Entry
 from timeline.intents import pair, unknown_changes
 from timeline.summary import ClusterId
+from tui.dialogs.choice import Choice
+from tui.dialogs.dialog import Dialog
+from tui.dialogs.plans import ChangeDialog, GateDialog
+from tui.screens.offers import act_on
+from tui.text_input import TypedLine
+
+if TYPE_CHECKING:
+    from tui.navigation import Navigation
 
 PAGE = """---
 id: book
@@ -86,6 +100,8 @@ class Cluster:
     arguments: dict[str, str]
     at_first_word: Callable[[FakeApi, ActionPlan], None] = lambda api, plan: None
     plans: list[ActionPlan] = field(default_factory=list)
+    stopped: bool = False
+    """The send is cut by a cancellation."""
 
     def typed(self, plan: ActionPlan, words: Iterator[str | None]) -> str:
         """The next word; None stands for the right one."""
@@ -178,9 +194,62 @@ async def by_walkthrough(
     assert told.state is not StepState.RUNNING
 
 
-FACES = {"command": by_command, "walkthrough": by_walkthrough}
-every_face = pytest.mark.parametrize("face", FACES)
-every_action = pytest.mark.parametrize("name", SCENARIOS)
+async def by_screen(
+    cluster: Cluster, words: Sequence[str | None], patch: pytest.MonkeyPatch
+) -> None:
+    runner = Runner(cluster, Runs(cluster.record, OneBook(), Values(), lambda: ()))
+    offer = Offer(cluster.name, "It.", "It.", Ref("Node", "", "node-2"), cluster.arguments, ())
+    investigation = SimpleNamespace(
+        plan_action=runner.plan, run_action=runner.run, offers=lambda ref: (offer,)
+    )
+    app, given, gates = Dialogs(investigation), iter(words), list[object]()
+    async with app.run_test(size=(80, 24)) as pilot:
+        work = act_on(cast("Navigation", app), [offer.object])
+        task = app.run_worker(work, exit_on_error=False)._task
+        assert task is not None
+
+        def ready(kind: type[Dialog[Any]]) -> bool:
+            here = app.screen
+            return isinstance(here, kind) and here not in gates and here.keys_ready.is_set()
+
+        await until(pilot, lambda: ready(Choice))
+        await pilot.press("enter")
+        while True:
+            await until(pilot, lambda: task.done() or ready(GateDialog))
+            if task.done():
+                break
+            gate = cast("GateDialog", app.screen)
+            gates.append(gate)
+            if gate._plan.refused:
+                await pilot.press("escape")
+                continue
+            word = cluster.typed(gate._plan, given)
+            gate.query_one(TypedLine).value = word
+            await pilot.press("enter")
+            if word not in ("", gate._plan.confirmation):
+                assert app.screen is gate, "another word leaves the question open"
+                await pilot.press("escape")
+        if task.cancelled() or task.exception() is None:
+            changed = [each for each in app.screen_stack if isinstance(each, ChangeDialog)]
+            assert all(each._outcome for each in changed), "what became of it is on the screen"
+    error = asyncio.CancelledError() if task.cancelled() else task.exception()
+    if cluster.stopped or error is not None:
+        raise error or asyncio.CancelledError()
+
+
+FACES = {"command": by_command, "walkthrough": by_walkthrough, "screen": by_screen}
+SHAPES = {
+    "cordon": "one field of one object",
+    "drain": "several objects, evictions",
+    "delete-network-policy": "a deletion",
+    "restore-secret-keys": "a sealed body",
+    "scale": "an effect to wait for",
+}
+"""An action of each shape; the dialogs are the same for all."""
+every_action = pytest.mark.parametrize(
+    ("face", "name"),
+    [(face, name) for face in FACES for name in (SHAPES if face == "screen" else SCENARIOS)],
+)
 
 
 # ---- the record
@@ -196,13 +265,31 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Record]:
 
 
 _seen = 0
+TABLE: dict[str, dict[str, Counter[str]]] = {}
+"""Case -> face -> outcomes that were recorded."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def table() -> Iterator[None]:
+    yield
+    print(f"\n| case | {' | '.join(FACES)} |")
+    for case, faces in TABLE.items():
+        cells = (faces.get(face, Counter[str]()).most_common() for face in FACES)
+        told_ = ["; ".join(f"{count} x {what}" for what, count in cell) for cell in cells]
+        print(f"| {case} | {' | '.join(told_)} |")
 
 
 @pytest.fixture
-def record(shared: Record) -> Record:
+def record(shared: Record, request: pytest.FixtureRequest) -> Iterator[Record]:
+    """The record, of which `new` gives the entries since the test began."""
     global _seen  # the record is shared, so each test begins where it stands
     _seen = len(shared.by_record())
-    return shared
+    yield shared
+    case = request.node.name.partition("[")[0].removeprefix("test_").replace("_", " ")
+    params = request.node.callspec.params
+    case += "".join(f": {params[key] or 'nothing'}" for key in ("word", "answer") if key in params)
+    became = ", ".join(outcomes(shared)) or "open in the record"
+    TABLE.setdefault(case, {}).setdefault(params["face"], Counter())[became] += 1
 
 
 def new(record: Record) -> Sequence[Entry]:
@@ -240,7 +327,6 @@ def cluster(name: str, record: Record, tmp_path: Path) -> Cluster:
 
 
 @every_action
-@every_face
 async def test_confirmed(cluster: Cluster, face: str, monkeypatch: pytest.MonkeyPatch) -> None:
     await FACES[face](cluster, [None], monkeypatch)
     await cluster.record.settled()
@@ -251,7 +337,6 @@ async def test_confirmed(cluster: Cluster, face: str, monkeypatch: pytest.Monkey
 
 
 @every_action
-@every_face
 @pytest.mark.parametrize("word", ["", "yes", "NODE-2"])
 async def test_another_word(
     cluster: Cluster, face: str, word: str, monkeypatch: pytest.MonkeyPatch
@@ -264,7 +349,6 @@ async def test_another_word(
 
 
 @every_action
-@every_face
 async def test_two_confirmations_at_once_have_one_effect(
     cluster: Cluster, face: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,7 +382,6 @@ ANSWERS: dict[str, tuple[BaseException, bool, set[str]]] = {
 
 
 @every_action
-@every_face
 @pytest.mark.parametrize("answer", ANSWERS)
 async def test_answers_of_the_server(
     cluster: Cluster, face: str, answer: str, monkeypatch: pytest.MonkeyPatch
@@ -313,7 +396,6 @@ async def test_answers_of_the_server(
 
 
 @every_action
-@every_face
 async def test_a_webhook_that_takes_no_dry_run_is_no_refusal(
     cluster: Cluster, face: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -325,7 +407,6 @@ async def test_a_webhook_that_takes_no_dry_run_is_no_refusal(
 
 
 @every_action
-@every_face
 async def test_frozen_before_and_after(
     cluster: Cluster, face: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -341,7 +422,6 @@ async def test_frozen_before_and_after(
 
 
 @every_action
-@every_face
 async def test_a_changed_target_is_shown_again_and_confirmed_again(
     cluster: Cluster, face: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -358,11 +438,11 @@ async def test_a_changed_target_is_shown_again_and_confirmed_again(
 
 
 @every_action
-@every_face
 async def test_stopped_in_flight(
     cluster: Cluster, face: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster.api.error, cluster.api.applies = asyncio.CancelledError(), False
+    cluster.stopped = True
     with pytest.raises(asyncio.CancelledError):
         await FACES[face](cluster, [None], monkeypatch)
     (result,) = [
@@ -378,7 +458,6 @@ async def test_stopped_in_flight(
 
 
 @every_action
-@every_face
 async def test_killed_in_flight(
     cluster: Cluster, face: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -393,4 +472,5 @@ async def test_killed_in_flight(
 
 def test_every_action_is_in_the_table() -> None:
     assert set(SCENARIOS) == set(catalogue.names()) - {"undo"}
+    assert set(SHAPES) <= set(SCENARIOS)
     assert sys.modules["cli.act"] is command
