@@ -17,6 +17,10 @@ def evict(state: ServerState, target: Target, body: Obj, query: Query) -> Obj:
     if "dryRun" in body:
         options = {**options, "dryRun": body["dryRun"]}
     dry = query.dry_run or "All" in (options.get("dryRun") or [])
+    if (
+        dry
+    ):  # the query counts here, unlike for a deletion (kubernetes eviction.go, propagateDryRun)
+        options = {**options, "dryRun": ["All"]}
     if is_active(pod):
         _take_disruption(state, pod, dry=dry)
     state.writes.delete(target.whole, options, query)

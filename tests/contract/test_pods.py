@@ -73,7 +73,13 @@ def test_an_eviction_deletes(http: httpx.Client, placed: str) -> None:
         f"{placed}/eviction", json={**_eviction("placed"), "deleteOptions": {"dryRun": ["All"]}}
     )
     assert trial.status_code == 201, trial.text
-    assert http.get(placed).status_code == 200
+    uid = http.get(placed).json()["metadata"]["uid"]
+    options = {"deleteOptions": {"preconditions": {"uid": uid}}}
+    trial = http.post(
+        f"{placed}/eviction", params={"dryRun": "All"}, json={**_eviction("placed"), **options}
+    )
+    assert trial.status_code == 201, trial.text
+    assert "deletionTimestamp" not in http.get(placed).json()["metadata"]
     done = http.post(f"{placed}/eviction", json=_eviction("placed"))
     assert (done.status_code, done.json()["kind"], done.json()["status"]) == (
         201,
