@@ -78,23 +78,29 @@ def object_refs(refs: Iterable[Ref]) -> tuple[ObjectRef, ...]:
 
 
 def read_refs(read: Iterable[Mapping[str, Any]]) -> tuple[ObjectRef, ...]:
-    """The objects of an answer, as they were then, at most `NAMED`; rows of metrics and of logs
-    are none."""
-    found: list[ObjectRef] = []
-    for each in read:
-        meta = each.get("metadata")
-        if isinstance(meta, Mapping) and meta.get("name") and len(found) < NAMED:
-            ref = ObjectRef(
-                kind=str(each.get("kind", "")),
-                namespace=str(meta.get("namespace") or ""),
-                name=str(meta["name"]),
-                uid=str(meta.get("uid") or ""),
-                resource_version=str(
-                    meta.get("resourceVersion") or meta.get("resource_version") or ""
-                ),
-            )
-            found.append(ref)
-    return tuple(found)
+    """The objects of an answer, each once, at most `NAMED`: those that were read, as they were
+    then, and those that quoted findings, logs and metrics name."""
+    return tuple(dict.fromkeys(filter(None, map(_ref_of, read))))[:NAMED]
+
+
+def _ref_of(read: Mapping[str, Any]) -> ObjectRef | None:
+    meta, labels = read.get("metadata"), read.get("labels")
+    if isinstance(meta, Mapping) and meta.get("name"):
+        return ObjectRef(
+            kind=str(read.get("kind", "")),
+            namespace=str(meta.get("namespace") or ""),
+            name=str(meta["name"]),
+            uid=str(meta.get("uid") or ""),
+            resource_version=str(meta.get("resourceVersion") or meta.get("resource_version") or ""),
+        )
+    if isinstance(read.get("object"), str):  # a finding that is quoted: "Pod shop/web-1"
+        kind, _, where = read["object"].partition(" ")
+        namespace, _, name = where.rpartition("/")
+        return ObjectRef(kind=kind, namespace=namespace, name=name) if name else None
+    place = labels if isinstance(labels, Mapping) else read
+    if place.get("pod") and place.get("namespace"):
+        return ObjectRef(kind="Pod", namespace=str(place["namespace"]), name=str(place["pod"]))
+    return ObjectRef(kind="Node", name=str(place["node"])) if place.get("node") else None
 
 
 def named_in(entry: Entry) -> list[ObjectRef]:

@@ -82,11 +82,22 @@ def test_an_object_made_again_under_its_name_is_not_taken_for_the_one_that_was()
 
 def test_what_a_check_read_is_named_as_it_was_then() -> None:
     meta: dict[str, Any] = {"name": "p", "namespace": "n", "uid": "u", "resourceVersion": "7"}
-    read: list[dict[str, Any]] = [{"kind": "Pod", "metadata": meta}, {"name": "metric", "value": 1}]
+    read: list[dict[str, Any]] = [
+        {"kind": "Pod", "metadata": meta},
+        {"rule": "node-memory-hot", "object": "Node a", "says": "98%"},
+        {"name": "pod_memory_bytes", "labels": {"pod": "p", "namespace": "n"}, "value": 1},
+        {"pod": "q", "namespace": "n", "node": "a", "lines": []},
+        {"name": "up", "value": 1},
+        {"rule": "x", "object": "Cluster "},
+    ]
     assert read_refs(read) == (
         ObjectRef(kind="Pod", namespace="n", name="p", uid="u", resource_version="7"),
+        ObjectRef(kind="Node", name="a"),
+        ObjectRef(kind="Pod", namespace="n", name="p"),
+        ObjectRef(kind="Pod", namespace="n", name="q"),
     )
-    assert len(read_refs([{"kind": "Pod", "metadata": meta}] * 50)) == NAMED
+    many = [{"object": f"Node n{number}"} for number in range(50)]
+    assert len(read_refs(many)) == NAMED
 
 
 def test_the_last_audit_ids_of_a_trail_are_kept_and_a_foreign_record_names_nothing() -> None:
