@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -91,19 +92,34 @@ _PAIR = re.compile(
     re.IGNORECASE,
 )
 _PATH = re.compile(
-    rf"(?<![\w/.-])({'|'.join(sorted(_KINDS, key=len, reverse=True))})(?:\.[a-z.]+)?/({_NAME})"
+    rf"(?<![\w/.-])({'|'.join(sorted(_KINDS, key=len, reverse=True))})(?:\.[a-z.]+)?"
+    rf"/\"?({_NAME})\"?(?: (?:-n|in namespace) \"?({_NAME}))?"
 )
 _SPOKEN = re.compile(
     r"\b(Pod|Deployment|StatefulSet|DaemonSet|ReplicaSet|Job|CronJob|HPA)\s+"
-    r"([a-z0-9][a-z0-9-]*)/([a-z0-9][a-z0-9.-]*)"
+    r"([a-z0-9][a-z0-9-]*)/([a-z0-9][a-z0-9.-]*)",
+    re.IGNORECASE,
 )
+_COLUMNS: tuple[tuple[frozenset[str], str], ...] = (
+    (frozenset({"ROLES", "VERSION"}), "Node"),
+    (frozenset({"READY", "STATUS", "RESTARTS"}), "Pod"),
+    (frozenset({"STATUS", "VOLUME", "CAPACITY"}), "PersistentVolumeClaim"),
+)
+"""Columns that only a table of that kind has."""
+_WELL = re.compile(r"(?:Running|Ready|Completed|Succeeded|Bound)(?:,SchedulingDisabled)?")
 _URL = re.compile(r"https?://[^\s\"'<>|)\]]+")
 _FIRING = re.compile(r"\[(?:FIRING|RESOLVED)(?::\d+)?\]\s*([A-Za-z][\w.-]+)")
 _TABLE = re.compile(r"^([A-Za-z]\w+)\s{2,}(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC\s{2,}", re.MULTILINE)
 """A row of `amtool alert query`."""
 _STAMP = re.compile(
-    r"\b(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,]\d+)?\s?(Z|UTC|[+-]\d\d:?\d\d)?"
+    r"\b(\d{4}[-/]\d\d[-/]\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,]\d+)?\s?(Z|UTC|[+-]\d\d:?\d\d)?"
 )
+_MAIL_STAMP = re.compile(
+    r"\b\w{3}, \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d (?:[+-]\d{4}|GMT|UTC)"
+)
+"""A time as `kubectl describe` and mails write it (RFC 1123)."""
+_EPOCH = range(1_000_000_000, 4_000_000_000)
+"""Seconds since 1970 that are taken for a time; a thousand times more are milliseconds."""
 _EVENT = re.compile(
     r"^(?:\S+\s+)??(?:<unknown>|[\dsmhd]+(?: \(x\d+ over [\dsmhd]+\))?)\s+"
     r"(Normal|Warning)\s+(\S+)\s+(\S+/\S+)\s+(.*)$"
@@ -118,11 +134,12 @@ _DESCRIBED: tuple[tuple[str, str], ...] = (
     ("Pods Status:", "ReplicaSet"),
     ("Access Modes:", "PersistentVolumeClaim"),
     ("Session Affinity:", "Service"),
+    ("Min replicas:", "HorizontalPodAutoscaler"),
     ("Default backend:", "Ingress"),
     ("Containers:", "Pod"),
 )
 """A heading that only the description of that kind has, asked in this order."""
-_FIELD = re.compile(r"^(Name|Namespace|Node|Controlled By):\s+(\S+)", re.MULTILINE)
+_FIELD = re.compile(r"^(Name|Namespace|Node|Controlled By|Reference):\s+(\S+)", re.MULTILINE)
 _TELLING = re.compile(
     r"error|err\b|fail|fatal|panic|exception|denied|refused|time[d ]?-?out|kill|warn|cannot|can't"
     r"|unable|caused by|not |no |oom|evict|back-?off|unhealthy|exceed|insufficient|forbidden"
@@ -198,7 +215,14 @@ class _Found:
         self._labels(labels)
         name = labels.get("alertname") or around.get("alertname", "")
         for key, item in flat.items():
-            if not isinstance(item, str):
+            if isinstance(item, int) and key in _TIME_KEYS | {"ts"}:
+                seconds = item // 1000 if item // 1000 in _EPOCH else item
+                if seconds in _EPOCH:
+                    stamp = datetime.fromtimestamp(seconds, UTC).isoformat()
+                    self._mark(
+                        stamp, f"{name or 'the alert'} {'ended' if 'end' in key else 'began'}"
+                    )
+            elif not isinstance(item, str):
                 self.walk(item, around, depth + 1)
             elif key in _LINK_KEYS:
                 self._link(item)
@@ -229,14 +253,44 @@ class _Found:
         self._described(plain)
         for labels in _label_sets(plain):
             self._labels(labels)
-        for kind, name in _PATH.findall(plain):
-            self._object(_KINDS[kind], "", name)
+        self._table(plain)
+        for kind, name, namespace in _PATH.findall(plain):
+            self._object(_KINDS[kind], namespace, name)
         for kind, namespace, name in _SPOKEN.findall(plain):
             self._object(_KINDS[kind.lower()], namespace, name)
-        stamps = [found for row in plain.splitlines() if (found := _STAMP.search(row))]
-        for found, which in zip(stamps[:1] + stamps[1:][-1:], ("first", "last"), strict=False):
+        stamps = [
+            found.group()
+            for row in plain.splitlines()
+            if (found := _STAMP.search(row) or _MAIL_STAMP.search(row))
+        ]
+        for stamp, which in zip(stamps[:1] + stamps[1:][-1:], ("first", "last"), strict=False):
             if not self.marks or which == "last":
-                self._mark(found.group(), f"{which} time in the pasted text")
+                self._mark(stamp, f"{which} time in the pasted text")
+
+    def _table(self, text: str) -> None:
+        """The objects of a table of `kubectl get` that are not well; of events, those of
+        warnings."""
+        columns: list[str] = []
+        for row in text.splitlines():
+            cells = row.split()
+            if cells[:1] in (["NAME"], ["NAMESPACE"]):
+                columns = cells
+                continue
+            namespace = cells[0] if columns[:1] == ["NAMESPACE"] and cells else ""
+            if "OBJECT" in columns:
+                found = _EVENT.match(row)
+                kind, _, name = found[3].partition("/") if found else ("", "", "")
+                if found and found[1] == "Warning" and kind in _KINDS:
+                    self._object(_KINDS[kind], namespace, name)
+                continue
+            kind = next((kind for known, kind in _COLUMNS if known <= {*columns}), "")
+            if (
+                not kind
+                or len(cells) < len(columns)
+                or _WELL.fullmatch(cells[columns.index("STATUS")])
+            ):
+                continue
+            self._object(kind, namespace, cells[columns.index("NAME")])
 
     def _labels(self, labels: Mapping[str, str]) -> None:
         for key in ("alertname", "alert_name", "alert"):
@@ -258,6 +312,8 @@ class _Found:
 
     def _object(self, kind: str, namespace: str, name: str) -> None:
         name = name.rstrip(".:")
+        if name.isdecimal():  # a count: "pods: 2"
+            return
         ref = Ref(kind, namespace if is_namespaced(kind) else "", name)
         if not namespace and any(one.kind == kind and one.name == name for one in self.objects):
             return
@@ -273,9 +329,10 @@ class _Found:
         self._object(kind, namespace, fields["Name"])
         if "Node" in fields and fields["Node"] != "<none>":
             self._object("Node", "", fields["Node"].partition("/")[0])
-        owner, slash, name = fields.get("Controlled By", "").partition("/")
-        if slash and owner.lower() in _KINDS:
-            self._object(owner, namespace, name)
+        for field in ("Controlled By", "Reference"):
+            owner, slash, name = fields.get(field, "").partition("/")
+            if slash and owner.lower() in _KINDS:
+                self._object(_KINDS[owner.lower()], namespace, name)
 
     def _link(self, url: str) -> None:
         """The last parts of a runbook's address: file name and anchor."""
@@ -288,13 +345,17 @@ class _Found:
 
     def _mark(self, text: str, what: str) -> None:
         found = _STAMP.search(text)
-        if found is None or found[1].startswith("0001"):
+        if (found is None and not _MAIL_STAMP.search(text)) or (found and found[1] < "0002"):
             return
-        zone = found[3] or "Z"
         try:
-            moment = datetime.fromisoformat(
-                f"{found[1]}T{found[2]}{'+00:00' if zone in ('Z', 'UTC') else zone}"
-            )
+            if found is None:
+                moment = parsedate_to_datetime(text)
+            else:
+                zone = found[3] or "Z"
+                moment = datetime.fromisoformat(
+                    f"{found[1].replace('/', '-')}T{found[2]}"
+                    f"{'+00:00' if zone in ('Z', 'UTC') else zone}"
+                )
             self.marks.setdefault(Mark(moment.astimezone(UTC), what))
         except (ValueError, OverflowError):
             return

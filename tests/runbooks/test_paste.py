@@ -212,7 +212,7 @@ def test_a_description_names_its_object_node_and_owner() -> None:
 
 def test_events_and_logs_are_cut_to_what_they_say() -> None:
     events = read_paste(EVENTS)
-    assert Ref("Pod", "", "checkout-7d4b9c-x2k8z") in events.objects
+    assert Ref("Pod", "shop", "checkout-7d4b9c-x2k8z") in events.objects
     assert "FailedScheduling 0/5 nodes are available: 5 Insufficient memory." in events.words
     trace = read_paste(TRACE)
     assert "UnknownHostException" in trace.words
@@ -278,3 +278,48 @@ def test_odd_pastes_are_read(text: str) -> None:
 
 def test_a_file_is_one_text(tmp_path: Path) -> None:
     assert read_paste(json.dumps(WEBHOOK, indent=2)).names == read_paste(json.dumps(WEBHOOK)).names
+
+
+@pytest.mark.parametrize(
+    ("text", "objects", "marks"),
+    [
+        (
+            "NAMESPACE  LAST SEEN  TYPE  REASON  OBJECT  MESSAGE\n"
+            "shop  2m  Warning  Unhealthy  pod/web-1  Readiness probe failed\n"
+            "shop  2m  Normal  Pulled  node-1  Pulled",
+            ["Pod shop/web-1"],
+            0,
+        ),
+        (
+            "NAME  STATUS  ROLES  AGE  VERSION\nw-1  NotReady  <none>  3d  v1.31.4\n"
+            "w-2  Ready  <none>  3d  v1.31.4",
+            ["Node w-1"],
+            0,
+        ),
+        (
+            "NAMESPACE  NAME  READY  STATUS  RESTARTS  AGE\n"
+            "shop  web-1  0/1  CrashLoopBackOff  14 (3m ago)  52m\nshop  web-2  1/1  Running  0  5m",
+            ["Pod shop/web-1"],
+            0,
+        ),
+        ('evicting pod cache/redis-0, pods/"redis-1" -n "cache"', ["cache/redis-1", "redis-0"], 0),
+        (
+            "Name:  web\nNamespace:  shop\nReference:  Deployment/web\nMin replicas:  2\n"
+            "Deployment pods:  2 current / 0 desired\n",
+            ["HorizontalPodAutoscaler shop/web", "Deployment shop/web"],
+            0,
+        ),
+        ("Start Time:  Tue, 03 Feb 2026 02:03:04 +0000", [], 1),
+        ("2026/02/03 02:18:01 [error] connect() failed", [], 1),
+        ('{"createdAt": 1770085200000, "message": "late"}', [], 1),
+        ('{"createdAt": 17, "endsAt": true, "message": "late"}', [], 0),
+    ],
+)
+def test_tables_describe_and_times_of_other_tools(
+    text: str, objects: list[str], marks: int
+) -> None:
+    found = read_paste(text)
+    named = [str(ref) for ref in found.objects]
+    assert all(any(name in one for one in named) for name in objects), named
+    assert len([one for one in named if "Namespace" not in one]) == len(objects), named
+    assert len(found.marks) == marks
