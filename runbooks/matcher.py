@@ -34,7 +34,7 @@ RIVAL = 0.7
 SAID = 5.5
 """Rarity of the words in common that confidence needs: "pods keep restarting" or "disk" name a
 subject, not a failure."""
-STORY = 0.85
+STORY = 0.93
 """A story with this share of a guide's score stands above it, since it tells more. It is sure only
 when no guide fits better."""
 BELOW = 0.9
