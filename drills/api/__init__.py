@@ -1,2 +1,2 @@
-"""The Kubernetes API as such: objects, kinds, the versioned store, reads, watches, writes, patches
-and error wording. Nothing here knows what a scenario, a controller or an HTTP server is."""
+"""The Kubernetes API: objects, kinds, the versioned store, reads, watches, writes, patches and
+error wording. Knows no scenario, controller or HTTP server."""

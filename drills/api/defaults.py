@@ -1,5 +1,5 @@
-"""Defaults and checks that the API server applies when an object comes in, as far as drills and
-probes need them."""
+"""Defaults and checks of the API server for incoming objects, as far as drills and probes need
+them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NO_EXECUTE_TOLERATIONS: list[Obj] = [
 
 
 def check(kind: Kind, obj: Obj) -> None:
-    """Raises ApiProblem (422) for what every client must expect to be refused."""
+    """Raises ApiProblem (422) for objects that the API server refuses as invalid."""
     name = str(dig(obj, "metadata", "name", default=""))
     causes: list[Cause] = []
     if not name:
@@ -73,7 +73,7 @@ def _pod_causes(spec: Obj, at: str) -> list[Cause]:
 
 
 def apply_defaults(kind: Kind, obj: Obj) -> None:
-    """Fill in what the server would; changes `obj`."""
+    """Fill in the server's defaults; changes `obj`."""
     plural, spec = kind.plural, obj.get("spec") or {}
     if plural == "pods":
         obj["spec"] = pod_spec(spec)

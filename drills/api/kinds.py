@@ -1,5 +1,5 @@
-"""Which kinds the embedded cluster serves, and under which names. Everything else is generic over
-this table."""
+"""The kinds that the embedded cluster serves, and their names. The rest of the server is generic
+over this table."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class KindTable:
         self._by_object = {(k.api_version, k.kind): k for k in kinds}
 
     def __iter__(self) -> Iterator[Kind]:
-        """Every kind once; events.k8s.io is another view of the core group's Events."""
+        """Each kind once; events.k8s.io shows the core group's Events."""
         return (k for k in list(self._by_url.values()) if k.group != "events.k8s.io")
 
     def served(self) -> list[Kind]:
@@ -178,7 +178,7 @@ class KindTable:
         return found
 
     def groups(self) -> dict[str, list[str]]:
-        """Group -> versions, the core group left out, in the order of the table."""
+        """Group -> versions without the core group, in the order of the table."""
         out: dict[str, list[str]] = {}
         for kind in self.served():
             if kind.group and kind.version not in out.setdefault(kind.group, []):

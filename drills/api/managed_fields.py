@@ -118,7 +118,7 @@ def owned_paths(fields: Obj) -> set[Path]:
 
 
 def value_at(obj: Obj, path: Path) -> Any:
-    """The value of an object at a fieldsV1 path; None without one."""
+    """The value of an object at a fieldsV1 path, None when there is none."""
     here: Any = obj
     for step in path:
         if step == ".":
@@ -171,15 +171,18 @@ class FieldManager:
         return {p for p in paths if not starts or _plain(p).startswith(starts)}
 
 
-@lru_cache(maxsize=20_000)  # most paths come again in every object of a kind
+@lru_cache(maxsize=20_000)  # Most paths occur in every object of a kind.
 def _plain(path: Path) -> str:
     """`spec.replicas.` for the path of that field."""
     return ".".join(s.removeprefix("f:") for s in path) + "."
 
 
 def first_entries(obj: Obj, managers: Iterable[FieldManager] = ()) -> list[Obj]:
-    """The managedFields of an object that these managers wrote. A path goes to the first that owns
-    it, what is left to kube-controller-manager; without managers all goes to kubectl."""
+    """The managedFields of an object that these managers wrote.
+
+    A path goes to the first manager that owns it, the rest to kube-controller-manager. Without
+    managers all paths go to kubectl.
+    """
     left, version = paths(obj), obj["apiVersion"]
     wrote = list(managers) or [FieldManager("kubectl-client-side-apply", created_at(obj))]
     out: list[Obj] = []
@@ -205,9 +208,11 @@ def record_change(
     subresource: str = "",
     applied: Obj | None = None,
 ) -> list[Obj]:
-    """The managedFields of `after`. An Update takes over the paths whose value it changed; paths
-    that are gone leave every manager. With `applied` (server-side apply) the manager owns exactly
-    what its intent names. `at` is RFC 3339."""
+    """The managedFields of `after`. `at` is RFC 3339.
+
+    An Update takes over the paths whose value it changed; removed paths leave every manager. With
+    `applied` (server-side apply) the manager owns exactly the fields of its intent.
+    """
     have = paths(after)
     old_entries: list[Obj] = list((before or {}).get("metadata", {}).get("managedFields") or [])
     if applied is not None:

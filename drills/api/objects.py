@@ -35,7 +35,7 @@ def parse_duration(text: str | int | float) -> timedelta:
 
 
 def words(text: str) -> tuple[str, ...]:
-    """The words of a text: how long lists of names are written here."""
+    """The words of a text, for long lists of names."""
     return tuple(text.split())
 
 
@@ -72,7 +72,8 @@ def dig(obj: Any, *path: str | int, default: Any = None) -> Any:
 
 
 def digest(*parts: object, size: int = 32) -> str:
-    """Hex text that depends on the parts alone: a scenario expands the same way every time."""
+    """Hex text that depends only on the parts, so that a scenario always expands to the same
+    objects."""
     out = hashlib.sha256("\x1f".join(str(p) for p in parts).encode()).hexdigest()
     while len(out) < size:
         out += hashlib.sha256(out.encode()).hexdigest()
@@ -95,7 +96,7 @@ def stable_suffix(*parts: object, size: int = 5) -> str:
 
 
 def stable_fraction(*parts: object) -> float:
-    """A number in [0, 1) that depends on the parts alone."""
+    """A number in [0, 1) that depends only on the parts."""
     return int(digest("fraction", *parts, size=12), 16) / 16**12
 
 
@@ -149,7 +150,7 @@ def reports(node: Obj | None) -> bool:
 
 
 def is_active(pod: Obj) -> bool:
-    """Not ended and not being deleted: what controllers count."""
+    """Neither ended nor being deleted: the pods that controllers count."""
     ended = dig(pod, "status", "phase") in {"Succeeded", "Failed"}
     return not ended and not pod["metadata"].get("deletionTimestamp")
 

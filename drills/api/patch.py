@@ -35,7 +35,7 @@ _SETS = frozenset({"finalizers", "podCIDRs"})
 
 
 def _merge_key(field: str, items: list[Any]) -> str | None:
-    """The merge key of a list field, seen from its name and content; None when the list is replaced
+    """The merge key of a list field, by its name and content; None when the list is replaced
     whole."""
     if field == "ports":
         found = {
@@ -46,8 +46,8 @@ def _merge_key(field: str, items: list[Any]) -> str | None:
 
 
 class _Test(jsonpatch.TestOperation):
-    """As evanphx/json-patch, which the API server has: a test for null also holds where the member
-    is absent."""
+    """A test for null holds when the member is absent, as in the API server's
+    evanphx/json-patch."""
 
     def apply(self, obj: Any) -> Any:
         parent, last = self.pointer.to_last(obj)

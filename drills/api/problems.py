@@ -37,7 +37,7 @@ class ApiProblem(Exception):
 
 
 def success(details: Obj | None = None, **more: int) -> Obj:
-    """A metav1.Status that says that all went well."""
+    """A metav1.Status of success."""
     out: Obj = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", **more}
     return {**out, "details": details} if details else out
 

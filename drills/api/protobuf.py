@@ -1,4 +1,4 @@
-"""Bodies in application/vnd.kubernetes.protobuf, for the few small kinds that kubectl sends so
+"""Bodies in application/vnd.kubernetes.protobuf, for the few kinds that kubectl sends in it
 (`kubectl create namespace`, `kubectl auth can-i`). Field numbers from k8s.io/api."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""get and list: pages from one consistent snapshot, selectors, resourceVersion rules, the three
-forms of an answer."""
+"""get and list: pages of one consistent snapshot, selectors, resourceVersion rules, three response
+formats."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def as_core_event(obj: Obj) -> Obj:
 
 
 def seen_as(kind: Kind, entry: Entry) -> Entry:
-    """A core/v1 Event as events.k8s.io/v1 where that was asked for; other objects unchanged."""
+    """A core/v1 Event as events.k8s.io/v1 when that was requested; other objects unchanged."""
     if kind.group != "events.k8s.io":
         return entry
     head = {"apiVersion": "events.k8s.io/v1", "kind": "Event"}
@@ -91,7 +91,7 @@ def list_body(store: Store, target: Target, query: Query, form: Form, now: datet
     items = [i for i in everything if not target.namespace or i[0][0] == target.namespace]
     limit = query.number("limit") or 0
     if query.get("resourceVersion") == "0" and not query.get("continue"):
-        limit = 0  # served from the watch cache, which pays no attention to the limit
+        limit = 0  # Served from the watch cache, which ignores the limit.
     page, rest = _take(items, start, match, limit)
     meta: Obj = {"resourceVersion": str(rv)}
     if rest is not None and page:
@@ -144,7 +144,7 @@ def _snapshot(
 def _take(
     items: list[tuple[Key, Entry]], start: Key | None, match: Match, limit: int
 ) -> tuple[list[tuple[Key, Entry]], int | None]:
-    """(a page, where the next one begins: None at the end)."""
+    """(a page, the key of the next one or None at the end)."""
     page: list[tuple[Key, Entry]] = []
     for at, (key, entry) in enumerate(items):
         if (start is not None and key <= start) or not match(entry.obj):

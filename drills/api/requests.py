@@ -1,4 +1,4 @@
-"""From a URL to what is meant: kind, namespace, name, subresource, verb."""
+"""Parses a URL into kind, namespace, name, subresource and verb."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ def verb_of(method: str, target: Target, query: Query) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The form of an answer that the client asked for: `object`, `table` or `metadata`.
-    `include` is the includeObject parameter of a table."""
+    """The format that the client asked for: `object`, `table` or `metadata`. `include` is the
+    includeObject parameter of a table."""
 
     name: str = "object"
     include: str = "Metadata"

@@ -1,8 +1,8 @@
 """The objects of the embedded cluster, with resource versions, history for watches and consistent
 pages.
 
-Objects inside the store are never changed in place: each write puts a new dictionary. Readers may
-keep what they got. Safe to call from any thread; watchers are told through the callback that they
+Objects in the store never change in place: each write puts a new dictionary, so readers may keep
+theirs. Safe to call from any thread. Watchers are notified through the callback that they
 registered.
 """
 
@@ -25,7 +25,7 @@ Key = tuple[str, str]
 Table = tuple[str, str]
 """API group, plural."""
 _SNAPSHOTS = 64
-"""How many paged lists can be continued at a time."""
+"""Most paged lists that can be continued at a time."""
 _ENCODER = msgspec.json.Encoder()
 _TOO_OLD_TO_CONTINUE = (
     "The provided continue parameter is too old to display a consistent list result. You can "
@@ -93,7 +93,7 @@ class Store:
 
     @property
     def compacted(self) -> int:
-        """The newest resource version whose following updates are no longer known."""
+        """The newest resource version of the compacted history: a watch must start after it."""
         return self._compacted
 
     def transaction(self) -> threading.RLock:
@@ -102,12 +102,12 @@ class Store:
 
     @staticmethod
     def is_custom(kind: Kind) -> bool:
-        """True for kinds that a CustomResourceDefinition brought."""
+        """True for kinds of a CustomResourceDefinition."""
         return kind not in KINDS
 
     @staticmethod
     def _table(kind: Kind) -> Table:
-        # events.k8s.io shows the same objects as the core group does
+        # events.k8s.io shows the objects of the core group.
         return ("", "events") if kind.plural == "events" else (kind.group, kind.plural)
 
     # --- reading
@@ -169,7 +169,8 @@ class Store:
     # --- writing
 
     def _place(self, kind: Kind, obj: Obj) -> tuple[Key, Entry]:
-        """The next version of an object: kind and apiVersion first, which `Entry.item` needs."""
+        """The next version of an object: kind and apiVersion first, because `Entry.item` needs them
+        there."""
         self._rv += 1
         obj = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], **obj}
         meta = obj["metadata"]
@@ -178,8 +179,8 @@ class Store:
         return (namespace, meta["name"]), Entry(obj, self._rv)
 
     def put(self, kind: Kind, obj: Obj) -> Entry:
-        """Create or replace. The store sets resourceVersion on the object, which it owns from here
-        on."""
+        """Create or replace. The store owns the object from here on and sets its
+        resourceVersion."""
         table = self._table(kind)
         with self._lock:
             key, entry = self._place(kind, obj)

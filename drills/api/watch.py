@@ -51,7 +51,7 @@ class Subscription:
             self._handle = None
 
     def position(self, sent: int) -> int:
-        """The newest version that everything up to now has been sent for."""
+        """The newest version up to which all events have been sent."""
         with self._store.transaction():
             return sent if self._queue else self._store.version
 
@@ -70,7 +70,7 @@ class Subscription:
 
 
 def check(store: Store, target: Target, query: Query) -> None:
-    """Raises ApiProblem for parameters that a watch refuses before it starts."""
+    """Raises ApiProblem for parameters that a watch refuses at its start."""
     match, field = query.get("resourceVersionMatch"), "resourceVersionMatch"
     why = ""
     if "sendInitialEvents" in query.values:
@@ -90,8 +90,8 @@ def check(store: Store, target: Target, query: Query) -> None:
 
 
 def seen_update(update: Update, namespace: str, match: Match) -> tuple[str, Entry] | None:
-    """How an update looks through a selector: an object that moves in is ADDED, one that moves out
-    DELETED."""
+    """The update as seen through a selector: an object that starts to match is ADDED, one that
+    stops to match is DELETED."""
     if namespace and update.key[0] != namespace:
         return None
     was = update.before is not None and match(update.before.obj)
@@ -107,8 +107,8 @@ def seen_update(update: Update, namespace: str, match: Match) -> tuple[str, Entr
 
 @dataclass(slots=True)
 class WatchStream:
-    """The body of one watch. `now` gives the time for tables; it ends after `seconds`; a quiet
-    watch gets a bookmark every `bookmark_every` seconds where the client allows it."""
+    """The body of one watch. `now` gives the time for tables. It ends after `seconds`. A quiet
+    watch gets a bookmark every `bookmark_every` seconds when the client allows it."""
 
     store: Store
     target: Target

@@ -41,7 +41,7 @@ _KEPT = (
     "uid creationTimestamp deletionTimestamp deletionGracePeriodSeconds generation resourceVersion "
     "managedFields namespace name"
 )
-"""Metadata that no client can change."""
+"""Metadata that clients cannot change."""
 _POD_UPDATES = (
     "pod updates may not change fields other than `spec.containers[*].image`,"
     "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only "
@@ -59,8 +59,8 @@ class Written:
 
 
 class Writes:
-    """All changes that clients ask for. `now` gives the time for stamps, `random` the generated
-    names. `on_write` and `on_delete` are called after each change that is not a dry run."""
+    """All writes of clients. `now` gives the time stamps, `random` the generated names. `on_write`
+    and `on_delete` are called after each change that is not a dry run."""
 
     def __init__(self, store: Store, now: Callable[[], datetime], random: Random) -> None:
         self._store, self._now, self._random = store, now, random
@@ -170,7 +170,7 @@ class Writes:
         stated: Any = None,
         applied: Obj | None = None,
     ) -> Written:
-        """`stated` is the resourceVersion that the client saw."""
+        """`stated` is the resourceVersion in the request."""
         kind, old, sub = target.kind, before.obj, target.subresource
         meta, old_meta = new.setdefault("metadata", {}), old["metadata"]
         if stated and str(stated) != old_meta["resourceVersion"]:
@@ -218,13 +218,13 @@ class Writes:
         return self._commit(kind, old, new, query)
 
     def delete(self, target: Target, options: Obj, query: Query) -> tuple[Entry, bool]:
-        """(last state, whether it is gone at once). Raises ApiProblem: 404, 409."""
+        """(last state, whether it is removed at once). Raises ApiProblem: 404, 409."""
         kind, name = target.kind, target.name
         with self._store.transaction():
             entry = self._store.get(kind, target.namespace, name)
             meta = entry.obj["metadata"]
             _check_preconditions(kind, name, meta, options.get("preconditions") or {})
-            # With a body the query counts for nothing.
+            # With a body the query is ignored.
             if (query.dry_run and not options) or "All" in (options.get("dryRun") or []):
                 return entry, True
             grace = _grace(kind, entry.obj, options, query)
@@ -241,8 +241,8 @@ class Writes:
                 last = self._store.put(kind, obj)
         if self.on_delete is not None:
             policy = options.get("propagationPolicy") or query.get("propagationPolicy")
-            told = {"gone": gone, "propagationPolicy": policy or "Background"}
-            self.on_delete(kind, last, {**options, **told})
+            outcome = {"gone": gone, "propagationPolicy": policy or "Background"}
+            self.on_delete(kind, last, {**options, **outcome})
         return last, gone
 
     def _commit(
@@ -266,7 +266,7 @@ class Writes:
             raise forbidden(kind, name, f"unable to create new content in {where}")
 
     def _give_address(self, spec: Obj) -> None:
-        """A free address of 10.96.200.0/21 and above; scenarios use what lies below."""
+        """A free address from 10.96.200.0/21 upwards; scenarios use the addresses below."""
         if spec.get("type") == "ExternalName" or spec.get("clusterIP"):
             return
         used = {dig(service, "spec", "clusterIP") for service in self._store.of("Service")}
@@ -337,7 +337,7 @@ def _check_conflicts(kind: Kind, before: Obj, intent: Obj, manager: str) -> None
 
 
 def _with_ephemeral(kind: Kind, old: Obj, new: Obj) -> Obj:
-    """The old pod with the new one's ephemeral containers; none may go."""
+    """The old pod with the new one's ephemeral containers; none may be removed."""
     wanted = dig(new, "spec", "ephemeralContainers", default=[])
     names = {c["name"] for c in wanted}
     for container in dig(old, "spec", "ephemeralContainers", default=[]):
@@ -350,7 +350,7 @@ def _with_ephemeral(kind: Kind, old: Obj, new: Obj) -> Obj:
 
 
 def _fixed(pod: Obj) -> Obj:
-    """The part of a pod's spec that no update may change."""
+    """The parts of a pod's spec that no update may change."""
     spec = copy.deepcopy(pod.get("spec") or {})
     for name in (
         "activeDeadlineSeconds",
@@ -365,7 +365,7 @@ def _fixed(pod: Obj) -> Obj:
 
 
 def _grace(kind: Kind, obj: Obj, options: Obj, query: Query) -> int:
-    """Seconds until a deleted object may go: 0 for all but pods that run."""
+    """Seconds until a deleted object is removed: 0 for all but running pods."""
     if kind.plural != "pods":
         return 0
     asked = options.get("gracePeriodSeconds")

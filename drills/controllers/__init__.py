@@ -1,2 +1,2 @@
-"""Stand-ins for kube-controller-manager and kube-scheduler, and the events that they record.
-Nothing here answers requests or knows what runs inside a container."""
+"""Stand-ins for kube-controller-manager and kube-scheduler, and the Events that they record.
+Answers no requests and knows no containers."""

@@ -1,5 +1,7 @@
-"""What controllers and kubelets work with: objects, a clock, background work and generated names.
-They run on a served cluster (`live`) and on simulated time (`drills.scenario.simulation`) alike."""
+"""What controllers and kubelets use: objects, a clock, background tasks and generated names.
+
+They run on a served cluster (`live`) and on simulated time (`drills.scenario.simulation`) alike.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ Work = Coroutine[Any, Any, None]
 
 
 class ControllerContext(ABC):
-    """`pullable`: new images can be pulled; `next_ip`: the next host number of each node's pod
+    """`pullable`: new images can be pulled. `next_ip`: the next host number of each node's pod
     range."""
 
     pullable: bool
@@ -26,7 +28,7 @@ class ControllerContext(ABC):
 
     @abstractmethod
     def now(self) -> datetime:
-        """The present moment, aware."""
+        """The current time, aware."""
 
     @abstractmethod
     def of(self, kind: str, namespace: str = "") -> Iterable[Obj]:
@@ -42,12 +44,12 @@ class ControllerContext(ABC):
 
     @abstractmethod
     def update(self, obj: Obj, change: Callable[[Obj], None], by: str = "") -> Obj | None:
-        """Apply a change to the stored state of an object; None when it is gone or another has its
-        name. `by` wrote the status."""
+        """Apply a change to the stored object; None when it is gone or another object has its name.
+        `by` wrote the status."""
 
     @abstractmethod
     def remove(self, obj: Obj) -> None:
-        """Take an object away."""
+        """Remove an object."""
 
     @abstractmethod
     def record(self, obj: Obj, reason: str, message: str, **more: str) -> None:
@@ -58,7 +60,7 @@ class ControllerContext(ABC):
 
     @abstractmethod
     def spawn(self, work: Work) -> None:
-        """Run in the background."""
+        """Run a task in the background."""
 
     @abstractmethod
     async def wait(self, seconds: float) -> None:
@@ -70,9 +72,9 @@ class ControllerContext(ABC):
 
     @abstractmethod
     def draw(self, pod: Obj, node: str) -> str:
-        """Decides between nodes that take a pod equally well: the smallest wins."""
+        """A number that decides between nodes that fit a pod equally well: the smallest wins."""
 
-    # --- what a scenario decides and a served cluster does not know
+    # --- what a scenario decides; on a served cluster these have one answer
 
     def creation_delay(self, owner: Obj, number: int) -> float:
         """Seconds until the controller makes its pod of this number."""
@@ -89,19 +91,19 @@ class ControllerContext(ABC):
         return 0.0 if command in {"true", "/bin/true"} or command.startswith("echo ") else None
 
     def admits_pods(self, owner: Obj) -> bool:
-        """Whether the API server lets the controller make pods."""
+        """Whether the API server lets the controller create pods."""
         return True
 
     def pinned(self, owner: Obj, number: int) -> str:
-        """The node that a controller's pod of this number is bound to from the start, if any."""
+        """The node to which a controller's pod of this number is bound at its start, if any."""
         return ""
 
     def allows(self, node: Obj, pod: Obj) -> bool:
-        """Whether a pod may run on a node, beside what its spec says."""
+        """Whether a pod may run on a node, apart from its spec."""
         return True
 
     def bound(self, pod: Obj, node: str) -> None:  # noqa: B027  # a served cluster needs nothing
-        """Called for a pod that was just given to a node."""
+        """Called when a pod was bound to a node."""
 
     # --- common questions
 
@@ -112,7 +114,7 @@ class ControllerContext(ABC):
         return now if now and now["metadata"]["uid"] == meta["uid"] else None
 
     def placed(self) -> list[tuple[str, str]]:
-        """(node, uid of the controller) of every pod that takes room on a node."""
+        """(node, uid of the controller) of every pod that takes up room on a node."""
         return [
             (str(node), str((controller_of(pod) or {}).get("uid", "")))
             for pod in self.of("Pod")

@@ -1,4 +1,4 @@
-"""The taint of a cordoned node, which the node controller keeps."""
+"""The taint of a cordoned node, as the node controller sets it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ CORDON_TAINT = "node.kubernetes.io/unschedulable"
 
 
 def follow_cordon(context: ControllerContext, node: Obj) -> None:
-    """Add the taint to a node that takes no new pods, or take it away, with the event."""
+    """Add the taint to a cordoned node, or remove it from an uncordoned one, with the Event."""
     cordoned, now = bool(dig(node, "spec", "unschedulable")), rfc3339(context.now())
 
     def change(obj: Obj) -> None:

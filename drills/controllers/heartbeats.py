@@ -1,5 +1,5 @@
-"""What goes on in a cluster by itself: leases and heartbeats, counts and endpoints that follow the
-pods, warnings that repeat while their cause lasts, events that expire."""
+"""What an undisturbed cluster does: leases and heartbeats, counts and endpoints that follow the
+pods, warnings that repeat while their cause lasts, Events that expire."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from drills.controllers.status_sync import status_updates
 _LEASE = timedelta(seconds=10)
 """How often a lease is renewed."""
 _NODE_STATUS = timedelta(minutes=5)
-"""How often a kubelet writes its status when nothing changed."""
+"""How often a kubelet writes its status without a change."""
 _REPEAT = timedelta(minutes=1)
-"""When a warning whose cause lasts comes again."""
+"""How often a warning is repeated while its cause lasts."""
 
 
 class Heartbeats:
-    """`moving` may be cleared by a test that wants a cluster in which nothing moves."""
+    """A test clears `moving` for a cluster in which nothing moves."""
 
     def __init__(self, context: LiveContext) -> None:
         self._context, self._store = context, context.store
@@ -83,7 +83,7 @@ class Heartbeats:
                 self._store.save({**event, "metadata": dict(meta), **count})
 
     def _goes_on(self, event: Obj, age: timedelta) -> bool:
-        """A warning that has come again and again, about a pod that is not ready yet."""
+        """Whether a repeated warning goes on: it is about a pod that is not ready yet."""
         about, repeated = event["involvedObject"], int(event.get("count") or 0) >= 2
         if event.get("type") != "Warning" or not repeated or about["kind"] != "Pod":
             return False

@@ -1,5 +1,5 @@
-"""The controllers of CronJobs and Jobs: a Job for each time that a schedule comes due, a pod for
-each Job."""
+"""The controllers of CronJobs and Jobs: a Job for each due time of a schedule, a pod for each
+Job."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from drills.controllers.workloads import PodRunner
 
 
 class Jobs:
-    """Starts runs; what became of them is written by `status_sync`."""
+    """Starts Jobs; `status_sync` writes their outcome."""
 
     def __init__(self, context: ControllerContext, kubelets: PodRunner) -> None:
         self._context, self._kubelets = context, kubelets
 
     async def start_run(self, cron: Obj) -> None:
-        """The Job of a CronJob whose time has come, with its pod."""
+        """Create the Job of a CronJob that is due, with its pod."""
         meta, now = cron["metadata"], self._context.now()
         template = cron["spec"]["jobTemplate"]
         job = new_object(
@@ -43,7 +43,7 @@ class Jobs:
         await self.start(job)
 
     async def start(self, job: Obj) -> None:
-        """Make the pod of a Job, whose labels and selector name the Job."""
+        """Create the pod of a Job, and name the Job in its labels and selector."""
         context, meta, namespace = self._context, job["metadata"], job["metadata"]["namespace"]
         words = {"job-name": meta["name"], "controller-uid": meta["uid"]}
         labels = {

@@ -55,7 +55,7 @@ class LiveContext(ControllerContext):
             _LOG.error("background work failed: %s: %s", type(error).__name__, error)
 
     def mark(self) -> None:
-        """Something changed that counts and endpoints depend on. Safe from any thread."""
+        """Note a change that counts and endpoints depend on. Safe from any thread."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self.dirty.set)
 

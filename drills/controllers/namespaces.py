@@ -1,6 +1,8 @@
-"""What every namespace gets: the default account and the certificate of the API server. Namespaces
-that clients make on a served drill stay empty, as on an API server without controllers, which the
-contract tests hold it to."""
+"""Contents of every namespace: the default account and the certificate of the API server.
+
+Namespaces that clients create on a served drill stay empty, as on an API server without
+controllers; the contract tests require that.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from drills.controllers.new_objects import new_object
 
 
 def furnish(context: ControllerContext, namespace: Obj) -> None:
-    """Make what a new namespace lacks."""
+    """Create what a new namespace lacks."""
     name, at = namespace["metadata"]["name"], created_at(namespace)
     certificate = {"ca.crt": "# ca.crt\n"}
     for made in (

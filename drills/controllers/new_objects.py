@@ -1,4 +1,4 @@
-"""Objects that controllers make: ReplicaSets, ControllerRevisions, Jobs, mirror pods and pods."""
+"""Objects that controllers create: ReplicaSets, ControllerRevisions, Jobs, mirror pods and pods."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What follows a write or a deletion by a client of a drill: controllers act, the taint of a cordon
-comes and goes, dependants are collected."""
+"""Reactions to a write or deletion by a client: controllers act, a cordon sets its taint,
+dependants are garbage-collected."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ class Reactions:
     # --- garbage collection
 
     def _collect(self, owner: Obj, policy: str) -> None:
-        """Collects the dependants of an owner that is gone. `policy` is the propagation
-        policy: with Orphan dependants stay."""
+        """Collect the dependants of a deleted owner. `policy` is the propagation policy: with
+        Orphan dependants stay."""
         uid = owner["metadata"]["uid"]
         for kind in self._store.kinds:
             for entry in self._store.entries(kind):

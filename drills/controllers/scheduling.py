@@ -1,5 +1,5 @@
-"""Which node takes a new pod: taints, selectors and required affinity narrow them; then the node
-with the fewest pods of the same controller, in the zone with the fewest, with the fewest pods."""
+"""Chooses the node of a new pod: taints, selectors and required affinity filter; then the node with
+the fewest pods of the same controller, in the zone with the fewest, with the fewest pods."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from drills.controllers.cordon import CORDON_TAINT
 
 
 def schedule(context: ControllerContext, pod: Obj) -> str | None:
-    """The name of a node whose kubelet works and that may take the pod; None when there is none."""
+    """The name of a node with a working kubelet that may run the pod; None without one."""
     spec = pod["spec"]
     zones = {
         node["metadata"]["name"]: zone_of(node)

@@ -1,7 +1,5 @@
-"""What controllers write once they have seen the pods: counts, conditions, endpoints, budgets.
-
-Pure: used when a scenario is expanded and while it is played.
-"""
+"""Statuses that controllers write from the pods: counts, conditions, endpoints, budgets. Pure: used
+when a scenario is expanded and while it is served."""
 
 from __future__ import annotations
 
@@ -31,11 +29,12 @@ from drills.controllers.new_objects import revision_of
 Of = Callable[[str], Iterable[Obj]]
 """The objects of a kind."""
 _SETTLED = timedelta(seconds=30)
-"""How long a Deployment takes to become complete after it was made or rolled."""
+"""How long after its creation or rollout a Deployment becomes complete."""
 
 
 def status_updates(of: Of, now: datetime) -> list[tuple[Obj, Obj]]:
-    """(object, top-level fields to replace) for everything whose status no longer fits its pods."""
+    """(object, top-level fields to replace) for everything with a status that no longer fits its
+    pods."""
     return [
         (obj, fields)
         for obj, fields in _statuses(of, now)
@@ -86,7 +85,7 @@ def _statuses(of: Of, now: datetime) -> Iterator[tuple[Obj, Obj]]:
 
 
 def _without_zeros(counts: Obj, *names: str) -> Obj:
-    """The API leaves out counts that are zero."""
+    """Counts of zero are left out, as the API does."""
     return {k: v for k, v in counts.items() if v != 0 or k not in names}
 
 
@@ -161,7 +160,7 @@ def _deployment(
 
 
 def _was_ready(pod: Obj) -> bool:
-    """A pod that is ready, or was: its readiness went well after it was made."""
+    """A pod that is ready, or was after its creation."""
     found = condition(pod, "Ready")
     if found is None or not found.get("lastTransitionTime"):
         return False
@@ -177,7 +176,7 @@ def _progressing(
     old = condition(deployment, "Progressing") or {}
     done = (old.get("reason"), old.get("message")) == ("NewReplicaSetAvailable", succeeded)
     wanted, age = int(deployment["spec"].get("replicas", 1)), now - rolled
-    # a roll-out that had finished before its pods failed stays finished
+    # A rollout that finished before its pods failed stays finished.
     finished = age > timedelta(hours=1) or sum(_was_ready(p) for p in pods) >= wanted
 
     def progressing(value: bool, reason: str, message: str, after: timedelta) -> Obj:
@@ -193,8 +192,8 @@ def _progressing(
 
 
 def _kept(obj: Obj, kind: str, value: bool, reason: str, message: str, since: str) -> Obj:
-    """The condition that the object has where it still holds, else a new one. Its transition time
-    moves only when the status flips, and never back."""
+    """The current condition while it holds, else a new one. Its transition time changes only with
+    its status, and never goes back."""
     old = condition(obj, kind)
     if old:
         same = old["status"] == str(value)
@@ -246,8 +245,8 @@ def _daemon_set(daemon: Obj, pods: list[Obj]) -> Obj:
 
 
 def _job(job: Obj, pods: list[Obj]) -> Obj:
-    """One pod that succeeds completes a Job. A Job that has ended, or whose pods are not here,
-    keeps its status."""
+    """One succeeded pod completes a Job. A Job that has ended, or without pods here, keeps its
+    status."""
     if not pods or condition(job, "Complete") or condition(job, "Failed"):
         return dict(job["status"])
     active = [p for p in pods if is_active(p)]

@@ -1,5 +1,5 @@
-"""Claims of StatefulSets, the volumes that a provisioner makes for claims once a pod is on a node,
-and their attachments."""
+"""Claims of StatefulSets, volumes that a provisioner creates for claims once a pod has a node, and
+their attachments."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _ATTACHER = "external-attacher/ebs-csi-aws-com"
 
 
 def create_claim(context: ControllerContext, owner: Obj, template: Obj, name: str) -> None:
-    """The claim of a StatefulSet's pod, where it is not there yet. It outlives roll-outs, so it is
-    as old as the StatefulSet."""
+    """The claim of a StatefulSet's pod, when it is absent. A claim outlives rollouts, so it is as
+    old as the StatefulSet."""
     namespace, created = owner["metadata"]["namespace"], created_at(owner)
     if context.lookup("PersistentVolumeClaim", namespace, name) is not None:
         return
@@ -33,8 +33,8 @@ def create_claim(context: ControllerContext, owner: Obj, template: Obj, name: st
 
 
 def attach_volumes(context: ControllerContext, pod: Obj, node: str) -> None:
-    """Give each claim that a StatefulSet made for this pod a volume, attached to the node. Claims
-    that a person wrote stay as they are: whether they bind is the scenario's business."""
+    """Give each claim that a StatefulSet created for this pod a volume, attached to the node.
+    Claims of people do not change: the scenario decides whether they bind."""
     namespace, pod_name = pod["metadata"]["namespace"], pod["metadata"]["name"]
     for volume in pod["spec"].get("volumes") or []:
         name = dig(volume, "persistentVolumeClaim", "claimName")

@@ -27,7 +27,7 @@ _GENERATION = "deprecated.daemonset.template.generation"
 
 
 class PodRunner(Protocol):
-    """The part of kubelets that controllers use; `drills.pods.kubelet` implements it."""
+    """The part of the kubelets that controllers use; `drills.pods.kubelet` implements it."""
 
     async def run(self, pod: Obj) -> None:
         """Start a pod that was created."""
@@ -40,13 +40,13 @@ class PodRunner(Protocol):
 
 
 class Workloads:
-    """Brings what controllers own in line with their specs."""
+    """Reconciles workloads: brings their pods in line with their specs."""
 
     def __init__(self, context: ControllerContext, kubelets: PodRunner) -> None:
         self._context, self._kubelets = context, kubelets
 
     async def sync(self, owner: Obj) -> None:
-        """Make the pods of a workload as its spec says."""
+        """Create or delete the pods of a workload as its spec says."""
         if owner["kind"] == "Deployment":
             await self.roll_out(owner)
         elif owner["kind"] == "DaemonSet":
@@ -57,8 +57,8 @@ class Workloads:
     # --- Deployments
 
     async def roll_out(self, deployment: Obj, current: int | None = None, keep: int = 0) -> None:
-        """Hand the replica count down to the newest ReplicaSet; make a new one when the template is
-        new. A roll-out that stands still has `current` new pods and keeps `keep` old ones."""
+        """Scale the newest ReplicaSet up and the others down; create one for a new template. A
+        stalled rollout has `current` new pods and keeps `keep` old ones."""
         await self._context.wait(0.05)
         meta, template = deployment["metadata"], deployment["spec"]["template"]
         mine = [
@@ -110,8 +110,8 @@ class Workloads:
         return [p for p in pods if is_active(p) and (controller_of(p) or {}).get("uid") == uid]
 
     async def keep_count(self, owner: Obj) -> None:
-        """Create or delete pods until a ReplicaSet or StatefulSet has as many as it wants. The
-        youngest go first, those with the highest number where pods are numbered."""
+        """Create or delete pods until a ReplicaSet or StatefulSet has the wanted number. Deletes
+        the youngest first, in numbered sets the highest number."""
         await self._context.wait(0.1)
         meta = owner["metadata"]
         now = self._context.lookup(owner["kind"], meta["namespace"], meta["name"])
@@ -132,7 +132,7 @@ class Workloads:
             self.delete_pod(pod)
 
     async def _cover_nodes(self, daemon: Obj) -> None:
-        """One pod of a DaemonSet on each node that takes it, once the node is there."""
+        """One pod of a DaemonSet on each node that fits, once the node has joined."""
         await self._context.wait(0.1)
         covered = {dig(pod, "spec", "nodeName") for pod in self._pods_of(daemon)}
         spec = daemon["spec"]["template"]["spec"]
@@ -148,8 +148,8 @@ class Workloads:
         self.create_pod(daemon, number, node)
 
     def create_pod(self, owner: Obj, number: int, node: str = "") -> None:
-        """The pod of this number, bound to `node` where it is given. Nothing is done where the API
-        server refuses pods, or where a pod has the name."""
+        """Create the pod of this number, bound to `node` when given. Does nothing when the API
+        server refuses pods or a pod has the name."""
         context, meta, kind = self._context, owner["metadata"], owner["kind"]
         namespace, now = meta["namespace"], context.now()
         numbered = kind == "StatefulSet"
@@ -233,12 +233,12 @@ class Workloads:
             self._context.spawn(self.end_pod(marked))
 
     async def end_pod(self, pod: Obj) -> None:
-        """Let the kubelet end a pod that is marked for deletion; its owner replaces it."""
+        """Let the kubelet end a pod that is marked for deletion; its owner creates another."""
         if await self._kubelets.stop(pod):
             await self.replace(pod)
 
     async def replace(self, pod: Obj) -> None:
-        """A new pod of the same owner for one that is gone."""
+        """A new pod of the same owner in place of a deleted one."""
         ref, namespace = controller_of(pod), pod["metadata"]["namespace"]
         if ref is None or ref["kind"] not in {"ReplicaSet", "StatefulSet", "DaemonSet"}:
             return

@@ -1,2 +1,2 @@
-"""What happens in pods: the stand-in for kubelets, and what containers answer (exec, logs, network,
-statistics). Nothing here decides which pods exist; that is for controllers and scenarios."""
+"""The stand-in for kubelets, and what containers answer (exec, logs, network, statistics).
+Controllers and scenarios decide which pods exist."""

@@ -1,7 +1,7 @@
-"""Whether a connection from one pod to an address works on the embedded cluster, and how it fails.
+"""Whether a connection from a pod to an address works on the embedded cluster, and how it fails.
 
-Order: the scenario's `exec.connect` rules, then NetworkPolicies (a denied connection is rejected by
-the destination's node with ICMP 3/3, as kube-router does), then whether anything listens.
+In this order: the scenario's `exec.connect` rules, then NetworkPolicies (the destination's node
+rejects a denied connection with ICMP 3/3, as kube-router does), then whether a process listens.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Of = Callable[[str], Iterable[Obj]]
 """The objects of a kind."""
 _API_SERVER = "10.96.0.1"
 _OUTSIDE = "203.0.113.80"
-"""What names of the world outside resolve to."""
+"""Addresses of names outside the cluster."""
 _CONTROL_PLANE: Obj = {
     "metadata": {"name": "kube-apiserver", "namespace": "", "labels": {}},
     "spec": {"hostNetwork": True},
@@ -63,7 +63,7 @@ RESULTS = {
 
 
 class Network:
-    """Reads the present objects through `of`; the scenario's rules are in `around`, first match
+    """Reads the current objects through `of`. The scenario's rules are in `around`; the first match
     wins."""
 
     def __init__(self, of: Of, around: Surroundings) -> None:
@@ -89,8 +89,8 @@ class Network:
         return self._to_pod(source, target, port) if target else self._to_other(host, port)
 
     def from_control_plane(self, target: Obj, port: int) -> Outcome:
-        """One TCP connect from where the API server stands: in no namespace, so that policies and
-        rules with a source are not about it."""
+        """One TCP connect from the API server, which is in no namespace: policies, and rules with a
+        source, do not apply."""
         rules = self.around.connect
         general = [r for r in rules if not r.get("from") and not r.get("acrossNamespaces")]
         outside = Network(self._of, Surroundings(connect=general))
@@ -170,7 +170,7 @@ class Network:
         attempt: int,
         service: Obj | None = None,
     ) -> Outcome | None:
-        """The answer of the first rule that fits. share: of the attempts; sender of an ICMP error:
+        """The outcome of the first matching rule. share: of the attempts. sender of an ICMP error:
         `node` (of the target), `source` (its node) or an address."""
         name = source["metadata"]["name"]
         for rule in self.around.connect:
@@ -225,8 +225,7 @@ class Network:
     def look_up(
         self, source: Obj, server: str, name: str, attempt: int, limit: int
     ) -> tuple[str, int]:
-        """(what a look-up at one server says, milliseconds); server "-" is the one that the pod is
-        configured for."""
+        """(answer of one server, milliseconds); server "-" is the pod's configured one."""
         if server != "-":
             reached = self.connect(source, server, 53, attempt)
             if reached.said != "open":
@@ -269,7 +268,7 @@ class Network:
                 yield rule
 
     def _name_delay(self, source: Obj, name: str, attempt: int) -> int:
-        """Milliseconds that a slow look-up takes longer."""
+        """Extra milliseconds of a slow look-up."""
         rules = self._name_rules(source, name, attempt)
         return next((int(r.get("ms", 5005)) for r in rules if r.get("result") == "slow"), 0)
 
@@ -337,8 +336,8 @@ def _types(spec: Obj) -> list[str]:
 
 
 def listens(pod: Obj, port: int) -> bool:
-    """Whether a running container of the pod declares the port: on the embedded cluster that is
-    what listens."""
+    """Whether a running container of the pod declares the port: on the embedded cluster a declared
+    port listens."""
     declared = any(int(p["containerPort"]) == port for p in container_ports(pod))
     statuses = dig(pod, "status", "containerStatuses", default=[])
     return declared and any("running" in s.get("state", {}) for s in statuses)

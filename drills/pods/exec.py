@@ -38,7 +38,7 @@ async def serve(
     *,
     cut_after: int | None = None,
 ) -> web.WebSocketResponse:
-    """Runs one command. `cut_after` closes the line without a status after that many bytes (a
+    """Run one command. `cut_after` closes the connection without a status after that many bytes (a
     fault)."""
     socket = web.WebSocketResponse(protocols=PROTOCOLS, heartbeat=None, autoping=True)
     await socket.prepare(request)
@@ -52,7 +52,7 @@ async def serve(
             if piece.pause:
                 await asyncio.wait({reader}, timeout=piece.pause)
             if reader.done():
-                break  # the client went away during the pause
+                break  # The client left during the pause.
             await _send(socket, piece, left)
             if left is not None:
                 left -= len(piece.data)
@@ -61,7 +61,7 @@ async def serve(
                         request.transport.abort()
                     return socket
     except ConnectionError:
-        pass  # the client went away
+        pass  # The client left.
     finally:
         if not socket.closed:
             await socket.close()

@@ -1,5 +1,5 @@
-"""Kubelets: pods that are created start after a moment, deleted ones go after their grace. What
-their containers answer is the scenario's business."""
+"""Kubelets: created pods start after a moment, deleted ones end after their grace period. The
+scenario decides what their containers answer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BIND_SECONDS, _EPHEMERAL_SECONDS, _STOP_SECONDS = 0.2, 0.4, 0.5
 
 
 class Kubelets:
-    """Runs pods in name only."""
+    """Runs pods in name only: there are no processes."""
 
     def __init__(self, context: ControllerContext) -> None:
         self._context = context
@@ -33,8 +33,8 @@ class Kubelets:
         return rfc3339(self._context.now())
 
     async def run(self, pod: Obj) -> None:
-        """From Pending to Running, or to the reason why not; to the end, for containers that
-        end."""
+        """From Pending to Running, or to the reason for not starting; to the end, for containers
+        that end."""
         await self._context.wait(_BIND_SECONDS)
         node = dig(pod, "spec", "nodeName") or schedule(self._context, pod)
         if node is None:
@@ -109,7 +109,7 @@ class Kubelets:
         return present and container.get("imagePullPolicy") != "Always"
 
     async def _back_off(self, pod: Obj, container: Obj) -> None:
-        """The pod waits for an image that the node cannot get."""
+        """The pod waits for an image that the node cannot pull."""
         image = container["image"]
         host = image.split("/", 1)[0]
         never = container.get("imagePullPolicy") == "Never"
@@ -191,8 +191,8 @@ class Kubelets:
         self._context.update(pod, start)
 
     async def stop(self, pod: Obj) -> bool:
-        """End a pod that is marked for deletion; True when it is gone. A pod on a node whose
-        kubelet is away stays Terminating."""
+        """End a pod that is marked for deletion; True when it is gone. A pod on a node with a
+        silent kubelet stays Terminating."""
         node = dig(pod, "spec", "nodeName", default="")
         if node and not self._context.node_works(node):
             return False

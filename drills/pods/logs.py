@@ -1,4 +1,4 @@
-"""pods/log: lines from the scenario, otherwise a quiet rhythm that fits a healthy program."""
+"""pods/log: lines from the scenario, else a few lines of a healthy program."""
 
 from __future__ import annotations
 
@@ -33,8 +33,7 @@ def lines(
     until: datetime,
     zone: ZoneOf,
 ) -> list[LogLine]:
-    """Lines of one container between two moments, in order. `previous` gives those of the run
-    before."""
+    """Lines of one container between two times, in order. `previous` selects the previous run."""
     statuses = dig(pod, "status", "containerStatuses", default=[])
     status: Obj = next((s for s in statuses if s["name"] == container), {})
     last = dig(status, "lastState", "terminated", default={})

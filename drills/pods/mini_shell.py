@@ -1,5 +1,8 @@
-"""A very small shell: enough of `sh -c` for what people and probes type into a drill (echo,
-redirection to standard error, exit, `;`, `&&`, `||`)."""
+"""A very small shell: the part of `sh -c` that people and probes type into a drill (echo,
+redirection to standard error, exit, `;`, `&&`, `
+
+`).
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ class Step:
 
 
 def parse(script: str) -> list[Step] | None:
-    """None when the script holds more than simple commands (pipes, loops, substitutions)."""
+    """None when the script uses more than simple commands (pipes, loops, substitutions)."""
     if re.search(r"[`(){}]|\$\(|(?<!\|)\|(?!\|)|\b(for|while|if|case)\b", script):
         return None
     steps: list[Step] = []
@@ -48,8 +51,8 @@ def parse(script: str) -> list[Step] | None:
 def run(
     script: str, command: Callable[[list[str]], tuple[bytes, bytes, int]]
 ) -> tuple[bytes, bytes, int] | None:
-    """(stdout, stderr, exit status) of a script whose commands `command` answers; None when it
-    cannot be read."""
+    """(stdout, stderr, exit status) of a script; `command` answers its commands. None when it
+    cannot be parsed."""
     steps = parse(script)
     if steps is None:
         return None
@@ -68,7 +71,7 @@ def run(
 
 
 def printed(command: list[str]) -> list[str]:
-    """The lines that a container writes whose command is `sh -c SCRIPT` with echoes, or an echo."""
+    """The output of a container with the command `sh -c SCRIPT` with echoes, or an echo."""
     if command[:1] == ["echo"]:
         return [" ".join(command[1:])]
     if len(command) < 3 or command[1] != "-c":

@@ -1,9 +1,9 @@
 """Pods and Services through the API server: its proxy, and port-forward over WebSocket
-(v4.channel.k8s.io), as a real one answers.
+(v4.channel.k8s.io).
 
-The proxy dials the pod from where the API server stands: no policy of a namespace applies there,
-of the scenario's `exec.connect` rules those without a source. Port-forward dials localhost in the
-pod's own network, so that only the process itself decides. What listens answers a short page.
+The proxy dials the pod from the API server: no policy of a namespace applies, and only those
+`exec.connect` rules that have no source. Port-forward dials localhost in the pod's network, so only
+the process decides. An open port answers with a short page.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _WORDS = {
 
 
 def service_backend(network: Network, service: Obj, wanted: str) -> tuple[Obj, int]:
-    """The pod and port behind `wanted` (number or name; "" where the Service has one port alone).
-    Raises ApiProblem."""
+    """The pod and port for `wanted` (number or name; "" when the Service has only one port). Raises
+    ApiProblem."""
     name, ports = service["metadata"]["name"], service["spec"].get("ports") or []
     if not wanted and len(ports) == 1:
         wanted = str(ports[0]["port"])
@@ -43,7 +43,8 @@ def service_backend(network: Network, service: Obj, wanted: str) -> tuple[Obj, i
 
 
 def dial(network: Network, pod: Obj, port: int) -> None:
-    """Raises ApiProblem in the words of the API server's dialler where the pod is not reached."""
+    """Raises ApiProblem with the message of the API server's dialler when the pod is not
+    reached."""
     address = dig(pod, "status", "podIP", default="")
     if not address:
         raise bad_request("address not allowed")
@@ -74,7 +75,7 @@ async def forward(request: web.Request, pod: Obj, ports: list[str]) -> web.Strea
         else:
             await socket.send_bytes(_ERROR + _refusal(pod, number).encode())
     except ConnectionError:
-        pass  # the client went away
+        pass  # The client left.
     finally:
         if not socket.closed:
             await socket.close()
@@ -82,7 +83,7 @@ async def forward(request: web.Request, pod: Obj, ports: list[str]) -> web.Strea
 
 
 async def _serve(socket: web.WebSocketResponse) -> None:
-    """Answer the first request as a small web server does; a silent client is dropped after a
+    """Answer the first request as a small web server does. A silent client is dropped after a
     minute."""
     head = f"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {len(PAGE)}\r\n\r\n"
     try:
@@ -97,7 +98,7 @@ async def _serve(socket: web.WebSocketResponse) -> None:
 
 
 def _refusal(pod: Obj, port: int) -> str:
-    """As containerd says it."""
+    """The message of containerd."""
     sandbox = pod["metadata"]["uid"].replace("-", "")
     return (
         f"error forwarding port {port} to pod {sandbox}, uid : failed to execute portforward in "

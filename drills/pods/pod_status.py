@@ -1,5 +1,4 @@
-"""The status of a pod as a kubelet 1.34 writes it when all is well: containers, conditions,
-addresses."""
+"""The status of a healthy pod as a kubelet 1.34 writes it: containers, conditions, addresses."""
 
 from __future__ import annotations
 
@@ -99,7 +98,7 @@ def running_container(pod: Obj, container: Obj, begun: str) -> Obj:
 
 
 def waiting(status: Obj, reason: str, message: str = "") -> None:
-    """Make a container's status that of one that has not started."""
+    """Make a container's status that of a container that has not started."""
     state = {"reason": reason, **({"message": message} if message else {})}
     status.update(state={"waiting": state}, ready=False, started=False, imageID="")
     status.pop("containerID", None)

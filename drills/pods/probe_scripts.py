@@ -29,7 +29,7 @@ def header(kind: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class ScriptRun:
     """One run of a script in a pod. `tools`: the programs of its image; `python`: the script is the
     one for python3."""
 
@@ -78,7 +78,7 @@ Step = tuple[str, dict[str, Any], int]
 """Event, fields, milliseconds that it takes."""
 
 
-def _connectivity(run: Run) -> Iterator[Step]:
+def _connectivity(run: ScriptRun) -> Iterator[Step]:
     tool = "python3" if run.python else "nc" if "nc" in run.tools else "none"
     has = "python3" if run.python else " ".join(run.tools)
     yield "begin", {"tool": tool, "has": has, "counters": 1}, 0
@@ -112,7 +112,7 @@ def _seen_connect(outcome: Outcome, limit: int, *, python: bool) -> dict[str, An
     }
 
 
-def _dns(run: Run) -> Iterator[Step]:
+def _dns(run: ScriptRun) -> Iterator[Step]:
     """Each server for each name; what stayed silent twice is not asked again."""
     yield "begin", {"tool": "nslookup", "has": "nslookup timeout"}, 0
     search = search_domains(run.pod)
@@ -140,7 +140,7 @@ def search_domains(pod: Obj) -> str:
     return f"{pod['metadata']['namespace']}.svc.cluster.local svc.cluster.local cluster.local"
 
 
-def _mtu(run: Run) -> Iterator[Step]:
+def _mtu(run: ScriptRun) -> Iterator[Step]:
     """Packets of every size pass, where the connect works."""
     yield "begin", {"tool": "nc", "mtu": 1450, "interface": "eth0", "counters": 1}, 0
     limit = run.option("timeout") * 1000
@@ -162,7 +162,7 @@ def _mtu(run: Run) -> Iterator[Step]:
             yield "try", values, ms
 
 
-_SCRIPTS: dict[str, Callable[[Run], Iterator[Step]]] = {
+_SCRIPTS: dict[str, Callable[[ScriptRun], Iterator[Step]]] = {
     "connectivity": _connectivity,
     "dns": _dns,
     "mtu": _mtu,

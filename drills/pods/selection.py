@@ -1,4 +1,4 @@
-"""Which objects a rule of a scenario is about: namespace, name, app, owner, node, zone, labels …"""
+"""Selects the objects of a scenario's rule: by namespace, name, app, owner, node, zone, labels …"""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ ZoneOf = Callable[[str], str]
 
 
 def matches(obj: Obj, want: dict[str, Any] | None, zone_of: ZoneOf) -> bool:
-    """Whether an object fits the plain fields of a selection. Names are globs, lists mean any of
-    them; `notNamespace`, `notApp` … are the opposites. Fields that are about time or number
-    (`count`, `createdWithin`) are left to the caller."""
+    """Whether an object matches the fields of a selection.
+
+    Names are globs; a list means any of its items; `notNamespace`, `notApp` … exclude. The caller
+    handles the fields of time and number (`count`, `createdWithin`).
+    """
     for word, pattern in (want or {}).items():
         opposite = word.startswith("not")
         plain = word[3:4].lower() + word[4:] if opposite else word

@@ -1,5 +1,5 @@
-"""What a command answers inside a container: the scenario's own answers first, then the measuring
-scripts of the probes, then a handful of everyday commands."""
+"""The output of a command in a container: the scenario's answers first, then the probes' measuring
+scripts, then a few common commands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from drills.api.objects import Obj, dig
 from drills.pods import mini_shell
 from drills.pods.connectivity import Network, Outcome
-from drills.pods.probe_scripts import Run, kind_of, search_domains
+from drills.pods.probe_scripts import ScriptRun, kind_of, search_domains
 from drills.pods.selection import matches
 from drills.pods.surroundings import Rule
 
@@ -69,7 +69,7 @@ class Shell:
             return iter([_missing(command)])
         if kind:
             arguments = command[3 if python else 4 :]
-            run = Run(self._network, pod, kind, arguments, tools, python)
+            run = ScriptRun(self._network, pod, kind, arguments, tools, python)
             return self._measured(run)
         if script and command[0].rsplit("/", 1)[-1] in _SHELLS:
             return self._scripted(pod, container, script)
@@ -86,7 +86,7 @@ class Shell:
         yield Exit(int(rule.get("code", 0)))
 
     @staticmethod
-    def _measured(run: Run) -> Iterator[Output | Exit]:
+    def _measured(run: ScriptRun) -> Iterator[Output | Exit]:
         for line, seconds in run.lines():
             yield Output(1, line.encode(), seconds)
         yield Exit(0)

@@ -1,10 +1,10 @@
-"""What kubelets and programs measure: stats/summary, cadvisor, node pages and metrics of pods, from
-the pods' requests and the scenario's `stats` and `metrics` rules.
+"""Measurements of kubelets and programs: stats/summary, cadvisor, node pages and metrics of pods,
+from the pods' requests and the scenario's `stats` and `metrics` rules.
 
 A `stats` rule: `pods` (selection) or `node` (name, glob) with `cpu` (cores) and `memory` (`600Mi`),
 each a value or {start, perMinute, since, max}; `throttled` (share of periods); `system` {kubelet:
 {memory, cpu}}; `unaccounted` {cpu, memory}; `txPerSecond`; `fs` {used (share)}; `inodes`; `logs`
-(bytes). The last rule that speaks about a value wins.
+(bytes). The last rule with a value wins.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Measurements:
     zone_of: ZoneOf
 
     def _value(self, spec: Any, at: datetime) -> float:
-        """A rule's value at this moment: a plain quantity, or one that grows."""
+        """A rule's value now: a plain quantity, or one that grows."""
         if not isinstance(spec, dict):
             return quantity(spec)
         since = at - abs(parse_duration(spec.get("since", "0s")))
@@ -201,10 +201,11 @@ class Measurements:
             add("container_oom_events_total", labels, ends.count("OOMKilled"))
 
     def counters(self, pod: Obj, port: int, path: str) -> str | None:
-        """Metrics text of a pod's port from the `metrics` rules; None when no rule speaks about it.
+        """Metrics text of a pod's port from the `metrics` rules; None without a rule for it.
 
         A rule: pods, port, path (metrics), series {`name{labels}`: value or {start, perSecond,
-        since}}, body (a text, {now} in it)."""
+        since}}, body (a text, {now} in it).
+        """
         found: dict[str, float] = {}
         known, body, now = False, "", rfc3339(self.now)
         first = dig(pod, "status", "containerStatuses", 0, "state", "running", "startedAt")

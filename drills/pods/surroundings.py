@@ -1,5 +1,5 @@
-"""What the embedded cluster answers beyond its objects: logs, exec, kubelet statistics, metrics and
-health."""
+"""What the embedded cluster answers besides its objects: logs, exec, kubelet statistics, metrics
+and health."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from drills.api.patch import merge_patch
 
 Rule = dict[str, Any]
 TimedRule = tuple[datetime, Rule]
-"""A rule with the moment that its relative times count from."""
+"""A rule, and the time from which its relative times count."""
 SECTIONS = ("logs", "stats", "metrics", "configz", "faults")
 """Sections of a scenario whose rows are added as they are; `exec` and `health` are beside them."""
 

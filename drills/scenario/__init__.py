@@ -1,3 +1,3 @@
-"""A drill as data and its expansion into Kubernetes objects, the same every time: what people and
-their tools wrote, then the controllers on simulated time, then the fault. Nothing here serves a
-request."""
+"""A drill as data and its expansion into Kubernetes objects: what people and their tools wrote,
+then the controllers on simulated time, then the fault. Always gives the same objects. Serves no
+requests."""

@@ -1,4 +1,4 @@
-"""The drills that come with the product, and drills from a file."""
+"""The bundled drills, and drills from a file."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def load(id_or_path: str) -> Scenario:
 
 
 def describe(names: list[str]) -> list[dict[str, str]]:
-    """Rows for `stanch drill --list`: id, title, story (file), description. The title tells no
-    answer away."""
+    """Rows for `stanch drill --list`: id, title, story (file), description. The title does not
+    reveal the answer."""
     return [
         {
             "id": scenario.id,

@@ -1,5 +1,4 @@
-"""Namespaces, Secrets, ConfigMaps, accounts, definitions and the other objects that mostly sit
-still."""
+"""Namespaces, Secrets, ConfigMaps, accounts, definitions and other objects that rarely change."""
 
 from __future__ import annotations
 
@@ -134,8 +133,8 @@ def add_object(world: World, data: Data) -> None:
 
 
 def ensure_references(world: World) -> None:
-    """Every Secret, ConfigMap and ServiceAccount that a workload names exists, with the keys that
-    it asks for."""
+    """Make every Secret, ConfigMap and ServiceAccount that a workload names, with the keys that it
+    needs."""
     for ingress in world.of("Ingress"):
         for tls in ingress["spec"].get("tls") or []:
             row = {"namespace": ingress["metadata"]["namespace"], "name": tls["secretName"]}

@@ -1,4 +1,4 @@
-"""Events that a scenario names."""
+"""Events that a scenario lists."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def _subjects(world: World, what: Any) -> list[Obj]:
 
 
 def _gone(world: World, what: Data) -> Obj:
-    """A pod that is no longer there, for the events that outlive it: owner {kind, namespace, name},
-    suffix, node. One that a controller has deleted keeps its uid."""
+    """A deleted pod, for Events that outlive it: owner {kind, namespace, name}, suffix, node. A pod
+    that a controller deleted keeps its uid."""
     owners = world.select(str(what["owner"]["kind"]), {"newest": True, **what["owner"]})
     if not owners:
         raise ValueError(f"nothing matches {what['owner']}")

@@ -1,5 +1,5 @@
-"""The sections of a scenario applied to a world, in a fixed order: background, what is added, what
-goes wrong."""
+"""Applies the sections of a scenario to a world, in a fixed order: background, additions,
+faults."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _add_policies(world: World, row: Data) -> None:
 
 
 def _add_pod(world: World, row: Data) -> None:
-    """A pod that a person made."""
+    """Add a pod that a person created."""
     created = world.ago(row.get("age", "1d"))
     template = {"metadata": {"labels": row.get("labels", {})}, "spec": row["spec"]}
     pod = new_pod(row["namespace"], row["name"], template, created, node=row["node"])
@@ -101,18 +101,18 @@ _ADD: dict[str, Callable[[World, Any], object]] = {
     "pods": _add_pod,
     "objects": config.add_object,
 }
-"""Sections that bring objects into being, in order."""
+"""Sections that add objects, in order."""
 
 
 def add_all(world: World, data: Data) -> None:
-    """Apply the sections that bring objects into being."""
+    """Apply the sections that add objects."""
     for section, add in _ADD.items():
         for row in data.get(section, []):
             add(world, row)
 
 
 def finish_adding(world: World) -> None:
-    """Adds what the cluster itself makes: Secrets that pods name, slices, lists of images."""
+    """Add what the cluster itself creates: Secrets that pods name, slices, lists of images."""
     config.ensure_references(world)
     simulation = Simulation(world, {}, world.ago("1d"))
     for service in world.of("Service"):
@@ -121,8 +121,8 @@ def finish_adding(world: World) -> None:
 
 
 def go_wrong(world: World, data: Data) -> None:
-    """Apply the sections that change what is there, and what surrounds it. Raises ValueError when a
-    selection is empty."""
+    """Apply the sections that change objects and surroundings. Raises ValueError when a selection
+    is empty."""
     for row in data.get("nodeStates", []):
         for node in _selected(world, "Node", row):
             set_node_state(world, node, row)
@@ -158,7 +158,7 @@ def surround(world: World, data: Data) -> None:
 
 
 def _rename(world: World, seed: int) -> None:
-    """Give everything in the world other names; `world.renames` says which."""
+    """Rename everything in the world as `world.renames` says."""
     world.renames = mapping(world.objects.values(), seed)
     renamer = Renamer(world.renames)
     old, managers = world.sorted_objects(), world.managers
@@ -173,8 +173,8 @@ _ADDRESS = re.compile(r"\{ip:([^/}]+)/([^/}]+)(?:/([^}]+))?\}")
 
 
 def _fill_addresses(world: World, value: Any) -> Any:
-    """`{ip:NAMESPACE/APP}` and `{ip:NAMESPACE/APP/NODE}` in any text become the address of such a
-    pod."""
+    """Replace `{ip:NAMESPACE/APP}` and `{ip:NAMESPACE/APP/NODE}` in any text by the address of such
+    a pod."""
     if isinstance(value, dict):
         return {k: _fill_addresses(world, v) for k, v in value.items()}
     if isinstance(value, list):
@@ -194,7 +194,7 @@ def _fill_addresses(world: World, value: Any) -> Any:
 
 
 def finish(world: World) -> None:
-    """Statuses, images of nodes and managedFields, once all sections are applied."""
+    """Fill in statuses, images of nodes and managedFields, after all sections."""
     _sync_statuses(world)
     list_images(world)
     for obj in list(world.objects.values()):

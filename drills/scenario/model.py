@@ -1,4 +1,4 @@
-"""A drill as data: what happens, and the answer that is never served."""
+"""A drill as data: what happens, and the answer, which is never served."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ class ScenarioError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """How triage has to tell a drill, in its own words. The tests hold it against this.
+    """What triage has to say about a drill; tests compare.
 
     mechanism: rule of the symptom on which the runbook ranks. shared: {what, value} as the cohort
     says it; a value of `created after` is a duration. says: what the symptom's title or an object
-    names instead, where one object or one moment is all that there is. since: where it is not the
-    answer's. fallback: the runbook that rightly takes over once the signal is missing that alone
-    tells the two apart. leads: mechanism of the first symptom, where it is another one."""
+    names instead, for a fault of one object or one moment. since: when it differs from the
+    answer's. fallback: the runbook that takes over without the one signal that tells the two apart.
+    leads: mechanism of the first symptom, when it is another one.
+    """
 
     mechanism: str
     shared: dict[str, str] | None = None

@@ -22,7 +22,7 @@ def _cluster_ip(world: World, namespace: str, name: str) -> str:
 
 def add_service(world: World, data: Data) -> None:
     """data: serviceName, servicePort (80), serviceType, clusterIP, nodePort, externalIP, headless.
-    Nothing is done where the Service is there already."""
+    Does nothing when the Service exists."""
     ns, name = str(data["namespace"]), str(data.get("serviceName", data["name"]))
     if world.get("Service", ns, name) is not None:
         return

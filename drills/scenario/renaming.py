@@ -1,9 +1,8 @@
-"""Other names for the same cluster: for blind drills, and for the proof that no name gives an
-answer away.
+"""Renames everything in a cluster: for blind drills, and for the proof that no name reveals an
+answer.
 
-Namespaces, workloads, nodes and what belongs to them get new names, the same everywhere; what
-Kubernetes itself names (kube-system and its parts, the ingress controller) and images of the world
-outside stay.
+Namespaces, workloads, nodes and their parts get new names, the same everywhere. Names of Kubernetes
+itself (kube-system and its parts, the ingress controller) and public images stay.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ _NAMED = frozenset(
 """Kinds whose objects get new names."""
 _REGISTRIES = r"registry\.k8s\.io docker\.io quay\.io ghcr\.io cr\.fluentbit\.io public\.ecr\.aws"
 _OUTSIDE = rf"(?:{_REGISTRIES.replace(' ', '|')}|[\w.]+\.amazonaws\.com)/[\w./:@-]+"
-"""Images of the world outside."""
+"""Public images."""
 
 
 def mapping(objects: Iterable[Obj], seed: int) -> dict[str, str]:
@@ -79,7 +78,7 @@ class Renamer:
         text = rf"{_OUTSIDE}|(?<![A-Za-z0-9])({ordered})(?![A-Za-z0-9])"
         self._pattern = re.compile(text) if names else None
         self._known: dict[str, str] = {}
-        """Texts that were renamed before: most strings of a cluster come again and again."""
+        """Cache of renamed texts: most strings of a cluster occur many times."""
 
     def text(self, text: str) -> str:
         if self._pattern is None:

@@ -1,9 +1,10 @@
-"""Simulated time: controllers and kubelets work on a world of the past, as they do on a served
-cluster, until the moment at which the drill begins.
+"""Simulated time: controllers and kubelets work on a past world as on a served cluster, until the
+time at which the drill begins.
 
-Each row of a scenario has a simulation of its own, in the order of the file: a workload that is
-added at the end moves no pod of the others. What a row says and a spec cannot (the nodes and ages
-of its pods, that a Job hangs, that the API server refuses its pods) is answered here."""
+Each row of a scenario has its own simulation, in the order of the file: adding a workload at the
+end moves no other pod. Rows state what a spec cannot (the nodes and ages of pods, a hanging Job,
+refused pods); this module applies that.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ _STAGGER = {"ReplicaSet": 4.0, "StatefulSet": 25.0}
 
 
 class _Pause:
-    """Hands the time to wait to the simulation that runs the coroutine."""
+    """Yields the time to wait to the simulation that runs the coroutine."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -46,8 +47,8 @@ class _Pause:
 
 
 class Simulation(ControllerContext):
-    """`data` is the row; `at` the moment at which simulated time begins. Words of a row that are
-    answered here: nodes, notNodes, zone, podAges, noPods, seconds."""
+    """`data` is the row, `at` the start of simulated time. Fields of a row that apply here: nodes,
+    notNodes, zone, podAges, noPods, seconds."""
 
     def __init__(self, world: World, data: Data, at: datetime) -> None:
         self.world, self._data, self._time = world, data, at
@@ -63,14 +64,14 @@ class Simulation(ControllerContext):
         self._draws: dict[tuple[str, str], str] = {}
 
     def run(self, work: Work, at: datetime | None = None) -> None:
-        """Do `work` at a moment (that of the last one) and what follows from it, as far as it
-        happens before the drill begins."""
+        """Do `work` at a time (default: that of the last one) and everything that follows before
+        the drill begins."""
         self._time = at or self._time
         self.spawn(work)
         self.settle()
 
     def settle(self) -> None:
-        """Let time pass until nothing is left to do or the drill begins."""
+        """Advance time until nothing is left to do or the drill begins."""
         while self._due:
             self._time, number, work = heapq.heappop(self._due)
             if self._time > self.world.now:
@@ -92,7 +93,7 @@ class Simulation(ControllerContext):
         heapq.heappush(self._due, (self._time, self._spawned, work))
 
     async def wait(self, seconds: float) -> None:
-        """Reactions of less than a second take no time: time stamps have whole seconds."""
+        """Waits of less than a second take no time, because time stamps have whole seconds."""
         await _Pause(seconds if seconds >= 1 else 0.0)
 
     def of(self, kind: str, namespace: str = "") -> Iterable[Obj]:
@@ -110,7 +111,7 @@ class Simulation(ControllerContext):
             return None
         change(now)
         if now["kind"] == "Pod" and not is_active(now):
-            self.world.placed = None  # this row still counts it, the next one does not
+            self.world.placed = None  # This row still counts it, the next one does not.
         if by:
             self.world.wrote_status(now, by, self._time)
         return now
@@ -124,15 +125,14 @@ class Simulation(ControllerContext):
 
     def suffix(self, *words: object, size: int = 5) -> str:
         what, *rest = words
-        if what == "template":  # what its author wrote names a revision
+        if what == "template":  # The author's fields decide the name of a revision.
             rest = [*rest[:-1], self.template, ""]
         if what == "pod":
             rest.append(len(self.world.by_kind.get("Pod", {})))
         return stable_suffix(what, self.world.seed, *rest, size=size)
 
     def draw(self, pod: Obj, node: str) -> str:
-        """Every revision of a workload draws the same, so that a new one stands where the last
-        one stood."""
+        """Each revision of a workload draws the same number, so that it lands on the same nodes."""
         key = f"{self._data.get('namespace')}/{self._data.get('name')}/{self.salt}"
         if (key, node) not in self._draws:
             self._draws[key, node] = digest("place", self.world.seed, key, node)
@@ -148,8 +148,8 @@ class Simulation(ControllerContext):
     # --- what the row decides
 
     def creation_delay(self, owner: Obj, number: int) -> float:
-        """`podAges` says when each pod was made; otherwise they come one after another, those of a
-        DaemonSet when their node has come."""
+        """`podAges` says when each pod was created; otherwise they are staggered, and those of a
+        DaemonSet come with their node."""
         kind, ages = owner["kind"], self._data.get("podAges", [])
         if kind == "DaemonSet":
             joined = created_at(self.world.nodes()[number])
@@ -161,7 +161,7 @@ class Simulation(ControllerContext):
         return max(0.0, (min(due, self.world.now) - self._time).total_seconds())
 
     def start_seconds(self, pod: Obj) -> tuple[float, float]:
-        """Every pod that was made before the drill begins runs when it begins."""
+        """A pod created before the drill begins is running when it begins."""
         meta = pod["metadata"]
         took = 3 + 9 * stable_fraction("start", meta["namespace"], meta["name"])
         begun = min(created_at(pod) + timedelta(seconds=took), self.world.now)
@@ -183,14 +183,14 @@ class Simulation(ControllerContext):
         return str(nodes if isinstance(nodes, str) else nodes[number % len(nodes)])
 
     def allows(self, node: Obj, pod: Obj) -> bool:
-        """Fresh nodes take only what names them."""
+        """Fresh nodes take only pods that name them."""
         in_zone = zone_of(node).endswith(str(self._data.get("zone", "")))
         name = node["metadata"]["name"]
         return in_zone and name not in {*self.world.fresh, *self._data.get("notNodes", [])}
 
     def bound(self, pod: Obj, node: str) -> None:
-        """A node of the scenario may have taken the place of an older one: pods that are older than
-        their node were made again when it had joined."""
+        """A node can have replaced an older one: pods older than their node were created again when
+        it joined."""
         meta, joined = pod["metadata"], created_at(self.world.objects[("Node", "", node)])
         if created_at(pod) < joined + timedelta(seconds=40):
             name, namespace = meta["name"], meta["namespace"]

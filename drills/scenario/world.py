@@ -1,5 +1,5 @@
-"""The cluster that a scenario is expanded into: objects by kind, namespace and name, who wrote
-them, and what surrounds them."""
+"""The cluster that a scenario expands into: objects by kind, namespace and name, their managers,
+and their surroundings."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class World:
     placed: list[tuple[str, str]] | None = None
 
     def ago(self, text: Any) -> datetime:
-        """The moment that `text` (`8m`, `-8m`, `+30s`, seconds or a timedelta) means: past unless
-        it starts with `+`."""
+        """The time that `text` (`8m`, `-8m`, `+30s`, seconds or a timedelta) means: in the past
+        unless it starts with `+`."""
         span = text if isinstance(text, timedelta) else parse_duration(text)
         if isinstance(text, str) and text.strip().startswith("+"):
             return self.now + span
@@ -81,7 +81,7 @@ class World:
         meta, key = obj["metadata"], self.key(obj)
         first = managers[0].at if managers else self.ago("60d")
         created = meta.setdefault("creationTimestamp", rfc3339(first))
-        again = created if obj["kind"] == "Pod" else ""  # a pod that is made again has another uid
+        again = created if obj["kind"] == "Pod" else ""  # A recreated pod has another uid.
         meta.setdefault("uid", stable_uid(self.seed, *key, again))
         self._put(obj)
         self.managers[key] = list(managers)
@@ -95,7 +95,7 @@ class World:
         self.by_kind.setdefault(key[0], {})[key] = obj
 
     def record_present(self, obj: Obj) -> None:
-        """Put an object that is there already, with the managedFields that it has."""
+        """Put an existing object with its managedFields."""
         self._put(obj)
         self.recorded[self.key(obj)] = obj["metadata"].get("managedFields", [])
 
@@ -118,7 +118,7 @@ class World:
         yield from list(self.by_kind.get(kind, {}).values())
 
     def nodes(self) -> list[Obj]:
-        """The nodes in the order of their names."""
+        """The nodes, sorted by name."""
         return sorted(self.of("Node"), key=lambda n: str(n["metadata"]["name"]))
 
     def pods_on(self, node: str) -> list[Obj]:
@@ -134,9 +134,9 @@ class World:
     # --- selection
 
     def select(self, kind: str, want: Data) -> list[Obj]:
-        """Objects of a kind that fit `drills.pods.selection`, createdWithin and olderThan, in the
-        order of their names; newest: the youngest first. `skip` leaves some out, `count` keeps the
-        first few of an order that is stable but not that of the names (unless `ordered`)."""
+        """Objects of a kind that match `drills.pods.selection`, createdWithin and olderThan, sorted
+        by name; newest: the youngest first. `skip` leaves some out; `count` keeps the first few in
+        a stable order other than that of the names (unless `ordered`)."""
         found = [o for o in self.of(kind) if self._fits(o, want)]
         if want.get("unsorted"):
             return found
@@ -173,8 +173,8 @@ class World:
         count: int = 1,
         **more: str,
     ) -> None:
-        """Record an Event as `drills.controllers.events.new_event` makes it. One that is past its
-        time to live is left out; a repeated one begins at most an hour ago."""
+        """Record an Event as `drills.controllers.events.new_event` makes it. An expired one is left
+        out; a repeated one begins at most an hour ago."""
         if (last or first) < self.now - TTL:
             return
         if count > 1:
@@ -189,7 +189,7 @@ class World:
         self.event(about, reason, message, first, *times, kind="Warning", **more)
 
     def drop_events(self, about: Obj, reasons: tuple[str, ...] = ()) -> None:
-        """Take away the Events about an object, or those of some reasons."""
+        """Remove the Events about an object, or those with some reasons."""
         for event in self.of("Event"):
             mine = event["involvedObject"].get("uid") == about["metadata"]["uid"]
             if mine and (not reasons or event["reason"] in reasons):
@@ -198,7 +198,7 @@ class World:
     # --- managedFields
 
     def seal(self, obj: Obj) -> None:
-        """Give an object its managedFields from its managers, once."""
+        """Set an object's managedFields from its managers, once."""
         meta, key = obj["metadata"], self.key(obj)
         if "managedFields" in meta:
             return
@@ -208,7 +208,7 @@ class World:
             meta["managedFields"] = first_entries(obj, self.managers.get(key, ()))
 
     def _renewed(self, key: Key) -> list[Obj]:
-        """The entries from before, with the times of the managers that were added since."""
+        """The earlier entries, with the times of managers that were added since."""
         out = [dict(e) for e in self.recorded[key]]
         for manager in self.managers.get(key, []):
             for have in out:
@@ -218,7 +218,7 @@ class World:
         return out
 
     def wrote_status(self, obj: Obj, manager: str, at: datetime) -> None:
-        """Say who wrote the status last, for `seal`."""
+        """Note who wrote the status last, for `seal`."""
         key = self.key(obj)
         kept = [m for m in self.managers.get(key, []) if m.subresource != "status"]
         self.managers[key] = [*kept, FieldManager(manager, at, ("status",), "status")]
@@ -226,7 +226,7 @@ class World:
     def change(
         self, obj: Obj, new: Obj, *, manager: str, at: datetime, subresource: str = ""
     ) -> None:
-        """Replace `obj` by `new`, with the change on record in managedFields and in generation."""
+        """Replace `obj` by `new`, and record the change in managedFields and generation."""
         self.seal(obj)
         meta = new["metadata"]
         if new.get("spec") != obj.get("spec") and "generation" in meta:

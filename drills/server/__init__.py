@@ -1,2 +1,2 @@
 """The embedded cluster as a running server: HTTP requests, subresources, faults on demand and the
-timed script. Rules of the API and of controllers live in the rooms below."""
+timed script. The other rooms hold the rules of the API and of controllers."""

@@ -1,8 +1,5 @@
-"""Failures on demand: which requests are slow, refused, broken off or never answered.
-
-Set from a scenario, over HTTP (`/_drill/faults`) or in-process. Rules are tried in order; the first
-that matches acts.
-"""
+"""Faults on demand: requests that are slow, refused, cut or never answered. Set from a scenario,
+over HTTP (`/_drill/faults`) or in-process. The first rule that matches a request acts."""
 
 from __future__ import annotations
 
@@ -80,8 +77,7 @@ class Faults:
         self._rules = [r for r in self._rules if r.id != rule_id]
 
     def clear(self) -> None:
-        """No faults from here on; requests that wait in silence stay unanswered until their client
-        gives up."""
+        """Remove all faults. Requests without an answer stay so until their client gives up."""
         self._rules.clear()
         self.frozen = False
 
@@ -100,7 +96,7 @@ class Faults:
         return self.add(Rule("error", resource=resource, code=code, times=times, message=message))
 
     def freeze(self) -> None:
-        """Accept connections and never answer, as a stopped process does; open watches go quiet
+        """Accept connections and never answer, as a stopped process does; open watches fall silent
         too."""
         self.frozen = True
 
@@ -108,7 +104,7 @@ class Faults:
         self.frozen = False
 
     async def thawed(self) -> None:
-        """Returns when nothing is frozen; callers do not answer until then."""
+        """Return once nothing is frozen; callers do not answer until then."""
         while self.frozen:  # noqa: ASYNC110  # set from any thread, so no asyncio.Event can be used
             await asyncio.sleep(0.05)
 
@@ -123,7 +119,7 @@ class Faults:
     def pick(
         self, *, resource: str, namespace: str, verb: str, path: str, dry_run: bool = False
     ) -> Rule | None:
-        """The rule that acts on this request, its counters updated."""
+        """The rule that acts on this request, with updated counters."""
         for rule in self._rules:
             if not rule.matches(
                 resource=resource, namespace=namespace, verb=verb, path=path, dry_run=dry_run

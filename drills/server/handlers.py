@@ -41,7 +41,7 @@ async def read_body(request: web.Request) -> Obj:
 
 
 class ResourceHandler:
-    """One request for a resource. `cut`: after how many bytes the answer breaks off (a fault)."""
+    """One request for a resource. `cut`: bytes after which the answer breaks off (a fault)."""
 
     def __init__(
         self,
@@ -175,7 +175,7 @@ class ResourceHandler:
                         return response
             await response.write_eof()
         except ConnectionError:
-            pass  # the client closed its watch, which is how a watch ends
+            pass  # A client ends a watch by closing the connection.
         finally:
             subscription.close()
             state.streams.subscriptions.discard(subscription)

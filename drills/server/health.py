@@ -1,4 +1,4 @@
-"""What the API server says about its health: /readyz, /livez, /healthz and /metrics."""
+"""The API server's health pages: /readyz, /livez, /healthz and /metrics."""
 
 from __future__ import annotations
 

@@ -257,7 +257,7 @@ def _log_failure(script: asyncio.Task[None]) -> None:
 
 
 async def _name_request(request: web.Request, response: web.StreamResponse) -> None:
-    """An Audit-Id for each answer, as the API server gives one, but for streams that are
-    upgraded (kubernetes PR 49377)."""
+    """Set an Audit-Id on each response as the API server does, except on upgraded streams
+    (kubernetes PR 49377)."""
     if "upgrade" not in request.headers.get("Connection", "").lower():
         response.headers.setdefault("Audit-Id", str(uuid.uuid4()))

@@ -1,4 +1,4 @@
-"""The timed script of a drill: sections of a scenario that take effect while it is served."""
+"""The timed script of a drill: sections of a scenario that apply while it is served."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ async def play(state: ServerState, script: list[dict[str, Any]]) -> None:
 
 
 def apply_step(state: ServerState, step: dict[str, Any]) -> None:
-    """One step on the present state. Raises ValueError or KeyError when the step does not fit
-    it."""
+    """Apply one step to the current state. Raises ValueError or KeyError when it does not fit."""
     step = Renamer(state.world.renames).data(step)
     world, before = _present(state)
     add_all(world, step)

@@ -1,4 +1,4 @@
-"""Ways to run the embedded cluster: in a thread for tests and the screens, in the foreground for
+"""Two ways to run the embedded cluster: in a thread for tests and screens, in the foreground for
 `stanch drill ID --serve`."""
 
 from __future__ import annotations

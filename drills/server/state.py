@@ -1,5 +1,5 @@
-"""What a running drill consists of, without the HTTP server: handlers, evictions and the script
-take this."""
+"""The state of a running drill, without the HTTP server: handlers, evictions and the script
+use it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def utc_now() -> datetime:
 
 @dataclass(slots=True)
 class OpenStreams:
-    """Requests whose answer goes on: watches, logs that are followed, execs, port-forwards."""
+    """Requests with a continuing response: watches, followed logs, execs, port-forwards."""
 
     subscriptions: set[Subscription] = field(default_factory=set)
     requests: dict[int, web.Request] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class ServerState:
         self.world = World(now=self.started_at)
 
     def load(self, world: World) -> None:
-        """Serve what was expanded."""
+        """Load the expanded objects."""
         self.world, self.started_at = world, world.now
         self.context.pullable, self.context.next_ip = world.pullable, world.next_ip
         for definition in world.of("CustomResourceDefinition"):

@@ -21,7 +21,7 @@ from drills.server.eviction import evict
 from drills.server.handlers import ResourceHandler, json_response, read_body
 
 _LOG_SECONDS = 21_600
-"""How far back a log goes that was not asked for a time."""
+"""How far back a log goes without a requested time."""
 _KUBELET_CONFIG: Obj = {
     "containerLogMaxSize": "10Mi",
     "containerLogMaxFiles": 5,
@@ -59,7 +59,7 @@ class SubresourceHandler(ResourceHandler):
 
     @contextmanager
     def _open(self) -> Iterator[None]:
-        """While the answer goes on, it can be cut."""
+        """Makes the response cuttable while it continues."""
         requests = self.state.streams.requests
         requests[id(self.request)] = self.request
         try:
@@ -88,7 +88,7 @@ class SubresourceHandler(ResourceHandler):
     # --- log and exec
 
     def _container(self, pod: Obj) -> str:
-        """The container that was asked for, or the only one. Raises ApiProblem (400)."""
+        """The requested container, or the only one. Raises ApiProblem (400)."""
         name, asked, spec = pod["metadata"]["name"], self.query.get("container"), pod["spec"]
         names = [c["name"] for c in spec["containers"]]
         others = [
@@ -253,14 +253,14 @@ def _scale_of(entry: Entry) -> Obj:
 
 
 def _status_of(pod: Obj, container: str) -> Obj:
-    """The status of a container of any sort; empty without one."""
+    """The status of a container of any type; empty without one."""
     sorts = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
     statuses = [s for sort in sorts for s in dig(pod, "status", sort, default=[])]
     return next((s for s in statuses if s["name"] == container), {})
 
 
 def _check_has_log(pod: Obj, container: str, *, previous: bool) -> None:
-    """Raises ApiProblem (400) for a run that was not there, or not yet."""
+    """Raises ApiProblem (400) for a run that does not exist, or not yet."""
     status = _status_of(pod, container)
     where = f'container "{container}" in pod "{pod["metadata"]["name"]}"'
     if dig(status, "lastState", "terminated"):

@@ -1,4 +1,4 @@
-"""The states of nodes by name, with what they do to the pods there."""
+"""States of nodes by name, and their effect on the pods there."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _UNREACHABLE = {"key": f"{_TAINT}/unreachable", "effect": "NoExecute"}
 
 
 def set_node_state(world: World, node: Obj, data: Data) -> None:
-    """data: state, since and what the state takes. Raises ValueError for an unknown state."""
+    """data: state, since and the fields of the state. Raises ValueError for an unknown state."""
     state = str(data["state"])
     if state not in STATES:
         raise ValueError(f"node state {state!r} is not one of {', '.join(sorted(STATES))}")
@@ -45,7 +45,7 @@ def set_node_state(world: World, node: Obj, data: Data) -> None:
 
 
 def _moment(world: World, node: Obj, data: Data, word: str, default: str) -> datetime:
-    """A time of the state; with `spread` each node has its own moment after it."""
+    """A time of the state; `spread` gives each node its own time after it."""
     at = world.ago(data.get(word, default))
     if spread := data.get("spread"):
         at += (world.now - world.ago(spread)) * stable_fraction(word, node["metadata"]["name"])
@@ -85,7 +85,7 @@ def _status_is_now(
 
 
 def _lose_pods(world: World, node: Obj, since: datetime, data: Data) -> None:
-    """Changes the pods of a node that is away as the node controller does."""
+    """Change the pods of a lost node as the node controller does."""
     for pod in world.pods_on(node["metadata"]["name"]):
         stays = any(
             not t.get("tolerationSeconds") and tolerates(t, _UNREACHABLE)

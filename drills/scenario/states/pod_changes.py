@@ -1,4 +1,4 @@
-"""What the states of failing pods are written with: moments, conditions, ended containers."""
+"""Shared parts of the states of failing pods: times, conditions, ended containers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from drills.scenario.world import Data, World
 
 
 def since_of(world: World, pod: Obj, data: Data) -> datetime:
-    """When the state began; with `spread` neighbours do not fail in the same second."""
+    """When the state began; with `spread` each pod has another second."""
     since = world.ago(data.get("since", "5m"))
     if spread := data.get("spread"):
         span = abs((world.ago(spread) - world.now).total_seconds())
@@ -37,7 +37,7 @@ def not_ready(pod: Obj, at: datetime, names: list[str]) -> None:
 
 
 def chosen_containers(pod: Obj, data: Data) -> list[Obj]:
-    """The status of the container that the state is about: `container`, or the first."""
+    """The status of the container of the state: `container`, or the first."""
     wanted = data.get("container")
     return [s for s in pod["status"]["containerStatuses"] if wanted in {None, s["name"]}][:1]
 

@@ -46,7 +46,7 @@ STATES: dict[str, Callable[[World, Obj, Data], None]] = {
 
 
 def set_pod_state(world: World, pod: Obj, data: Data) -> None:
-    """data: state, since, and what the state takes (see each function). Raises ValueError for an
+    """data: state, since, and the fields of the state (see each function). Raises ValueError for an
     unknown state."""
     state = str(data["state"])
     if state not in STATES:

@@ -1,4 +1,4 @@
-"""Pods that go: deleted, lost with their node, failed, and those that take their place."""
+"""Pods that end: deleted, lost with their node or failed, and their replacements."""
 
 from __future__ import annotations
 
@@ -94,14 +94,14 @@ def reborn(world: World, pod: Obj, data: Data) -> None:
 def replace_pod(
     world: World, pod: Obj, at: datetime, node: str | None = None, number: int = 0
 ) -> None:
-    """Creates the pod that takes the place of one that is gone at `at`, on `node` or where there
-    is room. Node and name are drawn with the name of the old pod."""
+    """Create the replacement of a pod that is gone at `at`, on `node` or on one with room. The old
+    pod's name seeds node and name."""
     meta, ref = pod["metadata"], controller_of(pod)
     assert ref is not None
     owner = world.get(ref["kind"], meta["namespace"], ref["name"])
     assert owner is not None
     row = {"namespace": meta["namespace"], "name": ref["name"], "nodes": node or []}
-    world.placed = None  # states of pods have changed since
+    world.placed = None  # Pods have changed through states since.
     simulation = Simulation(world, {**row, "notNodes": [pod["spec"].get("nodeName", "")]}, at)
     simulation.salt = meta["name"]
     simulation.workloads.create_pod(owner, number)

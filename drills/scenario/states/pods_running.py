@@ -1,4 +1,5 @@
-"""Pods whose containers start: again and again, after an end, without becoming ready, or well."""
+"""Pods with containers that start: crash loops, restarts, containers that end or do not become
+ready."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Pods whose containers have never started: no node, no image, no volume, no address, no
-configuration."""
+"""Pods with containers that never started: no node, image, volume, address or configuration."""
 
 from __future__ import annotations
 
@@ -78,7 +77,7 @@ def initialising(world: World, pod: Obj, data: Data) -> None:
 
 
 def unscheduled(world: World, pod: Obj, data: Data) -> None:
-    """No scheduler has looked at the pod."""
+    """No scheduler has examined the pod."""
     pod["spec"].pop("nodeName", None)
     pod["status"] = {"phase": "Pending", "qosClass": pod["status"]["qosClass"]}
     world.drop_events(pod)
@@ -117,7 +116,7 @@ def _never_started(
 
 
 def _missing_key(pod: Obj) -> str:
-    """What the kubelet says about the first key that the pod's environment takes from a Secret."""
+    """The kubelet's message about the first key that the pod's environment takes from a Secret."""
     for ref in secret_keys(pod):
         where = f"{pod['metadata']['namespace']}/{ref['name']}"
         return f"couldn't find key {ref['key']} in Secret {where}"

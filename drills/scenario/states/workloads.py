@@ -28,7 +28,7 @@ STATES: dict[str, Callable[[World, Obj, Data], None]] = {"createFailed": create_
 
 
 def set_workload_state(world: World, owner: Obj, data: Data) -> None:
-    """data: state and what the state takes. Raises ValueError for an unknown state."""
+    """data: state and its fields. Raises ValueError for an unknown state."""
     state = str(data["state"])
     if state not in STATES:
         raise ValueError(f"workload state {state!r} is not one of {', '.join(sorted(STATES))}")

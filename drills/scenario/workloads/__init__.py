@@ -1,2 +1,2 @@
-"""Controllers with the pods that they made, expanded from the short form of a scenario, one module
-a kind. What goes wrong with them afterwards is in `states`."""
+"""Controllers and their pods, expanded from the short form of a scenario, one module a kind.
+`states` holds their faults."""

@@ -1,4 +1,4 @@
-"""HorizontalPodAutoscalers that sit where they should."""
+"""HorizontalPodAutoscalers at their target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs and CronJobs as their authors wrote them, and the moments at which schedules came due."""
+"""Jobs and CronJobs as their authors wrote them, and the due times of schedules."""
 
 from __future__ import annotations
 
@@ -82,6 +82,6 @@ def add_cron_job(world: World, data: Data) -> None:
 
 
 def _latest_tick(now: datetime, every: timedelta, offset: timedelta) -> datetime:
-    """The last moment that a schedule with this rhythm came due."""
+    """The last due time of a schedule with this interval."""
     epoch = datetime(2026, 1, 1, tzinfo=now.tzinfo) + offset
     return epoch + every * ((now - epoch) // every)

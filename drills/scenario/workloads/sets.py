@@ -1,5 +1,5 @@
-"""Deployments, StatefulSets and DaemonSets as their authors wrote them, each revision at its time;
-the controllers do the rest."""
+"""Deployments, StatefulSets and DaemonSets as their authors wrote them, each revision at its time.
+The controllers do the rest."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WRITTEN_BY_USER = (
     "metadata.annotations.meta.helm.sh/release-name",
     "metadata.annotations.meta.helm.sh/release-namespace",
 )
-"""What the author of a workload owns; the rest belongs to its controller."""
+"""Fields that the author of a workload owns; its controller owns the rest."""
 
 
 def workload_meta(data: Data) -> Obj:

@@ -1,6 +1,5 @@
-"""From the compact words of a scenario (`image`, `cpu`, `secrets` …) to a pod template.
-
-The order of fields is part of the result: hashes of templates are made from it."""
+"""Expands the short fields of a scenario (`image`, `cpu`, `secrets` …) into a pod template. The
+order of fields matters: it decides the template's hash."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ _SPEC_WORDS = {
     "dnsConfig": "dnsConfig",
     "dnsPolicy": "dnsPolicy",
 }
-"""Word of a scenario -> field of the pod's spec."""
+"""Field of a scenario -> field of the pod's spec."""
 _PRIORITY = {"system-node-critical": 2000001000, "system-cluster-critical": 2000000000}
 
 

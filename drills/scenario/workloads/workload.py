@@ -1,5 +1,4 @@
-"""One entry of `workloads:`: a controller with the pods that it made, its Service, budget and
-autoscaler."""
+"""One entry of `workloads:`: a controller with its pods, Service, budget and autoscaler."""
 
 from __future__ import annotations
 
