@@ -1,5 +1,5 @@
-"""All actions by name, collected from `actions.changes`. `plan` is the only way to a plan, `run`
-the only way to make the change."""
+"""All actions by name, collected from `actions.changes`. `plan` is the only way to make a plan,
+`run` the only way to make the change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from actions.planning import make_plan
 
 
 class UnknownAction(ValueError):
-    """No action has that name; `str()` names those that exist."""
+    """No action has that name; `str()` lists the existing ones."""
 
 
 def collect() -> dict[str, Action]:
@@ -48,7 +48,7 @@ def find(name: str) -> Action:
 
 
 async def plan(name: str, context: ActionContext, arguments: Mapping[str, str]) -> ActionPlan:
-    """What the action would do now: reads, access reviews and dry runs only. Raises
+    """What the action would do now: sends only reads, access reviews and dry runs. Raises
     `UnknownAction`."""
     return await make_plan(find(name), context, arguments)
 
@@ -61,19 +61,19 @@ async def run(
     progress: Progress = lambda _: None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> ActionResult:
-    """Through the gate, see `actions.gate.run`."""
+    """Run a plan through the gate, see `actions.gate.run`."""
 
     async def again() -> ActionPlan:
         return await plan(plan_.action, context, plan_.arguments)
 
     verify = find(plan_.action).verify
     return await gate.run(
-        plan_, typed, gate.Run(context, journal, again, verify, progress, stopped)
+        plan_, typed, gate.GateRun(context, journal, again, verify, progress, stopped)
     )
 
 
 def decline(
     plan_: ActionPlan, context: ActionContext, journal: Journal, reason: str = ""
 ) -> ActionResult:
-    """A human said no: recorded, nothing sent."""
+    """Record that a person said no; sends nothing."""
     return gate.decline(plan_, context, journal, reason)

@@ -1,4 +1,4 @@
-"""Checks that actions share: who would revert the change, disruption budgets, the last good
+"""Shared checks of actions: what would revert the change, disruption budgets, the last ready
 replica, and access reviews."""
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ LOST_S = 360.0
 """Seconds after which a node that is not Ready counts as lost, as for the attach-detach controller
 (maxWaitForUnmountDuration)."""
 
-# ---- who would revert it
+# ---- what would revert it
 
 
 def reverted_by(ref: Ref, found: Mapping[str, Any]) -> list[str]:
     """Warnings about GitOps tools and controllers that would revert a change of this object, each
     with how to pause them.
 
-    Labels and annotations are those that the tools set: Argo CD (resource tracking), Flux
+    Recognised by their labels and annotations: Argo CD (resource tracking), Flux
     (kustomize-controller, helm-controller), Helm 3.
     """
     meta = found["metadata"]
@@ -155,7 +155,7 @@ def some(names: Sequence[str], most: int = 5) -> str:
 
 
 def not_last_replica(context: ActionContext, pod: Pod) -> Precondition:
-    """A ready pod may go only when another ready one of its owner stays; a pod that is not ready
+    """A ready pod may go only while another ready one of its owner stays. A pod that is not ready
     receives no traffic and may always go."""
     question = "Does another ready replica stay?"
     if not is_ready(pod):
@@ -168,7 +168,7 @@ def not_last_replica(context: ActionContext, pod: Pod) -> Precondition:
 
 
 def controlled(pod: Pod) -> Precondition:
-    """A pod without a controller does not come back."""
+    """A pod without a controller is not replaced."""
     owner = controller_of(pod.metadata)
     seen = f"{owner} creates it again" if owner else "no controller owns it: it would be lost"
     return Precondition("Does a controller create it again?", owner is not None, seen)
@@ -176,7 +176,7 @@ def controlled(pod: Pod) -> Precondition:
 
 def node_lost(context: ActionContext, node_name: str) -> Precondition:
     """The node is gone from the cluster, or not Ready for longer than the attach-detach controller
-    itself waits."""
+    waits."""
     question = "Is the node gone or lost?"
     if "Node" in context.unavailable:
         return Precondition(question, None, "nodes cannot be read")
@@ -235,8 +235,8 @@ def right_of(target: Target) -> Right:
 async def review(
     context: ActionContext, targets: Iterable[Target]
 ) -> dict[Right, tuple[bool | None, str]]:
-    """The server's answer to each right that is needed, without the names of more than one object
-    of a namespace. None: the review could not be asked."""
+    """The server's answer to each needed right; of several objects in a namespace one is named.
+    None: the review could not be sent."""
     by_scope: dict[tuple[str, ...], set[Right]] = {}
     for right in map(right_of, targets):
         scope = (right.verb, right.group, right.resource, right.subresource, right.namespace)

@@ -82,15 +82,15 @@ class Journal(Protocol):
         ...
 
     async def begin(self, plan: ActionPlan, target: Target) -> None:
-        """Stores, on disk, that one of several targets is sent next. Raises like `intend`."""
+        """Stores, on disk, that one of several targets is sent next. Raises as `intend` does."""
         ...
 
     def finish(self, plan: ActionPlan, result: TargetResult) -> None:
-        """Stores what became of one of several targets."""
+        """Stores the result of one of several targets."""
         ...
 
     def conclude(self, result: ActionResult) -> None:
-        """Stores what became of the plan, also of refused and declined ones."""
+        """Stores the result of the plan, also of refused and declined ones."""
         ...
 
 
@@ -112,14 +112,14 @@ class ActionContext:
     recorded: Callable[[str], Mapping[str, Any] | None] = no_record
     """The document of a recorded plan, by the id of its intent."""
     beside: str = ""
-    """Why the record's entries stand beside its file, "" while they are in it."""
+    """Why the record's entries go to the sidecar, "" while they go to its file."""
     prohibitions: tuple[str, ...] = ()
-    """What the runbook says not to do, one sentence each."""
+    """What the runbook forbids, one sentence each."""
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
 def action_writer(api: Api, mode: Mode) -> Writer:
-    """The writer for actions: it admits changes in `Mode.WRITE` alone."""
+    """The writer for actions: it allows changes in `Mode.WRITE` only."""
     return Writer(api, mode, Purpose.ACTION)

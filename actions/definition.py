@@ -1,6 +1,5 @@
-"""What an action is: its name, its typed parameters, and the function that finds its targets.
-
-Each file under `actions/changes/` defines its own as the constant `ACTIONS`."""
+"""The definition of an action: its name, its typed parameters, and the function that finds its
+targets. Each file under `actions/changes/` defines its own as the constant `ACTIONS`."""
 
 from __future__ import annotations
 
@@ -24,8 +23,8 @@ class CannotPlan(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """The targets of a change and what the action itself knows about them; `actions.planning` adds
-    rights, dry run and confirmation."""
+    """The targets of a change and what the action knows about them; `actions.planning` adds rights,
+    dry run and confirmation."""
 
     object: Ref
     targets: tuple[Target, ...]
@@ -33,7 +32,7 @@ class Proposal:
     """One line; "" for that of the first target."""
     preconditions: tuple[Precondition, ...] = ()
     touches: tuple[str, ...] = ()
-    """What else the change affects, one line each."""
+    """Further effects of the change, one line each."""
     warnings: tuple[str, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     kubectl: str = ""
@@ -50,8 +49,8 @@ Builder = Callable[[ActionContext, Mapping[str, Any]], Awaitable[Proposal]]
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """An action that fits an object: the arguments that the object gives, and why now. `likely`:
-    the state of the object calls for it."""
+    """An action that fits an object: the arguments from the object, and why now. `likely`: the
+    state of the object suggests it."""
 
     arguments: Mapping[str, str]
     why: str = ""
@@ -67,8 +66,8 @@ def offered(
     arguments: Callable[[Ref], Mapping[str, str]],
     state: Callable[[Any], str | None] = lambda row: "",
 ) -> Fits:
-    """Offers an action for objects of `kinds` (words). `state`: why an object's state calls for it,
-    "" when it does not, None where the action does not fit."""
+    """Offers an action for objects of `kinds` (words). `state` says why an object's state suggests
+    it, "" when it does not, None when the action does not fit."""
 
     def fits(store: Store, ref: Ref) -> Fit | None:
         row = store.get(*ref) if ref.kind in kinds.split() else None
@@ -89,7 +88,7 @@ def by_kind(parameter: str) -> Callable[[Ref], Mapping[str, str]]:
 
 
 Verify = Callable[[ActionContext, ActionPlan], Awaitable[tuple[bool, str]]]
-"""Reads once whether the change has its effect: (seen, what was seen)."""
+"""Reads once whether the change took effect: (seen, what was seen)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +102,9 @@ class Action:
     undo: str
     build: Builder
     verify: Verify | None = None
-    """Beyond what the gate verifies of each target itself: changed fields, a deleted object."""
+    """Beyond the gate's own verification of each target: changed fields, a deleted object."""
     deadline_s: float = 15.0
-    """Seconds until the effect must be seen."""
+    """Seconds within which the effect must be seen."""
     harmless: bool = field(default=False, kw_only=True)
     """No running pod is affected, so that `stanch act --yes` may confirm it."""
     fits: Fits = field(default=lambda store, ref: None, kw_only=True)

@@ -23,11 +23,11 @@ from cluster.kube.text import clean_line
 
 POLL_S = 0.5
 BLOCKED_S = 5.0
-"""Seconds until an eviction that a disruption budget did not allow is sent again (as kubectl)."""
+"""Seconds until an eviction that a disruption budget refused is sent again (as kubectl)."""
 
 
 class Execution:
-    """The targets of one plan while they are sent and verified."""
+    """Sends and verifies the targets of one plan."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Execution:
         self._verify, self._progress, self._stopped = verify, progress, stopped
         self.several = len(plan.targets) > 1
         self.results: dict[str, TargetResult] = {}
-        """By path, in the order in which they were sent."""
+        """By path, in the order of sending."""
         self.answers: dict[str, object] = {}
         self.flying: Target | None = None
         self.observed = ""
@@ -58,7 +58,7 @@ class Execution:
         """Each target once; an eviction that a budget does not allow again until the deadline. Of
         the pods of one controller that are held back, one is asked for in a round."""
         waiting = list(self.plan.targets)
-        told = ""
+        named = ""
         while waiting:
             blocked: list[Target] = []
             held: set[str] = set()
@@ -78,20 +78,20 @@ class Execution:
                 return self._left(blocked, "a PodDisruptionBudget did not allow it in time")
             if blocked:
                 names = ", ".join(target.ref.name for target in blocked[:3])
-                if told != names:
+                if named != names:
                     self._progress(f"a PodDisruptionBudget does not allow {names} yet; waiting")
-                told = names
+                named = names
                 await self.context.sleep(BLOCKED_S)
             waiting = [*blocked[1:], *blocked[:1]]
         return None
 
     async def _send(self, target: Target) -> str:
-        """ "" when it was answered, "blocked", or "give up" when nothing more may be sent."""
+        """Returns "" after an answer, "blocked", or "give up" when nothing more may be sent."""
         if self.several and target.path not in self._begun:
             self._begun.add(target.path)
             try:
                 await self.journal.begin(self.plan, target)
-            except Exception as error:  # without a record nothing may be sent
+            except Exception as error:  # Without a record nothing may be sent.
                 self._finish(
                     target, Outcome.NOT_SENT, f"the intent was not recorded ({say(error)})"
                 )
@@ -141,7 +141,7 @@ class Execution:
             if (result := self.results.get(target.path)) is not None
             and result.outcome in (Outcome.SENT_NOT_SEEN, Outcome.UNKNOWN)
         }
-        told = ""
+        reported = ""
         while True:
             for path, target in list(pending.items()):
                 seen, self.observed = await self._seen(target)
@@ -163,13 +163,13 @@ class Execution:
                 return
             if self.context.monotonic() >= self._end:
                 return
-            if self.observed != told:
-                told = self.observed
-                self._progress(f"waiting: {told}")
+            if self.observed != reported:
+                reported = self.observed
+                self._progress(f"waiting: {reported}")
             await self.context.sleep(POLL_S)
 
     async def _seen(self, target: Target) -> tuple[bool, str]:
-        """(the change is there, what was read)."""
+        """(the change is visible, what was read)."""
         if target.ref.kind == "Secret":
             return target.path in self.answers, "values of a Secret are not read"
         try:
@@ -221,7 +221,7 @@ class Execution:
             self.journal.finish(self.plan, result)
 
     def close(self) -> None:
-        """Records the targets whose fate stayed open until the deadline."""
+        """Records the targets that were still open at the deadline."""
         for target in self.plan.targets:
             if target.path in self.results:
                 self._record(target, self.results[target.path])
@@ -236,14 +236,14 @@ class Execution:
         )
 
     def cancelled(self) -> None:
-        """Stopped by a human while it ran."""
+        """A person stopped it while it ran."""
         if self.flying is not None:
             self._finish(self.flying, Outcome.UNKNOWN, "stopped by a human while it was sent")
         rest = [each for each in self.plan.targets if each.path not in self.results]
         self._left(rest, "stopped by a human")
 
     def broken(self, why: str) -> None:
-        """An error of our own."""
+        """An error in this program."""
         target = self.flying or self.plan.targets[0]
         if self.flying is not None or not self.results:
             self._finish(target, Outcome.UNKNOWN, f"something failed while it was sent ({why})")
@@ -256,7 +256,7 @@ class Execution:
 
     @property
     def outcome(self) -> Outcome:
-        """Of the whole plan."""
+        """The outcome of the whole plan."""
         kinds = {each.outcome for each in self.results.values()}
         if Outcome.UNKNOWN in kinds:
             return Outcome.UNKNOWN
@@ -270,7 +270,7 @@ class Execution:
 
     @property
     def sentence(self) -> str:
-        """The result of the plan, for people."""
+        """The result of the plan as a sentence."""
         outcome, results = self.outcome, tuple(self.results.values())
         plan, first = self.plan, next((r for r in results if r.outcome is not Outcome.DONE), None)
         done = sum(1 for each in results if each.outcome is Outcome.DONE)
@@ -281,17 +281,17 @@ class Execution:
             lost = next((r.sentence for r in results if "lost" in r.sentence), "")
             return f"Done: {plan.change.summary}{f' ({lost})' if lost else ''}."
         if outcome is Outcome.SENT_NOT_SEEN:
-            told = f"{self.observed}" if self.observed else "it was not seen"
+            seen = f"{self.observed}" if self.observed else "it was not seen"
             if self._halted:
-                return f"The server accepted it; the wait for its effect was ended: {told}."
-            return f"The server accepted it; not seen within {plan.deadline_s:g} s: {told}."
+                return f"The server accepted it; the wait for its effect was ended: {seen}."
+            return f"The server accepted it; not seen within {plan.deadline_s:g} s: {seen}."
         if outcome is Outcome.UNKNOWN:
-            told = f"{count}, {why}" if self.several else single
-            return f"It is not known whether it took effect: {told}. Look before you repeat it."
+            reason = f"{count}, {why}" if self.several else single
+            return f"It is not known whether it took effect: {reason}. Look before you repeat it."
         if outcome is Outcome.PART:
             return f"Done in part, {count}; {why}."
-        told = f"{count}, {why}" if self.several else single
-        return f"Nothing was changed: {told}."
+        reason = f"{count}, {why}" if self.several else single
+        return f"Nothing was changed: {reason}."
 
 
 def _owner_uid(target: Target) -> str:
@@ -300,5 +300,5 @@ def _owner_uid(target: Target) -> str:
 
 
 def say(error: BaseException) -> str:
-    """An error of our own as half a sentence."""
+    """An error of this program as half a sentence."""
     return clean_line(str(error) or type(error).__name__, 300)

@@ -1,9 +1,9 @@
 """The one gate: every change to the cluster takes these steps in this order, and an error at any of
-them leaves it shut.
+them keeps it shut.
 
 Plan still valid, typed confirmation, write mode, planned again and compared, intent on disk, each
 target sent once, seen in the cluster, result on disk. No option answers the confirmation. A change
-is not repeated: when its fate is not known, the gate reads the object and reports what it found.
+is not repeated: when its outcome is unknown, the gate reads the object and reports what it found.
 """
 
 from __future__ import annotations
@@ -25,9 +25,8 @@ Replan = Callable[[], Awaitable[ActionPlan]]
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """What one passage through the gate needs beside the plan. `stopped` is asked before each
-    target."""
+class GateRun:
+    """What one run needs beside the plan. `stopped` is called before each target."""
 
     context: ActionContext
     journal: Journal
@@ -37,16 +36,16 @@ class Run:
     stopped: Callable[[], bool] = lambda: False
 
 
-async def run(plan: ActionPlan, typed: str, run_: Run) -> ActionResult:
-    """Takes a plan through the gate. `typed` is what the human typed.
+async def run(plan: ActionPlan, typed: str, run_: GateRun) -> ActionResult:
+    """Takes a plan through the gate. `typed` is what the person typed.
 
-    Does not raise, apart from CancelledError after the result is recorded: what goes wrong before
-    the change is sent is `REFUSED`, after it `UNKNOWN` with what was seen.
+    Does not raise, apart from CancelledError after the result is recorded: an error before the
+    change is sent gives `REFUSED`, after it `UNKNOWN` with what was seen.
     """
     context, journal = run_.context, run_.journal
     try:
         refused, again = await _refusal(plan, typed, run_)
-    except Exception as error:  # an error of any kind leaves the gate shut
+    except Exception as error:  # Any error keeps the gate shut.
         refused, again = f"the check itself failed ({say(error)})", None
     if refused:
         outcome = Outcome.DECLINED if not typed.strip() else Outcome.REFUSED
@@ -58,7 +57,7 @@ async def run(plan: ActionPlan, typed: str, run_: Run) -> ActionResult:
         sentence = "Nothing was changed: it was stopped before it was sent."
         _close(journal, _result(plan, context, Outcome.REFUSED, sentence))
         raise
-    except Exception as error:  # without a record of the intent nothing may be sent
+    except Exception as error:  # Without a record of the intent nothing may be sent.
         sentence = f"Nothing was changed: the intent could not be recorded ({say(error)})."
         return _result(plan, context, Outcome.REFUSED, sentence)
     work = Execution(plan, context, journal, run_.verify, run_.progress, run_.stopped)
@@ -69,7 +68,7 @@ async def run(plan: ActionPlan, typed: str, run_: Run) -> ActionResult:
         work.cancelled()
         _close(journal, _finished(plan, context, work))
         raise
-    except Exception as error:  # sent or not: that is not known here
+    except Exception as error:  # Sent or not: unknown here.
         work.broken(say(error))
     return _close(journal, _finished(plan, context, work))
 
@@ -77,7 +76,7 @@ async def run(plan: ActionPlan, typed: str, run_: Run) -> ActionResult:
 def decline(
     plan: ActionPlan, context: ActionContext, journal: Journal, reason: str
 ) -> ActionResult:
-    """A human said no: records it."""
+    """Records that a person said no."""
     said = f": {clean_line(reason, 300)}" if reason else ""
     sentence = f"Declined, nothing was changed{said}."
     return _close(journal, _result(plan, context, Outcome.DECLINED, sentence))
@@ -86,9 +85,9 @@ def decline(
 # ---- before
 
 
-async def _refusal(plan: ActionPlan, typed: str, run_: Run) -> tuple[str, ActionPlan | None]:
-    """Why the gate stays shut, "" when it opens; with the plan for the state of now when that is
-    the reason."""
+async def _refusal(plan: ActionPlan, typed: str, run_: GateRun) -> tuple[str, ActionPlan | None]:
+    """Why the gate stays shut, "" when it opens; with the current plan when the state has
+    changed."""
     if plan.refused:
         return plan.refused.rstrip("."), None
     if not plan.targets:
@@ -121,34 +120,34 @@ def _failing(plan: ActionPlan) -> str:
 
 def compare(plan: ActionPlan, again: ActionPlan) -> list[str]:
     """Differences between the plan that was shown and the same plan now, in words; empty when a
-    human would see the same."""
-    told = []
+    person would see the same."""
+    differences = []
     where = (plan.server, plan.context, plan.action)
     if where != (again.server, again.context, again.action):
-        told.append("it would go to another cluster")
+        differences.append("it would go to another cluster")
     before = {target.path: target for target in plan.targets}
     after = {target.path: target for target in again.targets}
-    told += [f"{target.ref} is new" for path, target in after.items() if path not in before]
-    # A pod that left by itself has done what its eviction was for.
-    told += [
+    differences += [f"{target.ref} is new" for path, target in after.items() if path not in before]
+    # A pod that left by itself needs no eviction.
+    differences += [
         f"{target.ref} is gone"
         for path, target in before.items()
         if path not in after and not (after and target.request.blocked_by_budget)
     ]
     for path, target in before.items():
         if path in after and target.shown != after[path].shown:
-            told += _target_differences(target, after[path])
+            differences += _target_differences(target, after[path])
     facts, now = dict(plan.facts), dict(again.facts)
-    told += [
+    differences += [
         f"{name}: {facts.get(name, 'none')}, now {now.get(name, 'none')}"
         for name in sorted(facts.keys() | now.keys())
         if facts.get(name) != now.get(name)
     ]
     known = {_without_figures(each) for each in plan.warnings}
-    told += [each for each in again.warnings if _without_figures(each) not in known]
-    if not told and [path for path in before if path in after] != list(after):
-        told.append("the order of the objects is another")
-    return told
+    differences += [each for each in again.warnings if _without_figures(each) not in known]
+    if not differences and [path for path in before if path in after] != list(after):
+        differences.append("the order of the objects is another")
+    return differences
 
 
 def _without_figures(warning: str) -> str:
@@ -163,14 +162,14 @@ def _target_differences(target: Target, now: Target) -> list[str]:
     different = [
         name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)
     ]
-    told = [
+    differences = [
         f"{target.ref} {name}: {before.get(name, 'not set')}, now {after.get(name, 'not set')}"
         for name in different
         if name != SPEC
     ]
     if SPEC in different:
-        told.append(f"another field of the spec of {target.ref} was changed")
-    return told or [f"{target.ref} would be changed in another way"]
+        differences.append(f"another field of the spec of {target.ref} was changed")
+    return differences or [f"{target.ref} would be changed in another way"]
 
 
 def _finished(plan: ActionPlan, context: ActionContext, work: Execution) -> ActionResult:
@@ -194,7 +193,7 @@ def _result(
 def _close(journal: Journal, result: ActionResult) -> ActionResult:
     try:
         journal.conclude(result)
-    except Exception as error:  # the change may have been made: say so, also unrecorded
+    except Exception as error:  # The change may have been made: report it, even unrecorded.
         sentence = f"{result.sentence} This could not be recorded ({say(error)})."
         return replace(result, sentence=sentence)
     return result

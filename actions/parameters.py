@@ -1,4 +1,5 @@
-"""Typed parameters of actions: text from a human or a runbook becomes a value, or a sentence."""
+"""Typed parameters of actions: parses text from a person or a runbook into a value, or into a
+sentence about the error."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ _LABEL_KEY = re.compile(
 )
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _ANY_NAME = re.compile(r"[A-Za-z0-9][-A-Za-z0-9._:]{0,252}")
-"""Roles have colons and capitals in their names."""
+"""Names of roles contain colons and capitals."""
 _DIGEST = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
 
 
@@ -36,8 +37,8 @@ class Parameter:
 def read_values(
     parameters: Sequence[Parameter], arguments: Mapping[str, str]
 ) -> tuple[dict[str, Any], str]:
-    """(values by name, "" or one sentence that says what is wrong). An optional parameter that is
-    not given is not in the values."""
+    """(values by name, "" or one sentence about the error). A missing optional parameter is not in
+    the values."""
     known = [each.name for each in parameters]
     for name in arguments:
         if name not in known:
@@ -90,7 +91,7 @@ def workload(*kinds: str) -> Parameter:
 
 
 def target(text: str) -> Ref:
-    """KIND/NAME or KIND/NAMESPACE/NAME of any kind that can be read."""
+    """KIND/NAME or KIND/NAMESPACE/NAME of any readable kind."""
     kind, *rest = text.split("/")
     known = next((each for each in READABLE.values() if kind.lower() in _words(each)), None)
     if known is None:
@@ -111,7 +112,7 @@ OBJECT = Parameter("object", "KIND/NAME or KIND/NAMESPACE/NAME", target)
 
 
 def selector(text: str) -> str:
-    """A label selector as kubectl takes it."""
+    """A label selector in kubectl's syntax."""
     parse(text)
     return text
 
@@ -136,7 +137,7 @@ def amount(text: str) -> str:
 
 
 def image(text: str) -> str:
-    """An image by digest: a tag may name another content tomorrow."""
+    """An image by digest, because the content of a tag can change."""
     if not _DIGEST.fullmatch(text):
         raise ValueError("it is an image by digest, REPOSITORY@sha256:<64 hexadecimal digits>")
     return text

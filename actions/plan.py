@@ -1,7 +1,7 @@
 """Plans and results of actions: values only.
 
 A plan lists every object that the change touches as a `Target`, with its uid and version, the exact
-request, and how to undo it. Everything that is shown before and after a change comes from here.
+request, and its undo. Everything that is shown before and after a change comes from here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Json = Any
 
 class Outcome(enum.StrEnum):
     DONE = "done"
-    """Sent, and seen in the cluster afterwards."""
+    """Sent, and seen in the cluster."""
     PART = "done in part"
     """Some targets were changed, others were not; the result lists them."""
     SENT_NOT_SEEN = "sent, not seen"
@@ -28,17 +28,17 @@ class Outcome(enum.StrEnum):
     FAILED = "failed"
     """The server answered with an error: nothing was changed."""
     UNKNOWN = "unknown"
-    """No answer, or stopped in flight: read the object before the change is repeated."""
+    """No answer, or stopped in flight: read the object before you repeat the change."""
     NOT_SENT = "not sent"
-    """Of a target: an earlier one failed, or a human stopped the action."""
+    """Of a target: an earlier one failed, or a person stopped the action."""
     REFUSED = "refused"
     """The gate stayed shut; nothing was sent."""
     DECLINED = "declined"
-    """A human said no; nothing was sent."""
+    """A person said no; nothing was sent."""
 
 
 CHANGED = frozenset({Outcome.DONE, Outcome.PART, Outcome.SENT_NOT_SEEN, Outcome.UNKNOWN})
-"""Outcomes after which the cluster may differ from before."""
+"""Outcomes after which the cluster may have changed."""
 
 
 FORBIDS = "the runbook says: "
@@ -75,8 +75,8 @@ class Sealed(Mapping[str, Json]):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One exact HTTP request. `kubectl` does the same by hand. Of a plan with several targets, the
-    headline: `verb` is "" then."""
+    """One exact HTTP request. `kubectl` is the equivalent command. In a plan with several targets
+    it is the headline, with `verb` ""."""
 
     verb: str
     """PATCH, POST or DELETE."""
@@ -92,7 +92,7 @@ class Change:
     grace_seconds: int | None = None
     """DELETE: grace period in seconds; None: the object's own."""
     blocked_by_budget: bool = False
-    """429 means that a PodDisruptionBudget does not allow it now: it is sent again later."""
+    """A 429 means that a PodDisruptionBudget refuses it for now: it is sent again later."""
 
     @property
     def document(self) -> dict[str, Json]:
@@ -109,9 +109,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One field of an object: JSON pointer (RFC 6901), value before and after. `has_before` and
-    `has_after` False: the field is absent. `is_stamp`: `after` is the time of the plan, so that it
-    differs from one plan to the next."""
+    """One field of an object: JSON pointer (RFC 6901), value before and after.
+
+    `has_before` and `has_after` are False for an absent field. `is_stamp`: `after` is the time of
+    the plan, so that it differs between plans.
+    """
 
     pointer: str
     before: Json = None
@@ -134,7 +136,7 @@ class Target:
     fields: tuple[FieldChange, ...] = ()
     """What the request changes; empty for a deletion, an eviction or a creation."""
     state: tuple[tuple[str, str], ...] = ()
-    """(name, value) that was shown of the object; the gate compares it before it acts."""
+    """(name, value) shown of the object; the gate compares it before it acts."""
     before: Mapping[str, Json] | None = None
     """The object as it was, for the record; None for a Secret."""
     recreate: bool = False
@@ -142,8 +144,7 @@ class Target:
 
     @property
     def shown(self) -> tuple[Json, ...]:
-        """The part that a human agrees to. Another value after the plan was shown is another
-        change."""
+        """The part that a person agrees to. Another value later is another change."""
         request = self.request
         after = [
             (each.pointer, each.has_before, each.before, "now" if each.is_stamp else each.after)
@@ -174,7 +175,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Precondition:
-    """One thing that must hold. `held` None: not known, which counts as not held."""
+    """A condition of the plan. `held` None means unknown, which counts as not held."""
 
     question: str
     held: bool | None
@@ -194,16 +195,16 @@ class ActionPlan:
     """One change, as it is shown before it is confirmed.
 
     `confirmation` must be typed exactly. After `expires` (UTC) the plan is refused. `refused` is a
-    sentence when the change must not be made; such a plan cannot be run.
+    sentence when the change must not be made; such a plan cannot run.
     """
 
     action: str
     arguments: Mapping[str, str]
     object: Ref
-    """What the action is about: the node of a drain, the only target of most others; without a name
-    in a plan that was refused before its object was found."""
+    """What the action is about: the node of a drain, the only target of most others. Has no name in
+    a plan that was refused before its object was found."""
     change: Change
-    """What is shown of the change; what is sent stands in the targets."""
+    """The change as shown; the targets hold what is sent."""
     context: str
     server: str
     confirmation: str
@@ -214,23 +215,23 @@ class ActionPlan:
     preconditions: tuple[Precondition, ...] = ()
     blast: Blast = Blast()
     undo: Change | None = None
-    """What is shown of the way back; None when there is none."""
+    """The undo as shown, None when there is none."""
     undo_action: str = ""
-    """Name of the action that undoes this change from the record, "" where there is none."""
+    """Name of the action that undoes this change from the record, "" when there is none."""
     dry_run: str = ""
     dry_run_ok: bool | None = None
     warnings: tuple[str, ...] = ()
     refused: str = ""
     production: bool = False
     facts: tuple[tuple[str, str], ...] = ()
-    """(name, value) beyond the targets that was shown; the gate compares it before it acts."""
+    """(name, value) shown beyond the targets; the gate compares it before it acts."""
     deadline_s: float = 15.0
     """Seconds within which each target must show the change."""
     run_id: str = ""
-    """The run of the runbook whose step asked for the action, "" without one."""
+    """The run of the runbook whose step asked for the action, "" for none."""
     step_id: str = ""
     undoes: bool = False
-    """This plan undoes the change that the step made: the step is open again afterwards."""
+    """This plan undoes the step's change, and opens the step again."""
 
     @property
     def title(self) -> str:
@@ -239,13 +240,13 @@ class ActionPlan:
 
     @property
     def is_simple(self) -> bool:
-        """Whether the object's name alone confirms it: not in production, and not while the record
-        stands beside its file."""
+        """Whether the object's name alone confirms it: not in production, and not while entries go
+        to the sidecar."""
         return self.confirmation == self.object.name
 
     @property
     def document(self) -> dict[str, Json]:
-        """For the record: everything that was shown."""
+        """Everything that was shown, for the record."""
         return {
             "action": self.action,
             "arguments": dict(self.arguments),
@@ -275,7 +276,7 @@ class TargetResult:
     outcome: Outcome
     sentence: str
     after: Mapping[str, Json] | None = field(default=None, repr=False)
-    """The object as the server returned it; None for a Secret and without an answer."""
+    """The object as the server returned it; None for a Secret or without an answer."""
 
     @property
     def document(self) -> dict[str, Json]:
@@ -288,7 +289,7 @@ class TargetResult:
 
 @dataclass(frozen=True, slots=True)
 class ActionResult:
-    """Result of a plan. `undo`: the way back, None when there is nothing to undo."""
+    """Result of a plan. `undo` is None when there is nothing to undo."""
 
     plan: ActionPlan
     outcome: Outcome
@@ -299,7 +300,7 @@ class ActionResult:
     undo: Change | None = None
     targets: tuple[TargetResult, ...] = ()
     again: ActionPlan | None = None
-    """The plan for the state of now, when the gate refused because the state has changed."""
+    """The current plan, when the gate refused because the state has changed."""
 
     @property
     def document(self) -> dict[str, Json]:

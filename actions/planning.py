@@ -1,5 +1,5 @@
-"""Completes the proposal of an action to a plan: typed values, access reviews, dry runs, shared
-warnings, and the word that confirms it."""
+"""Completes an action's proposal to a plan: typed values, access reviews, dry runs, shared
+warnings, and the confirmation."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from cluster.errors import ApiError, ClusterError, Refused
 from cluster.kube.objects import Ref
 
 VALID_S = 300
-"""Seconds for which a plan may be confirmed, because its state grows old."""
+"""Seconds for which a plan can be confirmed, because its state ages."""
 DRY_RUNS = 20
-"""Targets that are asked in a dry run; of more only the first."""
+"""Targets that are dry-run; of more only the first."""
 AT_ONCE = 4
 _PRODUCTION = re.compile(r"(?:^|[^a-z])(?:prod|production|prd|live)(?:[^a-z]|$)")
 
@@ -35,8 +35,8 @@ def looks_like_production(context: str) -> bool:
 
 
 def confirmation(object_name: str, context: str, beside: str = "") -> tuple[str, str]:
-    """(what must be typed, why): the object's name, in production the context's name too, and the
-    word "beside" while the record stands beside its file."""
+    """(the text to type, why): the object's name, in production also the context's name, and the
+    word "beside" while entries go to the sidecar."""
     typed, reasons = [object_name], []
     if looks_like_production(context):
         typed.append(context)
@@ -52,8 +52,8 @@ def confirmation(object_name: str, context: str, beside: str = "") -> tuple[str,
 async def make_plan(
     action: Action, context: ActionContext, arguments: Mapping[str, str]
 ) -> ActionPlan:
-    """The plan of an action for the state of now. Does not raise for a bad request or a failing
-    cluster: the plan's `refused` says why it cannot be done."""
+    """The plan of an action for the current state. Does not raise for a bad request or a failing
+    cluster: the plan's `refused` says why it is not possible."""
     values, wrong = read_values(action.parameters, arguments)
     if wrong:
         return _refused(action, context, arguments, wrong)
@@ -65,8 +65,10 @@ async def make_plan(
     if not targets:
         return _refused(action, context, arguments, "There is nothing to change.")
     if len(targets) > MOST_TARGETS:
-        told = f"{len(targets)} objects at once are too many, at most {MOST_TARGETS}; name fewer."
-        return _refused(action, context, arguments, told)
+        problem = (
+            f"{len(targets)} objects at once are too many, at most {MOST_TARGETS}; name fewer."
+        )
+        return _refused(action, context, arguments, problem)
     refused = next(
         (
             f"{each.question} {each.seen}"
@@ -127,7 +129,7 @@ def _refused(
 
 
 def _headline(proposal: Proposal, targets: tuple[Target, ...]) -> Change:
-    """The only request, or one line for all of them."""
+    """The only request, or one line for all."""
     first = targets[0].request
     if len(targets) == 1:
         return replace(
@@ -142,18 +144,18 @@ def _headline(proposal: Proposal, targets: tuple[Target, ...]) -> Change:
 
 
 def _way_back(proposal: Proposal, targets: tuple[Target, ...]) -> Change | None:
-    """The undo as it is shown: that of the proposal, or what the recorded targets restore."""
+    """The undo as shown: that of the proposal, or what the recorded targets restore."""
     fields = [
         words(FieldChange(each.pointer, each.after, each.before, each.has_after, each.has_before))
         for target in targets
         for each in target.fields
     ]
     again = [f"{target.ref} is created again" for target in targets if target.recreate]
-    told = [*fields, *again]
-    if not told:
+    parts = [*fields, *again]
+    if not parts:
         return None
-    more = f" and {len(told) - 3} more" if len(told) > 3 else ""
-    summary = f"{'; '.join(told[:3])}{more}"
+    more = f" and {len(parts) - 3} more" if len(parts) > 3 else ""
+    summary = f"{'; '.join(parts[:3])}{more}"
     command = proposal.undo or "undo from the record, which holds the values before"
     return Change("", targets[0].path, {}, "", command, summary)
 
@@ -185,9 +187,9 @@ class ServerAnswer:
 
 
 async def _ask_server(context: ActionContext, targets: tuple[Target, ...]) -> ServerAnswer:
-    """Access reviews first, then dry runs.
+    """Sends access reviews first, then dry runs.
 
-    A denied review refuses. In read-only mode a dry run is sent only after the reviews allow it. A
+    A denied review refuses. In read-only mode a dry run is sent only when the reviews allow it. A
     dry run without an answer keeps the gate shut unless the reviews allow the change.
     """
     rights = await review(context, targets)
@@ -253,9 +255,9 @@ async def dry_run(
         if "does not support dry run" in text or "dryrun" in text.replace(" ", ""):
             return None, f"an admission webhook takes no dry run: {error}", None
         if target.request.blocked_by_budget and error.status == 429:
-            return True, "", None  # the budget does not allow it at this moment
+            return True, "", None  # The budget refuses it at this moment.
         if target.request.blocked_by_budget and error.status == 404:
-            return True, "", None  # the pod has left meanwhile
+            return True, "", None  # The pod is gone by now.
         if 400 <= error.status < 500 and error.status not in (408, 409, 429):
             return False, str(error), None
         return None, str(error), None
@@ -264,7 +266,7 @@ async def dry_run(
 
 
 def _as_stored(target: Target, answer: Mapping[str, Any] | None) -> Target:
-    """The target with the values that the server would store ("0.5" becomes "500m")."""
+    """The target with the values as the server stores them ("0.5" becomes "500m")."""
     if answer is None or not target.fields:
         return target
     fields = []

@@ -14,8 +14,8 @@ from cluster.errors import Refused
 async def send(
     context: ActionContext, target: Target, *, dry_run: bool = False
 ) -> Mapping[str, Any]:
-    """One request. Returns the server's object, of a Secret or ConfigMap its metadata alone. Raises
-    `ClusterError`; `Refused` also for a verb that is not known."""
+    """Sends one request. Returns the server's object, of a Secret or ConfigMap only its metadata.
+    Raises `ClusterError`; `Refused` also for an unknown verb."""
     request, writer = target.request, context.writer
     body = request.body.open() if isinstance(request.body, Sealed) else request.body
     if request.verb == "PATCH":

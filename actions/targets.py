@@ -1,4 +1,4 @@
-"""Reads objects and makes targets of them: field changes as JSON Patch, deletions, evictions."""
+"""Reads objects and turns them into targets: field changes as JSON Patch, deletions, evictions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def kubectl_name(ref: Ref) -> str:
 
 
 def accept_of(ref: Ref) -> str:
-    """In which form an object is asked for: metadata alone where values are never read."""
+    """The requested format of an object: only metadata where values are never read."""
     return PARTIAL if READABLE[ref.kind].metadata_only else JSON
 
 
@@ -44,8 +44,7 @@ def path_of(ref: Ref) -> str:
 
 
 async def read(context: ActionContext, ref: Ref) -> dict[str, Any]:
-    """The object as the server has it now; of a Secret or ConfigMap its metadata alone. Raises
-    `CannotPlan`."""
+    """The current object; of a Secret or ConfigMap only its metadata. Raises `CannotPlan`."""
     try:
         found = await context.api.get_json(path_of(ref), timeout=READ_S, accept=accept_of(ref))
     except NotFound:
@@ -101,7 +100,7 @@ def remove_field(found: Mapping[str, Any], tokens: Sequence[str | int]) -> Field
 
 
 def same(one: object, other: object) -> bool:
-    """Whether two field values are the same to the API, which drops false, 0 and empty values."""
+    """Whether two field values are equal to the API, which drops false, 0 and empty values."""
     return one == other or (not one and not other)
 
 
@@ -122,7 +121,7 @@ def patch_operations(
     found: Mapping[str, Any], changes: Sequence[FieldChange], tests: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """JSON Patch (RFC 6902) that applies only to this object with these values: the server refuses
-    it when one of them has changed. `tests`: pointer -> further value that must be there."""
+    it after one of them changed. `tests`: pointer -> further value that must match."""
     meta = found["metadata"]
     operations: list[dict[str, Any]] = [
         {"op": "test", "path": "/metadata/uid", "value": meta["uid"]}
@@ -176,7 +175,7 @@ def patched(
         each for each in changes if (each.has_before, each.before) != (each.has_after, each.after)
     ]
     if not changes:
-        raise CannotPlan(f"{ref} is like that already; there is nothing to change.")
+        raise CannotPlan(f"{ref} is already so; there is nothing to change.")
     summary = f"{ref} {'; '.join(words(each) for each in changes)}"
     body = patch_operations(found, changes, tests)
     request = Change("PATCH", path_of(ref), body, JSON_PATCH, kubectl, summary)
@@ -206,7 +205,7 @@ def deleted(
 
 
 def evicted(ref: Ref, found: Mapping[str, Any], kubectl: str) -> Target:
-    """A pod that is evicted: deleted only when every PodDisruptionBudget allows it."""
+    """A pod to evict: deleted only when every PodDisruptionBudget allows it."""
     body = {
         "apiVersion": "policy/v1",
         "kind": "Eviction",
@@ -222,7 +221,7 @@ def evicted(ref: Ref, found: Mapping[str, Any], kubectl: str) -> Target:
 
 
 def created(manifest: Mapping[str, Any], kubectl: str) -> Target:
-    """An object that is created from its manifest."""
+    """An object to create from its manifest."""
     meta = manifest["metadata"]
     ref = Ref(str(manifest["kind"]), str(meta.get("namespace") or ""), str(meta["name"]))
     kept = {

@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def settle(arguments: argparse.Namespace) -> int:
-    """`stanch act settle`: changes of before a crash whose outcome is not known; with an id and
+    """`stanch act settle`: changes with an unknown outcome from before a crash; with an id and
     words, what a person found out about one."""
     options = options_of(arguments)
     try:
@@ -70,7 +70,7 @@ def settle(arguments: argparse.Namespace) -> int:
             return exits.ANSWERED
         intent, *seen = arguments.words
         if not seen:
-            raise Refusal(f"what became of it? stanch act settle {intent} WHAT YOU SAW")
+            raise Refusal(f"what was the outcome? stanch act settle {intent} WHAT YOU SAW")
         incident = archive.settle(options, intent, " ".join(seen))
     except (archive.Error, ValueError) as error:
         raise Refusal(str(error)) from error
@@ -81,7 +81,7 @@ def settle(arguments: argparse.Namespace) -> int:
 
 
 async def _list_for(arguments: argparse.Namespace) -> int:
-    """The actions that fit an object, the likely ones first, each as a command."""
+    """The actions that fit an object, the most likely first, each as a command."""
     try:
         ref = target(arguments.words[0])
     except ValueError as error:
@@ -100,7 +100,7 @@ async def _list_for(arguments: argparse.Namespace) -> int:
 
 
 async def _run(arguments: argparse.Namespace) -> int:
-    given = settings(arguments.words, "behind the name of the action")
+    given = settings(arguments.words, "after the name of the action")
     try:
         async with opened(options_of(arguments)) as investigation:
             require_cluster(investigation.view)
@@ -108,7 +108,7 @@ async def _run(arguments: argparse.Namespace) -> int:
                 return _print_undoable(investigation.undoable())
             return await act(investigation, arguments, given)
     except asyncio.CancelledError:
-        print("stanch: interrupted; what was sent stands in the timeline", file=sys.stderr)
+        print("stanch: interrupted; what was sent is in the timeline", file=sys.stderr)
         return exits.INTERRUPTED
 
 
@@ -125,7 +125,7 @@ def _print_undoable(changes: Sequence[Offer]) -> int:
 async def act(
     investigation: LiveInvestigation, arguments: argparse.Namespace, given: Mapping[str, str]
 ) -> int:
-    """Plan, confirm, run; the plan is shown again when the state has changed meanwhile."""
+    """Plan, confirm, run. Shows the plan again after the state changed."""
     plan = await investigation.plan_action(arguments.name, given)
     while True:
         print_lines(plan_lines(plan), sys.stderr)
@@ -145,8 +145,7 @@ async def act(
 
 
 async def _confirmed(plan: ActionPlan, *, yes: bool) -> str:
-    """The word that was typed. Raises `Refusal` where `--yes` is not enough or there is no
-    terminal."""
+    """The typed word. Raises `Refusal` when `--yes` is not enough or there is no terminal."""
     if yes and catalogue.ACTIONS[plan.action].harmless and plan.is_simple:
         return plan.confirmation
     if yes or not sys.stdin.isatty():
@@ -161,7 +160,7 @@ async def _confirmed(plan: ActionPlan, *, yes: bool) -> str:
         while typed := (await ask(asked)).strip():
             if typed == plan.confirmation:
                 return typed
-            asked = f"“{typed}” is not it; type  {plan.confirmation}  or nothing to leave it: "
+            asked = f"“{typed}” does not match; type  {plan.confirmation}  or nothing to cancel: "
     return ""
 
 
@@ -185,7 +184,7 @@ class Stop:
         if self.asked and self._task is not None:
             self._task.cancel()
         self.asked = True
-        _tell("stopping after the object that is under way; once more stops at once")
+        _tell("stopping after the current object; ctrl-c again stops at once")
 
 
 def _tell(line: str) -> None:

@@ -19,15 +19,14 @@ TIMELINE = (
 
 
 class _Parser(argparse.ArgumentParser):
-    """Takes no abbreviated option: a later release may have two that begin alike."""
+    """Takes no abbreviated options: a later release may have two with the same beginning."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{"allow_abbrev": False, **settings})
 
 
 def parser(program: str = "stanch") -> argparse.ArgumentParser:
-    """The whole grammar; options of the connection are understood before and after the command's
-    name."""
+    """The whole grammar. Options of the connection work before and after the command's name."""
     top = _Parser(
         prog=program,
         description="Says what is wrong in a Kubernetes cluster, since when and why, and walks you "
@@ -48,43 +47,59 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
     pairs: dict[str, Any] = {"nargs": "*", "default": [], "metavar": "KEY=VALUE"}
 
     def command(name: str, about: str, *, output: bool = True) -> Callable[..., object]:
-        """Begins a command; returns the function that adds its arguments."""
+        """Adds a command; returns the function that adds its arguments."""
         made = commands.add_parser(name, parents=[after], help=about)
         if output:
             forms = ["text", "json"]
-            made.add_argument("-o", "--output", default="text", choices=forms, help="text or json")
+            made.add_argument(
+                "-o", "--output", default="text", choices=forms, help="format of the output"
+            )
         return made.add_argument
 
-    add = command("triage", "what is wrong now, as text or JSON")
-    most = "at most so long for the first full reading (20)"
+    add = command("triage", "print what is wrong now")
+    most = "longest wait for the first full reading (20)"
     add("--wait", type=float, default=20.0, metavar="SECONDS", help=most)
-    add("--all", action="store_true", dest="whole", help="each symptom with all its findings")
+    add(
+        "--all", action="store_true", dest="whole", help="print every symptom with all its findings"
+    )
 
-    add = command("match", "which runbooks fit a text: an alert, a page, a log, a sentence")
-    add("--offline", action="store_true", help="the words alone, without a cluster")
-    add("--top", type=int, default=5, metavar="N", help="at most N runbooks a text (5)")
+    add = command("match", "rank runbooks for a text: an alert, a page, a log, a sentence")
+    add("--offline", action="store_true", help="rank by the words alone, without a cluster")
+    add(
+        "--top", type=int, default=5, metavar="N", help="print at most N runbooks for each text (5)"
+    )
     add("text", nargs="+", help="the words, a file, or - for standard input: one paste is one text")
-    add("--lines", action="store_true", help="each line of the file or standard input is a text")
+    add(
+        "--lines",
+        action="store_true",
+        help="rank each line of the file or standard input by itself",
+    )
 
     add = command("probe", "measure: connectivity and other probes; `sweep` removes leftovers")
     add("name", help="connectivity, sweep, or another probe; `list` names them all")
-    add("words", help="arguments of the probe, right behind its name", **pairs)
-    add("--from", dest="source", metavar="NS[/POD]", help="where from (repeatable)", **several)
-    add("--to", dest="target", metavar="NS[/SERVICE|/POD]", help="where to (repeatable)", **several)
-    port = "destination port; found from the Service or the containers when not given"
+    add("words", help="arguments of the probe, right after its name", **pairs)
+    add("--from", dest="source", metavar="NS[/POD]", help="source (repeatable)", **several)
+    add(
+        "--to",
+        dest="target",
+        metavar="NS[/SERVICE|/POD]",
+        help="destination (repeatable)",
+        **several,
+    )
+    port = "destination port; default: that of the Service or the container"
     add("--port", type=int, help=port)
-    image = "image of the debug pod; chosen from what the node already has when not given"
+    image = "image of the debug pod; default: one that the node already has"
     add("--image", default="", help=image)
-    anywhere = "the same, anywhere (repeatable)"
+    anywhere = "an argument of the probe, at any place (repeatable)"
     add("--set", dest="settings", metavar="KEY=VALUE", help=anywhere, **several)
     add("--yes", action="store_true", help="agree to the plan without being asked (probes only)")
-    add("--plan", action="store_true", help="print what would be done, and stop")
+    add("--plan", action="store_true", help="print the plan and stop")
 
-    add = command("act", "one change through the gate; needs --write")
+    add = command("act", "make one change through the gate; needs --write")
     about = "name of the action; `list [OBJECT]` names those that fit, `settle` unknown outcomes"
     add("name", help=about)
-    add("words", help="arguments of the action, right behind its name", **pairs)
-    add("--plan", action="store_true", help="print what would be done, and stop")
+    add("words", help="arguments of the action, right after its name", **pairs)
+    add("--plan", action="store_true", help="print the plan and stop")
     harmless = "confirm an action that affects no running pod, outside of production"
     add("--yes", action="store_true", help=harmless)
 
@@ -96,16 +111,18 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
     )
     add("argument", nargs="*", help=words)
     formats = ["", "markdown", "jsonl", "json", "csv", "html", "otlp"]
-    add("--format", default="", choices=formats, help="of an export (markdown)")
-    template = "of a draft: stanch, python-discord, sre, cmr, or a Markdown file of your own"
+    add("--format", default="", choices=formats, help="format of an export (markdown)")
+    template = (
+        "template of a draft: stanch, python-discord, sre, cmr, or a Markdown file of your own"
+    )
     add("--template", default="stanch", metavar="NAME|FILE", help=template)
-    names = "how people are called in an export (role)"
+    names = "how an export names people (role)"
     add("--names", default="role", choices=["role", "initials", "name"], help=names)
-    zone = "a second column of times in an export, such as Europe/Berlin"
+    zone = "time zone of a second column in an export, such as Europe/Berlin"
     add("--zone", dest="time_zone", default="", metavar="ZONE", help=zone)
     target = "where an export, a copy or what was salvaged is written"
     add("--to", dest="target_path", type=Path, metavar="PATH", help=target)
-    anchor = "verify: an export, or the hash that one names, to compare the record with"
+    anchor = "verify: compare the record with an export or with its hash"
     add("--anchor", default="", metavar="FILE|HASH", help=anchor)
     chosen = "show: words, kind:note, who:ana, in:draft, around:14:30, or the name of a view"
     add("--filter", dest="words", default="", metavar="WORDS", help=chosen)
@@ -116,52 +133,61 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
     add("verb", nargs="?", default="list", choices=["list", "show", "lint", "path"])
     add("argument", nargs="*", help="runbook id or file")
 
-    add = command("run", "the steps of a runbook on a plain terminal", output=False)
+    add = command("run", "step through a runbook on a plain terminal", output=False)
     add("runbook", help="runbook id")
-    symptom = "symptom id that fills the parameters (the best fitting one when not given)"
+    symptom = "id of the symptom that fills the parameters (default: the best fit)"
     add("--symptom", default="", help=symptom)
 
     add = command("drill", "rehearse a failure story on an embedded cluster")
-    add("id", nargs="?", default="", help="which one; the first story when not given")
-    add("--list", action="store_true", dest="listing", help="name them all")
-    add("--all", action="store_true", dest="whole", help="each symptom with all its findings")
+    add("id", nargs="?", default="", help="id of the drill; default: the first story")
+    add("--list", action="store_true", dest="listing", help="list all drills")
+    add(
+        "--all", action="store_true", dest="whole", help="print every symptom with all its findings"
+    )
     serve = "print the path of a kubeconfig and serve until SIGTERM"
     add("--serve", action="store_true", help=serve)
-    speed = "how much faster than the clock the script runs (1)"
+    speed = "speed of the drill's script: 2 is twice the clock (1)"
     add("--speed", type=float, default=1.0, help=speed)
-    add("--seed", type=int, default=0, help="of the shuffling and of names that are made up")
-    add("--blind", action="store_true", help="pick one without telling, with shuffled names")
-    add("--port", type=int, default=0, help="with --serve: the port (a free one)")
+    add("--seed", type=int, default=0, help="seed of the shuffle and of invented names")
+    add("--blind", action="store_true", help="pick a drill, hide its id and shuffle its names")
+    add("--port", type=int, default=0, help="with --serve: the port (default: a free one)")
 
     add = command("config", "the settings, each with where its value comes from; the keys")
     add("verb", choices=["show", "keys"])
     command("doctor", "can this machine and this account do what stanch needs?")
 
-    add = command("completion", "completion script for a shell", output=False)
+    add = command("completion", "print the completion script of a shell", output=False)
     shells = ["bash", "zsh", "fish", "names"]
-    add("shell", choices=shells, help="names: what the scripts ask for")
-    add("kind", nargs="?", default="", help="with names: contexts, namespaces, incidents, …")
+    add("shell", choices=shells, help="bash, zsh or fish; the scripts call `names`")
+    add(
+        "kind", nargs="?", default="", help="with names: their kind, such as contexts or namespaces"
+    )
     return top
 
 
 def _connection(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
-    """Options of the connection. Behind the command's name they have no default, so that they
-    cannot undo what stood before it."""
+    """Options of the connection. After the command's name they have no default, so that they do not
+    override those before it."""
     group = parser.add_argument_group("cluster")
 
     def add(*flags: str, default: object, **settings: Any) -> None:
         given = default if defaults else argparse.SUPPRESS
         group.add_argument(*flags, default=given, **settings)
 
-    config = "instead of $KUBECONFIG or ~/.kube/config"
+    config = "kubeconfig (default: $KUBECONFIG, else ~/.kube/config)"
     add("--kubeconfig", default="", metavar="PATH", help=config)
-    add("--context", default="", metavar="C", help="context of the kubeconfig")
+    add(
+        "--context",
+        default="",
+        metavar="C",
+        help="context of the kubeconfig (default: the current one)",
+    )
     several: dict[str, Any] = {"action": "append", "default": []}
-    only = "only this one (repeatable)"
+    only = "read only this namespace (repeatable)"
     add("-n", "--namespace", dest="namespaces", metavar="N", help=only, **several)
     write = "allow actions, each behind its confirmation"
     add("--write", action="store_true", default=False, help=write)
-    incident = 'incident to go on with; "new" begins one'
+    incident = 'incident to continue; "new" begins one'
     add("--incident", default="", metavar="ID", help=incident)
     folder = "folder with runbooks of your own (repeatable)"
     add("--runbooks", dest="runbook_folders", type=Path, metavar="DIR", help=folder, **several)
@@ -169,7 +195,7 @@ def _connection(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
 
 def settings(words: Sequence[str], where: str) -> dict[str, str]:
     """The words KEY=VALUE of a probe or an action. Raises `Refusal` for one without a value;
-    `where` says where they are written."""
+    `where` says where to write it."""
     given: dict[str, str] = {}
     for word in words:
         name, equals, value = word.partition("=")

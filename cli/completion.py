@@ -1,8 +1,8 @@
 """`stanch completion SHELL`: a script that completes every command and option, and the names of
 contexts, namespaces, incidents, runbooks, drills, probes and actions.
 
-shtab reads the grammar. The script asks `stanch completion names KIND` for names when the user
-presses Tab, so that they are those of that moment.
+shtab reads the grammar. At each Tab the script calls `stanch completion names KIND`, so that the
+names are current.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ NAMES = {
     "probe.name": "probes",
     "act.name": "actions",
 }
-"""Destination of an argument, or command and destination -> the kind of names that it takes."""
+"""Destination of an argument, or command and destination -> the kind of its names."""
 WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@+=-]*")
-"""A name that is offered. Others wrote the names of contexts and runbooks, and bash expands the
-words that it completes (`compgen -W`): a context `$(reboot)` would run at the next Tab."""
+"""Names that are safe to offer. Others write the names of contexts and runbooks, and bash expands
+the words that it completes (`compgen -W`): a context `$(reboot)` would run at the next Tab."""
 PATHS = {"kubeconfig": shtab.FILE, "runbook_folders": shtab.DIRECTORY}
 
 

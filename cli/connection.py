@@ -1,4 +1,4 @@
-"""From the command's options to an investigation that has read enough to answer once."""
+"""Opens an investigation from the command's options, and reads enough for one answer."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from incident.session import LiveInvestigation
 from incident.view import Reach, View
 
 PATIENCE = 4.0
-"""Seconds for which kinds that fail may recover before an answer is given without them."""
+"""Seconds in which failing kinds may recover before the answer leaves them out."""
 
 
 def options_of(arguments: argparse.Namespace, *, record: bool = True) -> Options:
     """The options of one command; raises `Refusal` for a runbook folder that does not exist."""
     folders = tuple(arguments.runbook_folders)
     if absent := [folder for folder in folders if not folder.exists()]:
-        told = f"runbook folder {absent[0]} does not exist; give an existing one to --runbooks"
-        raise Refusal(told)
+        missing = f"runbook folder {absent[0]} does not exist; give an existing one to --runbooks"
+        raise Refusal(missing)
     try:
         load_config(config_directory())
     except ConfigError as error:
@@ -42,8 +42,8 @@ def options_of(arguments: argparse.Namespace, *, record: bool = True) -> Options
 
 
 def on_terminal() -> bool:
-    """Whether screens can be drawn: a terminal at both ends (they are drawn on standard error) that
-    is not dumb."""
+    """Whether screens can be drawn: both ends are a terminal (screens use standard error) that is
+    not dumb."""
     return (
         all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
         and os.environ.get("TERM", "dumb") != "dumb"
@@ -52,7 +52,7 @@ def on_terminal() -> bool:
 
 @contextlib.asynccontextmanager
 async def opened(options: Options, wait: float = 20.0) -> AsyncIterator[LiveInvestigation]:
-    """An investigation that has read the cluster once, or waited for so many seconds."""
+    """An investigation that has read the cluster once, or waited for `wait` seconds."""
     investigation = LiveInvestigation(options)
     await investigation.start()
     try:
@@ -74,10 +74,7 @@ def why_unread(view: View) -> str:
 
 async def read_once(investigation: LiveInvestigation, wait: float) -> View:
     """Wait until every kind was read, refused or found absent, or the server is known not to
-    answer; at most `wait` seconds.
-
-    Kinds that fail and say why are given `PATIENCE` seconds to recover before the answer is given
-    without them.
+    answer; at most `wait` seconds. Kinds that fail with a reason get `PATIENCE` seconds to recover.
     """
     settled, stuck = asyncio.Event(), asyncio.Event()
 
@@ -104,7 +101,7 @@ async def read_once(investigation: LiveInvestigation, wait: float) -> View:
         async with asyncio.timeout(wait):
             await settled.wait()
     except TimeoutError:
-        pass  # the answer says what is missing
+        pass  # The answer says what is missing.
     finally:
         patience.cancel()
         unsubscribe()
@@ -112,7 +109,7 @@ async def read_once(investigation: LiveInvestigation, wait: float) -> View:
 
 
 def is_stuck(view: View) -> bool:
-    """Whether the server was lost, or all that is still to be read has failed so far and says why.
+    """Whether the server is lost, or everything that is still to be read has failed with a reason.
     A busy moment looks the same."""
     if view.api.reach is Reach.LOST:
         return True
@@ -121,11 +118,11 @@ def is_stuck(view: View) -> bool:
 
 
 def is_settled(view: View) -> bool:
-    """Whether waiting longer would not make the answer more complete."""
+    """Whether more waiting would not make the answer more complete."""
     if view.problem or view.api.reach is Reach.OFFLINE:
         return True
     if view.api.reach is Reach.LOST:
-        # The failing hop is known a moment after the loss. A hop behind the first two may only be
+        # The failing hop is known a moment after the loss. A hop after the first two may only be
         # slow and gets a few seconds.
         return any(hop.ok is False and hop.name in ("dns", "tcp") for hop in view.api.hops)
     if (
@@ -136,7 +133,7 @@ def is_settled(view: View) -> bool:
         or any(kind.state in (State.WAITING, State.LOADING) for kind in view.kinds)
     ):
         return False
-    # The report may be older than the kinds. One that misses a kind that is live by now is made
-    # again in a moment.
+    # The report may be older than the kinds. A report without a live kind is about to be made
+    # again.
     live = {kind.kind for kind in view.kinds if kind.state is State.LIVE}
     return not any(gap.what in live for gap in view.report.unavailable)

@@ -1,5 +1,5 @@
 """The debrief after a blind drill, from the record: first sight, time to the right runbook,
-detours, and what the story did."""
+detours, and what the people of the story did."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from timeline.metrics import duration
 
 
 def print_debrief(scenario: Scenario, options: Options, names: Mapping[str, str]) -> None:
-    """Print the debrief of the newest rehearsal; `names` are those that the player saw."""
+    """Print the debrief of the newest drill; `names` are those that the player saw."""
     try:
         reading = archive.read(options, "")
     except archive.Error as error:
@@ -28,8 +28,7 @@ def print_debrief(scenario: Scenario, options: Options, names: Mapping[str, str]
 def debrief(
     scenario: Scenario, entries: Sequence[Entry], names: Mapping[str, str]
 ) -> Iterator[str]:
-    """The lines of a debrief. Times are counted from the moment at which the screens were
-    opened."""
+    """The lines of a debrief. Times count from the opening of the screens."""
     answer = scenario.answer
     right = answer.runbook
     yield f"The drill was: {scenario.title} ({scenario.id})"
@@ -64,7 +63,7 @@ def debrief(
     probes = [entry for entry in entries if entry.kind == "probe-result"]
     yield f"steps done                {len(steps)}, probes {len(probes)}"
     if answer.decoys:
-        yield "decoys that were laid:"
+        yield "decoys:"
         renamer = Renamer(names)
         for decoy in answer.decoys:
             yield f"  - {renamer.text(decoy)}"

@@ -1,6 +1,5 @@
-"""`stanch doctor`: can this machine and this account do what stanch needs?
-
-`stanch config show`: how it is set."""
+"""`stanch doctor`: checks that this machine and this account have what stanch needs. `stanch config
+show`: the settings."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The JSON documents of the text interface: what the screens show, with a `schema` field, times in
-RFC 3339 UTC."""
+"""The JSON documents of the text interface: what the screens show, with a `schema` field; times are
+RFC 3339 in UTC."""
 
 from __future__ import annotations
 
@@ -150,8 +150,8 @@ def reasons(given: Iterable[Reason]) -> list[str]:
 
 
 def overall(symptoms: Sequence[SymptomView]) -> list[dict[str, Any]]:
-    """The runbooks of all symptoms in one ranking: each with its best score, the severest symptom
-    first among equals."""
+    """The runbooks of all symptoms in one ranking: each with its best score; among equals the
+    severest symptom first."""
     best: dict[str, tuple[float, int, Match]] = {}
     for view in symptoms:
         for match in view.matches:

@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def choose(arguments: argparse.Namespace) -> str:
-    """The id to play; raises `Refusal` with the nearest ids for one that does not exist."""
+    """The id to play. Raises `Refusal` with the nearest ids for an unknown one."""
     known = catalogue.ids()
     if arguments.blind:
         if arguments.id:
@@ -82,7 +82,7 @@ def choose(arguments: argparse.Namespace) -> str:
 
 
 def list_drills(output: str) -> int:
-    """Print the drills of the stories, then the small ones of the guides."""
+    """Print the drills of the stories, then those of the guides."""
     stories, guides = (
         catalogue.describe(names) for names in (catalogue.ids(), catalogue.guide_ids())
     )

@@ -1,5 +1,5 @@
-"""Entry point of `stanch` (and of `kubectl stanch`): parse, run one command, turn its outcome into
-an exit code."""
+"""Entry point of `stanch` (and of `kubectl stanch`): parses, runs one command, turns its outcome
+into an exit code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import NoReturn
 from cli import exits
 from cli.arguments import parser
 
-# Each command is a module with `run(arguments) -> int`, imported when it is asked for: --help and
+# Each command is a module with `run(arguments) -> int`, imported on demand, so that --help and
 # errors stay fast.
 _COMMANDS = {
     None: "cli.screens",
@@ -60,8 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return exits.INTERRUPTED
     except BrokenPipeError:
-        # The reader is gone (`stanch triage | head`). That is no error, but Python would report one
-        # at exit, when it flushes.
+        # The reader is gone (`stanch triage | head`), which is no error. Python would report one at
+        # exit, when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exits.ANSWERED
 
@@ -73,15 +73,15 @@ def _run(parsed: argparse.Namespace) -> int:
 
 
 def process() -> NoReturn:
-    """As `main`, and ends the process at once: the interpreter would flush a failed stream once
-    more, and end with another exit code."""
+    """As `main`, then ends the process at once: the interpreter would flush a failed stream once
+    more and change the exit code."""
     try:
         code = main()
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:  # closed by the parent process
                 stream.flush()
     except BrokenPipeError:
-        code = exits.ANSWERED  # as above; what was left was small enough to be written now
+        code = exits.ANSWERED  # As above; the rest was small enough to be written now.
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise

@@ -52,7 +52,7 @@ async def _with_cluster(arguments: argparse.Namespace) -> int:
 
 def texts(arguments: argparse.Namespace) -> Iterator[str]:
     """The texts to match: the words as one text, a file, or standard input for "-"; with `--lines`
-    each line is a text. Raises Refusal when the file cannot be read."""
+    one text for each line. Raises Refusal when the file cannot be read."""
     words = arguments.text
     if words != ["-"] and not (len(words) == 1 and _is_file(words[0])):
         yield " ".join(words)
@@ -73,12 +73,12 @@ def texts(arguments: argparse.Namespace) -> Iterator[str]:
 def _is_file(word: str) -> bool:
     try:
         return Path(word).is_file()
-    except OSError:  # longer than a name can be: it is a text
+    except OSError:  # Too long for a file name, so it is a text.
         return False
 
 
 def answer(given: Iterable[str], rank: Rank, arguments: argparse.Namespace) -> None:
-    """Rank and print each text as it comes."""
+    """Rank and print each text as it arrives."""
     for raw in given:
         text = clean(raw, PASTE_LIMIT)
         paste, matches = read_paste(text), list(rank(text))[: arguments.top]

@@ -11,13 +11,13 @@ from typing import TextIO
 from text.lines import Line, layout, plain_text, without_hints
 
 UNKNOWN = 120
-"""Cells of a table where the output is no terminal."""
+"""Width of tables, in cells, when the output is no terminal."""
 WIDEST = 140
 """Longer rows are hard to read."""
 
 
 def width() -> int:
-    """Cells in which tables are drawn."""
+    """Width of tables, in cells."""
     return max(40, min(shutil.get_terminal_size((UNKNOWN, 24)).columns, WIDEST))
 
 
@@ -27,7 +27,7 @@ def print_document(document: object) -> None:
 
 
 def print_lines(lines: Iterable[Line], stream: TextIO | None = None) -> None:
-    """To standard output, or to `stream`. A line that holds nothing but hints is left out."""
+    """Print to standard output, or to `stream`, without lines that hold only hints."""
     out = stream or sys.stdout
     shown = [without_hints(each) for each in lines if not only_hints(each)]
     for each in layout(shown, width()) if out.isatty() else shown:
@@ -35,5 +35,5 @@ def print_lines(lines: Iterable[Line], stream: TextIO | None = None) -> None:
 
 
 def only_hints(line: Line) -> bool:
-    """Whether a line says nothing on the command line."""
+    """Whether a line has no content outside the screens."""
     return bool(line.spans) and not without_hints(line).spans

@@ -1,5 +1,5 @@
-"""`stanch probe`: measure from the command line. Says its plan first, asks before it creates
-anything, cleans up in any case."""
+"""`stanch probe`: measures from the command line. Prints its plan, asks before it creates anything,
+cleans up in any case."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ async def _run(arguments: argparse.Namespace) -> int:
 
 
 def tell(line: str) -> None:
-    """Prints one line on standard error; a closed terminal must not stop the clean-up."""
+    """Prints one line on standard error. A closed terminal must not stop the clean-up."""
     with contextlib.suppress(OSError, ValueError):
         print(line, file=sys.stderr, flush=True)
 
 
 def probe_arguments(arguments: argparse.Namespace) -> dict[str, str]:
-    """The probe's own arguments; raises `Refusal` for a setting without a value."""
+    """The probe's own arguments. Raises `Refusal` for a setting without a value."""
     given: dict[str, str] = {}
     for name, values in (("from", arguments.source), ("to", arguments.target)):
         if values:
@@ -73,11 +73,11 @@ def probe_arguments(arguments: argparse.Namespace) -> dict[str, str]:
     if arguments.image:
         given["image"] = arguments.image
     words = (*arguments.words, *arguments.settings)
-    return given | settings(words, "behind the name of the probe, or --set NAME=VALUE")
+    return given | settings(words, "after the name of the probe, or --set NAME=VALUE")
 
 
 def agreed(plan: ProbePlan, arguments: argparse.Namespace) -> bool:
-    """Show the plan and find out whether it may be run."""
+    """Show the plan and ask whether to run it."""
     print_lines(plan_lines(plan), sys.stderr)
     if plan.refused or arguments.plan:
         return False

@@ -1,5 +1,5 @@
-"""Reads lines of input without blocking the event loop: what runs beside the prompt goes on, and
-the first Ctrl-C ends it."""
+"""Reads lines of input without blocking the event loop: background tasks continue, and the first
+Ctrl-C ends the prompt."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Prompt:
         self._ended = False
 
     async def __call__(self, question: str) -> str:
-        """The next line, without its end. Raises EOFError at the end of the input."""
+        """The next line, without its line end. Raises EOFError at the end of the input."""
         sys.stdout.write(question)
         sys.stdout.flush()
         while b"\n" not in self._read and not self._ended:
@@ -35,7 +35,7 @@ class Prompt:
         ready = asyncio.Event()
         try:
             loop.add_reader(self._descriptor, ready.set)
-        except PermissionError:  # a regular file, which is always readable
+        except PermissionError:  # A regular file is always readable.
             return
         try:
             await ready.wait()

@@ -142,7 +142,7 @@ class Terminal:
     def _end(self) -> str:
         end = self._run.end
         if end.startswith("runbook:"):
-            return f"go on with: stanch run {end.removeprefix('runbook:')}"
+            return f"continue with: stanch run {end.removeprefix('runbook:')}"
         return ENDS[end]
 
     def _show(self, step: Step) -> None:
@@ -352,7 +352,7 @@ class Terminal:
             return ""
         typed = await self._ask(
             f"  to do it, type exactly  {plan.confirmation}  ({plan.confirmation_reason}); "
-            "anything else leaves it: "
+            "anything else cancels: "
         )
         if typed.strip() != plan.confirmation:
             print("  nothing was changed")

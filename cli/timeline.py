@@ -175,7 +175,7 @@ def _whole(options: Options, arguments: argparse.Namespace) -> int:
         return exits.ANSWERED
     more = f" and {len(outcome.problems) - 1} more" if len(outcome.problems) > 1 else ""
     print(
-        f"stanch: the record {incident} is not what was written: "
+        f"stanch: the record {incident} was changed after it was written: "
         f"{outcome.problems[0].what}{more}; see `stanch timeline verify`",
         file=sys.stderr,
     )
@@ -285,14 +285,14 @@ def prune(options: Options, arguments: argparse.Namespace) -> int:
     """Says which incidents that are over would be removed; removes them with --yes."""
     days = arguments.argument[0] if arguments.argument else "90"
     if not days.isdecimal():
-        raise Refusal(f"{days!r} is no number of days: stanch timeline prune [DAYS] [--yes]")
+        raise Refusal(f"{days!r} is not a number of days: stanch timeline prune [DAYS] [--yes]")
     found = archive.prunable(options, timedelta(days=int(days)), datetime.now(UTC))
     for each in found:
         last = f"{each.incident.last_at:%Y-%m-%d}"
         what = f"{len(each.files)} files, {each.size / 1024:,.0f} KiB"
         print(f"{each.incident.id}  {each.incident.state}  last {last}  {what}")
     if not found:
-        print(f"no incident that is over was last written to more than {days} days ago")
+        print(f"no finished incident was last written to more than {days} days ago")
     elif arguments.yes:
         archive.remove(found)
         print(f"removed: {len(found)} incidents")

@@ -1,4 +1,4 @@
-"""What is under way: shown in the view until it ends."""
+"""What is running now, for the view."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from incident.view import Activity
 
 
 class Activities:
-    """`changed` is called with each change, so that a new view is made."""
+    """The activities that are running. `changed` is called after each change, so that a new view is
+    made."""
 
     def __init__(self, clock: Callable[[], datetime], changed: Callable[[], None]) -> None:
         self._clock = clock
@@ -22,7 +23,8 @@ class Activities:
 
     @contextlib.asynccontextmanager
     async def under_way(self, key: str, title: str) -> AsyncIterator[Callable[[str], None]]:
-        """Show an activity while the context is open; what the context gives takes its details."""
+        """Show an activity while the context is open. The context manager yields a function that
+        sets its details."""
         started = self._clock()
 
         def detail(text: str) -> None:

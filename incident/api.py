@@ -30,9 +30,9 @@ class Investigation(Protocol):
     """One investigation of one cluster: live state, triage, runbooks, probes, actions and the
     record.
 
-    All methods are called on the event loop that runs it. Those that wait are coroutines with time
-    limits of their own; cancelling one stops the work and cleans up. Nothing here raises for a sick
-    cluster: what could not be done is in the answer.
+    Call every method on the event loop that runs it. Coroutines have time limits of their own;
+    cancelling one stops the work and cleans up. No method raises because the cluster is sick: the
+    answer says what could not be done.
     """
 
     @property
@@ -64,7 +64,7 @@ class Investigation(Protocol):
         ...
 
     def retry_now(self) -> None:
-        """Do not wait for the back-off."""
+        """Retry at once, without waiting for the back-off."""
         ...
 
     # -- elsewhere: from disk alone, without a cluster
@@ -89,15 +89,15 @@ class Investigation(Protocol):
     # -- runbooks
 
     def match_words(self, text: str) -> Sequence[Match]:
-        """Rank runbooks for a human's words together with the live evidence; < 16 ms, called for
-        every keystroke."""
+        """Rank runbooks for the words of a person and the live evidence. Takes less than 16 ms,
+        because it is called for every keystroke."""
         ...
 
     def runbooks(self) -> Sequence[Runbook]: ...
 
     @property
     def walkthrough(self) -> Walkthrough:
-        """The runs of runbooks, and the ways to go on in them. Raises RuntimeError before
+        """The runs of runbooks, and how to step through them. Raises RuntimeError before
         `start`."""
         ...
 
@@ -128,13 +128,14 @@ class Investigation(Protocol):
 
     def set_write(self, allowed: bool) -> str:
         """Allow changes, each behind its confirmation, or make the session read-only. Returns one
-        sentence why it cannot be done (the settings fix the context read-only), "" when it is."""
+        sentence that says why this is not possible (the settings fix the context as read-only), ""
+        on success."""
         ...
 
     # -- objects
 
     async def other_kinds(self) -> Sequence[OtherKind]:
-        """The kinds of the server that are not watched: custom resources and the like."""
+        """The kinds of the server that are not watched, custom resources among them."""
         ...
 
     async def other_rows(self, kind: OtherKind) -> Rows:
@@ -146,17 +147,17 @@ class Investigation(Protocol):
         ...
 
     def node_usage(self, name: str) -> NodeUsage | None:
-        """The last measurement of a node, None without one."""
+        """The last measurement of a node, None when there is none."""
         ...
 
     async def object_yaml(self, ref: Ref) -> str:
-        """The object without managedFields, redacted; Secrets: names and keys only. On failure a
+        """The object without managedFields, redacted. Secrets: names and keys only. On failure one
         sentence that says why."""
         ...
 
     def logs(self, query: LogQuery) -> AsyncGenerator[Sequence[LogRow], None]:
-        """Rows in groups, each in the order of time, until nothing more comes or it is closed. What
-        cannot be read is a row that says why."""
+        """Groups of rows, each group sorted by time, until the logs end or the iterator is closed.
+        A log that cannot be read is a row that says why."""
         ...
 
     # -- record
@@ -169,12 +170,12 @@ class Investigation(Protocol):
         ...
 
     async def recorded(self, entry: Entry, *, again: bool = False) -> Entry:
-        """Wait until the entry is on disk. Raises `RecordUnavailable`, whose message says
-        NOT RECORDED and why; with `again`, wait until the disk takes what it refused before."""
+        """Wait until the entry is on disk. Raises `RecordUnavailable`, whose message says NOT
+        RECORDED and why; with `again`, wait until the disk takes what it refused before."""
         ...
 
     async def begin_incident(self) -> None:
-        """Leave the incident as it is and begin a new one."""
+        """Leave the incident open and begin a new one."""
         ...
 
     def rename_incident(self, title: str) -> Entry:
@@ -209,11 +210,11 @@ class Investigation(Protocol):
         ...
 
     def conclude_change(self, intent: Entry, seen: str) -> Entry:
-        """Records what a person found out about a change of `View.record.unknown`."""
+        """Record what a person found out about a change in `View.record.unknown`."""
         ...
 
     def unrecorded(self) -> Sequence[Entry]:
-        """Entries that are not on disk: they would be lost with the process."""
+        """Entries that are not on disk; they are lost if the process ends."""
         ...
 
     def entries(self) -> Sequence[Entry]:
@@ -222,7 +223,7 @@ class Investigation(Protocol):
         ...
 
     async def evidence(self, sha256: str) -> str:
-        """The text of one piece of evidence, or one sentence that says why there is none."""
+        """The text of one piece of evidence, or one sentence that says why it is not available."""
         ...
 
     async def draft(self) -> str:

@@ -1,4 +1,4 @@
-"""When things happen in an investigation: one value, passed down, so that two parts never disagree.
+"""Intervals and time limits of an investigation, in one value that is passed down.
 
 From a change in the cluster to a pixel there are four throttles: watches `gather`
 (`cluster.live.watch_config`), then `report`, `view` and `paint` below.
@@ -18,80 +18,82 @@ class Cadence(msgspec.Struct, frozen=True):
     # -- report: what is wrong
 
     report: float = 0.3
-    """Least time between two reports: a person cannot read faster."""
+    """Least time between two reports: a person does not read faster."""
     report_loading: float = 1.0
-    """The same while kinds are still being read and something was found: reading goes first."""
+    """The same while kinds are still being read and something was found: reading comes first."""
     report_share: float = 0.02
-    """Largest share of the time that reports take: one of 20 ms is repeated after 1 s."""
+    """Largest share of the time that reports take: a report of 20 ms is repeated after 1 s."""
     report_idle: float = 6.0
-    """Time between two reports while nothing changes: verdicts that depend on time fall due."""
+    """Time between two reports while nothing changes: some verdicts depend on time."""
     search: float = 0.05
     """Least time between two reports before anything was found: the screen is empty."""
     search_share: float = 0.25
-    """Largest share of the time that those take."""
+    """Largest share of the time that those reports take."""
     whole: float = 2.0
-    """Longest wait of a single answer for everything to be read."""
+    """Longest time that a single answer waits for all kinds to be read."""
     slice: float = 0.001
-    """Longest time for which triage holds the loop: a key passes through half a dozen tasks before
-    it is drawn, and waits for each."""
+    """Longest time that triage holds the loop. A key passes through about six tasks before it is
+    drawn, and waits for each."""
     search_slice: float = 0.01
     """The same before anything was found."""
     pause: float = 0.001
-    """Time between two slices: several tasks get their turn."""
+    """Time between two slices, in which several tasks get their turn."""
     batch: int = 25
-    """Changes taken at once, in about a slice."""
+    """Changes taken at once; they take about one slice."""
     cleared: float = 30.0
-    """Time that a symptom must be gone before the record says that it cleared: one that flickers is
-    one symptom."""
+    """Time that a symptom must be gone before the record says that it cleared, so that one that
+    flickers stays one symptom."""
 
     # -- view: what the faces are given
 
     view: float = 0.1
-    """Least time between two views, and so between two batches of changed rows."""
+    """Least time between two views, and between two batches of changed rows."""
     first_view: float = 0.02
     """The same before anything was found."""
     tick: float = 1.0
-    """Longest time between two views: ages grow."""
+    """Longest time between two views, because ages grow."""
     calm: float = 2.0
-    """The same while the server answers, nothing runs and nothing else changed."""
+    """The same while the server answers, nothing is running and nothing else changed."""
 
     # -- paint: what the screens draw
 
     paint: float = 0.1
     """Least time between two paints of views."""
     search_paint: float = 0.3
-    """The same before anything was found: reading needs the time, and the first find is painted at
+    """The same before anything was found: reading needs the time. The first finding is painted at
     once."""
     typing: float = 0.5
-    """Time after a key in a dialog in which the screen below is not painted: the next key would
-    wait for it."""
+    """Time after a key in a dialog in which the screen below is not painted, because the next key
+    would wait for it."""
     typed_over: float = 5.0
-    """Longest time for which that may go on."""
+    """Longest time that painting is put off for typing."""
     moving: float = 0.2
-    """Time after a key in which changed rows are not drawn: the next key would wait for them."""
+    """Time after a key in which changed rows are not drawn, because the next key would wait for
+    them."""
     moved: float = 0.5
-    """Longest time for which that may go on."""
+    """Longest time that rows are put off for keys."""
     filter: float = 0.08
-    """Time after a key until rows are filtered: what was typed is drawn first."""
+    """Time after a key before rows are filtered: the typed text is drawn first."""
     filter_slice: float = 0.008
-    """Longest time for which filtering rows holds the loop."""
+    """Longest time that filtering holds the loop."""
     log: float = 0.2
     """Least time between two paints of a log that is followed."""
 
     # -- start and end
 
     first_find: float = 1.2
-    """Longest wait for a first find before runbooks are read and the record is opened (0.2 s of CPU
-    each, which the find would wait for)."""
+    """Longest wait for a first finding before runbooks are read and the record is opened. Both take
+    0.2 s of CPU, and the finding would wait for them."""
     drawn: float = 0.1
-    """Time in which the first find is drawn."""
+    """Time in which the first finding is drawn."""
     breath: float = 0.25
-    """Time between the first page of a kind that comes in thousands and the rest: what the page
-    shows is found and drawn meanwhile."""
+    """Time between the first page of a kind with thousands of objects and the rest, in which the
+    findings of that page are drawn."""
     loaded: float = 30.0
-    """Longest wait for all kinds to be read, before what can do without them begins."""
+    """Longest wait for all kinds to be read. Then work begins that can do without the rest."""
     warm_up: float = 1.0
-    """Time after that until what the first key and the first step need is imported."""
+    """Time after that before the modules are imported that the first key and the first step need.
+    """
     reconnect: float = 5.0
     """Time between two readings of a kubeconfig that could not be read."""
     reopen: float = 2.0
@@ -99,42 +101,42 @@ class Cadence(msgspec.Struct, frozen=True):
     reload: float = 5.0
     """Time between two checks whether a runbook was edited."""
     sweep: float = 30.0
-    """Longest wait of the sweep at the start for the server."""
+    """Longest time that the sweep at the start waits for the server."""
     stop: float = 10.0
-    """Longest time in which what was created is removed at the end."""
+    """Longest time for removing created objects at the end."""
 
     # -- measurements beside the objects
 
     metrics: float = 60.0
     """Time between two rounds of metrics."""
     first_metrics: float = 8.0
-    """Time after the first full reading until the first round: objects come first."""
+    """Time from the first full reading to the first round: objects come first."""
     last_words: float = 2.0
-    """Longest time for the logs of failing containers; `triage` answers without those that are
-    late."""
+    """Longest time for reading the logs of failing containers; `triage` answers without logs that
+    are late."""
     wait: float = 3.0
     """Time between two checks of a `wait` step."""
 
     # -- limits of one request
 
     check_limit: float = 15.0
-    """Of a check of a runbook: a person waits for it."""
+    """One check of a runbook: a person waits for it."""
     object_limit: float = 8.0
-    """Of the YAML of one object."""
+    """The YAML of one object."""
     metrics_limit: float = 6.0
-    """Of one page of metrics: no person waits for it."""
+    """One page of metrics: no person waits for it."""
 
     # -- garbage collection (`incident.process`)
 
     gc: float = 20.0
     """Least time between two full collections, while no key is pressed."""
     gc_quiet: float = 1.0
-    """Time without a key after which none is expected."""
+    """Time without a key after which no key is expected."""
     gc_latest: float = 90.0
     """Longest time between two full collections."""
 
     def single(self) -> Cadence:
-        """For one answer that is printed: no key waits, so nothing is cut into slices."""
+        """For one answer that is printed: no key waits, so work is not cut into slices."""
         return msgspec.structs.replace(
             self, slice=math.inf, batch=sys.maxsize, pause=0.0, breath=0.0
         )

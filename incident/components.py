@@ -1,7 +1,7 @@
 """The components of an investigation, each made when it is first needed.
 
 The order is that of the first minute: the connection and triage come first, because they find what
-is wrong; runbooks, record and probes are imported while the first lists are on their way.
+is wrong; runbooks, record and probes are imported while the first lists are read.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ if TYPE_CHECKING:
 
 
 class Components:
-    """Everything below an investigation. The cluster's parts come when the kubeconfig has been
-    read."""
+    """Everything below an investigation. The parts for the cluster exist once the kubeconfig has
+    been read."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Components:
         under_way: UnderWay,
         cadence: Cadence,
     ) -> None:
-        """`symptoms`: those of the last report. `under_way` shows an activity."""
+        """`symptoms` returns those of the last report. `under_way` shows an activity."""
         self.options = options
         self.cadence = cadence
         self._local_clock = clock
@@ -81,14 +81,14 @@ class Components:
         self.write = options.write
         """Whether changes are allowed now, each behind its confirmation."""
         self.fixed = ""
-        """Why this context stays read-only, "" where changes may be allowed."""
+        """Why the settings keep this context read-only, "" where changes may be allowed."""
         self.absent: tuple[Gap, ...] = ()
-        """Namespaces that were asked for and do not exist."""
+        """Namespaces that the options name and that do not exist."""
         self._probes: ProbeRunner | None = None
 
     def clock(self) -> datetime:
-        """The time (UTC) by the server's clock, by this machine's until a server has answered: the
-        times of all objects are the server's."""
+        """The time (UTC) by the server's clock, because all times of objects come from it; by the
+        local clock until the server has answered."""
         return self.live.api.server_now() if self.live is not None else self._local_clock()
 
     @cached_property
@@ -114,13 +114,13 @@ class Components:
         return Matcher(self.library)
 
     def load_runbooks(self) -> None:
-        """Blocking (files, parsing): symptoms are ranked from now on."""
+        """Read the runbooks (blocking: files, parsing). From then on symptoms are ranked."""
         from incident.report.ranking import Ranking
 
         self.ranking = Ranking(self.matcher.match_symptom)
 
     def warm_up(self) -> None:
-        """Blocking: what the first keystroke and the first step would otherwise wait for."""
+        """Import what the first keystroke and the first step need (blocking)."""
         self.matcher.match_words("warm up")
         _ = self.walkthrough, self.details
 
@@ -129,7 +129,7 @@ class Components:
         return self.ranking is not None
 
     def rank(self, report: Report) -> Cooperative[tuple[SymptomView, ...]]:
-        """Symptoms with their runbooks; without any until the runbooks have been read."""
+        """The symptoms with their runbooks; without runbooks until those have been read."""
         if self.ranking is None:
             from incident.view import SymptomView
 
@@ -180,7 +180,7 @@ class Components:
     # -- record
 
     def open_record(self, cluster: ClusterId) -> None:
-        """Blocking: open the incident's file; what was noted before goes into it. Called again when
+        """Open the incident's file and write what was noted before (blocking). Called again when
         the cluster is known."""
         opened = self.record.journal is not None
         self.record.open(self.options, cluster)
@@ -188,12 +188,12 @@ class Components:
             self._follow_record()
 
     def identify(self, cluster: ClusterId) -> None:
-        """Blocking: the cluster's uid became known."""
+        """Set the cluster's uid once it is known (blocking)."""
         if self.record.identify(self.options, cluster):
             self._follow_record()
 
     def begin_incident(self, cluster: ClusterId) -> None:
-        """Blocking: leave the incident and begin a new one."""
+        """Leave the incident and begin a new one (blocking)."""
         self.record.begin(self.options, cluster, "a person began a new incident")
         self._follow_record()
 
@@ -205,13 +205,13 @@ class Components:
         self.runs.reset()
 
     def cluster_uid(self) -> str:
-        """The uid of the namespace kube-system, "" while it is not read."""
+        """The uid of the namespace kube-system, "" until it has been read."""
         namespace = self.live.store.get("Namespace", "", "kube-system") if self.live else None
         return namespace.metadata.uid if namespace is not None else ""
 
     async def find_absent_namespaces(self) -> None:
-        """Note which of the namespaces that were asked for do not exist: nothing is wrong in a
-        namespace that is misspelt."""
+        """Note which namespaces of the options do not exist: a misspelt namespace would look
+        healthy."""
         from cluster.errors import ClusterError, NotFound
 
         api = self.api
@@ -227,15 +227,15 @@ class Components:
                 continue  # it may not be read, or not now: that says nothing about it
 
     def limited(self, report: Report) -> Report:
-        """The report with the namespaces that do not exist among what could not be read."""
+        """The report, with the missing namespaces added to what could not be read."""
         if not self.absent:
             return report
         gaps = (*self.absent, *report.unavailable)
         return msgspec.structs.replace(report, unavailable=gaps, complete=False)
 
     async def read_cluster_uid(self) -> str:
-        """As `cluster_uid`, asked for where namespaces are not watched; "" where it may not be
-        read."""
+        """As `cluster_uid`, but requested from the API when namespaces are not watched; "" when it
+        may not be read."""
         uid = self.cluster_uid()
         if uid or self.api is None:
             return uid
@@ -286,7 +286,7 @@ class Components:
         return handoff(self.record.journal, self.clock())
 
     def observed(self, report: Report, symptoms: Sequence[SymptomView], now: datetime) -> None:
-        """Record what is new in a report. A single reading without a record has no use for it."""
+        """Record what is new in a report. A single reading keeps no record and skips this."""
         if self.options.once and not self.options.record:
             return
         self.observer.learn(self.record.foreign())
@@ -295,7 +295,7 @@ class Components:
         self._observe_clock()
 
     def _observe_clock(self) -> None:
-        """Record the offset of the server's clock, and each jump of it or of the clock here."""
+        """Record the offset of the server's clock, and each jump of either clock."""
         from cluster.api.transport import CLOCK_TOLERANCE
         from timeline.entry import Draft
 
@@ -315,8 +315,8 @@ class Components:
         return self.live.api if self.live is not None else None
 
     def load_access(self) -> Access:
-        """Blocking; raises `KubeconfigError`. Imports what the first request needs, so that the
-        event loop does not."""
+        """Read the kubeconfig (blocking) and import what the first request needs, so that the event
+        loop does not. Raises `KubeconfigError`."""
         from cluster.connect.kubeconfig import load_access
 
         importlib.import_module("cluster.api.http")
@@ -346,15 +346,15 @@ class Components:
         return self.live
 
     def fix_mode(self, context: str) -> None:
-        """Keep a context read-only that the settings fix so. Raises `ConfigError`."""
+        """Keep a context read-only when the settings say so. Raises `ConfigError`."""
         settings = load_config(self.options.config).contexts.get(context)
         if settings is not None and settings.read_only:
             self.write = False
             self.fixed = f"The context {context} is read-only by the settings ({FILE})."
 
     def set_write(self, allowed: bool) -> str:
-        """Allow changes, or make the session read-only; what was changed stays. Returns why it
-        cannot be done, "" when it is."""
+        """Allow changes, or make the session read-only. Changes that were made stay. Returns why
+        this is not possible, "" on success."""
         from timeline.entry import Draft
 
         if allowed and self.fixed:
@@ -427,7 +427,7 @@ class Components:
         return LastWordsReader(self.live, self.clock, self.record.redact, self.cadence)
 
     async def measure(self) -> None:
-        """Measure what objects do not say (`incident.metrics`), until cancelled."""
+        """Measure what objects do not show (`incident.metrics`), until cancelled."""
         if self.live is None:
             return
         from incident.metrics.metrics import Metrics
@@ -471,7 +471,7 @@ class Components:
         )
 
     def read_earlier(self) -> None:
-        """Blocking: earlier incidents, for "seen before"."""
+        """Read earlier incidents (blocking), for "seen before"."""
         from timeline.journal.earlier import read_earlier
 
         journal = self.record.journal

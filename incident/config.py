@@ -36,7 +36,7 @@ _PLACE = re.compile(r"`\$?\.?([^`]*)`$|unknown field `([^`]*)`")
 
 
 class ConfigError(ValueError):
-    """The file cannot be used; the message is one sentence with the file, what is wrong and what to
+    """The file cannot be used. The message is one sentence: the file, what is wrong, what to
     try."""
 
 
@@ -73,7 +73,7 @@ def load_config(directory: Path) -> Config:
         return Config()
     except msgspec.ValidationError as error:
         line = _line(text.decode("utf-8", "replace"), str(error))
-        raise ConfigError(f"{path}{line} cannot be used: {error}; mend or remove it") from error
+        raise ConfigError(f"{path}{line} cannot be used: {error}; correct or remove it") from error
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be used: {error}; mend or remove it") from error
     if config.notify == "command" and not config.notify_command:
@@ -106,7 +106,7 @@ def _plain(name: str) -> str:
 
 
 def _line(text: str, problem: str) -> str:
-    """`:3` for the line of the setting that a problem names, "" when it cannot be found."""
+    """`:3`, the line of the setting that a problem names; "" when it cannot be found."""
     names = [name for match in _PLACE.finditer(problem) for name in match.groups() if name]
     for name in (part for each in names for part in reversed(re.split(r"[.\[\]]+", each)) if part):
         for number, row in enumerate(text.split("\n"), 1):

@@ -1,4 +1,4 @@
-"""The ledger of objects that exist in the cluster because of us, kept as entries of the record."""
+"""The ledger of objects that this program created in the cluster, kept as entries of the record."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ class JournalLedger:
         self._write("object-removed", ref, f"{ref} is gone: {how}", {"how": how})
 
     async def open_intents(self) -> Sequence[Intent]:
-        """Rows without an end, of this incident and of the earlier ones on this machine. A row of
-        one is also ended by an entry of another."""
+        """Rows without an end, of this incident and of earlier ones on this machine. An entry of
+        one incident can end a row of another."""
         earlier = await asyncio.to_thread(self._earlier_rows)
         rows = sorted([*earlier, *self._record.by_record()], key=lambda entry: entry.recorded_at)
         return intents_of(unfinished(rows))
@@ -107,7 +107,7 @@ class JournalLedger:
 
 
 def _newest(directory: Path) -> list[Path]:
-    """Incident files, the one written to last first."""
+    """Incident files, the most recently written first."""
     written: list[tuple[float, Path]] = []
     for path in directory.glob("*.db") if directory.is_dir() else ():
         with suppress(OSError):

@@ -1,5 +1,5 @@
-"""One object in full, for the object screens: cleaned, redacted, and a sentence where it cannot be
-had."""
+"""One object in full, for the object screens: cleaned, redacted, or a sentence that says why it is
+not available."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ObjectDetails:
     def __init__(
         self, api: Callable[[], Api | None], record: Callable[[], Record], limit: float
     ) -> None:
-        """`limit`: seconds for the answer of one request."""
+        """`limit`: seconds for one request."""
         self._api = api
         self._record = record
         self._limit = limit

@@ -1,4 +1,4 @@
-"""What can be done about an object: actions that fit it and its owner, the likely ones first."""
+"""Actions that fit an object and its owner, the most likely first."""
 
 from __future__ import annotations
 
@@ -22,9 +22,12 @@ MOST_UNDONE = 5
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One action on one object. `plan_action(offer.action, {**offer.arguments, **asked})` plans it;
-    `asks` are the parameters that a person still has to give. `why`: what of the object's state
-    calls for it, "" when nothing does."""
+    """One action on one object.
+
+    `plan_action(offer.action, {**offer.arguments, **asked})` plans it. `asks` are the parameters
+    that a person still has to give. `why`: the state of the object that suggests the action, ""
+    when there is none.
+    """
 
     action: str
     summary: str
@@ -37,8 +40,8 @@ class Offer:
 
 
 def offers(store: Store, ref: Ref) -> tuple[Offer, ...]:
-    """Actions that fit an object, and for a pod those that fit its workload: likely ones first,
-    then those of the object itself. Empty for an object that is not in the live state."""
+    """Actions that fit an object and, for a pod, its workload: the most likely first, then those of
+    the object itself. Empty for an object that is not in the store."""
     found = [*_offers(store, ref)]
     row = store.get(*ref)
     if isinstance(row, Pod) and (owner := top_owner(row, store)) != ref:

@@ -1,4 +1,4 @@
-"""Which incident a session goes on with, and when it begins a new one."""
+"""Decides which incident a session continues, and when it begins a new one."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from timeline.journal.storage import JournalError
 from timeline.summary import ClusterId
 
 RESUME_WITHIN = timedelta(hours=12)
-"""An open incident of the same cluster that was written to within this time is continued."""
+"""An open incident of the same cluster is continued when its last entry is younger than this."""
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """`path` is the incident to go on with, None for a new one; `problem` says why the newest one
-    cannot be."""
+    """`path` is the incident to continue, None for a new one. `problem` says why the newest one
+    cannot be continued."""
 
     path: Path | None
     problem: str = ""
@@ -31,8 +31,8 @@ class Choice(msgspec.Struct, frozen=True):
 def choose(options: Options, cluster: ClusterId, now: datetime, *, for_note: bool) -> Choice:
     """The incident that the options name, or the newest open one of this cluster, or a new one.
 
-    `for_note`: a single note may also go to an incident that is resolved, and does not begin a new
-    one beside a record that cannot be read. Raises JournalError.
+    `for_note`: a single note may also go to a resolved incident, and does not begin a new one
+    beside a record that cannot be read. Raises JournalError.
     """
     directory = options.state / "incidents"
     if options.incident == "new":
@@ -55,8 +55,7 @@ def choose(options: Options, cluster: ClusterId, now: datetime, *, for_note: boo
 
 
 def going_on(incident: str, entries: Sequence[Entry], now: datetime) -> str:
-    """One sentence for a session that goes on with an incident: how old it is, and at which step it
-    stands."""
+    """One sentence for a session that continues an incident: its age and its current step."""
     opened = next((entry for entry in entries if entry.kind == "incident-opened"), None)
     age = f", {durations.words(now - opened.occurred_at)} old" if opened is not None else ""
     step = next((entry for entry in reversed(entries) if entry.step_id), None)
@@ -68,4 +67,4 @@ def going_on(incident: str, entries: Sequence[Entry], now: datetime) -> str:
             if entry.kind == "run-started"
         }
         at = f", step {step.step_id} of {runbooks.get(step.run_id, '')}".removesuffix(" of ")
-    return f"Going on with {incident}{age}{at}; N begins a new one"
+    return f"Continuing {incident}{age}{at}; N begins a new one"

@@ -1,4 +1,4 @@
-"""How an investigation is opened: which cluster, with which rights, where its record is kept."""
+"""Options of an investigation: the cluster, the rights, the place of the record."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ def state_directory() -> Path:
 
 
 def config_directory() -> Path:
-    """Where a team's own runbooks are looked for: $XDG_CONFIG_HOME/stanch, else
-    ~/.config/stanch."""
+    """The user's settings and runbooks: $XDG_CONFIG_HOME/stanch, else ~/.config/stanch."""
     return platformdirs.user_config_path("stanch")
 
 
@@ -34,12 +33,12 @@ class Options(msgspec.Struct, frozen=True):
     write: bool = False
     runbook_folders: tuple[Path, ...] = ()
     incident: str = ""
-    """Id to go on with; "new" for a new one; "" goes on with today's open incident of this context,
-    or begins one."""
+    """Id of the incident to continue; "new" for a new one; "" continues today's open incident of
+    this context, or begins one."""
     state: Path = msgspec.field(default_factory=state_directory)
     config: Path = msgspec.field(default_factory=config_directory)
     record: bool = True
-    """False: answer only, keep no record (one-shot triage)."""
+    """False: answer only and keep no record (one-shot triage)."""
     once: bool = False
     """One answer when everything has been read, instead of a view that stays live."""
     idle: bool = False

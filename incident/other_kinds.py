@@ -1,4 +1,4 @@
-"""Kinds that are not watched, custom resources above all: found by discovery, listed as the
+"""Kinds that are not watched, custom resources among them: found by discovery, listed as the
 server's own table."""
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ ROWS = 500
 VALUES = 24
 """Single values that the page of an object shows."""
 GROUPS = 80
-"""API groups asked at most, `CONCURRENT` at a time."""
+"""Most API groups asked, `CONCURRENT` at a time."""
 CONCURRENT = 5
 _PLURAL = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 _VERSION = re.compile(r"(?:[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?v[0-9][a-z0-9]*")
-"""Names become parts of a path and of a command; a server behind an APIService writes them."""
+"""Valid names, because a server behind an APIService writes them and they become parts of a path
+and of a command."""
 _SECRET = frozenset({"secrets", "configmaps"})
-"""Never listed as a table: a server's own columns could hold values."""
+"""Kinds never listed as a table: the server's columns could hold secret values."""
 
 
 class OtherKind(msgspec.Struct, frozen=True):
@@ -48,7 +49,7 @@ class OtherKind(msgspec.Struct, frozen=True):
         return self.api_version.rpartition("/")[0]
 
     def is_called(self, words: str) -> bool:
-        """Whether its name, plural, group or a short name holds the words."""
+        """Whether its name, plural, group or a short name contains the words."""
         texts = (self.name.lower(), self.plural, self.api_version, *self.short_names)
         return any(words.lower() in text for text in texts)
 
@@ -85,7 +86,7 @@ class OtherObject(msgspec.Struct, frozen=True):
 
 
 class OtherKinds:
-    """Asks only when a person does. `api` is None while there is no connection."""
+    """Sends requests only when a person asks. `api` is None while there is no connection."""
 
     def __init__(
         self, api: Callable[[], Api | None], redact: Callable[[str], str], limit: float
@@ -97,8 +98,8 @@ class OtherKinds:
         self._known: tuple[OtherKind, ...] = ()
 
     async def all(self) -> tuple[OtherKind, ...]:
-        """The kinds that can be listed and are not watched; those of groups that do not answer are
-        left out."""
+        """The kinds that can be listed and are not watched, without those of groups that do not
+        answer."""
         api = self._api()
         if self._known or api is None:
             return self._known
@@ -150,7 +151,7 @@ class OtherKinds:
         return OtherObject(item, values[:VALUES], self._redact(dump(found)))
 
     async def rows(self, kind: OtherKind, namespaces: Sequence[str]) -> Rows:
-        """The objects of a kind as the server's table, of all or of the given namespaces."""
+        """The objects of a kind as the server's table, of all namespaces or of the given ones."""
         api = self._api()
         if api is None:
             return Rows(problem="there is no connection to a cluster")
@@ -201,11 +202,11 @@ class OtherKinds:
         return Rows(columns, tuple(rows), problem, tuple(refs))
 
     def _cell(self, column: str, text: str) -> str:
-        """A cell without secrets. Its column names it: a cell "hunter2" does not look like one. A
-        column Secret has the names of Secrets."""
+        """A cell without secrets. The column name is redacted with it, because "hunter2" alone does
+        not look like a password. A column Secret holds names of Secrets."""
         lead = f"{column}: " if column != "Secret" else ""
-        told = self._redact(lead + text)
-        return told.removeprefix(lead) if told.startswith(lead) else self._redact(text)
+        redacted = self._redact(lead + text)
+        return redacted.removeprefix(lead) if redacted.startswith(lead) else self._redact(text)
 
 
 def _row(row: dict[str, Any], shown: Sequence[int], namespaced: bool) -> tuple[str, ...]:

@@ -1,5 +1,5 @@
-"""Logs of one pod or of several pods of a workload: merged by time, cleaned, redacted, and one
-sentence in place of what cannot be read."""
+"""Logs of one pod, or of several pods of a workload: merged by time, cleaned and redacted. A
+sentence stands for a log that cannot be read."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from cluster.kube.objects import Pod, Ref
 from triage.logs.log_line import Level, message
 
 STREAMS = 10
-"""Logs that are followed at once: each holds a connection open."""
+"""Most logs followed at once: each holds a connection open."""
 
 
 class LogQuery(msgspec.Struct, frozen=True):
-    """What to read. `container` "" stands for all; `since` is in seconds, None for all that is
+    """Which logs to read. `container` "" means all; `since` is in seconds, None for all that is
     kept; `tail` is in lines of each log."""
 
     pods: tuple[Ref, ...]
@@ -34,7 +34,7 @@ class LogQuery(msgspec.Struct, frozen=True):
 
 class LogRow(msgspec.Struct, frozen=True):
     """One line. `time` (UTC) is when the runtime wrote it, None when it does not say. `source` is
-    `pod/container`. `said`: a sentence of this program, not a line of the log."""
+    `pod/container`. `said` marks a sentence of this program."""
 
     time: datetime | None
     source: str
@@ -43,7 +43,7 @@ class LogRow(msgspec.Struct, frozen=True):
     said: bool = False
 
 
-class Source(msgspec.Struct, frozen=True):
+class LogSource(msgspec.Struct, frozen=True):
     pod: Ref
     container: str
 
@@ -53,7 +53,7 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class PodLogs:
-    """Reads logs. `pod_of` gives the pod as it is known, for its containers and restarts."""
+    """Reads logs. `pod_of` returns the known pod, for its containers and restarts."""
 
     def __init__(
         self,
@@ -63,8 +63,8 @@ class PodLogs:
         limit: float,
         gather: float,
     ) -> None:
-        """`limit`: seconds for a log of a run before; `gather`: seconds in which lines of several
-        logs are put in order."""
+        """`limit`: seconds for a log of a previous run. `gather`: seconds in which lines of several
+        logs are sorted."""
         self._api = api
         self._pod_of = pod_of
         self._redact = redact
@@ -72,8 +72,8 @@ class PodLogs:
         self._gather = gather
 
     async def read(self, query: LogQuery) -> AsyncGenerator[Sequence[LogRow], None]:
-        """Rows in groups, each in the order of time: first what is there, then what is written
-        while one reads. Of the runs before, what there is."""
+        """Groups of rows, each sorted by time: first the existing lines, then new lines as they are
+        written. Of previous runs the existing lines."""
         api = self._api()
         if api is None:
             yield [_said("", "logs cannot be read: there is no connection to a cluster")]
@@ -91,20 +91,20 @@ class PodLogs:
         async for rows in self._followed(api, sources[:STREAMS], query):
             yield rows
 
-    def _sources(self, ref: Ref, container: str) -> list[Source]:
+    def _sources(self, ref: Ref, container: str) -> list[LogSource]:
         pod = self._pod_of(ref)
         names = [container]
         if pod is not None:
             known = [c.name for c in (*pod.spec.init_containers, *pod.spec.containers)]
             names = [name for name in known if container in ("", name)] or [container]
-        return [Source(ref, name) for name in names]
+        return [LogSource(ref, name) for name in names]
 
-    async def _before(self, api: Api, source: Source, query: LogQuery) -> list[LogRow]:
+    async def _before(self, api: Api, source: LogSource, query: LogQuery) -> list[LogRow]:
         pod = self._pod_of(source.pod)
         every = (*pod.status.init_container_statuses, *pod.status.container_statuses) if pod else ()
         status = next((each for each in every if each.name == source.container), None)
         if status is not None and not status.restart_count and not status.last_state.terminated:
-            text = f"{source.name} never restarted: there is no log of a run before"
+            text = f"{source.name} never restarted: there is no log of a previous run"
             return [_said(source.name, text)]
         try:
             kept = await read_logs(
@@ -118,14 +118,14 @@ class PodLogs:
                 timeout=self._limit,
             )
         except ClusterError as error:
-            return [_said(source.name, f"the log of the run before cannot be read: {error}")]
+            return [_said(source.name, f"the log of the previous run cannot be read: {error}")]
         rows = [self._row(source, each) for each in kept.lines]
         if kept.truncated:
             rows.append(_said(source.name, f"only the first {CAP >> 20} MiB were read"))
         return rows
 
     async def _followed(
-        self, api: Api, sources: Sequence[Source], query: LogQuery
+        self, api: Api, sources: Sequence[LogSource], query: LogQuery
     ) -> AsyncGenerator[Sequence[LogRow], None]:
         queue: asyncio.Queue[list[LogRow]] = asyncio.Queue(maxsize=100)
         tasks = [asyncio.create_task(self._stream(api, source, query, queue)) for source in sources]
@@ -155,8 +155,8 @@ class PodLogs:
     async def _beginning(
         self, queue: asyncio.Queue[list[LogRow]], ended: asyncio.Future[Any], count: int
     ) -> list[LogRow]:
-        """What is there of all logs, so that the first rows are in order too; without those that
-        take longer than ten times `gather`."""
+        """The existing lines of all logs, so that the first rows are sorted too. Leaves out logs
+        that take longer than ten times `gather`."""
         rows: list[LogRow] = []
         seen: set[str] = set()
         with contextlib.suppress(TimeoutError):
@@ -168,7 +168,7 @@ class PodLogs:
         return rows
 
     async def _stream(
-        self, api: Api, source: Source, query: LogQuery, queue: asyncio.Queue[list[LogRow]]
+        self, api: Api, source: LogSource, query: LogQuery, queue: asyncio.Queue[list[LogRow]]
     ) -> None:
         try:
             groups = follow_logs(
@@ -185,7 +185,7 @@ class PodLogs:
         except ClusterError as error:
             await queue.put([_said(source.name, f"logs cannot be read: {error}")])
 
-    def _row(self, source: Source, read: LogLine) -> LogRow:
+    def _row(self, source: LogSource, read: LogLine) -> LogRow:
         text = self._redact(read.text)
         return LogRow(read.time, source.name, text, message(text).level)
 
@@ -198,5 +198,6 @@ _LAST = datetime.max.replace(tzinfo=UTC)
 
 
 def _order(row: LogRow) -> datetime:
-    """Lines without a time, and our own sentences, stand after the others of their group."""
+    """Sort by time. Lines without a time, and sentences of this program, come last in their
+    group."""
     return row.time or _LAST

@@ -15,13 +15,12 @@ import time
 from incident.cadence import Cadence
 
 FRAMES = "120"
-"""Frames a second at most (Textual: 60): a key right behind a frame waits for the next one or
-two."""
+"""Most frames a second (Textual: 60): a key right after a frame waits for the next one or two."""
 SWITCH_INTERVAL = 0.001
-"""Seconds after which a busy thread gives way (Python: 0.005). Textual reads keys on one thread and
+"""Seconds after which a busy thread yields (Python: 0.005). Textual reads keys on one thread and
 writes on another, and each may wait that long."""
 READING = (200_000, 20, 50)
-"""Thresholds of the garbage collector during the first reading, whose objects nearly all stay."""
+"""Thresholds of the garbage collector during the first reading: nearly all its objects stay."""
 THRESHOLDS = (700, 10, 1_000_000)
 """The same afterwards: Python's own for young objects. `GcPolicy` alone collects the oldest,
 because a key waits for that."""
@@ -45,14 +44,16 @@ class GcPolicy:
         self._last = time.monotonic()
 
     def settle(self) -> None:
-        """After the first full reading: leave its objects out of later collections. Nothing is
-        collected now: of 100,000 objects 2,000 would be freed, and keys would wait 0.1 s."""
+        """After the first full reading, leave its objects out of later collections.
+
+        Collects nothing now: of 100,000 objects 2,000 would be freed, and keys would wait 0.1 s.
+        """
         gc.freeze()
         gc.set_threshold(*THRESHOLDS)
         self._last = time.monotonic()
 
     def collect(self, quiet: float) -> None:
-        """Collect everything if it is due; `quiet`: seconds since the last key."""
+        """Run a full collection if it is due. `quiet`: seconds since the last key."""
         since, cadence = time.monotonic() - self._last, self._cadence
         if gc.get_count()[2] >= YOUNG and (
             since >= cadence.gc_latest or (since >= cadence.gc and quiet >= cadence.gc_quiet)

@@ -37,13 +37,13 @@ if TYPE_CHECKING:
     from timeline.journal.journal import Health, Journal
     from timeline.journal.preparation import Identity
     from timeline.redaction.redact import Redactor
-    from timeline.seen_before import Earlier
+    from timeline.seen_before import EarlierIncident
 
 T = TypeVar("T")
 TITLE = 200
 """Characters of a title or a severity."""
 PATIENCE = 2.0
-"""Seconds to wait for another process that holds the file, before entries go beside it."""
+"""Seconds to wait for another process that holds the file, before entries go to the sidecar."""
 
 
 class RecordUnavailable(RuntimeError):
@@ -51,9 +51,12 @@ class RecordUnavailable(RuntimeError):
 
 
 class _Waiting(msgspec.Struct):
-    """An entry that is not on disk. `refused`: why not, "" while the disk has not answered.
-    `answered` fails when the disk refuses it, `written` is done when it takes it. An entry that is
-    not kept when it is refused is not shown before it is on disk (`keep`)."""
+    """An entry that is not on disk.
+
+    `refused`: why not, "" until the disk answers. `answered` fails when the disk refuses the entry,
+    `written` is done when it is on disk. An entry with `keep` is shown before it is on disk and
+    stays when it is refused.
+    """
 
     entry: Entry
     draft: Draft
@@ -67,9 +70,9 @@ class _Waiting(msgspec.Struct):
 class Record:
     """One incident's file, or a list in memory with the reason why there is no file.
 
-    Only `open` and `close` wait for the disk; what else is not a coroutine returns at once. All
-    methods may be called from any thread. `on_change` is called, also from another thread, when an
-    entry reached the disk or was refused.
+    Only `open` and `close` wait for the disk; the other methods that are not coroutines return at
+    once. All methods may be called from any thread. `on_change` is called, also from another
+    thread, when an entry is on disk or refused.
     """
 
     def __init__(
@@ -88,23 +91,23 @@ class Record:
         self._literals: tuple[str, ...] = ()
         self._lock = threading.RLock()
         self._number = 0
-        """Of the incident, among those that this process has opened."""
+        """Counts the incidents that this process opened."""
         self._left: dict[str, Entry] = {}
-        """Entries of incidents that were left."""
+        """Entries of incidents that this process left."""
         self._stored: dict[str, Entry] = {}
         self._waiting: dict[str, _Waiting] = {}
-        """In the order in which they were given."""
+        """In the order of the calls."""
         self._runbooks: dict[str, str] = {}
         self.complete: Callable[[Draft], Draft] = lambda draft: draft
         """Fills in where a draft comes from (`incident.provenance`)."""
         self._foreign: list[Entry] = []
-        """Entries of other processes that `foreign` has not given yet."""
-        self.earlier: Sequence[Earlier] = ()
+        """Entries of other processes that `foreign` has not returned yet."""
+        self.earlier: Sequence[EarlierIncident] = ()
         """Earlier incidents, the newest first."""
         self.picture: Sequence[Entry] = ()
         """What the last incident of this context saw."""
         self._own: set[str] = set()
-        """Ids of the entries that this process gave."""
+        """Ids of the entries of this process."""
         self._made: dict[str, tuple[Sequence[Entry], Any]] = {}
         self._by_record: Sequence[Entry] | None = None
         self._by_time: Sequence[Entry] | None = None
@@ -112,23 +115,28 @@ class Record:
     # -- writing
 
     def append(self, draft: Draft) -> Entry:
-        """Give one entry to the record and return it as it is shown until it is on disk
-        (`Entry.on_disk`); `recorded` waits for that. Entries keep the order of the calls; what the
-        disk refuses is tried again every second. Raises ValueError for a bad draft."""
+        """Queue an entry and return it as it is shown until it is on disk (`Entry.on_disk`);
+        `recorded` waits for that.
+
+        Entries keep the order of the calls. An entry that the disk refuses is tried again every
+        second. Raises ValueError for an invalid draft.
+        """
         return self._give(draft, keep=True).entry
 
     async def append_durably(self, draft: Draft) -> Entry:
-        """As `append`, and return when the entry is on disk: for what must not happen without a
-        record. Raises `RecordUnavailable`; the entry is then not kept."""
+        """As `append`, but return when the entry is on disk: for what must not happen without a
+        record. Raises `RecordUnavailable`; the entry is then dropped."""
         if self.journal is None:
             raise RecordUnavailable(f"no incident is being recorded ({self._reason})")
         entry = self._give(draft, keep=False).entry
         return await self.recorded(entry)
 
     async def recorded(self, entry: Entry, *, again: bool = False) -> Entry:
-        """Wait until `entry` is in the database or the sidecar, synced, and return it as it stands
-        there. Raises `RecordUnavailable` when the disk refuses it; with `again`, wait until the
-        disk takes what it refused before. Being cancelled undoes nothing."""
+        """Wait until `entry` is synced in the database or the sidecar, and return it as stored.
+
+        Raises `RecordUnavailable` when the disk refuses it; with `again`, wait until the disk takes
+        what it refused before. Cancelling undoes nothing.
+        """
         with self._lock:
             stored = self._stored.get(entry.id) or self._left.get(entry.id)
             waiting = self._waiting.get(entry.id)
@@ -161,7 +169,8 @@ class Record:
         return waiting
 
     def _submit(self, waiting: _Waiting) -> None:
-        """Queue an entry; the journal's thread tells what became of it, success through `_take`."""
+        """Queue an entry. The journal's thread reports failure through the future and success
+        through `_take`."""
         from timeline.journal.journal import JournalError
 
         try:
@@ -188,7 +197,7 @@ class Record:
         self.on_change()
 
     def _take(self, number: int, entries: Sequence[Entry]) -> None:
-        """Entries that are on disk, of this process and of others; `number` is that of the
+        """Take entries that are on disk, of this process and of others. `number` identifies the
         incident."""
         self._read_runbooks(entries)
         with self._lock:
@@ -216,8 +225,8 @@ class Record:
             self.on_change()
 
     def _read_runbooks(self, entries: Iterable[Entry]) -> None:
-        """Keep the texts of the runbooks that were opened: reading one must not wait for the
-        disk."""
+        """Keep the texts of the runbooks that were opened, so that reading one does not wait for
+        the disk."""
         for entry in entries:
             if entry.kind == "run-started" and entry.evidence and self.journal is not None:
                 blob = self.journal.evidence(entry.evidence[0])
@@ -252,15 +261,15 @@ class Record:
         return self.append(Draft(kind=kind, text=reason, reason=reason, time_source="human"))
 
     def revise(self, entry: Entry, action: str, text: str = "") -> Entry:
-        """Record that an entry is pinned, unpinned, hidden, unhidden or edited: `text` is how it
-        reads from now on. The entry itself stays as it is."""
+        """Record that an entry is pinned, unpinned, hidden, unhidden or edited. `text` is its new
+        text. The entry itself does not change."""
         data = {"action": action, **({"text": text} if text else {})}
         return self.append(
             Draft(kind="revision", supersedes=entry.id, time_source="human", data=data)
         )
 
     def conclude_change(self, intent: Entry, seen: str) -> Entry:
-        """Record what a person found out about a change whose outcome was not known."""
+        """Record what a person found out about a change with an unknown outcome."""
         return self.append(
             Draft(
                 kind="action-result",
@@ -281,14 +290,17 @@ class Record:
     # -- opening
 
     def open(self, options: Options, cluster: ClusterId, *, for_note: bool = False) -> None:
-        """Blocking: go on with an incident or begin one, as the options say, and write what was
-        given before. Called again when the cluster is known. Never raises: without a file, entries
-        stay in memory and `view` says why."""
+        """Continue an incident or begin one, as the options say, and write the entries given before
+        (blocking).
+
+        Called again when the cluster is known. Never raises: without a file, entries stay in memory
+        and `view` says why.
+        """
         if self.journal is not None:
             self._join(options, cluster)
             return
         choice, journal = self._choose(options, cluster, for_note=for_note)
-        if journal is None:  # the screens redact also where nothing is stored
+        if journal is None:  # Screens redact too when nothing is stored.
             with contextlib.suppress(ConfigError):
                 self._literals, self._own_redactor = load_config(options.config).redact, None
         with self._lock:
@@ -320,7 +332,7 @@ class Record:
     def _choose(
         self, options: Options, cluster: ClusterId, *, for_note: bool
     ) -> tuple[Choice | None, Journal | None]:
-        """The incident and its file. What only a record needs is imported here: SQLite, 0.1 s."""
+        """The incident and its file. Imports here what only a record needs: SQLite, 0.1 s."""
         if not options.record:
             self._reason = "this command keeps no record"
             return None, None
@@ -357,9 +369,11 @@ class Record:
         )
 
     def _join(self, options: Options, cluster: ClusterId) -> None:
-        """Say in the record who works on which cluster from now on."""
+        """Record who works on which cluster from now on."""
         assert self.journal is not None
-        uid = cluster.uid or self.summary.cluster.uid  # `identify` finds out when it is another
+        uid = (
+            cluster.uid or self.summary.cluster.uid
+        )  # `identify` notices when it is another cluster.
         self.journal.bind(context=cluster.context, cluster_uid=uid)
         context, server = cluster.context or "no context", cluster.server or "no server"
         mode = "write" if options.write else "read-only"
@@ -379,14 +393,14 @@ class Record:
         self.append(Draft(kind="session", text=text, data=data))
 
     def _is_other_terminal(self, entry: Entry) -> bool:
-        """Whether this is the beginning of a session that another process on this machine has now
-        on the same incident."""
+        """Whether this entry opens a session of another live process on this machine, on the same
+        incident."""
         opened = entry.kind == "session" and entry.data.get("event") == "opened"
         return opened and entry.id not in self._own and at_work(entry.data)
 
     def identify(self, options: Options, cluster: ClusterId) -> bool:
-        """Blocking: the cluster's uid became known. When the incident turns out to be about
-        another cluster, a new one begins; True then."""
+        """Set the cluster's uid once it is known (blocking). Begins a new incident, and returns
+        True, when the current one is about another cluster."""
         if self.journal is None:
             return False
         known = self.summary.cluster
@@ -401,7 +415,7 @@ class Record:
         return False
 
     def begin(self, options: Options, cluster: ClusterId, why: str) -> None:
-        """Blocking: leave the incident as it is and begin a new one."""
+        """Leave the incident and begin a new one (blocking)."""
         if self.journal is not None:
             left, before = self.journal, self._incident
             left.append(Draft(kind="session", text=f"left: {why}", data={"event": "left"}))
@@ -420,8 +434,8 @@ class Record:
     # -- reading
 
     def by_record(self) -> Sequence[Entry]:
-        """Everything given to the record, in the order in which it was given; what is not in the
-        database yet comes last."""
+        """All entries in the order of the calls; those that are not in the database yet come
+        last."""
         with self._lock:
             if self._by_record is None:
                 stored = sorted(self._stored.values(), key=lambda entry: (entry.pending, entry.seq))
@@ -429,15 +443,15 @@ class Record:
             return self._by_record
 
     def entries(self) -> Sequence[Entry]:
-        """Everything given to the record, by the time it happened."""
+        """All entries, by the time they happened."""
         with self._lock:
             if self._by_time is None:
                 self._by_time = tuple(sorted(self.by_record(), key=lambda entry: entry.occurred_at))
             return self._by_time
 
     def evidence_text(self, sha256: str) -> str:
-        """Blocking: the text of one piece of evidence, or one sentence that says why there is
-        none."""
+        """The text of one piece of evidence, or one sentence that says why it is not available
+        (blocking)."""
         found = self.journal.evidence(sha256) if self.journal is not None else None
         if found is None or found.content is None:
             return "It is not in this record, or it was purged."
@@ -450,7 +464,7 @@ class Record:
         return given
 
     def unrecorded(self) -> Sequence[Entry]:
-        """Entries that are not on disk and would be lost with this process."""
+        """Entries that are not on disk; they are lost if this process ends."""
         with self._lock:
             return [each.entry for each in self._waiting.values() if each.keep]
 
@@ -460,12 +474,12 @@ class Record:
 
     @property
     def unknown_changes(self) -> Sequence[Entry]:
-        """Changes of an earlier session of which no result is recorded, until a result of the same
-        action on the same object is."""
+        """Changes of an earlier session without a recorded result, until the same action on the
+        same object has one."""
         return self._derived("unknown", lambda entries: unknown_changes(entries, self._own))
 
     def _derived(self, name: str, make: Callable[[Sequence[Entry]], T]) -> T:
-        """What `make` gives for the entries, made once for the same entries."""
+        """The result of `make` for the entries, computed once for the same entries."""
         with self._lock:
             entries = self.by_record()
             known = self._made.get(name)
@@ -474,7 +488,7 @@ class Record:
             return cast("T", known[1])
 
     def runbook_text(self, run_id: str) -> str:
-        """The runbook's text when this run was started, "" when it is not known."""
+        """The runbook's text when this run began, "" when it is not known."""
         return self._runbooks.get(run_id, "")
 
     def view(self) -> RecordView:
@@ -506,7 +520,7 @@ class Record:
         )
 
     async def settled(self, limit: float = 2.0) -> None:
-        """Wait until what was given so far is on disk or refused, at most `limit` seconds."""
+        """Wait until the entries given so far are on disk or refused, at most `limit` seconds."""
         with self._lock:
             given = [
                 asyncio.wrap_future(each.answered)
@@ -520,7 +534,7 @@ class Record:
 
     @property
     def _redactor(self) -> Redactor:
-        """The incident's, or one for entries in memory."""
+        """The redactor of the incident, or one for entries in memory."""
         if self._own_redactor is None:
             from timeline.redaction.redact import Redactor
 
@@ -532,7 +546,8 @@ class Record:
         return self._redactor.text(text)[0]
 
     def close(self) -> None:
-        """Blocking: write what is queued. What could not be written stays in `unrecorded`."""
+        """Write the queued entries and close the file (blocking). Entries that could not be written
+        stay in `unrecorded`."""
         if self.journal is not None:
             self.journal.close()
 
@@ -546,8 +561,7 @@ def _also_open(session: Entry) -> str:
 
 
 def at_work(data: Mapping[str, Any]) -> bool:
-    """Whether the process that wrote `pid` and `host` into an entry is another one on this machine
-    and still lives."""
+    """Whether the process with the entry's `pid` and `host` is another live one on this machine."""
     pid = data.get("pid")
     if not isinstance(pid, int) or pid == os.getpid() or data.get("host") != socket.gethostname():
         return False
@@ -561,7 +575,7 @@ def at_work(data: Mapping[str, Any]) -> bool:
 
 
 def _retrieve(future: asyncio.Future[Entry]) -> None:
-    """`Record.view` says that an entry was refused: asyncio need not log it."""
+    """Retrieve the exception, so that asyncio does not log it: `Record.view` shows the refusal."""
     if not future.cancelled():
         future.exception()
 

@@ -1,8 +1,7 @@
 """One live investigation: connects, reports, steps through runbooks, probes, acts, and records all
 of it.
 
-Heavy modules (httpx, the kubernetes package, SQLite, RapidFuzz) are imported in `start`, after the
-first paint.
+Heavy modules (httpx, SQLite, RapidFuzz) are imported in `start`, after the first paint.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     from cluster.live.live_cluster import LiveCluster
     from incident.api import Progress
     from incident.components import Components
-    from incident.metrics.last_words import LastWordsReader, Source
+    from incident.metrics.last_words import LastWordsReader, LogSource
     from incident.offers import Offer
     from incident.offline.elsewhere import ContextChoice, Incident
     from incident.other_kinds import OtherKind, OtherObject, Rows
@@ -90,7 +89,7 @@ class LiveInvestigation:
         self._access: Access | None = None
         self._activities = Activities(clock, self._ask)
         self._logged: Report | None = None
-        """The last report whose logs were asked for."""
+        """The last report whose logs were requested."""
         self._reading_logs = False
         self._view = self._compose()
 
@@ -120,7 +119,7 @@ class LiveInvestigation:
     # -- life
 
     async def start(self) -> None:
-        """Open the record and begin to connect; returns as soon as notes can be taken."""
+        """Open the record and begin to connect. Returns as soon as notes can be taken."""
         from incident.components import Components
 
         self._components = Components(
@@ -218,7 +217,7 @@ class LiveInvestigation:
         return await self._ready().probes().run(plan, progress)
 
     async def sweep(self) -> SweepReport:
-        """Remove what runs of ours left in the cluster, on demand."""
+        """Remove now what earlier runs of this program left in the cluster."""
         return await self._ready().probes().sweep_all()
 
     async def plan_action(self, name: str, arguments: Mapping[str, str]) -> ActionPlan:
@@ -231,7 +230,7 @@ class LiveInvestigation:
         progress: Callable[[str], None] = lambda _: None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> ActionResult:
-        """`progress` gets a line for each object, `stopped` is asked before each."""
+        """`progress` gets a line for each object; `stopped` is called before each."""
         return await self._ready().actions().run(plan, typed, progress, stopped)
 
     def offers(self, ref: Ref) -> Sequence[Offer]:
@@ -343,7 +342,7 @@ class LiveInvestigation:
 
     async def export(self) -> str:
         components = self._ready()
-        await components.record.settled(20.0)  # an export is for good: it waits for the disk
+        await components.record.settled(20.0)  # An export is final, so it waits for the disk.
         return await asyncio.to_thread(components.export)
 
     # -- inside
@@ -359,14 +358,14 @@ class LiveInvestigation:
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """Show on every screen that a task failed; without it the screens would look as if the
-        connection were still being made."""
+        """Show on every screen that a task failed; otherwise the screens would look as if it were
+        still connecting."""
         self._tasks.discard(task)
         if self._stopping or task.cancelled() or (error := task.exception()) is None:
             return
         self._problem = (
-            f"The part {task.get_name()!r} broke ({type(error).__name__}: {error}); start stanch "
-            "again, what is recorded is kept."
+            f"Part {task.get_name()!r} failed ({type(error).__name__}: {error}); start stanch "
+            "again; the record is kept."
         )
         self._view = replace(self._view, version=self._view.version + 1, problem=self._problem)
         for listener in list(self._listeners):
@@ -374,7 +373,7 @@ class LiveInvestigation:
         self._ask()
 
     async def _connect(self) -> None:
-        """Read the kubeconfig, repeatedly until it can be read; then watch until the end."""
+        """Read the kubeconfig, again until it succeeds; then watch until the end."""
         components = self._ready()
         while True:
             try:
@@ -406,8 +405,8 @@ class LiveInvestigation:
         self._ask()
 
     async def _first_find(self) -> None:
-        """Return when the first finding is drawn, or for a single answer when the first objects
-        have come; after `Cadence.first_find` in any case."""
+        """Return when the first finding is drawn (for a single answer: when the first objects have
+        arrived), at the latest after `Cadence.first_find`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.cadence.first_find):
                 if self.options.once:
@@ -417,7 +416,7 @@ class LiveInvestigation:
                     await asyncio.sleep(self.cadence.drawn)
 
     async def _open_record(self, access: Access) -> None:
-        """Open the record; when everything has been read, remove what an earlier run left in the
+        """Open the record. After everything has been read, remove what an earlier run left in the
         cluster."""
         components = self._ready()
         await self._first_find()
@@ -441,8 +440,8 @@ class LiveInvestigation:
             await components.sweep_leftovers()
 
     async def _keep_record(self) -> None:
-        """Open a record that could not be opened as soon as its disk takes it, and tell it the uid
-        of the cluster as soon as that is read."""
+        """Open a record that could not be opened as soon as its disk takes it, and set the
+        cluster's uid in it once that is read."""
         components = self._ready()
         while components.record.journal is None:
             await asyncio.sleep(self.cadence.reopen)
@@ -459,18 +458,18 @@ class LiveInvestigation:
         return ClusterId(access.context, access.server, self._ready().cluster_uid())
 
     async def _keep_runbooks(self) -> None:
-        """Read the runbooks after the first find; then again whenever one is edited."""
+        """Read the runbooks after the first finding, and again whenever a file changes."""
         components = self._ready()
         await self._first_find()
         if self.options.once:
-            # A thread would compete with decoding for the interpreter, and no key waits.
+            # A thread would compete with decoding for the interpreter, and no key waits here.
             components.load_runbooks()
         else:
             await asyncio.to_thread(components.load_runbooks)
         self._reporter.hurry()
         self._ask()
         if self.options.record:
-            # Only for sessions with screens: a single answer is printed before this would help.
+            # Only for sessions with screens: a single answer is printed before this helps.
             if self._live is not None:
                 await self._live.wait_loaded(self.cadence.loaded)
             await asyncio.sleep(self.cadence.warm_up)
@@ -482,7 +481,7 @@ class LiveInvestigation:
                 self._ask()
 
     async def _keep_view(self) -> None:
-        """Take changes, report, and give the view to all listeners, until cancelled."""
+        """Take changes, report, and send the view to all listeners, until cancelled."""
         shown = 0.0
         while True:
             await self._news()
@@ -507,7 +506,7 @@ class LiveInvestigation:
             await asyncio.sleep(max(0.0, self._least() - (time.monotonic() - began)))
 
     def _read_logs(self) -> None:
-        """Begin to read the logs that the last report asks for; one reading at a time."""
+        """Begin to read the logs that the last report asks for, one reading at a time."""
         report, live = self._reporter.report, self._live
         if report is None or live is None or report is self._logged or self._reading_logs:
             return
@@ -518,7 +517,7 @@ class LiveInvestigation:
             self._reading_logs = True
             self._spawn(self._keep_logs(reader, sources), "last words")
 
-    async def _keep_logs(self, reader: LastWordsReader, sources: tuple[Source, ...]) -> None:
+    async def _keep_logs(self, reader: LastWordsReader, sources: tuple[LogSource, ...]) -> None:
         try:
             if await reader.read(sources):
                 self._reporter.hurry()
@@ -527,8 +526,7 @@ class LiveInvestigation:
             self._ask()
 
     async def _news(self) -> None:
-        """Wait for something to show, at most a tick. Mere signs of life (heartbeats of nodes) are
-        left for the tick."""
+        """Wait for something to show, at most a tick. Heartbeats of nodes wait for the tick."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.cadence.tick):
                 while True:
@@ -550,17 +548,17 @@ class LiveInvestigation:
         )
 
     def _least(self) -> float:
-        """Seconds between two views, at least."""
+        """Least seconds between two views."""
         found = self._reporter.found.is_set()
         return self.cadence.view if found else self.cadence.first_view
 
     def _ask(self) -> None:
-        """Make a view soon: something outside the live state changed."""
+        """Request a view: something outside the live state changed."""
         self._asked = True
         self._wake.set()
 
     def _drain(self, live: LiveCluster) -> Sequence[Change]:
-        """Changes since the last call; row listeners get them first."""
+        """Changes since the last call, sent to row listeners first."""
         changes = live.drain()
         for listener in list(self._row_listeners) if changes else ():
             listener(changes)
@@ -599,7 +597,7 @@ class LiveInvestigation:
 
 
 def _from_thread(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
-    with contextlib.suppress(RuntimeError):  # the loop has ended
+    with contextlib.suppress(RuntimeError):  # The loop has ended.
         loop.call_soon_threadsafe(call)
 
 

@@ -1,8 +1,8 @@
 """What the faces show: one immutable view of an investigation.
 
-The screens and the text interface read `Investigation.view` and nothing deeper. A new view is made
-at most ten times a second. It shares unchanged parts with the one before, so comparing parts by
-identity tells whether they changed.
+The faces read `Investigation.view` and nothing deeper. A new view is made at most ten times a
+second. It shares unchanged parts with the previous one, so an identity comparison shows which parts
+changed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 from cluster.live.freshness import Freshness, State
 from runbooks.match import Match
 from timeline.entry import Entry
-from timeline.seen_before import Earlier
+from timeline.seen_before import EarlierIncident
 from timeline.summary import Summary
 from triage.facts.finding import Report, Symptom
 
@@ -27,7 +27,7 @@ class Reach(enum.StrEnum):
     CONNECTING = "connecting"
     LIVE = "live"
     DEGRADED = "degraded"
-    """It answers, slowly or in part."""
+    """It answers slowly or in part."""
     LOST = "lost"
     OFFLINE = "offline"
     """There is no cluster to ask: no kubeconfig, or a recorded incident is read."""
@@ -52,15 +52,16 @@ class ApiView(msgspec.Struct, frozen=True):
     hops: tuple[HopView, ...] = ()
     requests_per_minute: int = 0
     clock_offset: float | None = None
-    """Seconds by which the server's clock is ahead of ours, None when unknown."""
+    """Seconds by which the server's clock is ahead of the local one, None when unknown."""
     skew: timedelta = timedelta()
-    """The same where it is larger than 5 s and ages are counted by the server's clock; else 0."""
+    """The same when it is larger than 5 s, so that ages are counted by the server's clock; else 0.
+    """
 
 
 class RecordView(msgspec.Struct, frozen=True):
-    """The incident's file. `state` is "ok", "sidecar" (the database refuses, entries are on disk
-    beside it), "refused" (the disk takes nothing, `refused` entries are in memory only) or
-    "none"."""
+    """The incident's file. `state` is "ok", "sidecar" (the database refuses, entries go to a file
+    beside it), "refused" (the disk takes nothing, `refused` entries are only in memory) or "none".
+    """
 
     incident: str
     entries: int
@@ -72,12 +73,12 @@ class RecordView(msgspec.Struct, frozen=True):
     refused: int = 0
     """Entries that are NOT RECORDED."""
     notice: str = ""
-    """What a person must know of how the record was opened, in one sentence."""
+    """What a person must know about how the record was opened, in one sentence."""
     summary: Summary = Summary()
     """Title, severity and state of the incident, and its cluster."""
     unknown: Sequence[Entry] = ()
-    """Changes of an earlier session whose outcome is not known."""
-    earlier: Sequence[Earlier] = ()
+    """Changes of an earlier session with an unknown outcome."""
+    earlier: Sequence[EarlierIncident] = ()
     """Earlier incidents, for "seen before"."""
     picture: Sequence[Entry] = ()
     """What the last incident of this context saw, while this session has read nothing."""
@@ -86,13 +87,13 @@ class RecordView(msgspec.Struct, frozen=True):
 class SymptomView(msgspec.Struct, frozen=True):
     symptom: Symptom
     matches: tuple[Match, ...]
-    """Best first; may be empty: nothing fits is an answer."""
+    """Best first. Empty means that nothing fits."""
     ranked: bool = True
-    """False while the runbooks are still being read: that nothing fits is not known yet."""
+    """False until the runbooks have been read; then it is not known yet whether one fits."""
 
 
 class Activity(msgspec.Struct, frozen=True):
-    """Something under way that a person waits for or may stop."""
+    """Something that runs now, which a person waits for or may stop."""
 
     id: str
     title: str
@@ -102,8 +103,7 @@ class Activity(msgspec.Struct, frozen=True):
 
 
 def nothing_readable(kinds: Collection[Freshness]) -> bool:
-    """Whether everything that was asked for is forbidden or not offered: then there is nothing to
-    wait for."""
+    """Whether every requested kind is forbidden or not offered, so that waiting is of no use."""
     return bool(kinds) and all(kind.state in (State.FORBIDDEN, State.ABSENT) for kind in kinds)
 
 
@@ -132,14 +132,13 @@ class View(msgspec.Struct, frozen=True):
     api: ApiView
     kinds: tuple[Freshness, ...]
     report: Report | None
-    """None until the first kinds have been read: not known is not healthy."""
+    """None until the first kinds have been read: unknown is not healthy."""
     symptoms: tuple[SymptomView, ...]
     record: RecordView
     activities: tuple[Activity, ...] = ()
     problem: str = ""
     """Why there is no cluster, in one sentence with what to try; "" otherwise."""
     ranked: bool = True
-    """False while the runbooks are still being read: symptoms then have no matches yet, which is
-    not "none fits"."""
+    """False until the runbooks have been read; symptoms then have no matches yet."""
     settled: bool = True
-    """False while the logs of what the report names are being read for the first time."""
+    """False while the logs of the report's containers are read for the first time."""

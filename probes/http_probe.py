@@ -76,7 +76,7 @@ async def probe_http(
         )
 
     if not (host + address).isprintable() or " " in host:
-        return heard(Verdict.UNREACHABLE, f"{host or address} is no host name")
+        return heard(Verdict.UNREACHABLE, f"{host or address} is not a host name")
     context = None
     if tls:
         context = ssl.create_default_context()
@@ -128,13 +128,13 @@ def _judge(data: bytes, began: float) -> HttpAnswer:
     text = data.decode("latin-1")
     words = text.split(maxsplit=2)
     if not text.startswith("HTTP/") or len(words) < 2 or not words[1].isdecimal():
-        return HttpAnswer(Verdict.OK, ms, detail="it speaks no HTTP")
+        return HttpAnswer(Verdict.OK, ms, detail="it does not speak HTTP")
     head, _, body = text.partition("\r\n\r\n")
     signed = " ".join(
         line
         for line in head.lower().splitlines()
         if line.startswith(("server:", "via:", "x-cache:"))
     )
-    told = f"{signed} {body[:400].lower()}"
-    author = next((name for mark, name in _AUTHORS if mark in told), "")
+    response = f"{signed} {body[:400].lower()}"
+    author = next((name for mark, name in _AUTHORS if mark in response), "")
     return HttpAnswer(Verdict.OK, ms, int(words[1]), author)

@@ -57,14 +57,14 @@ def evaluate(
     query = step.query if isinstance(step, Step) else step
     if query is None:
         return CheckOutcome(Result.UNKNOWN, "", "the step has no expression to evaluate")
-    told = _counted(len(objects), query)
+    counted = _counted(len(objects), query)
     if len(objects) > OBJECT_LIMIT:
         why = f"more than {OBJECT_LIMIT:,} objects; narrow it by namespace or selector"
-        return CheckOutcome(Result.UNKNOWN, told, why)
+        return CheckOutcome(Result.UNKNOWN, counted, why)
     try:
         return _Check(query, params or {}, now or datetime.now(UTC)).run(objects)
     except ExpressionError as error:
-        return CheckOutcome(Result.UNKNOWN, told, str(error))
+        return CheckOutcome(Result.UNKNOWN, counted, str(error))
 
 
 def tell(query: Query, findings: Sequence[Finding], changes: Sequence[ChangeFact]) -> CheckOutcome:
@@ -138,9 +138,9 @@ class _Check:
             seen = self._seen(objects) or _found(query, len(objects), offenders)
             return CheckOutcome(result, seen, offenders=offenders)
         value = self._ask("expression", query.expression, {"objects": objects})
-        told = f"{_counted(len(objects), query)}: {'as' if value else 'not as'} expected"
+        counted = f"{_counted(len(objects), query)}: {'as' if value else 'not as'} expected"
         result = Result.PASS if _boolean("expression", value) else Result.FAIL
-        return CheckOutcome(result, self._seen(objects) or told)
+        return CheckOutcome(result, self._seen(objects) or counted)
 
     def _compare(self, objects: Sequence[Mapping[str, Any]]) -> CheckOutcome:
         query = self.query

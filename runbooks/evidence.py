@@ -144,13 +144,13 @@ def _judge(runbook: Runbook, symptom: Symptom, here: Scope, elsewhere: Scope | N
     # Not missing: a rule that was seen, even where another condition asks for more of it, and a
     # strong condition whose step another strong one has answered: the two are alternatives.
     done = {rule for one in speaking for rule in one.condition.rules}
-    told = {one.condition.step for one in held[Weight.STRONG]}
+    measured_by = {one.condition.step for one in held[Weight.STRONG]}
     missing = tuple(
         Reason(condition.text, condition.step)
         for weight in (Weight.STRONG, Weight.SUPPORT)
         for condition in runbook.conditions(weight)
         if done.isdisjoint(condition.rules)
-        and (condition.step if weight is Weight.SUPPORT else condition.step not in told)
+        and (condition.step if weight is Weight.SUPPORT else condition.step not in measured_by)
     )
     return Match(
         id=runbook.id,

@@ -1,4 +1,2 @@
-"""What people read, as lines of styled spans: one renderer for the screens and the command line.
-
-A renderer is a pure function of values; what asks, waits or paints does not belong here.
-"""
+"""Renders what people read as lines of styled spans, for the screens and the command line.
+Renderers are pure functions of values: they neither ask, wait nor paint."""

@@ -1,4 +1,4 @@
-"""What an action would change, in full, before it is confirmed; and what became of it."""
+"""The full plan of an action before it is confirmed, and its outcome."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from actions.plan import FORBIDS, ActionPlan, ActionResult, Outcome
 from text.lines import HINT, Line, field, fields, layout, line, prose
 
-if TYPE_CHECKING:  # it imports every action, which the first screen does not wait for
+if TYPE_CHECKING:  # It imports every action, which the first screen does not need.
     from incident.offers import Offer
 
 SIZE = 10
@@ -91,7 +91,7 @@ def _checks(plan: ActionPlan, brief: bool) -> list[Line]:
 
 
 def confirmation_lines(plan: ActionPlan, write: bool) -> list[Line]:
-    """What must be typed to do it, or why it cannot be done."""
+    """The text to type to confirm, or why this is not possible."""
     if shut := refusal(plan, write):
         return prose(shut, "critical")
     asked = (f"To do it, type exactly  {plan.confirmation}", "change")
@@ -99,7 +99,7 @@ def confirmation_lines(plan: ActionPlan, write: bool) -> list[Line]:
 
 
 def result_lines(result: ActionResult) -> list[Line]:
-    """What became of the change, what was seen, and how it is taken back."""
+    """The outcome of the change, what was observed, and how to undo it."""
     style = "good" if result.outcome is Outcome.DONE else "warning"
     lines = [line(" ", (result.outcome.value, style), f"  {result.sentence}", hang=3)]
     if result.observed:

@@ -24,7 +24,7 @@ HOP = {True: ("ok", "good"), False: ("FAILS", "critical"), None: ("not tried", "
 
 
 def connection_lines(view: View, now: datetime) -> list[Line]:
-    """Everything that is known of the connection: the server, the ladder, the kinds, the record."""
+    """The whole connection: the server, the ladder, the kinds, the record."""
     lines = [*_server(view, now), *_load(view.api)]
     if view.api.hops:
         lines += [BLANK, rule("the path there, from this machine"), *hop_lines(view.api.hops)]
@@ -69,7 +69,7 @@ def _load(api: ApiView) -> list[Line]:
 
 
 def clock_lines(api: ApiView) -> list[Line]:
-    """By how much the server's clock differs from this machine's, when it does."""
+    """The difference between the server's clock and this machine's, when it matters."""
     if not api.skew:
         return []
     ahead = "ahead of" if api.skew > timedelta() else "behind"
@@ -78,7 +78,7 @@ def clock_lines(api: ApiView) -> list[Line]:
 
 
 def hop_lines(hops: Sequence[HopView]) -> list[Line]:
-    """The ladder: each hop in words; those behind a failing one were not tried."""
+    """The ladder: each hop in words. Hops after a failing one were not tried."""
     lines = []
     for hop in hops:
         word, style = HOP[hop.ok]
@@ -89,7 +89,8 @@ def hop_lines(hops: Sequence[HopView]) -> list[Line]:
 
 
 def kind_line(kind: Freshness, now: datetime, reasons: bool = True) -> Line:
-    """One kind; while the server is lost its reason stands above, not beside each kind."""
+    """One kind. While the server is lost, the reason stands above the list instead of beside each
+    kind."""
     words, style = freshness(kind, now)
     if kind.state is State.LIVE:
         words, style = f"live, heard {words} ago" if kind.heard else "live", "good"
@@ -102,7 +103,7 @@ def kind_line(kind: Freshness, now: datetime, reasons: bool = True) -> Line:
 def gap_lines(
     report: Report | None, limit: int = 0, *, quiet: bool = True, head: str = ""
 ) -> list[Line]:
-    """What was not looked at, and why; `quiet`: also what clusters usually do not offer."""
+    """What was not examined, and why. `quiet`: include what clusters usually do not offer."""
     gaps = [gap for gap in report.unavailable if quiet or not gap.quiet] if report else []
     shown = gaps[:limit] if limit else gaps
     lines = [

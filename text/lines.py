@@ -1,9 +1,8 @@
-"""Lines of styled spans: text with the *name* of a style, and how a line is broken into rows.
+"""Lines of styled spans: text with the *name* of a style, and the breaking of lines into rows.
 
-Nothing here knows markup. The look of a name belongs to the face that paints it, so text from a
-cluster cannot choose its own look, carry a link or reach the terminal with a control character.
-Lines do not know how wide they will be shown: `rows` breaks them for the screens, `plain_text`
-prints them whole.
+Has no markup. The face decides the look of a name, so text from a cluster cannot choose its look,
+carry a link or reach the terminal with a control character. Lines have no width: `rows` breaks them
+for the screens, `plain_text` prints them whole.
 """
 
 from __future__ import annotations
@@ -37,10 +36,10 @@ STYLES = (
 )
 """Every look that text can have. The screens style each as the component class `text--NAME`."""
 HINT = "hint"
-"""Style of what a key does: the command line leaves it out."""
+"""Style of key hints: the command line leaves them out."""
 
 _WORDS = re.compile(" *[^ ]+ *| +")
-"""Words with the spaces around them, so that joining them gives the text back."""
+"""Words with the spaces around them, so that joining them gives the original text."""
 
 Span = tuple[str, str]
 """(text, style name)"""
@@ -50,9 +49,9 @@ Part = str | Span
 class Line(msgspec.Struct, frozen=True):
     """One line of text.
 
-    `target`: what the cursor on it points at, "" for a line that cannot be chosen. `hang`: cells by
-    which rows after the first are indented. `right`: spans at the right edge. `fill`: one character
-    that fills the row behind the spans.
+    `target`: what the cursor selects on it, "" for none. `hang`: indentation of its further rows,
+    in cells. `right`: spans at the right edge. `fill`: one character that fills the row after the
+    spans.
     """
 
     spans: tuple[Span, ...] = ()
@@ -67,7 +66,7 @@ class Line(msgspec.Struct, frozen=True):
 
     @property
     def width(self) -> int:
-        """Of the spans, in terminal cells."""
+        """The width of spans in terminal cells."""
         return _width(self.spans)
 
 
@@ -89,7 +88,7 @@ def _width(spans: Iterable[Span]) -> int:
 
 
 def rule(title: str, hint: str = "") -> Line:
-    """A heading across the pane: `── title ─────`; `hint` names a key behind the title."""
+    """A heading across the pane: `── title ─────`; `hint` names a key after the title."""
     spans = _spans(((f"── {title} ", "heading"), (f"{hint} " if hint else "", HINT)))
     return Line(spans, fill="─")
 
@@ -103,7 +102,7 @@ def columns(*parts: tuple[str, int] | tuple[str, int, str], target: str = "") ->
 
 
 def field(label: str, *parts: Part, style: str = "muted", size: int = 9, target: str = "") -> Line:
-    """A label of `size` cells and what it names; further rows stand below the latter."""
+    """A label of `size` cells and its value; further rows are aligned with the value."""
     return line((f" {label:<{size}}", style), *parts, target=target, hang=size + 1)
 
 
@@ -116,7 +115,7 @@ def fields(
     size: int = 9,
     limit: int = 0,
 ) -> list[Line]:
-    """Several texts below one label; those beyond `limit` (0: none) are counted."""
+    """Several values under one label; those beyond `limit` (0: none) are counted."""
     shown = texts[:limit] if limit else texts
     lines = [
         field("" if index else label, (text, look), style=style, size=size)
@@ -141,9 +140,9 @@ def numbered(lines: Iterable[Line]) -> list[Line]:
 
 
 def one_line(text: str) -> str:
-    """Cleaned, with line breaks and tabs as single spaces; runs of spaces stay, columns are made of
+    """Cleaned, with line breaks and tabs as single spaces. Runs of spaces stay, because columns use
     them."""
-    text = clean(text)  # first: it turns other line ends, such as U+0085, into line feeds
+    text = clean(text)  # Comes first: it turns other line ends, such as U+0085, into line feeds.
     return text.replace("\n", " ").replace("\t", " ") if "\n" in text or "\t" in text else text
 
 
@@ -176,10 +175,7 @@ def layout(lines: Iterable[Line], width: int) -> list[Line]:
 
 def rows(line_: Line, width: int) -> list[Line]:
     """Break a line at spaces so that no row is wider than `width` cells; each row keeps the target.
-
-    What stands at the right edge gets a row of its own when it is wide and the text does not fit
-    beside it.
-    """
+    A wide right edge gets a row of its own when the text does not fit beside it."""
     if line_.fill:
         return [_filled(line_, width)]
     if not line_.right:
@@ -195,7 +191,7 @@ def rows(line_: Line, width: int) -> list[Line]:
 
 
 def without_hints(line_: Line) -> Line:
-    """The line without what only the keys of the screens can do."""
+    """The line without key hints."""
     spans = tuple(span for span in line_.spans if span[1] != HINT)
     right = tuple(span for span in line_.right if span[1] != HINT)
     return Line(spans, line_.target, line_.hang, right, line_.fill)
@@ -264,7 +260,7 @@ def _merged(spans: Iterable[Span]) -> tuple[Span, ...]:
 
 
 def _trimmed(spans: tuple[Span, ...], width: int) -> tuple[Span, ...]:
-    """Without the spaces at the end that would reach over the edge."""
+    """Without spaces at the end that would cross the edge."""
     over = _width(spans) - width
     if over <= 0 or not spans:
         return spans

@@ -1,4 +1,4 @@
-"""Logs: lines of one pod or of several, what is chosen of them, and how far they reach."""
+"""Logs of one pod or of several: lines, filters, and how far they reach."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _KNOWN = frozenset((*_TEXT, "time", "ts", "timestamp", "@timestamp", "t", "@t"))
 
 
 class LogView(msgspec.Struct, frozen=True):
-    """What is shown of a log. A line without a level is shown with warnings."""
+    """The view options of a log. A line without a level is shown with warnings."""
 
     level: Level = Level.DEBUG
     unfold: bool = True
@@ -71,7 +71,7 @@ def log_line(row: LogRow, view: LogView, width: int, target: str = "") -> Line:
 
 
 def unfolded(text: str) -> str:
-    """A JSON line as its message and `key=value` pairs; any other line as it is."""
+    """A JSON line as its message and `key=value` pairs; any other line unchanged."""
     if not (text.startswith("{") and text.endswith("}")):
         return text
     try:
@@ -96,7 +96,7 @@ def _pairs(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _short(source: str) -> str:
-    """`7d4b9c-x2k8z/app`: the end of a pod's name tells the pods of one workload apart."""
+    """`7d4b9c-x2k8z/app`: the end of a pod's name, which differs within a workload."""
     pod, _, container = source.rpartition("/")
     return f"{pod[-11:].lstrip('-')}/{container}"
 

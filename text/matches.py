@@ -1,4 +1,4 @@
-"""Runbooks ranked for words, each with what speaks for it and against it; and the catalogue."""
+"""Runbooks ranked for words, each with its evidence for and against; and the catalogue."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from text.symptoms import match_lines
 from text.words import clock
 
 SHOWN_TEXT = 160
-"""Cells of a text that are printed above its answer."""
+"""Cells of a text printed above its answer."""
 INVITATION = (
-    "Type what you see, or paste an alert, a log line or an error. The ranking follows each key, "
-    "and takes the live findings with it."
+    "Type what you see, or paste an alert, a log line or an error. The ranking changes with each "
+    "key and includes the live findings."
 )
 NO_MATCH = "No runbook fits these words. Try the error itself, an alert's name, or what users see."
 
@@ -24,7 +24,7 @@ NO_MATCH = "No runbook fits these words. Try the error itself, an alert's name, 
 def ranking_lines(
     text: str, matches: Sequence[Match], without: str = "", limit: int = 12
 ) -> list[Line]:
-    """The ranking for a text. `without`: what the ranking does without, when the cluster does not
+    """The ranking for a text. `without`: the inputs that are missing when the cluster does not
     answer."""
     note = prose(without, "warning") if without else []
     if not text.strip():
@@ -47,7 +47,8 @@ def ranking_lines(
 
 
 def paste_lines(text: str, paste: Paste, matches: Sequence[Match]) -> list[Line]:
-    """What a text names, the runbooks that fit it and why; what does not fit is one line."""
+    """What a text names, and the matching runbooks with their reasons. A text without a match is
+    one line."""
     lines = [line((shorten(text, SHOWN_TEXT), "strong"))]
     if paste.objects:
         lines.append(field("names", ", ".join(map(str, paste.objects[:6]))))
@@ -63,7 +64,7 @@ def paste_lines(text: str, paste: Paste, matches: Sequence[Match]) -> list[Line]
 
 
 def chosen_lines(match: Match | None, runbook: Runbook | None) -> list[Line]:
-    """Why the chosen one stands where it stands."""
+    """Why the chosen runbook has its rank."""
     if match is None:
         return []
     lines = match_lines(match)
@@ -77,8 +78,8 @@ def chosen_lines(match: Match | None, runbook: Runbook | None) -> list[Line]:
 def catalogue_lines(
     runbooks: Sequence[Runbook], words: str, opened: Mapping[str, str] = MappingProxyType({})
 ) -> list[Line]:
-    """All runbooks whose id or title holds the words; those that are open in the incident stand
-    first, with how far they are (`opened`, by id)."""
+    """Runbooks whose id or title contains the words. Those that are open in the incident come
+    first, with their progress (`opened`, by id)."""
     if not runbooks:
         return [line(" ", ("No runbooks are loaded.", "warning"))]
     wanted = words.lower().split()

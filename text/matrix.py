@@ -1,4 +1,4 @@
-"""The matrix of a connectivity probe: a source a row, a target a column, in words."""
+"""The matrix of a connectivity probe: one row a source, one column a target, in words."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ MEANING = {
 }
 DIFFERS = "differs from what the network policies say, or from one try to the next"
 LISTED = 60
-"""Cells at most, where they are listed."""
+"""Most cells in a list."""
 
 
 def matrix_lines(cells: Sequence[Cell], width: int) -> list[Line]:
-    """A table with numbered targets; when it does not fit across, one line a cell."""
+    """A table with numbered targets, or one line a cell when it does not fit."""
     sources = list(dict.fromkeys(cell.source for cell in cells))
     targets = list(dict.fromkeys(cell.target for cell in cells))
     heads = [f"{number} {_short(target)}" for number, target in enumerate(targets, 1)]
@@ -86,8 +86,7 @@ def _look(failed: int) -> str:
 
 
 def differs(cell: Cell) -> bool:
-    """Whether what was measured differs from what NetworkPolicy as written says, or from one try to
-    the next."""
+    """Whether the result differs from what the NetworkPolicies say, or between tries."""
     if not cell.counted:
         return False
     wrong = Expectation.ALLOW if cell.failed else Expectation.DENY
@@ -154,5 +153,5 @@ def _source(source: Place) -> str:
 
 
 def _short(target: Target) -> str:
-    """What tells the target from others in the head of its column."""
+    """The part of a target's name that differs from the others, for the head of its column."""
     return target.node or target.service or target.pod or target.address

@@ -1,5 +1,5 @@
-"""One node: its heartbeat, room and use as bars, its pods by owner and class, and what differs from
-the other nodes."""
+"""One node: its heartbeat, capacity and use as bars, its pods by owner and class, and its
+differences from the other nodes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ QOS = ("Guaranteed", "Burstable", "BestEffort")
 
 
 def node_lines(node: k.Node, usage: NodeUsage | None, store: Store, now: datetime) -> list[Line]:
-    """All of it; `usage` is None where nothing was measured."""
+    """The whole page; `usage` is None when nothing was measured."""
     pods = [p for p in store.pods_on(node.metadata.name).values() if not _is_done(p)]
     lines = [*_lease(node, store, now), *_taints(node)]
     lines.append(line(" ", ("a  cordon, drain and what else fits, each with its plan", HINT)))
@@ -73,7 +73,7 @@ def _taints(node: k.Node) -> Iterator[Line]:
 
 
 def _room(node: k.Node, pods: Sequence[k.Pod], usage: NodeUsage | None) -> Iterator[Line]:
-    """Requests and use against what can be allocated."""
+    """Requests and use as shares of the allocatable resources."""
     yield BLANK
     yield rule("of what can be allocated")
     room = {name: parse(text) or 0.0 for name, text in node.status.allocatable.items()}
@@ -112,7 +112,8 @@ def _bar(name: str, label: str, value: float, total: float, say: Callable[[float
 
 
 def _requested(pods: Sequence[k.Pod], name: str) -> float:
-    """As the scheduler counts: the containers together, or the largest init container."""
+    """Requests as the scheduler counts them: the sum of the containers, or the largest init
+    container."""
     return sum(_of_pod(pod, name) for pod in pods)
 
 
@@ -132,7 +133,7 @@ def _request(container: k.Container, name: str) -> float:
 
 
 def _owners(pods: Sequence[k.Pod], store: Store) -> Iterator[Line]:
-    """Owners with most pods first, each with the classes of their pods."""
+    """Owners with the most pods first, each with the classes of its pods."""
     classes = Counter(pod.status.qos_class or "not known" for pod in pods)
     said = ", ".join(f"{classes[name]} {name}" for name in (*QOS, "not known") if classes[name])
     if said:
@@ -157,7 +158,7 @@ def _owners(pods: Sequence[k.Pod], store: Store) -> Iterator[Line]:
 
 
 def _different(node: k.Node, store: Store) -> Iterator[Line]:
-    """Values of this node that differ from the one value that most others share."""
+    """Values that differ from the one that most nodes share."""
     others = [each for each in store.all("Node", k.Node) if each is not node]
     others = [each for each in others if each.metadata.name != node.metadata.name]
     if len(others) < 2:
@@ -173,7 +174,7 @@ def _different(node: k.Node, store: Store) -> Iterator[Line]:
 
 
 def _agents(node: k.Node, others: Sequence[k.Node], store: Store) -> Iterator[Line]:
-    """DaemonSets that are here or not here, other than on most nodes."""
+    """DaemonSets that run here and not on most nodes, or the other way round."""
     here = _daemon_sets(node, store)
     counts: Counter[Ref] = Counter()
     for each in others:

@@ -31,10 +31,10 @@ TITLES = {
 }
 SIZE = 13
 EVENTS = 300
-"""Events at most."""
-NO_EVENTS = "No events about it are known. The server forgets them, most often after an hour."
+"""Most Events shown."""
+NO_EVENTS = "No events about it are known. The server deletes Events, by default after an hour."
 NORMALLY_FALSE = ("Pressure", "Unavailable", "Failure", "Problem")
-"""Ends of the types of conditions that are False when all is well."""
+"""Suffixes of condition types that are False on a healthy object."""
 
 
 def value_lines(values: Sequence[tuple[str, str]]) -> list[Line]:
@@ -46,7 +46,7 @@ def value_lines(values: Sequence[tuple[str, str]]) -> list[Line]:
 
 
 def gone_lines(ref: Ref, known: bool) -> list[Line]:
-    """In place of an object that is not there; `known`: it was there before."""
+    """Shown for a missing object; `known`: it existed before."""
     gone = f"{ref} is gone: it was deleted while you looked."
     unread = f"{ref} is not among what was read. It may be gone, or not read yet."
     return [BLANK, *prose(gone if known else unread, "warning")]
@@ -83,7 +83,7 @@ def summary_lines(
 
 
 def _mentioned(ref: Ref, item: Any, column: str) -> str:
-    """The object that a field names, as a target that can be opened; "" for none."""
+    """The object that a field names, as a target to open; "" for none."""
     found: Ref | None = None
     if column == "node" and isinstance(item, k.Pod | k.VolumeAttachment):
         found = Ref("Node", "", item.spec.node_name)
@@ -132,7 +132,7 @@ def kubectl_lines(ref: Ref, item: Any, resource: str = "") -> Iterator[Line]:
 
 
 def change_part(ref: Ref, item: Any, changes: Sequence[ChangeFact], now: datetime) -> list[Line]:
-    """What was changed of the object, of its owners and of what it owns by name."""
+    """Changes of the object, of its owners and of objects that share its name."""
     owners = {Ref(o.kind, ref.namespace, o.name) for o in item.metadata.owner_references}
     mine = [change for change in changes if change.object == ref or change.object in owners]
     return [BLANK, rule("changes"), *change_lines(mine, now)] if mine else []
@@ -222,7 +222,7 @@ def _seconds(moment: datetime | None) -> float:
 
 
 def event_lines(events: Sequence[k.Event], now: datetime) -> list[Line]:
-    """Each event with when it last happened, how often, and what it says."""
+    """Each Event with its last time, its count and its message."""
     if not events:
         return [BLANK, *prose(NO_EVENTS, "muted")]
     lines: list[Line] = []
@@ -239,7 +239,7 @@ def event_lines(events: Sequence[k.Event], now: datetime) -> list[Line]:
 
 
 def tree_lines(tree: Sequence[tuple[int, Ref]], here: Ref, store: Store) -> list[Line]:
-    """Owners above, what they own below; each can be opened."""
+    """Its owners above, its dependants below; each can be opened."""
     if len(tree) < 2:
         return []
     lines = [rule("owners and what they own")]
@@ -261,7 +261,7 @@ _HEALTH: Mapping[Health | None, tuple[str, str]] = {
 
 
 def related_lines(found: Sequence[tuple[str, Ref]], store: Store) -> list[Line]:
-    """Each can be opened; what is named but was not read is said to be missing or unknown."""
+    """Each can be opened. A named object that was not read is shown as missing or unknown."""
     if not found:
         return [BLANK, *prose("Nothing known depends on it.", "muted")]
     lines = [rule("needs, and is needed by")]
@@ -273,7 +273,7 @@ def related_lines(found: Sequence[tuple[str, Ref]], store: Store) -> list[Line]:
 
 
 def tabs_line(part: str) -> Line:
-    """The parts, the shown one in brackets: seen without colour."""
+    """The tabs, the current one in brackets, which shows without colour."""
     return line(
         " ",
         *(

@@ -1,5 +1,4 @@
-"""The tables of objects: which columns fit, how a cell looks, and how far the rows can be
-trusted."""
+"""The tables of objects: which columns fit, the look of a cell, and how current the rows are."""
 
 from __future__ import annotations
 
@@ -62,8 +61,8 @@ def all_kinds() -> tuple[str, ...]:
 
 
 def fitting(shown: Sequence[Column], width: int, shift: int = 0) -> list[Column]:
-    """The columns that fit, by importance, in their own order; with `shift` the name and the
-    columns further to the right."""
+    """The columns that fit, chosen by importance, in their own order. `shift` keeps the name and
+    starts further to the right."""
     room = width - 1
     kept: set[str] = set()
     if shift:
@@ -98,7 +97,7 @@ def cells(table: ObjectTable, row: int, shown: Sequence[Column], now: datetime) 
 
 
 def _style(column: Column, text: str) -> str:
-    """Style of a cell; its words say the same without colour."""
+    """Style of a cell. Its words say the same without colour."""
     if column.name in ("status", "type"):
         if any(bad in text for bad in BAD_WORDS):
             return "critical"
@@ -114,8 +113,8 @@ def _style(column: Column, text: str) -> str:
 
 
 def state_line(table: ObjectTable, kind: Freshness | None, problem: str, now: datetime) -> Line:
-    """How far the rows can be trusted: loading, live, stale, forbidden, absent and none are six
-    different sentences."""
+    """How current the rows are: loading, live, stale, forbidden, absent and none are six different
+    sentences."""
     name = kinds_name(table.kind)
     if problem:
         return line(" ", (problem, "warning"))
@@ -149,7 +148,7 @@ def state_line(table: ObjectTable, kind: Freshness | None, problem: str, now: da
 
 
 def empty_lines(table: ObjectTable, kind: Freshness | None, now: datetime) -> list[Line]:
-    """In place of rows: why there are none. Only a complete list may say that there are none."""
+    """Shown instead of rows: why there are none. Only a complete list may say that none exist."""
     name = kinds_name(table.kind)
     hint = ""
     if kind is None or kind.state is State.WAITING:
@@ -179,8 +178,8 @@ def empty_lines(table: ObjectTable, kind: Freshness | None, now: datetime) -> li
 
 
 def _kinds_named(words: str) -> list[str]:
-    """The kinds with a name, plural or short name that begins with the words, then those that hold
-    them; a short name that is meant exactly stands first."""
+    """The kinds with a name, plural or short name that begins with the words, then those that
+    contain them. An exact short name comes first."""
     found: list[tuple[int, int, str]] = []
     for at, kind in enumerate(KINDS):
         spellings = (*kind.spellings, kinds_name(kind.name).lower())

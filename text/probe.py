@@ -1,4 +1,4 @@
-"""What a probe would do, and what it found."""
+"""The plan of a probe, and its result."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ NORMAL = {
     None: ("not known", "unknown"),
 }
 EPHEMERAL = "EphemeralContainer"
-"""Kind of what the API cannot remove from a pod again."""
+"""Kind of the objects that the API cannot remove from a pod."""
 
 
 def plan_lines(plan: ProbePlan) -> list[Line]:
-    """Everything to know before agreeing: what, where, with which rights, which image, how long,
-    and what ends it."""
+    """The plan before a person agrees: what, where, rights, image, duration, and what ends it."""
     lines = prose(plan.question or plan.probe, "strong")
     if plan.refused:
         return [*lines, BLANK, field("refused", (plan.refused, "critical"))]
@@ -62,8 +61,8 @@ def _rights(rights: Sequence[Right]) -> list[Line]:
 
 
 def result_lines(result: ProbeResult, width: int) -> list[Line]:
-    """Conclusions first, then the matrix or rows, then what could not be measured and what was left
-    behind; the matrix is drawn for `width` cells."""
+    """Conclusions first, then the matrix or rows, then what was not measured and what was left
+    behind. The matrix is drawn for `width` cells."""
     lines = [row for each in result.conclusions[:4] for row in _conclusion(each)]
     if not result.conclusions:
         lines.append(line((f" No conclusion: {result.silence}.", "unknown"), hang=1))
@@ -96,7 +95,7 @@ def _row(row: Row) -> Line:
 
 
 def _left(result: ProbeResult) -> list[Line]:
-    """What is still in the cluster. An ephemeral container cannot be removed and ends by itself."""
+    """What remains in the cluster. An ephemeral container cannot be removed and ends by itself."""
     stays = [ref for ref in result.left_behind if ref.kind == EPHEMERAL]
     left = [ref for ref in result.left_behind if ref.kind != EPHEMERAL]
     lines = []

@@ -1,4 +1,4 @@
-"""A runbook that is being followed: its steps, the chosen step, and the whole to read."""
+"""A runbook in progress: its steps, the chosen step, and the whole page."""
 
 from __future__ import annotations
 
@@ -57,19 +57,18 @@ STORIES: Mapping[str, tuple[str, str]] = {
 """Name and link of each story; k8s.af is the collection that lists it."""
 SENTENCE = re.compile(r"(?<=[.;])\s")
 SEEN = 30
-"""Lines of an answer that are shown; the record has all."""
+"""Lines of an answer that are shown; the record holds all."""
 
 Values = Mapping[str, str]
 
 
 def filled(text: str, values: Values) -> str:
-    """The text with what is known in its places; what is not known reads `<node>`."""
+    """The text with known values filled in; an unknown one reads `<node>`."""
     return PLACE.sub(lambda place: f"<{place[1]}>", fill(text, values))
 
 
 def steps_lines(run: RunView, running: str) -> list[Line]:
-    """The steps by section: kind, question, state. Sections without steps are named, so that
-    nothing is skipped unseen."""
+    """The steps by section: kind, question, state. A section without steps is named too."""
     lines: list[Line] = []
     for section in run.runbook.sections:
         if section.steps or section.text.strip():
@@ -110,8 +109,8 @@ def _step_line(run: RunView, step: Step, running: str) -> Line:
 
 
 def first_lines(run: RunView, symptom_id: str) -> list[Line]:
-    """The first thing to do and what not to do, to stand below a symptom: the mitigation comes
-    before the diagnosis."""
+    """The first thing to do and what not to do, for a symptom: mitigation comes before
+    diagnosis."""
     stop, avoid = run.runbook.section("stop-the-bleeding"), run.runbook.section("do-not")
     steps = list(stop.steps) if stop and stop.steps else list(run.runbook.steps())
     lines: list[Line] = []
@@ -184,8 +183,8 @@ def step_lines(
     progress: Sequence[str] = (),
     result: ProbeResult | ActionResult | None = None,
 ) -> list[Line]:
-    """The chosen step: question, expected, seen, what each answer means, and the command that does
-    the same by hand."""
+    """The chosen step: question, expected, seen, the meaning of each answer, and the command to do
+    it by hand."""
     values = run.values(step.id)
     outcome = run.outcomes.get(step.id)
     lines = prose(filled(step.question, values), "strong")
@@ -230,7 +229,7 @@ def _seen(
 
 
 def outcome_lines(outcome: StepOutcome, now: datetime) -> list[Line]:
-    """What came of a step, what was seen, what it means and where it leads."""
+    """The outcome of a step: what was seen, what it means, where it leads."""
     word, style = STEP[outcome.state]
     if outcome.state in (StepState.TODO, StepState.NOW):
         word = "open again" if outcome.seen else "not run yet"
@@ -252,7 +251,7 @@ def outcome_lines(outcome: StepOutcome, now: datetime) -> list[Line]:
 
 
 def _answers(step: Step, outcome: StepOutcome | None, values: Values) -> list[Line]:
-    """The answers with their numbers, what each means and where it leads."""
+    """The numbered answers, the meaning of each and where it leads."""
     declared = {answer.when: answer for answer in step.answers}
     lines: list[Line] = []
     for number, when in enumerate(offered(step), 1):
@@ -298,7 +297,7 @@ def _parameters(parameters: Sequence[Parameter]) -> list[Line]:
 
 
 def changed_lines(run: RunView, width: int) -> list[Line]:
-    """How the runbook differs from what the run began with."""
+    """How the runbook differs from the one at the start of the run."""
     if not run.changed_text:
         return []
     title = "this runbook was changed since the run began"
@@ -306,7 +305,7 @@ def changed_lines(run: RunView, width: int) -> list[Line]:
 
 
 def diff_lines(diff: str, width: int) -> list[Line]:
-    """A unified diff; the signs stay, so that it reads without colour."""
+    """A unified diff. Its signs stay, so that it reads without colour."""
     styles = {"+": "added", "-": "removed", "@": "muted"}
     return [
         line(" ", (shorten(row, width - 2), styles.get(row[:1], "plain")))
@@ -320,7 +319,7 @@ def section_lines(section: Section) -> list[Line]:
 
 
 def runbook_lines(runbook: Runbook) -> list[Line]:
-    """The whole runbook to read: prose, and the questions of its steps in their places."""
+    """The whole runbook: prose, with the questions of its steps."""
     named = STORY.match(runbook.story)
     name, link = STORIES.get(named[1] if named else "", ("", ""))
     place = runbook.story[named.end() :] if named else runbook.story
@@ -343,8 +342,8 @@ def runbook_lines(runbook: Runbook) -> list[Line]:
 
 
 def markdown_lines(text: str) -> list[Line]:
-    """Markdown as it stands, with headings, lists and code told apart, without comments. It is only
-    ever shown, never interpreted."""
+    """Markdown text with headings, lists and code in different styles, without comments. It is
+    shown, never interpreted."""
     lines: list[Line] = []
     fenced = comment = False
     for row in text.strip("\n").split("\n"):

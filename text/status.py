@@ -1,5 +1,5 @@
-"""The status line of every screen: the cluster, whether it may be changed, the age of each kind,
-and whether the last entry is on disk."""
+"""The status line of every screen: the cluster, the mode, the age of each kind, and whether the
+last entry is on disk."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ STATES = (State.FORBIDDEN, State.STALE, State.LOADING, State.WAITING, State.ABSE
 
 
 def status_lines(view: View, now: datetime, width: int, height: int = 40) -> list[Line]:
-    """One line when it fits, two on a narrow terminal; on a very small one only what cannot be
-    missed."""
+    """One line when it fits, two on a narrow terminal; on a very small one only the essentials."""
     where, record = _where(view, now, width), _record(view.record)
     if width < 60 or height < 16:
         return [_fill(_where(view, now, 30)[:3], record[-1:], width)]
@@ -30,7 +29,7 @@ def status_lines(view: View, now: datetime, width: int, height: int = 40) -> lis
 
 
 def summary_line(view: View, now: datetime) -> Line:
-    """The same in one line, however long."""
+    """The same on one line of any length."""
     spans = [*_where(view, now, 400), *_ages(view.kinds, now)]
     return line(*_spaced(spans), f"  as of {clock(now)} UTC", hang=2)
 
@@ -57,7 +56,8 @@ def _where(view: View, now: datetime, width: int) -> list[Span]:
 
 
 def _ages(kinds: Sequence[Freshness], now: datetime) -> list[Span]:
-    """Nodes, pods and events always; of the others those that are not live; the rest is counted."""
+    """Always nodes, pods and events; of the other kinds those that are not live; a count of the
+    rest."""
     spans: list[Span] = []
     live = 0
     for kind in sorted(kinds, key=_order):
@@ -79,7 +79,7 @@ def _order(kind: Freshness) -> tuple[int, int, str]:
 
 
 def _fitting(ages: Sequence[Span], width: int) -> list[Span]:
-    """As many ages as fit, and how many more there are: `5` shows all."""
+    """As many ages as fit, and how many are left out: `5` shows all."""
     kept: list[Span] = []
     used = 0
     for index, span in enumerate(ages):
@@ -112,7 +112,7 @@ def _spaced(spans: Sequence[Span]) -> list[Span]:
 
 
 def _fill(left: Sequence[Span], right: Sequence[Span], width: int) -> Line:
-    """One row with spans from both edges; those at the right are never pushed out."""
+    """One row with spans at both edges; those at the right always stay."""
     tail = _spaced(right)
     room = width - line(*tail).width - 2
     kept: list[Span] = []
@@ -126,8 +126,8 @@ def _fill(left: Sequence[Span], right: Sequence[Span], width: int) -> Line:
 
 
 def banner_lines(view: View, now: datetime) -> list[Line]:
-    """What must be known on every screen: the server is lost, or the record's file refuses. Empty
-    when all is well."""
+    """What every screen must say: the server is lost, or the record's file refuses. Empty when all
+    is well."""
     said, record = trouble_lines(view, now), view.record
     if record.state == "sidecar":
         text = f": entries wait beside it. {record.reason}"
@@ -181,7 +181,7 @@ def two_rows(said: Line, width: int) -> list[Line]:
 def activity_line(
     activities: Sequence[Activity], now: datetime, width: int, stop_key: str = ""
 ) -> Line | None:
-    """What runs now and for how long, and the key that stops it here, if any; None when nothing
+    """What runs now, for how long, and the key that stops it here, if any. None when nothing
     runs."""
     if not activities:
         return None

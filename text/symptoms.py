@@ -1,4 +1,4 @@
-"""What is wrong now, since when, what it shares, which runbook fits; and why."""
+"""What is wrong now, since when, what it shares, which runbook fits, and why."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ from text.words import (
     minute,
     plural,
 )
-from timeline.seen_before import Earlier, seen_before
+from timeline.seen_before import EarlierIncident, seen_before
 from triage.facts.finding import SHARED, ChangeFact, Course, Finding, Symptom
 
 AXIS = timedelta(hours=12)
-"""What is older does not stand on the axis."""
+"""Older times are left off the axis."""
 NEAR, SAME_ROLLOUT = timedelta(days=1), timedelta(minutes=2)
 """How long before a symptom a change is listed, and how far apart the edit of a template and its
 rollout are."""
 FEW = 3
-"""Findings of a triage that fits on one screen."""
+"""Findings that fit on one screen."""
 OWN_MANAGER = "stanch"
 """Field manager of the changes that this tool makes (`cluster.api.write`)."""
 NOTHING_AGAINST = field("against", ("nothing", "muted"))
 
 
 def triage_lines(view: View, *, whole: bool = True) -> list[Line]:
-    """The triage for the command line: the lines of the first screen for every symptom; without
-    `whole` the list of symptoms, and the reasons of the first one alone."""
+    """The triage for the command line: the lines of the first screen for every symptom. Without
+    `whole` the list of symptoms, and the reasons of the first one only."""
     now = view.report.as_of if view.report else view.as_of
     lines = [summary_line(view, now), *clock_lines(view.api), *trouble_lines(view, now)]
     if view.api.reach is not Reach.LIVE and view.report is not None:
@@ -86,8 +86,8 @@ def now_title(view: View, now: datetime) -> str:
 
 
 def headline(view: View, now: datetime) -> str:
-    """One sentence: how many symptoms, how many objects, since when; or what is not known yet.
-    Never silence that looks like health."""
+    """One sentence: how many symptoms, how many objects, since when; or what is not known yet. An
+    unknown state never looks healthy."""
     if not view.symptoms:
         return _no_symptoms(view)
     touched = len({ref for item in view.symptoms for ref in item.symptom.objects})
@@ -127,15 +127,15 @@ def _no_symptoms(view: View) -> str:
 
 
 def unread_kinds(view: View) -> list[str]:
-    """Kinds whose first list is not complete: what is missing there is not known, not absent."""
+    """Kinds with an incomplete first list: their missing objects are unknown, not absent."""
     return [kind.kind for kind in view.kinds if kind.state in (State.LOADING, State.WAITING)]
 
 
 def symptom_lines(
     view: View, now: datetime, chosen: str = "", first: Sequence[Line] = ()
 ) -> list[Line]:
-    """The list of symptoms: what and how long, then what they share and which runbook fits; below
-    the `chosen` one (id) what to do `first`."""
+    """The list of symptoms: title and duration, then what they share and which runbook fits. Below
+    the `chosen` one (id) stands what to do `first`."""
     if not view.symptoms:
         return _nothing(view, now)
     lines = _gaps(view, 1)  # first: what is not known must not scroll out of sight
@@ -149,8 +149,8 @@ def symptom_lines(
 
 
 def axis_lines(view: View, now: datetime, width: int) -> list[Line]:
-    """When the symptoms began and what was changed, on one scale of `width` cells that ends now. A
-    letter is one symptom (C, W, I) or one change (c); a digit counts several."""
+    """The beginnings of symptoms and changes on one scale of `width` cells that ends now. A letter
+    is one symptom (C, W, I) or one change (c); a digit counts several."""
     begun = [
         (item.symptom.since, item.symptom.severity.value[0].upper())
         for item in view.symptoms
@@ -186,7 +186,7 @@ def axis_lines(view: View, now: datetime, width: int) -> list[Line]:
 
 
 def recovered_lines(view: View, now: datetime, limit: int = 3) -> list[Line]:
-    """What is gone for less than an hour: `gone since 03:12 UTC`."""
+    """Symptoms that ended within the last hour: `gone since 03:12 UTC`."""
     gone = view.report.recovered[:limit] if view.report is not None else ()
     return [
         line(" ", ("gone", "muted"), " ", f"{each.title}: gone since {clock(each.gone, now)} UTC")
@@ -196,7 +196,7 @@ def recovered_lines(view: View, now: datetime, limit: int = 3) -> list[Line]:
 
 
 def symptom_rows(item: SymptomView, now: datetime) -> list[Line]:
-    """One symptom in two lines; one object for which no runbook fits needs only the first."""
+    """One symptom in two lines, or one for a single object without a runbook."""
     symptom = item.symptom
     since = ((ago(symptom.since, now), "plain"),)
     title = (" ", SEVERITY[symptom.severity], " ", (symptom.title, "strong"))
@@ -218,15 +218,15 @@ def _best(item: SymptomView) -> tuple[str, str]:
 
 
 def shared_text(symptom: Symptom) -> str:
-    """`failing: 7 of 7 on node-2; others: 0 of 41`, or how many objects when nothing sets them
-    apart."""
+    """`failing: 7 of 7 on node-2; others: 0 of 41`, or the number of objects when they share
+    nothing."""
     if not symptom.shared:
         return plural(len(symptom.objects), "object") if symptom.objects else "no object is read"
     return symptom.shared[0].sentence
 
 
 def _shared(symptom: Symptom) -> Iterator[str]:
-    """Each attribute once: those that separate exactly as well are named behind the first."""
+    """Each attribute once; those that separate equally well follow the first."""
     named: set[str] = set()
     for shared in symptom.shared:
         if f"{shared.what} {shared.spoken}" in named or f"{shared.what} {shared.value}" in named:
@@ -251,7 +251,7 @@ def _nothing(view: View, now: datetime) -> list[Line]:
     if report is not None and not nothing_readable(view.kinds):
         lines += _read_lines(view, now)
     if report is not None and asked and not nothing_readable(view.kinds):
-        text = "That was then; the API server does not answer as it should now."
+        text = "That was the state then; the API server does not answer normally now."
         lines += prose(text, "warning")
     if report is None and reach is Reach.LOST:
         lines += [BLANK, *hop_lines(view.api.hops)]
@@ -290,12 +290,12 @@ def _read_lines(view: View, now: datetime) -> list[Line]:
 
 
 def nothing_read(view: View) -> bool:
-    """Whether the server is lost and was never heard: what was before is in the record alone."""
+    """Whether the server is lost and never answered, so that only the record knows the past."""
     return view.api.reach is Reach.LOST and all(kind.heard is None for kind in view.kinds)
 
 
 def _gaps(view: View, limit: int) -> list[Line]:
-    """What is still being read; after that, what was not looked at."""
+    """What is still being read; after that, what was not examined."""
     if nothing_read(view):
         return [line((" Nothing could be read from this cluster yet.", "unknown"), hang=1)]
     unread = unread_kinds(view)
@@ -304,7 +304,7 @@ def _gaps(view: View, limit: int) -> list[Line]:
         names = ", ".join(kinds_name(kind) for kind in unread[:6])
         return [line((" still reading: ", "unknown"), names + more, hang=2)]
     report = view.report
-    if report is not None and view.api.reach is Reach.LOST:  # the banner says it of all kinds
+    if report is not None and view.api.reach is Reach.LOST:  # The banner says this for all kinds.
         stale = {kind.kind for kind in view.kinds if kind.state is State.STALE}
         report = replace(
             report, unavailable=tuple(gap for gap in report.unavailable if gap.what not in stale)
@@ -316,7 +316,7 @@ def _gaps(view: View, limit: int) -> list[Line]:
 
 
 def why_rule(item: SymptomView | None, index: int) -> Line:
-    """The heading of the reasons: which of the runbooks that fit is explained."""
+    """The heading of the reasons: which of the matching runbooks is explained."""
     if item is None or not item.matches:
         return rule("why")
     more = len(item.matches) > 1
@@ -328,14 +328,16 @@ def why_lines(
     item: SymptomView | None,
     index: int,
     now: datetime,
-    earlier: Sequence[Earlier] = (),
+    earlier: Sequence[EarlierIncident] = (),
     *,
     whole: bool = True,
     findings: int = 12,
 ) -> list[Line]:
-    """What decides in four lines (what, since, shared, changed), and whether it was seen before.
-    Then what speaks for a runbook, what is missing, what is against it. `whole`: also everything
-    that is known beside it; without it, one line says what that is."""
+    """Four deciding lines (what, since, shared, changed), and whether it was seen before; then the
+    evidence for a runbook, what is missing, what is against it.
+
+    `whole`: append everything else that is known; without it, one line names it.
+    """
     if item is None:
         return []
     symptom = item.symptom
@@ -363,7 +365,7 @@ def why_lines(
 
 
 def deciding_lines(symptom: Symptom, now: datetime) -> list[Line]:
-    """What fails, since when, what only the failing ones share, and what was changed before."""
+    """What fails, since when, what only the failing objects share, and what changed before."""
     what, shared = ("not known", "unknown"), ("nothing found", "muted")
     changed = shared
     if symptom.findings:
@@ -384,8 +386,8 @@ def deciding_lines(symptom: Symptom, now: datetime) -> list[Line]:
     return [*lines, field("changed", changed)]
 
 
-def before_text(before: Earlier, now: datetime) -> str:
-    """An earlier incident with the same symptom: when, what ended it, which runbook."""
+def before_text(before: EarlierIncident, now: datetime) -> str:
+    """An earlier incident with the same symptom: its time, its end, its runbook."""
     lasted = durations.words(before.seconds) if before.seconds else ""
     ended = f", over after {lasted}" if lasted else ""
     by = f" by {before.ended_by}" if before.ended_by else ""
@@ -395,7 +397,7 @@ def before_text(before: Earlier, now: datetime) -> str:
 
 
 def _rest(item: SymptomView, index: int, now: datetime, findings: int) -> list[Line]:
-    """What is known beside the deciding lines."""
+    """What is known beyond the deciding lines."""
     symptom = item.symptom
     lines = fields("", list(_shared(symptom))[1:3])
     lines += change_lines(near_changes(symptom)[1:], now)
@@ -414,8 +416,8 @@ def _some(objects: Sequence[Ref], limit: int = 5) -> str:
 
 
 def match_lines(match: Match) -> list[Line]:
-    """A runbook: how well it fits, and for, missing and against; an empty `against` is said. Of one
-    that hardly fits the missing signs are only counted."""
+    """A runbook: how well it fits, and for, missing and against. An empty `against` is shown. For a
+    poor match the missing signs are only counted."""
     sure = "fits" if match.confident else "hardly fits"
     head = line(" ", (match.title, "strong"), (f"  {match.score:.2f} {sure}", "muted"), hang=1)
     lines = [head, *_reasons("for", match.for_, "good")]
@@ -430,7 +432,7 @@ def match_lines(match: Match) -> list[Line]:
 
 
 def _reasons(label: str, reasons: Sequence[Reason], style: str, tells: bool = False) -> list[Line]:
-    """The evidence behind several reasons is given once."""
+    """Evidence behind several reasons is printed once."""
     lines: list[Line] = []
     given: set[str] = set()
     for reason in reasons:
@@ -443,7 +445,7 @@ def _reasons(label: str, reasons: Sequence[Reason], style: str, tells: bool = Fa
 
 
 def near_changes(symptom: Symptom) -> list[ChangeFact]:
-    """The changes of the day before a symptom began, without the edits of a template beside the
+    """The changes of the day before a symptom began, without edits of a template beside the
     rollouts that they caused."""
     since = symptom.since
     rollouts = [one for one in symptom.changes if one.rule == "rollout"]
@@ -478,7 +480,7 @@ def change_lines(changes: Sequence[ChangeFact], now: datetime, limit: int = 6) -
 
 
 def finding_lines(symptom: Symptom, now: datetime, limit: int = 12) -> list[Line]:
-    """Each finding with its first evidence and since when, and how that is known."""
+    """Each finding with its first evidence, its beginning and the source of that time."""
     if not symptom.findings:
         return []
     lines = [BLANK, rule(plural(len(symptom.findings), "finding"))]
@@ -503,8 +505,8 @@ def _finding(finding: Finding, now: datetime) -> Iterator[Line]:
 
 
 def one_sentence(view: View, now: datetime) -> list[Line]:
-    """All that fits a tiny terminal: how many symptoms, the worst one, and how much room the rest
-    needs."""
+    """Everything that fits a tiny terminal: the number of symptoms, the worst one, and the size
+    that the rest needs."""
     lines = prose(headline(view, now), "strong")
     if view.symptoms:
         symptom = view.symptoms[0].symptom

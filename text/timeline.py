@@ -47,9 +47,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
 }
 
 
-class Mark(msgspec.Struct, frozen=True):
-    """What a note is. `prefix`: how it is written in front of the text (`timeline.note`). `alone`:
-    it needs no text. `pinned`: it stands in the draft whatever else is suggested."""
+class NoteMark(msgspec.Struct, frozen=True):
+    """A mark of a note. `prefix`: how to type it before the text (`timeline.note`). `alone`: it
+    needs no text. `pinned`: always in the draft."""
 
     prefix: str
     meaning: str
@@ -57,32 +57,32 @@ class Mark(msgspec.Struct, frozen=True):
     pinned: bool = False
 
 
-MARKS: Mapping[str, Mark] = {
-    "note": Mark("", "what you see, do or think"),
-    "acknowledged": Mark("!acknowledged ", "an engineer works on it", alone=True),
-    "mitigated": Mark("!mitigated ", "users are served again", alone=True),
-    "resolved": Mark("!resolved ", "the cause is gone", alone=True),
-    "hypothesis": Mark("hypothesis: ", "what it may be"),
-    "ruled out": Mark("ruled out: ", "what it is not, and how you know"),
-    "factor": Mark("factor: ", "what contributed to it"),
-    "to do": Mark("todo: ", "what to do afterwards"),
-    "question": Mark("? ", "what is not known yet"),
-    "key event": Mark("", "a note that the draft always shows", pinned=True),
+MARKS: Mapping[str, NoteMark] = {
+    "note": NoteMark("", "what you see, do or think"),
+    "acknowledged": NoteMark("!acknowledged ", "an engineer works on it", alone=True),
+    "mitigated": NoteMark("!mitigated ", "users are served again", alone=True),
+    "resolved": NoteMark("!resolved ", "the cause is gone", alone=True),
+    "hypothesis": NoteMark("hypothesis: ", "what it may be"),
+    "ruled out": NoteMark("ruled out: ", "what it is not, and how you know"),
+    "factor": NoteMark("factor: ", "what contributed to it"),
+    "to do": NoteMark("todo: ", "what to do afterwards"),
+    "question": NoteMark("? ", "what is not known yet"),
+    "key event": NoteMark("", "a note that the draft always shows", pinned=True),
 }
-"""What a note can be, in the order of the dialog."""
+"""The marks of a note, in the order of the dialog."""
 _TIME = re.compile(r"(-\d\S*|@~?\d\S*)\s*")
 ABOUT = {"approx": "~", "range": "~"}
-"""Before a time that is not exact."""
+"""Sign before a time that is not exact."""
 LATE = timedelta(seconds=60)
-"""An entry recorded so much later than it happened shows both times."""
+"""An entry recorded this much later than it happened shows both times."""
 SHOWN = 12
-"""Rows of one entry in the log; enter shows the rest."""
+"""Rows of one entry in the log; enter shows all."""
 OBJECTS = ("object-intent", "object-created", "object-removed")
-"""What a probe creates and removes: one line each would push the rest out of sight."""
+"""Objects that a probe creates and removes: one line for each would push the rest out of sight."""
 
 
-def marked(text: str, mark: Mark) -> str:
-    """A note as it is written: the time first, then what it is, then the words."""
+def marked(text: str, mark: NoteMark) -> str:
+    """A note as a person types it: the time, the mark, the words."""
     time = _TIME.match(text)
     return (
         text
@@ -100,8 +100,8 @@ def mark_lines() -> list[Line]:
 
 
 def incident_lines(view: View) -> list[Line]:
-    """What can be said of the incident, with what is known: its title, severity and state, and
-    changes whose outcome is not known."""
+    """What can be changed about the incident, with the current values: title, severity, state, and
+    changes with an unknown outcome."""
     summary = view.record.summary
     over = summary.state != "open"
     rows = [
@@ -111,14 +111,14 @@ def incident_lines(view: View) -> list[Line]:
         if over
         else ("close", "state", "open; enter closes it"),
         ("new", "another", "begin a new incident; this one stays as it is"),
-        *((each.id, "verify", f"what became of: {each.text}") for each in view.record.unknown),
+        *((each.id, "verify", f"outcome of: {each.text}") for each in view.record.unknown),
     ]
     return [field(label, text, style="key", target=target) for target, label, text in rows]
 
 
 def remembered_lines(entries: Sequence[Entry], now: datetime) -> list[Line]:
-    """What was seen last and not seen to end, from the record: the last known state of a cluster
-    that does not answer."""
+    """Symptoms that the record shows as seen and not ended: the last known state of a cluster that
+    does not answer."""
     seen: dict[object, Entry] = {}
     for entry in entries:
         if entry.kind == "observation" and entry.data.get("symptom"):
@@ -135,8 +135,8 @@ def remembered_lines(entries: Sequence[Entry], now: datetime) -> list[Line]:
 def log_lines(
     entries: Sequence[Entry], words: str = "", *, folded: bool = False, hidden: bool = True
 ) -> list[Line]:
-    """Every entry as it reads now, by the time it happened. An intent without a result is said to
-    be unknown.
+    """Every entry as it reads now, by the time it happened. An intent without a result is shown as
+    unknown.
 
     `words`: only entries that they select (`timeline.selection`). `folded`: the objects that a
     probe created and removed are one line. `hidden`: also entries that a person hid.
@@ -189,7 +189,7 @@ SAVE = "+"
 
 
 def _folded(revised: Sequence[RevisedEntry]) -> Iterator[RevisedEntry]:
-    """Leaves out what was created and removed again, with one line in the place of the last."""
+    """Leaves out objects that were created and removed, with one line in place of the last."""
     gone = {each.entry.intent_id for each in revised if each.entry.kind == "object-removed"}
     over = [each.entry.kind in OBJECTS and each.entry.intent_id in gone for each in revised]
     count = 0
@@ -246,8 +246,8 @@ def _entry(revised: RevisedEntry, unanswered: bool, *, closed: bool) -> list[Lin
 def entry_lines(
     revised: RevisedEntry, now: datetime, evidence: Mapping[str, str] | None = None
 ) -> list[Line]:
-    """Everything that is recorded of one entry: how it reads now, its revisions, and the text of
-    its `evidence` by hash, as far as that was read."""
+    """One entry in full: how it reads now, its revisions, and the text of its `evidence` by hash,
+    as far as that was read."""
     entry = revised.entry
     exact = f", {entry.occurred_precision}, by {entry.time_source}"
     stored = f"{entry.seq}  {entry.hash[:16]}" if not entry.pending else "not in the file yet"

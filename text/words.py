@@ -73,7 +73,7 @@ def plural(number: int, noun: str, nouns: str = "") -> str:
 
 
 def freshness(kind: Freshness, now: datetime) -> tuple[str, str]:
-    """The state of one kind in words and its style: loading, live, stale, forbidden and absent read
+    """The state of a kind in words, and its style. Loading, live, stale, forbidden and absent read
     differently."""
     heard = age((now - kind.heard).total_seconds()) if kind.heard is not None else ""
     match kind.state:

@@ -67,7 +67,7 @@ CLOSED_BY: Final[Mapping[str, frozenset[str]]] = {
     "object-intent": frozenset({"object-removed"}),
     "action-intent": frozenset({"action-result", "action-declined"}),
 }
-"""Which kinds end an intent of a kind. A created object is open until it is removed, so
+"""The kinds that end an intent of a kind. A created object is open until its removal, so
 `object-created` ends nothing."""
 
 NEEDS_INTENT: Final[frozenset[str]] = frozenset(
@@ -83,7 +83,7 @@ PURGED: Final = "purged"
 ABOUT: Final = "about"
 """Key of `data`: the objects that the entry is about, each as `ObjectRef`."""
 IN_MEMORY: Final = -1
-"""`seq` of an entry that is shown but not on disk yet."""
+"""`seq` of an entry that is shown before it is on disk."""
 NO_HASH: Final = "0" * 64
 """`prev_hash` of the first entry."""
 
@@ -154,9 +154,11 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One recorded line. `seq` is gapless from 1; it is 0, with empty hashes, while the entry waits
-    in the sidecar file for the database to accept writes again, and -1 while it is in memory only.
-    `mono_ns` is CLOCK_MONOTONIC in nanoseconds; `redactions` counts redacted secrets by rule.
+    """One recorded line.
+
+    `seq` has no gaps and begins at 1. It is 0, with empty hashes, while the entry waits in the
+    sidecar file, and -1 while it is only in memory. `mono_ns` is CLOCK_MONOTONIC in nanoseconds;
+    `redactions` counts redacted secrets by rule.
     """
 
     seq: int
@@ -200,8 +202,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def intent_id(self) -> str:
-        """The key that joins an intent to its result; an intent without its own key is known by its
-        entry id."""
+        """The key that joins an intent to its result; without a key of its own the intent's entry
+        id."""
         own = self.data.get("intent_id", "")
         return own if isinstance(own, str) and own else (self.id if self.kind in CLOSED_BY else "")
 
@@ -295,7 +297,7 @@ def purged(entry: Entry) -> Entry:
 
 def digest(entry: Entry) -> str:
     """SHA-256 (hex) over the canonical form of everything but `hash`, with the words as their
-    `commitment`; `prev_hash` is inside, which makes the chain."""
+    `commitment`. It includes `prev_hash`, which makes the chain."""
     record = to_record(entry)
     record.pop("hash", None)
     if words := commitment(entry):

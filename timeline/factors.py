@@ -1,9 +1,8 @@
-"""Contributing factors: those that people recorded, and candidates that the observations suggest.
-Row T24, story 004.
+"""Contributing factors: those that people recorded, and candidates from observations. Row T24,
+story 004.
 
-There is never one root cause here: a factor is one of several, each with its own resolution.
-Candidates are read off observations, cite them, and assert nothing; a person confirms or drops
-them.
+There is never one root cause: a factor is one of several, each with its own resolution. A candidate
+cites observations and asserts nothing; a person confirms or drops it.
 """
 
 from __future__ import annotations
@@ -23,21 +22,21 @@ KINDS: Final = ("trigger", "latent", "detection", "observability", "process", "k
 
 
 _MOST_CHANGES: Final = 4
-"""Changes offered as triggers; the lead-up has all of them."""
+"""Most changes offered as triggers; the lead-up has all."""
 _LATE: Final = 600.0
-"""Seconds between the first sign and its detection from which on that is a factor."""
+"""Seconds between the first sign and its detection from which the delay is a factor."""
 _UNLIMITED: Final = re.compile(r"without a memory limit: \d+ of [\d,]+ \w+: (.{1,160})")
-"""What a check says of containers without a limit, and which."""
+"""The message of a check about containers without a limit, and which."""
 _WHY: Final = 160
-"""Characters of the sentence that suggests a factor."""
+"""Most characters of the sentence that suggests a factor."""
 _REVERTED: Final = re.compile(
     r"next (?:upgrade|sync|release) reverts|reverts? the change", re.IGNORECASE
 )
 
 
 class Factor(msgspec.Struct, frozen=True, kw_only=True):
-    """One contributing factor. `seqs` are the entries that speak for it; `candidate` ones were
-    proposed by the tool."""
+    """One contributing factor. `seqs` are the supporting entries; the tool proposed those with
+    `candidate`."""
 
     title: str
     kind: str
@@ -46,7 +45,7 @@ class Factor(msgspec.Struct, frozen=True, kw_only=True):
     status: str = "new"
     candidate: bool = False
     why: str = ""
-    """What an observation or a check said, where it was proposed."""
+    """The sentence of the observation or check that suggests it."""
 
 
 def _hint(kind: str, title: str, pattern: str) -> tuple[str, str, re.Pattern[str]]:
@@ -115,8 +114,7 @@ _HINTS: Final = (
         r"(?:quota|addresses|pod IPs?|disk|inodes)\b.*\b(?:exhausted|full|used up|exceeded)",
     ),
 )
-"""The kind of factor that an observation may be, what the factor is called, and what the
-observation says."""
+"""Patterns of observations: the kind of factor, its name, and the words that suggest it."""
 
 
 def factors(lines: Sequence[RevisedEntry], story: Story) -> Sequence[Factor]:
@@ -139,15 +137,15 @@ def factors(lines: Sequence[RevisedEntry], story: Story) -> Sequence[Factor]:
 
 
 def _triggers(story: Story) -> Iterator[Factor]:
-    """The changes nearest to the first sign, before it; own changes are none."""
+    """The changes nearest before the first sign, without this tool's own."""
     if story.first is None:
         return
     for change in reversed(story.before(NEAR)[-_MOST_CHANGES:]):
         ahead = (story.first.occurred_at - change.at).total_seconds()
         when = f"{spoken(ahead)} before the first sign" if ahead > 0 else "with the first sign"
         by = f" by {change.manager}" if change.manager else ""
-        told = change.object.casefold() in change.what.casefold()
-        object_ = "" if told else f"{change.object} "
+        named = change.object.casefold() in change.what.casefold()
+        object_ = "" if named else f"{change.object} "
         yield Factor(
             title=f"Changed {when}: {object_}{change.what}{by}",
             kind="trigger",

@@ -1,5 +1,4 @@
-"""The hand-off brief: state, what is open, what is unknown, the last key events. Row
-T31."""
+"""The hand-off summary: state, open questions, unknowns, the last key events. Row T31."""
 
 from __future__ import annotations
 
@@ -61,7 +60,7 @@ def handoff(journal: Journal, now: datetime) -> str:
         out.append(f"runbook: {followed.runbook}, {done} steps answered, last at {where}")
     out += _part(
         "changed in the cluster",
-        [f"{_at(deed.intent)} {deed.by_hand or _text(deed.intent)}" for deed in story.deeds],
+        [f"{_at(act.intent)} {act.by_hand or _text(act.intent)}" for act in story.interventions],
     )
     checks = [each for run in story.runs for each in run.results if each.kind == "step-result"]
     out += _part(

@@ -1,4 +1,4 @@
-"""Intents and what came of them. Row T9: an intent without a result is unknown, to be verified,
+"""Pairs intents with their results. Row T9: an intent without a result is unknown, to be verified,
 never simply repeated."""
 
 from __future__ import annotations
@@ -11,12 +11,9 @@ _CLOSES = {closing: intent for intent, enders in CLOSED_BY.items() for closing i
 
 
 def pair(entries: Iterable[Entry]) -> Sequence[tuple[Entry, Entry | None]]:
-    """Each intent with the entry that ended it, None when nothing did. `entries` are in the order
-    of the record.
-
-    A result ends the intents before it and none after it: the same object may be made again under
-    the same key.
-    """
+    """Each intent with the entry that ended it, None for an open one. `entries` are in the order of
+    the record. A result ends only earlier intents: the same object may be created again under the
+    same key."""
     results: dict[str, Entry | None] = {}
     intents: dict[str, Entry] = {}
     waiting: dict[tuple[str, str], list[str]] = {}
@@ -31,13 +28,13 @@ def pair(entries: Iterable[Entry]) -> Sequence[tuple[Entry, Entry | None]]:
 
 
 def unfinished(entries: Iterable[Entry]) -> Sequence[Entry]:
-    """Intents that nothing ended, in the order of the record."""
+    """Open intents, in the order of the record."""
     return [intent for intent, result in pair(entries) if result is None]
 
 
 def unknown_changes(entries: Sequence[Entry], own: Container[str]) -> Sequence[Entry]:
-    """Intents of actions that nothing ended, other than those in `own` (ids): a later result of the
-    same action on the same object verifies them."""
+    """Open intents of actions, except those in `own` (ids). A later result of the same action on
+    the same object settles them."""
     seen = {
         (entry.data.get("action"), str(entry.object)): position
         for position, entry in enumerate(entries)

@@ -1,5 +1,5 @@
-"""Durations of a response, each with the entries that it was measured between. Rows T22 and T23 of
-the timeline reference.
+"""Durations of a response, each with the entries that mark its ends. Rows T22 and T23 of the
+timeline reference.
 
 Impact and response are two windows: impact ends when it is mitigated, response when it is resolved.
 """
@@ -17,8 +17,8 @@ from timeline.revisions import RevisedEntry
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
-    """A duration in seconds from one entry to another (their seq), or None and why there is
-    none: an entry is missing, or the second happened before the first."""
+    """A duration in seconds from one entry to another (their seq), or None with the reason: an
+    entry is missing, or the second happened before the first."""
 
     name: str
     meaning: str
@@ -33,7 +33,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Milestones(msgspec.Struct, frozen=True, kw_only=True):
-    """The entry of each milestone, and sentences about what does not fit together."""
+    """The entry of each milestone, and sentences about contradictions."""
 
     entries: Mapping[str, Entry]
     warnings: tuple[str, ...]
@@ -71,11 +71,8 @@ def spoken(seconds: float) -> str:
 
 
 def milestones(lines: Sequence[RevisedEntry]) -> Milestones:
-    """The newest entry that states each milestone; hidden ones do not count.
-
-    Without a stated start the impact began with the first critical thing observed (or the first at
-    all), and `started` is that entry.
-    """
+    """The newest entry for each milestone, without hidden ones. Without a stated start the impact
+    began with the first critical observation (else the first), and `started` is that entry."""
     found: dict[str, Entry] = {}
     for line in sorted(lines, key=lambda line: (line.entry.pending, line.entry.seq)):
         if line.entry.kind == "milestone" and not line.hidden:

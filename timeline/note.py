@@ -42,7 +42,7 @@ _PREFIXES: Final[tuple[tuple[str, Kind, Mapping[str, str]], ...]] = (
 
 
 LINE: Final = 1000
-"""Characters of a note that stay in its line; what is longer becomes evidence under it."""
+"""Most characters of a note on its line; a longer one becomes evidence."""
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +54,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     precision: Precision = "exact"
 
     def draft(self, actor: str = "") -> Draft:
-        """The draft of a `note` entry, or of what the text says it is. A pasted block becomes
+        """The draft of a `note` entry, or of the kind that the text marks. A pasted block becomes
         evidence under its first line."""
         first, _, more = self.text.partition("\n")
         rows = len([row for row in more.splitlines() if row.strip()])
@@ -76,7 +76,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _told(text: str) -> tuple[Kind, str, dict[str, str]]:
-    """Kind, words and data of a text that may say what it is."""
+    """Kind, words and data of a text with a mark."""
     if match := _MILESTONE.match(text):
         return "milestone", (match[2] or "").strip() or match[1].lower(), {"name": match[1].lower()}
     for prefix, kind, data in _PREFIXES:

@@ -1,4 +1,4 @@
-"""Revisions applied: what a reader sees, with the original always at hand. Rows T3 and T4 of the
+"""Applies revisions: what a reader sees, with the original beside it. Rows T3 and T4 of the
 timeline reference."""
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ import msgspec
 from timeline.entry import Entry, order, parse_stamp
 
 DRAFT_LIMIT: Final = 40
-"""Most lines of a draft that are there by suggestion alone."""
+"""Most lines of a draft that are only suggested."""
 
 
 class RevisedEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry as it reads now. `entry` has the revisions applied, `original` is as recorded (its
-    hash is the one in the chain).
+    """One entry as it reads now.
 
-    `suggested`: the tool proposes it for the draft. `pinned`: None when no human decided, else
-    their decision.
+    `entry` has the revisions applied, `original` is as recorded (its hash is in the chain).
+    `suggested`: the tool proposes it for the draft. `pinned`: None until a person decides.
     """
 
     entry: Entry
@@ -57,7 +56,7 @@ def latest(entries: Sequence[Entry]) -> list[RevisedEntry]:
 
 
 def draft_entries(lines: Sequence[RevisedEntry]) -> list[RevisedEntry]:
-    """The lines of the draft: pinned ones, and suggested ones up to DRAFT_LIMIT in all."""
+    """The lines of the draft: pinned ones, and suggested ones up to DRAFT_LIMIT in total."""
     chosen = [line for line in lines if line.in_draft]
     spare = DRAFT_LIMIT - sum(1 for line in chosen if line.pinned)
     out = []
@@ -97,7 +96,7 @@ def _line(entry: Entry, by_target: dict[str, list[Entry]], suggested: bool) -> R
 
 
 def _undone(revision: Entry, by_target: dict[str, list[Entry]]) -> bool:
-    """An undo may itself be undone; the last word counts."""
+    """An undo may itself be undone; the last one counts."""
     return any(
         other.data.get("action") == "undo" and not _undone(other, by_target)
         for other in by_target.get(revision.id, [])
@@ -119,8 +118,8 @@ def _edited(entry: Entry, revision: Entry) -> Entry:
 
 
 def _suggested(entries: Sequence[Entry]) -> set[str]:
-    """Ids that the tool proposes for the draft: first sight, transitions, everything done, said and
-    decided."""
+    """Ids that the tool proposes for the draft: first sight, transitions, actions, statements and
+    decisions."""
     chosen: set[str] = set()
     followed: set[object] = set()
     observations = 0
@@ -137,7 +136,7 @@ def _suggested(entries: Sequence[Entry]) -> set[str]:
         elif entry.kind == "note":
             if not entry.data.get(
                 "event"
-            ):  # the tool's own notes (a step gone to, something noticed) say which event they are
+            ):  # The tool's own notes (a step gone to, an observation) name their event.
                 chosen.add(entry.id)
         elif entry.kind == "match":
             best = str(entry.data.get("runbook", entry.data.get("id", entry.text)))

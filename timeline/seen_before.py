@@ -1,4 +1,5 @@
-"""Earlier incidents with the same symptom: when, what ended them, which runbook was followed."""
+"""Finds earlier incidents with the same symptom: when, what ended them, which runbook was
+followed."""
 
 from __future__ import annotations
 
@@ -8,10 +9,10 @@ from datetime import datetime
 import msgspec
 
 
-class Earlier(msgspec.Struct, frozen=True, kw_only=True):
-    """An earlier incident: its symptoms (ids), the runbooks that fitted, the one that was
-    followed ("" for none), what was changed last before it was mitigated or resolved ("" when that
-    is not known), and how long it lasted in seconds."""
+class EarlierIncident(msgspec.Struct, frozen=True, kw_only=True):
+    """An earlier incident: its symptoms (ids), the runbooks that fitted, the one that was followed
+    ("" for none), the last change before it was mitigated or resolved ("" when unknown), and its
+    duration in seconds."""
 
     incident: str
     began: datetime
@@ -23,9 +24,9 @@ class Earlier(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def seen_before(
-    earlier: Sequence[Earlier], symptom: str, runbooks: Iterable[str]
-) -> Earlier | None:
-    """The newest earlier incident with the same symptom, or for which the same runbook fitted."""
+    earlier: Sequence[EarlierIncident], symptom: str, runbooks: Iterable[str]
+) -> EarlierIncident | None:
+    """The newest earlier incident with the same symptom or the same runbook."""
     fitting = frozenset(runbooks)
     return next(
         (each for each in earlier if symptom in each.symptoms or fitting & each.runbooks), None

@@ -1,5 +1,5 @@
-"""What happened in an incident, read from its entries: the runbook that was followed, what the
-probes said, what changed before, and what was done."""
+"""The course of an incident, read from its entries: the runbook that was followed, the results of
+probes, earlier changes, and actions."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from timeline.metrics import milestones
 from timeline.revisions import RevisedEntry
 
 LEAD: Final = timedelta(hours=6)
-"""A change so long before the first sign is part of the lead-up."""
+"""A change this long before the first sign is part of the lead-up."""
 NEAR: Final = timedelta(hours=2)
-"""A change so long before the first sign may have set it off."""
+"""A change this long before the first sign may have caused it."""
 LATE: Final = timedelta(minutes=1)
 """A change may be dated so much later than the first sign that it caused."""
 ENDS: Final = ("mitigated", "resolved")
@@ -31,9 +31,9 @@ _CHANGING: Final = re.compile(
 )
 
 
-class Deed(msgspec.Struct, frozen=True, kw_only=True):
-    """A change to the cluster: an action with its result, or one that was done by hand. `parts`:
-    how many objects it changed one by one."""
+class Intervention(msgspec.Struct, frozen=True, kw_only=True):
+    """A change to the cluster: an action with its result, or one made by hand. `parts`: how many
+    objects it changed."""
 
     intent: Entry
     result: Entry | None
@@ -41,8 +41,8 @@ class Deed(msgspec.Struct, frozen=True, kw_only=True):
     parts: int = 0
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that changed in the cluster, and the entries that tell of it."""
+class ClusterChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A change in the cluster, and the entries that report it."""
 
     at: datetime
     object: str
@@ -51,8 +51,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     seqs: tuple[int, ...]
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """A runbook that was followed: where it began, and the results of its steps."""
+class FollowedRunbook(msgspec.Struct, frozen=True, kw_only=True):
+    """A runbook that was followed: its beginning, and the results of its steps."""
 
     begun: Entry
     results: tuple[Entry, ...]
@@ -66,23 +66,23 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     """Read once for all sections. `asked` is the intent of each result, by the result's id."""
 
     first: Entry | None
-    runs: Sequence[Run]
-    deeds: Sequence[Deed]
-    changes: Sequence[Change]
+    runs: Sequence[FollowedRunbook]
+    interventions: Sequence[Intervention]
+    changes: Sequence[ClusterChange]
     asked: Mapping[str, Entry]
     answered: Mapping[str, Entry | None]
 
     @property
-    def followed(self) -> Run | None:
-        """The runbook with the most answers; the last of equals."""
+    def followed(self) -> FollowedRunbook | None:
+        """The runbook with the most answers; the last one among equals."""
         return max(self.runs, key=lambda run: len(run.results), default=None)
 
-    def before(self, window: timedelta) -> list[Change]:
-        """Changes within `window` before the first sign; what was done since is no cause."""
+    def before(self, window: timedelta) -> list[ClusterChange]:
+        """Changes within `window` before the first sign. Later ones cannot be the cause."""
         if self.first is None:
             return []
         start = self.first.occurred_at
-        ours = min((deed.intent.occurred_at for deed in self.deeds), default=None)
+        ours = min((act.intent.occurred_at for act in self.interventions), default=None)
         return [
             change
             for change in self.changes
@@ -91,8 +91,8 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_story(lines: Sequence[RevisedEntry]) -> Story:
-    """`lines` by the time they happened. The first sign is the stated start, else the first
-    critical observation, else the first."""
+    """`lines` are in order of time. The first sign is the stated start, else the first critical
+    observation, else the first."""
     entries = [line.entry for line in lines if not line.hidden]
     pairs = pair(sorted(entries, key=lambda entry: entry.seq))
     answered = {intent.id: result for intent, result in pairs}
@@ -100,7 +100,7 @@ def read_story(lines: Sequence[RevisedEntry]) -> Story:
     return Story(
         first=milestones(lines).entries.get("started"),
         runs=[
-            Run(
+            FollowedRunbook(
                 begun=entry,
                 results=tuple(
                     each
@@ -111,7 +111,7 @@ def read_story(lines: Sequence[RevisedEntry]) -> Story:
             for entry in entries
             if entry.kind == "run-started" and entry.run_id
         ],
-        deeds=list(_deeds(entries, answered, asked)),
+        interventions=list(_interventions(entries, answered, asked)),
         changes=_changes(entries),
         asked=asked,
         answered=answered,
@@ -119,13 +119,13 @@ def read_story(lines: Sequence[RevisedEntry]) -> Story:
 
 
 def hypotheses(lines: Sequence[RevisedEntry]) -> tuple[list[Entry], list[Entry]]:
-    """Those that still stand, and those that were ruled out: one whose words all stand in a later
-    entry that rules out stands nowhere any more."""
-    told = [line.entry for line in lines if line.entry.kind == "hypothesis" and not line.hidden]
-    out = [entry for entry in told if is_ruled_out(entry)]
+    """Open hypotheses, and those that were ruled out. A hypothesis whose words all occur in a later
+    entry that rules one out is no longer open."""
+    stated = [line.entry for line in lines if line.entry.kind == "hypothesis" and not line.hidden]
+    out = [entry for entry in stated if is_ruled_out(entry)]
     standing = [
         entry
-        for entry in told
+        for entry in stated
         if entry.data.get("status", "open") in _STANDING
         and not any(_words(entry) <= _words(each) for each in out)
     ]
@@ -161,9 +161,9 @@ def next_mark(entries: Iterable[Entry]) -> str:
     return next((mark for mark in ENDS if mark not in marked), "")
 
 
-def _deeds(
+def _interventions(
     entries: Sequence[Entry], answered: Mapping[str, Entry | None], asked: Mapping[str, Entry]
-) -> Iterator[Deed]:
+) -> Iterator[Intervention]:
     parts: dict[str, int] = {}
     for entry in entries:
         whole = entry.data.get("part_of")
@@ -172,20 +172,22 @@ def _deeds(
     for entry in entries:
         if entry.kind == "action-intent" and not entry.data.get("part_of"):
             count = parts.get(entry.intent_id, 0)
-            yield Deed(intent=entry, result=answered.get(entry.id), parts=count)
+            yield Intervention(intent=entry, result=answered.get(entry.id), parts=count)
         elif entry.kind == "action-result" and entry.id not in asked:
-            yield Deed(intent=entry, result=entry, by_hand=str(entry.data.get("by_hand", "")))
+            yield Intervention(
+                intent=entry, result=entry, by_hand=str(entry.data.get("by_hand", ""))
+            )
         elif entry.kind == "step-result" and entry.time_source == "human":
             intent = asked.get(entry.id)
             command = str(intent.data.get("command", "")) if intent is not None else ""
             changing = _CHANGING.search(command) is not None
             if intent is not None and changing and entry.data.get("answer") == "done":
-                yield Deed(intent=intent, result=entry, by_hand=command)
+                yield Intervention(intent=intent, result=entry, by_hand=command)
 
 
-def _changes(entries: Sequence[Entry]) -> list[Change]:
-    """Each change once, by time. A rollout is one line: not also the template, and the release."""
-    found: dict[tuple[str, str, str], Change] = {}
+def _changes(entries: Sequence[Entry]) -> list[ClusterChange]:
+    """Each change once, by time. A rollout is one line, without its template and its release."""
+    found: dict[tuple[str, str, str], ClusterChange] = {}
     for entry in entries:
         changes = entry.data.get("changes", ())
         for each in changes if isinstance(changes, (list, tuple)) else ():
@@ -194,7 +196,7 @@ def _changes(entries: Sequence[Entry]) -> list[Change]:
                 continue
             key = (str(each.get("at")), str(each.get("object", "")), str(each.get("what", "")))
             before = found.get(key)
-            found[key] = Change(
+            found[key] = ClusterChange(
                 at=at,
                 object=key[1],
                 what=key[2],
@@ -202,13 +204,13 @@ def _changes(entries: Sequence[Entry]) -> list[Change]:
                 seqs=(*before.seqs, entry.seq) if before else (entry.seq,),
             )
     rollouts = {(each.at, each.manager) for each in found.values() if "rollout of" in each.what}
-    told = (
+    changes = (
         each
         for each in found.values()
         if (each.at, each.manager) not in rollouts
         or not ("template written" in each.what or "Helm release" in each.what)
     )
-    return sorted(told, key=lambda each: each.at)
+    return sorted(changes, key=lambda each: each.at)
 
 
 def _moment(value: object) -> datetime | None:

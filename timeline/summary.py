@@ -1,5 +1,4 @@
-"""What an incident is called, how severe it is, whether it is over, and which cluster it is about,
-folded from its entries."""
+"""Title, severity, state and cluster of an incident, folded from its entries."""
 
 from __future__ import annotations
 
@@ -20,20 +19,20 @@ KINDS_READ: Final = (
     "revision",
     "session",
 )
-"""The kinds of entries that `summarize` looks at."""
+"""The kinds of entries that `summarize` reads."""
 
 
 class ClusterId(msgspec.Struct, frozen=True):
-    """Which cluster: the kubeconfig's context, the address of the API server, and the uid of the
-    namespace kube-system; "" where not known."""
+    """A cluster: the kubeconfig's context, the address of the API server, and the uid of the
+    namespace kube-system; "" where unknown."""
 
     context: str = ""
     server: str = ""
     uid: str = ""
 
     def may_be(self, other: ClusterId) -> bool:
-        """Whether both may be one cluster: told by the uid where both know it, else by the server,
-        else by the context."""
+        """Whether both may be one cluster: by the uid when both know it, else by the server, else
+        by the context."""
         for ours, theirs in (
             (self.uid, other.uid),
             (self.server, other.server),
@@ -54,8 +53,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def summarize(entries: Iterable[Entry]) -> Summary:
-    """`entries` are in the order of the record; those of other kinds than `KINDS_READ` may be left
-    out."""
+    """`entries` are in the order of the record; kinds other than `KINDS_READ` may be left out."""
     read = [entry for entry in entries if entry.kind in KINDS_READ]
     opened = next((entry for entry in read if entry.kind == "incident-opened"), None)
     title = severity = ""

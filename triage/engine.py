@@ -87,16 +87,14 @@ class Triage:
         self._odd_objects = OddObjects()
         self._history = SymptomHistory()
         self._queue: list[Ref] = []
-        """What `settle` evaluates, the next one last."""
+        """Keys that `settle` evaluates, the next one last."""
         self._marked: tuple[str, tuple[OwnerReference, ...]] = ("", ())
-        """The owners that were marked last in this update: the pods of one controller follow each
-        other."""
+        """The owners marked last in this update: pods of one controller come one after another."""
 
     # -- taking changes
 
     def update(self, changes: Iterable[Change], store: Store) -> None:
-        """Take the changes of the store, in the order in which it made them; the store already
-        holds them."""
+        """Take the changes of the store in their order; the store already contains them."""
         now = self._clock()
         self._marked = ("", ())
         for change in changes:
@@ -115,7 +113,7 @@ class Triage:
         if kind != "Pod":
             try:
                 self.changes.apply(change, store, now)
-            except Exception as error:  # one odd object costs only its own changes
+            except Exception as error:  # An odd object costs only its own changes.
                 self._odd_objects.add(ref, reason(error))
         if kind in ("ReplicaSet", "ControllerRevision") and change.old is None:
             owner = controller_of(change.new.metadata) if change.new is not None else None
@@ -175,7 +173,7 @@ class Triage:
             self._dirty.add(ref)
 
     def _is_plain(self, ref: Ref) -> bool:
-        """Whether a pod is healthy or gone, and without findings and events: it needs no
+        """Whether a pod is healthy or deleted, and has no findings or events: it needs no
         evaluation."""
         return ref not in self._odd and ref not in self._found and not self.events.known(ref)
 
@@ -250,8 +248,8 @@ class Triage:
             self._due_at.pop(ref, None)
 
     def _detect(self, ref: Ref, row: Object, view: ClusterView) -> tuple[Finding, ...]:
-        """The findings of one object. One that has times which cannot be true is evaluated again
-        without them; what still fails is left out, and named."""
+        """The findings of one object. An object with impossible times is evaluated again without
+        them; what still fails is left out, and named."""
         found, why = _run_detectors(ref, row, view)
         if why:
             row, odd = without_odd_times(row, view.now)
@@ -273,9 +271,9 @@ class Triage:
                         del self._watching[related]
 
     def _gather(self, view: ClusterView) -> None:
-        """Mark what is due, and what a rollout or newly read kinds may concern."""
+        """Mark objects that are due, and those that a rollout or newly read kinds may concern."""
         if self._rollouts:
-            # what a rollout changed depends on its siblings, which may have come after it
+            # A rollout's changes depend on its siblings, which may have arrived after it.
             for owner in self._rollouts:
                 self._refresh_rollouts(owner, view)
             self._rollouts.clear()
@@ -302,8 +300,8 @@ class Triage:
     def settle(
         self, now: datetime, store: Store, freshness: Mapping[str, Freshness]
     ) -> Cooperative[None]:
-        """Evaluate ahead of the next report what has changed so far; the store may change between
-        the steps."""
+        """Evaluate changed objects ahead of the next report. The store may change between the
+        steps."""
         view = ClusterView(store, self.events, now, freshness, self._slices)
         self._gather(view)
         yield from self._evaluate_marked(view)
@@ -391,14 +389,15 @@ class Triage:
 
 
 def _run_detectors(ref: Ref, row: Object, view: ClusterView) -> tuple[tuple[Finding, ...], str]:
-    """What the detectors of its kind find in one object, and why it was not understood (or "")."""
+    """Findings of the detectors of its kind for one object, and why it could not be evaluated (or
+    "")."""
     view.begin()
     found: list[Finding] = []
     why = ""
     for detect in OBJECT_DETECTORS.get(ref.kind, ()):
         try:
             found.extend(detect(row, view))
-        except Exception as error:  # one odd object costs only itself
+        except Exception as error:  # An odd object costs only itself.
             why = reason(error)
     if not why and (view.odd or any(odd_time(f.since, view.now) for f in found)):
         why = OUT_OF_RANGE
@@ -412,7 +411,7 @@ def _without_odd_since(finding: Finding, now: datetime) -> Finding:
 
 
 def _plain(pod: Pod) -> bool:
-    """Running, ready, never restarted, not terminating. Most pods are so, and are skipped."""
+    """Running, ready, never restarted, not terminating. Most pods are, and are skipped."""
     status = pod.status
     if (
         status.phase != "Running"
@@ -433,7 +432,7 @@ def _plain(pod: Pod) -> bool:
 
 
 def _signature(pod: Pod) -> tuple[object, ...]:
-    """What of a pod matters to its owners and its node."""
+    """The parts of a pod that matter to its owners and its node."""
     return (
         pod.status.phase,
         pod.spec.node_name,

@@ -1,5 +1,4 @@
-"""Evaluates objects again that did not change: all of them once every kind has been read, then a
-few each second.
+"""Evaluates unchanged objects again: all once every kind has been read, then a few each second.
 
 A finding about one object may depend on others (a Service on its pods, an attachment on its node).
 The engine follows the most important relations; this round catches the rest, so that findings do
@@ -31,7 +30,7 @@ class Reevaluation:
         self._last: datetime | None = None
 
     def everything(self, freshness: Mapping[str, Freshness], store: Store) -> Iterator[Ref]:
-        """All objects, when the set of completely read kinds has changed and no kind is loading."""
+        """All objects, once the set of completely read kinds has changed and no kind is loading."""
         if any(
             state.state in (State.WAITING, State.LOADING) and not state.reason
             for state in freshness.values()

@@ -1,4 +1,4 @@
-"""The application: modes, keys that work on every screen, and the paint of each new view."""
+"""The application: modes, keys that work on every screen, and the painting of each new view."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ INTERRUPTED_TWICE = 3.0
 NOTIFY_LIMIT = 10.0
 """Seconds that the command of a notification may run."""
 LISTED = 8
-"""Entries that are named before they are lost."""
+"""Most entries that are named before they are lost."""
 
 
 def _screen(mode: str) -> Screen[Any]:
-    """`TimelineScreen` of `tui.screens.timeline` for `timeline`, imported when it is first opened:
-    a screen is found by its name."""
+    """`TimelineScreen` of `tui.screens.timeline` for `timeline`, imported when it is first
+    opened."""
     module = importlib.import_module(f"tui.screens.{mode}")
     screen: Screen[Any] = getattr(module, f"{mode.title()}Screen")()
     return screen
@@ -94,8 +94,8 @@ class StanchApp(App["int | Reopen"]):
         that opens with the screens, such as a picker. `actions`: with the keys of the settings."""
         self._environment = environment
         plain = bool(environment.get("NO_COLOR"))
-        # Set here, because Textual turns the terminal's own colours grey when it is set later, and
-        # then they are black on black.
+        # Set here: set later, Textual turns the terminal's own colours grey, and they become black
+        # on black.
         super().__init__(ansi_color=True if plain else None)
         self.investigation = investigation
         self.clock = clock
@@ -122,7 +122,7 @@ class StanchApp(App["int | Reopen"]):
         self._config = config or Config()
         self._plain = plain
         self._own_theme = ""
-        """The context whose theme is shown, so that a theme chosen by a key stays."""
+        """The context of the current theme, so that a theme chosen by a key stays."""
         self.theme = THEMES["16 colours" if plain else self._config.theme]
 
     @cached_property
@@ -132,8 +132,8 @@ class StanchApp(App["int | Reopen"]):
         return OpenRun(self)
 
     def refresh_css(self, animate: bool = True) -> None:
-        """Skips the first parse of the style sheets, which Textual repeats for each new screen: the
-        first screen was made with them, unless the theme was changed."""
+        """Skips the first parse of the style sheets, which Textual repeats for each new screen,
+        unless the theme changed."""
         if self.theme != DEFAULT_THEME or any(screen.is_mounted for screen in self.screen_stack):
             super().refresh_css(animate)
 
@@ -174,8 +174,8 @@ class StanchApp(App["int | Reopen"]):
         self._unsubscribe()
 
     def _made(self, view: View) -> None:
-        """Takes a view from the task that made it. A timer that is set on that task would never
-        fire, because it does not know the application."""
+        """Takes a view from the task that made it. That task does not know the application, so a
+        timer set on it would never fire."""
         self.call_later(self._arrived, view)
 
     def _arrived(self, view: View) -> None:
@@ -202,7 +202,7 @@ class StanchApp(App["int | Reopen"]):
             self._next_paint = self.set_timer(cadence.typing if typing else least, self._flushed)
 
     def _follow(self, view: View) -> None:
-        """Applies the theme of the context, and notifies where the settings ask for it."""
+        """Applies the theme of the context, and notifies when the settings ask for it."""
         own = self._config.contexts.get(view.context)
         if view.context != self._own_theme and own is not None and own.theme and not self._plain:
             self.theme = THEMES[own.theme]
@@ -218,7 +218,7 @@ class StanchApp(App["int | Reopen"]):
                 return
 
     def notify_outside(self, text: str) -> None:
-        """Tells the terminal, as the settings say: a bell, or a notification (OSC 9 or 777)."""
+        """Sends the terminal a bell or a notification (OSC 9 or 777), as the settings say."""
         kind, words = self._config.notify, clean_line(text, 120).replace(";", ",")
         if kind == "bell":
             self.bell()
@@ -242,8 +242,8 @@ class StanchApp(App["int | Reopen"]):
                 process.kill()
 
     def _typing(self) -> bool:
-        """Whether keys go into a dialog, and the screen below it was painted not long ago."""
-        above = next(reversed(self.screen_stack), None)  # none while the application ends
+        """Whether keys go into a dialog, and the screen below it was painted recently."""
+        above = next(reversed(self.screen_stack), None)  # There is none while the application ends.
         return (
             isinstance(above, ModalScreen)
             and self.since_key() < self._cadence.typing
@@ -279,7 +279,7 @@ class StanchApp(App["int | Reopen"]):
         self._arrived(self.view)
 
     def tell(self, text: str, level: Level = "information") -> None:
-        """A short message in place of the one before, unless that is an error; never markup."""
+        """A short message in place of the previous one, unless that is an error; never markup."""
         self.end_messages("warning")
         self.notify(
             plain(text).plain,
@@ -298,7 +298,7 @@ class StanchApp(App["int | Reopen"]):
         self.tell(f"Copied: {text}")
 
     def end_messages(self, *more: Level) -> None:
-        """Removes the messages that only inform, which end with their screen, and those of the
+        """Removes messages of level information, which end with their screen, and those of the
         levels in `more`."""
         for each in list(self._notifications):
             if each.severity in ("information", *more):
@@ -316,7 +316,7 @@ class StanchApp(App["int | Reopen"]):
         """Show the first screen of a mode."""
         while len(self.screen_stack) > 1:
             if isinstance(self.screen, ModalScreen):
-                self.screen.dismiss(None)  # its question gets no answer
+                self.screen.dismiss(None)  # Its question stays without an answer.
             else:
                 self.pop_screen()
         if self.current_mode != mode:
@@ -465,7 +465,7 @@ class StanchApp(App["int | Reopen"]):
         self.push_screen(Reading("hand-off brief", lambda _: prose(brief)))
 
     def _push_once(self, screen: Screen[Any]) -> None:
-        """Opens a page, unless it is on top already: its key was pressed twice."""
+        """Opens a page, unless it is on top already because its key was pressed twice."""
         if type(self.screen) is not type(screen):
             self.push_screen(screen)
 
@@ -519,7 +519,7 @@ class StanchApp(App["int | Reopen"]):
         self.run_worker(work, exit_on_error=False, description="plan an action")
 
     def action_write(self) -> None:
-        """Changes are allowed after a question; read-only is entered at once."""
+        """Allows changes after a question; returns to read-only at once."""
         if self.view.write:
             self._set_write(False)
             return
@@ -541,7 +541,7 @@ class StanchApp(App["int | Reopen"]):
         self.tell(refused or ("Changes are allowed." if allowed else "Read-only again."))
 
     def action_new_incident(self) -> None:
-        """After a question: what comes next is recorded elsewhere."""
+        """Begins another incident after a question."""
         from tui.dialogs.dialog import Question
 
         self.push_screen(
@@ -550,7 +550,7 @@ class StanchApp(App["int | Reopen"]):
                 [f"{self.view.record.incident or 'The record'} stays as it is."],
                 "What is seen, done and noted from now on goes into the new one.",
                 "begin it",
-                "go on with this one",
+                "continue this one",
             ),
             self._begin_incident,
         )
@@ -567,7 +567,7 @@ class StanchApp(App["int | Reopen"]):
         self.open_run.stop()
 
     def action_interrupt(self) -> None:
-        """The first press says how to quit: fingers press it to stop a command."""
+        """The first press says how to quit, because people press it to stop a command."""
         now, before = time.monotonic(), self._interrupted
         self._interrupted = now
         if now - before < INTERRUPTED_TWICE:
@@ -576,7 +576,7 @@ class StanchApp(App["int | Reopen"]):
             self.tell("q quits, x stops what runs; ctrl-c again quits too.")
 
     def action_theme(self) -> None:
-        """The next theme; the settings say which one is there at the start."""
+        """The next theme; the settings choose the first."""
         names = list(THEMES.values())
         at = names.index(self.theme) if self.theme in names else -1
         self.use_theme(list(THEMES)[(at + 1) % len(names)])

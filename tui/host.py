@@ -1,4 +1,4 @@
-"""What an open run needs of the application."""
+"""What an open run needs from the application."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Level = Literal["information", "warning", "error"]
 
 
 class Host(Protocol):
-    """The application, to what runs in it."""
+    """The application, as an open run sees it."""
 
     @property
     def investigation(self) -> Investigation: ...
@@ -28,11 +28,11 @@ class Host(Protocol):
         ...
 
     def notify_outside(self, text: str) -> None:
-        """A notification of the terminal, where the settings ask for one."""
+        """A notification of the terminal, when the settings ask for one."""
         ...
 
     def refresh_screens(self) -> None:
-        """Something of ours changed (a step, a note): paint with the next flush."""
+        """Paint with the next flush, because a step or a note changed."""
         ...
 
     def show_brief(self) -> None:

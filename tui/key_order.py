@@ -1,7 +1,7 @@
-"""Handles each key wholly before the next one: keys that arrive in one read act in their order.
+"""Handles each key completely before the next one, so that keys of one read act in their order.
 
-Textual hands a key from queue to queue and looks up its binding at the end. Of `n`, text and Enter
-in one read, the text then reaches the screen below the dialog that `n` opens.
+Textual passes a key through several queues and looks up its binding at the end. Of `n`, text and
+Enter in one read, the text would reach the screen below the dialog that `n` opens.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class KeyOrder:
         """Key, time and screen of the last key."""
 
     async def take(self, event: Key | Paste) -> bool:
-        """Handles an event; returns whether it is done with."""
+        """Handles an event; returns whether it is finished."""
         app = self._app
         if not app.screen_stack:
             return True  # the program begins or ends: Textual fails on a key without a screen
@@ -49,7 +49,7 @@ class KeyOrder:
             async with asyncio.timeout(OPENING):
                 await ready.wait()
         if not app.is_running or not app.screen_stack or not ready.is_set():
-            return True  # the program ends, or the screen has no panes that could take a key
+            return True  # The program ends, or the screen has no panes for keys.
         if isinstance(event, Key) and event.key.startswith("alt+") and event.character:
             # Escape and a letter in one read: a terminal sends alt in the same way.
             await self.take(Key("escape", None))
@@ -67,7 +67,7 @@ class KeyOrder:
         )
 
     def _doubled(self, event: Key, is_text: bool) -> bool:
-        """Whether this is the second half of a double press that opened or closed a dialog: it was
+        """Whether this is the second half of a double press that opened or closed a dialog, and so
         not meant for what is on top now."""
         key, at, screen = self._last
         here = self._app.screen

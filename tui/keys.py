@@ -1,5 +1,4 @@
-"""Every key in one place: the bindings, the line of keys, the help and the palette are made from
-this list."""
+"""Every key in one list: bindings, the line of keys, the help and the palette are made from it."""
 
 from __future__ import annotations
 
@@ -18,9 +17,8 @@ if TYPE_CHECKING:  # `stanch config keys` needs no Textual
 class Action(msgspec.Struct, frozen=True):
     """One action of a key.
 
-    `id`: the Textual action, and the name under which it is known. `label`: one or two words for
-    the bottom line, "" to leave it out there. `help`: one sentence. `scope`: the screen on which it
-    works, "" for anywhere.
+    `id`: the Textual action. `label`: one or two words for the bottom line, "" to leave it out
+    there. `help`: one sentence. `scope`: the screen on which it works, "" for anywhere.
     """
 
     id: str
@@ -76,7 +74,7 @@ NOW = (
     Action("whole", "z", "more", "Show all that is known of the symptom, and back."),
     SEARCH,
     Action("other_match(1)", "right", "", "Show why the next runbook fits, or does not."),
-    Action("other_match(-1)", "left", "", "Show the runbook before."),
+    Action("other_match(-1)", "left", "", "Show why the previous runbook fits, or does not."),
 )
 RUNBOOK = (
     Action("run_step", "enter", "run", "Run the chosen step; probes and changes show a plan."),
@@ -101,7 +99,7 @@ OBJECTS = (
     Action("sort", "s", "sort", "Sort by the next column."),
     Action("reverse", "S", "reverse", "Reverse the order."),
     Action("next_kind(1)", "tab", "", "The next kind."),
-    Action("next_kind(-1)", "shift+tab", "", "The kind before."),
+    Action("next_kind(-1)", "shift+tab", "", "The previous kind."),
     Action("object_logs", "l", "logs", "Read the logs of the chosen pod or workload."),
     Action("shift(1)", "right", "", "Columns further to the right."),
     Action("shift(-1)", "left", "", "Columns further to the left."),
@@ -109,7 +107,7 @@ OBJECTS = (
 )
 OBJECT = (
     Action("section(1)", "tab,right", "next part", "Summary, events, logs, YAML, owners in turn."),
-    Action("section(-1)", "shift+tab,left", "", "The part before."),
+    Action("section(-1)", "shift+tab,left", "", "The previous part."),
     Action("object_logs", "l", "logs", "Read the logs of the pod, or of all its pods."),
     Action("part('events')", "e", "events", "Events of this object, newest first."),
     Action("part('yaml')", "y", "YAML", "The object as the server has it, redacted."),

@@ -56,7 +56,7 @@ class CursorPane(ScrollView, can_focus=True, inherit_bindings=False):
     _looks: Widget | None = None
 
     def look(self, name: str, *, partial: bool = True) -> Style:
-        """The style of a name: only what the name sets (`partial`), or with its background."""
+        """The style of a name: with its background, or only its own settings (`partial`)."""
         if name == "plain":
             return Style.null()
         if self._looks is None:
@@ -78,11 +78,11 @@ class CursorPane(ScrollView, can_focus=True, inherit_bindings=False):
         self.refresh(Region(0, row, self.size.width, 1))
 
     def resize_content(self, size: Size) -> None:
-        """Set the size of what the pane scrolls over.
+        """Sets the size of the scrolled content.
 
-        Textual lays out the whole screen when `virtual_size` is set, 10 to 20 ms for a key that
-        moves to a symptom with a longer explanation. Where the scroll bar neither comes nor goes,
-        only the bar and the offset follow the new height.
+        Setting `virtual_size` makes Textual lay out the whole screen: 10 to 20 ms for a key that
+        moves to a symptom with a longer explanation. While the scroll bar neither appears nor
+        disappears, only the bar and the offset change.
         """
         before, height = self.virtual_size, self.container_size.height
         if size.width != before.width or (before.height > height) is not (size.height > height):
@@ -95,11 +95,10 @@ class CursorPane(ScrollView, can_focus=True, inherit_bindings=False):
 
 
 class LinePane(CursorPane, can_focus=True):
-    """Lines of text from a pure function of the width.
+    """Lines of text from a pure function of the width, inside a screen or box with `LOOKS`.
 
-    It stands inside of something with `LOOKS`. `show` replaces the content and refreshes only the
-    lines that differ. Lines with a target can be chosen: the cursor stays on its target while the
-    content changes around it.
+    `show` replaces the content and refreshes only the lines that differ. The cursor stays on its
+    target while the content around it changes.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -131,10 +130,10 @@ class LinePane(CursorPane, can_focus=True):
         self._follow = follow
         self._cursor = -1
         self._match = -1
-        """The row that a search found last."""
+        """The row of the last search hit."""
         self._drawn_width = 0
         self._held = False
-        """Whether a key put the cursor where it is; before that it stays on the first line."""
+        """Whether a key moved the cursor; until then it stays on the first line."""
 
     # -- content
 
@@ -144,7 +143,7 @@ class LinePane(CursorPane, can_focus=True):
 
     @property
     def target(self) -> str:
-        """What the cursor is on, "" when nothing can be chosen."""
+        """The target under the cursor, "" without one."""
         return self._lines[self._cursor].target if 0 <= self._cursor < len(self._lines) else ""
 
     def texts(self) -> Iterable[str]:
@@ -217,7 +216,8 @@ class LinePane(CursorPane, can_focus=True):
         )
 
     def _stops(self) -> list[int]:
-        """Where the cursor can stand: the first line of each run of lines with the same target."""
+        """The rows where the cursor can stand: the first line of each run of lines with the same
+        target."""
         lines = self._lines
         return [
             i
@@ -243,8 +243,8 @@ class LinePane(CursorPane, can_focus=True):
     # -- searching
 
     def find(self, words: str, by: int) -> tuple[int, int]:
-        """Go to the next row that holds the words (`by` 1), to the one before (-1), or to the first
-        from here on (0); returns its number from 1 and how many there are, (0, 0) without any."""
+        """Go to the next row that contains the words (`by` 1), the previous one (-1), or the first
+        from here on (0). Returns its number from 1 and how many there are, (0, 0) for none."""
         before, self._match = self._match, -1
         wanted = words.lower()
         rows = [i for i, row in enumerate(self._lines) if wanted in row.text.lower()]
@@ -310,7 +310,7 @@ class LinePane(CursorPane, can_focus=True):
         near = range(top - 1, top + self.size.height + 1)
         if ahead and (ahead[0] in near or self._cursor in near):
             self._move(ahead[min(abs(by), len(ahead)) - 1])
-        else:  # lines between or beyond are there to be read
+        else:  # Lines between or beyond the targets are there to be read.
             self.scroll_relative(y=by, animate=False)
 
     def action_page(self, direction: int) -> None:
@@ -351,7 +351,7 @@ class LinePane(CursorPane, can_focus=True):
 
 
 class Fixed(LinePane, can_focus=False):
-    """Lines without a cursor; as high as they need to be."""
+    """Lines without a cursor, as high as their content."""
 
     def show_lines(self, lines: Sequence[Line], width: int) -> None:
         found = layout(lines, width)

@@ -1,4 +1,4 @@
-"""What screens, dialogs and the palette need of the application."""
+"""What screens, dialogs and the palette need from the application."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Reopen(NamedTuple):
 
 
 class Navigation(Host, Protocol):
-    """Goes to screens, and holds the view that all screens show."""
+    """Goes to screens, and holds the current view."""
 
     searched_symptom: tuple[str, str]
     """What was typed last as a symptom, and the block that was pasted with it."""
@@ -86,5 +86,5 @@ class Navigation(Host, Protocol):
         ...
 
     def probe_of(self, runbook_id: str, symptom_id: str, wanted: tuple[str, ...]) -> None:
-        """Plan the runbook's probe that answers one of the `wanted` steps."""
+        """Plan the runbook's probe for the first of the `wanted` steps."""
         ...

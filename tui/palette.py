@@ -1,4 +1,4 @@
-"""The palette: finds actions, screens, runbooks and objects by a part of their name, 50 at most."""
+"""The palette: finds actions, screens, runbooks and objects by a part of their name, at most 50."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tui.themes import THEMES
 
 LIMIT = 50
 OBJECT_LIMIT = 20_000
-"""Names of objects that are searched for each key; more would delay the key."""
+"""Most object names searched for each key; more would delay the key."""
 SEARCHED = tuple(kind.name for kind in KINDS if kind.searched)
 CUTOFF = 60
 
 
 class Everything(Provider):
-    """Ranks with RapidFuzz: Textual's own matcher takes a hundred times as long."""
+    """Ranks with RapidFuzz, because Textual's own matcher takes a hundred times as long."""
 
     @property
     def stanch(self) -> Navigation:
@@ -48,7 +48,7 @@ class Everything(Provider):
                 app.open_runbook, runbook.id
             )
         store, left = app.investigation.store, OBJECT_LIMIT
-        # kinds with few objects first, so that thousands of pods do not crowd out the rest
+        # Kinds with few objects come first, so that thousands of pods do not crowd them out.
         for kind in sorted(SEARCHED, key=lambda kind: len(store.rows(kind))):
             for key in list(store.rows(kind))[:left]:
                 choices[str(Ref(kind, *key))] = partial(app.open_object, Ref(kind, *key))

@@ -35,8 +35,8 @@ def unsuitable(
     stdout: TextIO | None = None,
     stderr: TextIO | None = None,
 ) -> str:
-    """Why screens cannot be shown here, one sentence with what to do instead; "" when they can.
-    Textual draws on standard error."""
+    """One sentence that says why this terminal cannot show screens and what to do instead; "" when
+    it can. Textual draws on standard error."""
     if not all(
         stream.isatty()
         for stream in (stdin or sys.stdin, stdout or sys.stdout, stderr or sys.stderr)
@@ -134,11 +134,8 @@ async def show(
 
 
 def _application() -> type[StanchApp]:
-    """Textual takes 0.15 s to import. Not in a thread: it would fight for the interpreter with what
-    reads from the cluster.
-
-    In a thread, the first finding came a quarter later (measured).
-    """
+    """Imports Textual (0.15 s) on the loop: in a thread it competes for the interpreter with
+    reading, and the first finding came a quarter later (measured)."""
     from tui.app import StanchApp
 
     return StanchApp
@@ -164,7 +161,7 @@ async def _stopped(stopping: Sequence[asyncio.Future[None]]) -> None:
 
 
 def _tell_lost(investigation: Investigation) -> bool:
-    """Name every entry that ends with the process; whether there is one."""
+    """Prints every entry that is lost with the process. Returns whether there was one."""
     lost = investigation.unrecorded()
     for entry in lost:
         _say(f"NOT RECORDED: {entry.occurred_at:%Y-%m-%d %H:%M:%S} UTC  {entry.kind}  {entry.text}")

@@ -1,8 +1,8 @@
-"""The stream that Textual writes to: a terminal that is gone (window closed, SSH connection broken)
-must not stop the program from ending.
+"""The stream that Textual writes to. A terminal that is gone (window closed, SSH connection broken)
+must not keep the program from ending.
 
-At the first error Textual's writing thread dies, its queue fills up, and the event loop waits for a
-place in it for ever: no signal is handled, and what was created in the cluster is not removed.
+Without it, Textual's writing thread dies at the first error, its queue fills up, and the event loop
+waits for it forever: no signal is handled, and objects stay in the cluster.
 """
 
 from __future__ import annotations
@@ -50,11 +50,12 @@ class SafeStderr:
 
 
 async def until_gone(stream: TextIO) -> None:
-    """Returns when the terminal behind `stream` has hung up. A calm screen writes nothing for many
-    seconds, so a failing write comes late. Waits for ever where there is no file behind it."""
+    """Returns when the terminal behind `stream` has hung up. A quiet screen writes nothing for many
+    seconds, so a failing write comes too late. Waits forever when there is no file behind the
+    stream."""
     poll = select.poll()
     try:
-        poll.register(stream.fileno(), 0)  # a hang-up is reported without being asked for
+        poll.register(stream.fileno(), 0)  # poll reports a hang-up unasked.
     except (io.UnsupportedOperation, ValueError, OSError):
         await asyncio.Event().wait()
     while not poll.poll(0):  # noqa: ASYNC110  # a hang-up sets no event

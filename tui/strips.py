@@ -1,4 +1,4 @@
-"""Draws styled lines on Textual: the last place that text passes before the terminal."""
+"""Draws styled lines with Textual."""
 
 from __future__ import annotations
 

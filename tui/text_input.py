@@ -32,8 +32,8 @@ class TypedLine(Input):
     order in which keys and pastes arrive (`KeyOrder`)."""
 
     def __init__(self, **options: Any) -> None:
-        """`options`: as of `Input`. Focus selects nothing: it arrives after the first keys of a
-        burst, which the next one would then replace."""
+        """`options`: as of `Input`. Focus selects nothing, because it arrives after the first keys
+        of a burst, and the next key would replace them."""
         super().__init__(select_on_focus=False, **options)
 
     async def take_key(self, event: events.Key) -> bool:

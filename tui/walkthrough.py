@@ -1,4 +1,4 @@
-"""The open runbook on the screens: starts workers and dialogs. The engine of `incident` decides."""
+"""The open runbook on the screens: starts workers and dialogs; the engine in `incident` decides."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ STOPPING = "Stopping after the object that is under way; x once more stops at on
 
 
 class OpenRun:
-    """The run that is shown. What takes time runs as a worker that can be stopped; this is the
-    `Face` that the engine asks meanwhile."""
+    """The shown run. Long work runs in a worker that can be stopped; this is the `Face` that the
+    engine asks."""
 
     def __init__(self, app: Host) -> None:
         self._app = app
@@ -34,10 +34,9 @@ class OpenRun:
         """Question of the step that runs, "" when none does."""
         self.running_step = ""
         self.at = ""
-        """Id of the step that is shown: the one that runs or ran last; at first the one to do
-        now."""
+        """Id of the shown step: the running or last one; at first the current one."""
         self.progress_lines: tuple[str, ...] = ()
-        """Lines of the step that runs, or ran last; newest last."""
+        """Lines of the running or last step, newest last."""
         self.progress_step = ""
         self._worker: Worker[None] | None = None
         self._stopping = False
@@ -91,12 +90,12 @@ class OpenRun:
         self._app.refresh_screens()
 
     def _moved(self, run: RunView) -> None:
-        """The run went on: show the step to do now."""
+        """Show the current step after the run moved on."""
         self.at = run.current or self.at
         self._shown(run)
 
     def next(self) -> None:
-        """Show the step to do now, or say why there is none."""
+        """Show the current step, or say why there is none."""
         if self.run is None:
             return
         if not self.run.current:
@@ -138,7 +137,7 @@ class OpenRun:
         self.do(chosen)
 
     def done_by_hand(self, step: Step, did: str) -> None:
-        """Record that a person made the change of a step; `did` says what they did."""
+        """Record that a person made the change of a step; `did` says how."""
         done = next((a for a in offered(step) if state_of(step, a) is StepState.DONE), "done")
         if self.run is not None:
             self._moved(self._engine.answer(self.run.id, step.id, done, did))
@@ -201,7 +200,7 @@ class OpenRun:
             )
 
     async def _guarded(self, step: Step, work: Awaitable[RunView], follow: bool) -> None:
-        """Whatever a step does, the screens stay and say what happened."""
+        """Keeps the screens, with a message, when a step raises."""
         try:
             before = self.run.end if self.run is not None else ""
             run = await work

@@ -1,1 +1,2 @@
-"""One file for each action or pair of actions: finds the targets, registers itself as `ACTIONS`."""
+"""One file for each action or pair of actions: finds the targets and registers itself as
+`ACTIONS`."""

@@ -136,7 +136,7 @@ ACTIONS = (
         "Set the image of a container, by digest.",
         (*_WORKLOAD, Parameter("image", "REPOSITORY@sha256:DIGEST", image)),
         "All pods of the workload are replaced.",
-        "set-image with the image before",
+        "set-image with the previous image",
         _set_image,
         rolled_out,
         DEADLINE_S,

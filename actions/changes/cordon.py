@@ -1,6 +1,6 @@
 """Cordon and uncordon a node: whether new pods may be placed there. No running pod is affected.
 
-Cordon is refused when too few nodes would take new pods: what is safe for one node is an outage on
+Refuses a cordon when too few nodes would take new pods: what is safe for one node is an outage on
 the fifth.
 """
 
@@ -32,7 +32,7 @@ async def _uncordon(context: ActionContext, values: Mapping[str, Any]) -> Propos
 
 
 async def propose(context: ActionContext, node_name: str, *, unschedulable: bool) -> Proposal:
-    """The change of one node, for these actions and for drain. Raises `CannotPlan`."""
+    """The change of one node, also for drain. Raises `CannotPlan`."""
     if reason := context.unavailable.get("Node"):
         raise CannotPlan(f"The nodes cannot be read ({reason}), so the effect is not known.")
     ref = Ref("Node", "", node_name)
@@ -67,8 +67,8 @@ async def propose(context: ActionContext, node_name: str, *, unschedulable: bool
 
 
 def _other_taints(node: Node) -> str:
-    """Taints but the one that follows the field: the node controller sets and removes it a moment
-    later, and a plan must not be refused for that."""
+    """Taints without the one that follows the field: the node controller sets and removes it a
+    moment later, which must not refuse a plan."""
     taints = (t for t in node.spec.taints if t.key != "node.kubernetes.io/unschedulable")
     return ", ".join(f"{t.key}:{t.effect}" for t in taints) or "none"
 
@@ -100,9 +100,9 @@ def enough_left(
     if not enough:
         seen += "; that is too few, first bring nodes back"
     waiting = _waiting(context)
-    told = f"{waiting} pods wait for a node already; they will have one node less"
+    warning = f"{waiting} pods wait for a node already; they will have one node less"
     check = Precondition("Do enough nodes remain for new pods?", enough, seen)
-    return (check,), (told,) if waiting else ()
+    return (check,), (warning,) if waiting else ()
 
 
 def _fit_for_pods(node: Node) -> tuple[str, ...]:
@@ -160,7 +160,7 @@ def _touches(context: ActionContext, node: Node, *, unschedulable: bool) -> tupl
 
 
 def _single_replicas(context: ActionContext, pods: list[Pod]) -> list[Ref]:
-    """Owners whose only pod is on this node."""
+    """Owners whose only pod runs on this node."""
     owners = [top_owner(pod, context.store) for pod in pods]
     there = {owner for owner in owners if owner.kind not in ("Pod", "DaemonSet", "Node")}
     counts = Counter(

@@ -1,4 +1,4 @@
-"""Suspend and resume a CronJob. Jobs that run already go on."""
+"""Suspend and resume a CronJob. Running Jobs continue."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ async def _set(context: ActionContext, ref: Ref, *, suspend: bool) -> Proposal:
     active = len((found.get("status") or {}).get("active") or ())
     schedule = found["spec"].get("schedule", "")
     if suspend:
-        told = f"No new Jobs ({schedule}); {active} that run go on."
+        effect = f"No new Jobs ({schedule}); {active} that run go on."
         warnings: tuple[str, ...] = ()
     else:
-        told = f"New Jobs start by the schedule ({schedule}); {active} run now."
+        effect = f"New Jobs start by the schedule ({schedule}); {active} run now."
         limit = found["spec"].get("startingDeadlineSeconds")
         late = f"within {limit} s" if limit else "however late, once"
         warnings = (f"a start that was missed meanwhile is made up for {late}",)
     undo = _command(ref, suspend=not suspend)
-    return Proposal(ref, (target,), touches=(told,), warnings=warnings, undo=undo)
+    return Proposal(ref, (target,), touches=(effect,), warnings=warnings, undo=undo)
 
 
 def _command(ref: Ref, *, suspend: bool) -> str:

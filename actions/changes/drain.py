@@ -1,7 +1,7 @@
 """Drain a node: cordon it, then evict its pods one after another, within disruption budgets.
 
-As `kubectl drain --ignore-daemonsets`: pods of DaemonSets, static pods and finished pods stay; a
-pod without a controller is a reason to refuse, because it would be lost.
+As `kubectl drain --ignore-daemonsets`: pods of DaemonSets, static pods and finished pods stay. A
+pod without a controller would be lost, so it is a reason to refuse.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
 
 
 def evictable(context: ActionContext, node_name: str) -> list[Pod]:
-    """The pods of a node that a drain evicts, by name; those being deleted leave anyway."""
+    """The pods of a node that a drain evicts, sorted by name, without those that are being
+    deleted."""
     return [
         pod
         for _, pod in sorted(context.store.pods_on(node_name).items())
@@ -81,7 +82,7 @@ def _touches(context: ActionContext, node_name: str, pods: list[Pod]) -> tuple[s
 
 
 def _warnings(context: ActionContext, pods: list[Pod]) -> list[str]:
-    told = []
+    warnings = []
     budgets = {
         (budget.metadata.namespace, budget.metadata.name): budget
         for pod in pods
@@ -89,11 +90,13 @@ def _warnings(context: ActionContext, pods: list[Pod]) -> list[str]:
     }
     for budget in budgets.values():
         if budget.status.disruptions_allowed == 0:
-            told.append(f"{budget_words(budget)}: the drain waits for it, at most {DEADLINE_S:g} s")
+            warnings.append(
+                f"{budget_words(budget)}: the drain waits for it, at most {DEADLINE_S:g} s"
+            )
     data = sum(1 for pod in pods if any(v.empty_dir is not None for v in pod.spec.volumes))
     if data:
-        told.append(f"{data} pods have emptyDir volumes, whose data is lost")
-    return told
+        warnings.append(f"{data} pods have emptyDir volumes, whose data is lost")
+    return warnings
 
 
 ACTIONS = (

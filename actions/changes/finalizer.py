@@ -1,4 +1,4 @@
-"""Remove a finalizer that holds an object that is being deleted."""
+"""Remove a finalizer that blocks the deletion of an object."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cluster.kube.objects import Ref
 from cluster.live.store import Store
 
 WAITED_S = 300.0
-"""A finalizer's controller gets this long before it is taken out of the way."""
+"""Seconds that a finalizer's controller gets before the finalizer may be removed."""
 _GUARDS = {
     "kubernetes.io/pvc-protection": "the claim is kept while a pod uses it",
     "kubernetes.io/pv-protection": "the volume is kept while a claim is bound to it",
@@ -95,7 +95,7 @@ def _unused(context: ActionContext, ref: Ref, finalizer: str) -> Precondition:
 
 
 def _is_held(store: Store, ref: Ref) -> Fit | None:
-    """An object of any kind that is being deleted and is held."""
+    """An object of any kind that waits for finalizers in its deletion."""
     row = store.get(*ref)
     if row is None or row.metadata.deletion_timestamp is None or not row.metadata.finalizers:
         return None

@@ -24,30 +24,30 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     labels = {str(k): str(v) for k, v in (found["metadata"].get("labels") or {}).items()}
     after = {k: v for k, v in labels.items() if k != key} | ({} if value is None else {key: value})
     if labels == after:
-        raise CannotPlan(f"{ref} is like that already; there is nothing to change.")
+        raise CannotPlan(f"{ref} is already so; there is nothing to change.")
     return Proposal(ref, (made,), touches=_touches(context, ref, labels, after))
 
 
 def _touches(
     context: ActionContext, ref: Ref, before: Mapping[str, str], after: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """Objects that select it before or after the change, but not both."""
+    """Objects that select it either before or after the change."""
     if ref.kind == "Node":
         return ("Pods that run stay; node selectors and affinities see the new label.",)
     if ref.kind == "Namespace":
         return ("NetworkPolicies and webhooks that select namespaces see the new label.",)
-    told = []
+    effects = []
     for name, selects in _selectors(context, ref):
         was, will = selects(before), selects(after)
         if was and not will:
-            told.append(f"{name} selects it no more.")
+            effects.append(f"{name} no longer selects it.")
         elif will and not was:
-            told.append(f"{name} selects it from then on.")
-    return tuple(told) or ("Nothing that is known here selects by that label.",)
+            effects.append(f"{name} selects it from then on.")
+    return tuple(effects) or ("Nothing that is known here selects by that label.",)
 
 
 def _selectors(context: ActionContext, ref: Ref) -> list[tuple[str, Any]]:
-    """(name, function on labels) of what selects pods in the namespace of a pod."""
+    """(name, function on labels) of everything that selects pods in the pod's namespace."""
     if ref.kind != "Pod":
         return []
     found: list[tuple[str, Any]] = []
@@ -71,7 +71,7 @@ ACTIONS = (
         "Set or remove a label of an object.",
         (OBJECT, Parameter("label", "KEY=VALUE, or KEY- to remove it", assignment)),
         "Selectors that name the label pick other objects.",
-        "label with the value before",
+        "label with the previous value",
         _build,
         fits=offered("Pod Node Namespace Deployment Service", by_kind("object")),
     ),

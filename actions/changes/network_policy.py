@@ -1,5 +1,4 @@
-"""Delete a NetworkPolicy. Its manifest stays in the record, from which the undo creates it
-again."""
+"""Delete a NetworkPolicy. The record keeps its manifest, from which the undo creates it again."""
 
 from __future__ import annotations
 

@@ -65,8 +65,8 @@ def _proposal(
     warnings: list[str],
 ) -> Proposal:
     if pod.metadata.deletion_timestamp is not None:
-        told = "grace=0 forces it when its node is gone or lost"
-        raise CannotPlan(f"{ref} is being deleted already; {told}.")
+        hint = "grace=0 forces it when its node is gone or lost"
+        raise CannotPlan(f"{ref} is being deleted already; {hint}.")
     claims = [v for v in pod.spec.volumes if v.persistent_volume_claim is not None]
     touches = [f"The containers of {ref} end; its logs are gone with it, so read them first."]
     if claims:

@@ -56,9 +56,9 @@ async def _pause(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     found = await read(context, ref)
     change = set_field(found, ("spec", "paused"), True)
     target = patched(ref, found, [change], f"kubectl rollout pause {kubectl_name(ref)}")
-    told = "Running pods stay; further changes of the template wait until it is resumed."
+    effect = "Running pods stay; further changes of the template wait until it is resumed."
     undo = f"kubectl rollout resume {kubectl_name(ref)}"
-    return Proposal(ref, (target,), touches=(told,), undo=undo)
+    return Proposal(ref, (target,), touches=(effect,), undo=undo)
 
 
 async def _resume(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
@@ -68,10 +68,10 @@ async def _resume(context: ActionContext, values: Mapping[str, Any]) -> Proposal
         raise CannotPlan(f"{ref} is not paused; there is nothing to change.")
     change = remove_field(found, ("spec", "paused"))
     target = patched(ref, found, [change], f"kubectl rollout resume {kubectl_name(ref)}")
-    told = "Changes of the template that were made meanwhile are rolled out at once."
+    effect = "Changes of the template that were made meanwhile are rolled out at once."
     undo = f"kubectl rollout pause {kubectl_name(ref)}"
     resumed = {**found, "spec": {**found["spec"], "paused": False}}
-    return Proposal(ref, (target,), touches=(told, *replaced(resumed)), undo=undo)
+    return Proposal(ref, (target,), touches=(effect, *replaced(resumed)), undo=undo)
 
 
 async def _back(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
@@ -79,7 +79,7 @@ async def _back(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     found = await read(context, ref)
     observed = (found.get("status") or {}).get("observedGeneration", 0)
     if observed < found["metadata"].get("generation", 0):
-        # Its revision numbers are those of before: "the one before" would be the one that runs.
+        # Its revision numbers are outdated: "the previous one" would be the running one.
         raise CannotPlan(f"{ref} was changed a moment ago and has no revision yet; try again.")
     revisions = await _revisions(context, ref, found)
     current = _revision(found) or max(revisions, default=0)
@@ -106,20 +106,20 @@ async def _back(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
 def template_differences(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]:
     """Differences between pod templates, by container; values of variables are not shown."""
     before, after = _containers(now), _containers(then)
-    told = [f"container {name} is removed" for name in before if name not in after]
-    told += [f"container {name} is added" for name in after if name not in before]
+    differences = [f"container {name} is removed" for name in before if name not in after]
+    differences += [f"container {name} is added" for name in after if name not in before]
     for name in before:
         if name not in after or before[name] == after[name]:
             continue
         old, new = before[name], after[name]
         if old.get("image") != new.get("image"):
-            told.append(f"{name} image {old.get('image')} -> {new.get('image')}")
-        told += [
+            differences.append(f"{name} image {old.get('image')} -> {new.get('image')}")
+        differences += [
             f"{name} {field} differs"
             for field in sorted(old.keys() | new.keys())
             if field != "image" and old.get(field) != new.get(field)
         ]
-    return told or ["other fields of the template differ"]
+    return differences or ["other fields of the template differ"]
 
 
 def _containers(template: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -212,8 +212,8 @@ def replaced(found: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _in_progress(found: Mapping[str, Any]) -> list[str]:
-    done, told = rollout_state(found)
-    return [] if done else [f"a rollout is in progress already: {told}"]
+    done, missing = rollout_state(found)
+    return [] if done else [f"a rollout is in progress already: {missing}"]
 
 
 def _stuck(ref: Ref, found: Mapping[str, Any]) -> list[str]:

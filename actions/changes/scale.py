@@ -77,7 +77,7 @@ ACTIONS = (
             Parameter("replicas", "the new number", whole(0, 1000)),
         ),
         "Pods start or end.",
-        "scale back to the number before",
+        "scale back to the previous number",
         _build,
         _scaled,
         120.0,

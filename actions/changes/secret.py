@@ -70,7 +70,7 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
 
 def _read_file(path: Path, ref: Ref) -> dict[str, str]:
     """Key -> base64 of a Secret manifest (YAML or JSON) or of KEY=VALUE lines. Raises `CannotPlan`
-    without a word of the contents."""
+    without any of the contents."""
     try:
         about = path.expanduser().stat()
         if not stat.S_ISREG(about.st_mode) or about.st_size > MOST_BYTES:
@@ -126,7 +126,7 @@ ACTIONS = (
             Parameter("keys", "names of the keys, separated by commas", text),
         ),
         "Pods read the new values when they start or within a minute.",
-        "none: the values before are never read",
+        "none: the previous values are never read",
         _build,
         fits=offered("Secret", by_name("secret")),
     ),

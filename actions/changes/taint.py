@@ -20,7 +20,7 @@ _TAINT = re.compile(r"(?P<key>[^=:]+)(?:=(?P<value>[^:]*))?(?::(?P<effect>\w+))?
 
 
 def _parse(given: str) -> dict[str, str]:
-    """KEY[=VALUE]:EFFECT as kubectl takes it."""
+    """KEY[=VALUE]:EFFECT in kubectl's syntax."""
     found = _TAINT.fullmatch(given)
     if found is None or found["effect"] not in EFFECTS:
         raise ValueError(f"a taint is KEY[=VALUE]:EFFECT, EFFECT one of {', '.join(EFFECTS)}")
@@ -92,7 +92,7 @@ def _same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
 
 
 def _tainted(taints: Sequence[Taint]) -> str | None:
-    """None for a node without taints but those that the node controller sets itself."""
+    """None for a node that has only the node controller's own taints."""
     own = [each for each in taints if not each.key.startswith("node.kubernetes.io/")]
     return f"it has the taint {own[0].key}:{own[0].effect}" if own else None
 
@@ -125,8 +125,8 @@ def _touches(ending: Sequence[Pod], taint: Mapping[str, str]) -> tuple[str, ...]
     if taint["effect"] != "NoExecute":
         return ("No running pod is affected; new pods need a toleration.",)
     names = sorted(f"{pod.metadata.namespace}/{pod.metadata.name}" for pod in ending)
-    told = f"{len(names)} pods without a toleration end at once"
-    return (f"{told}: {some(names, 4)}. Disruption budgets do not hold this back.",)
+    effect = f"{len(names)} pods without a toleration end at once"
+    return (f"{effect}: {some(names, 4)}. Disruption budgets do not hold this back.",)
 
 
 _PARAMETERS = (

@@ -1,8 +1,8 @@
-"""Undoes a recorded change: restores each changed field from the value before, and creates deleted
+"""Undoes a recorded change: sets each changed field to its previous value, and creates deleted
 objects again from their manifest.
 
-Works after a restart, because the record holds the values. A field that was changed again since is
-not touched, apart from lists and maps, of which only the own difference is taken back.
+Works after a restart, because the record holds the values. Does not touch a field that was changed
+again since; of lists and maps it takes back only its own difference.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
 
 
 async def _restored(context: ActionContext, ref: Ref, recorded: Mapping[str, Any]) -> Target | None:
-    """The target that takes one recorded target back; None when it has no way back."""
+    """The target that reverts one recorded target; None when it cannot be reverted."""
     manifest = recorded.get("recreate")
     if manifest:
         try:
@@ -84,7 +84,7 @@ def _back(ref: Ref, found: Mapping[str, Any], field: Mapping[str, Any]) -> Field
 
 
 def _without_own(before: Any, after: Any, now: Any) -> Any:
-    """The present list or map without our own difference; None for other values."""
+    """The current list or map without our own difference; None for other values."""
     if isinstance(now, list) and isinstance(after or [], list) and isinstance(before or [], list):
         own = [each for each in after or [] if each not in (before or [])]
         lost = [each for each in before or [] if each not in (after or []) and each not in now]

@@ -1,8 +1,8 @@
-"""Delete a VolumeAttachment whose node is gone or lost, so that the volume can be attached
+"""Delete a VolumeAttachment of a node that is gone or lost, so that the volume can be attached
 elsewhere.
 
-A volume that two nodes write to is destroyed: the node must be gone from the cluster, or not Ready
-for long with no pod there that uses the volume.
+Two nodes that write to one volume destroy it, so the node must be gone from the cluster, or not
+Ready for long without a pod that uses the volume.
 """
 
 from __future__ import annotations

@@ -1,2 +1,1 @@
-"""Measurements fetched from kubelets, kube-proxy, CoreDNS and the API server. Detectors judge them,
-not this room."""
+"""Reads metrics of kubelets, kube-proxy, CoreDNS and the API server. Detectors judge them."""

@@ -80,12 +80,12 @@ class KubeProxies:
     _scrapes: dict[Ref, _Scrape] = field(default_factory=dict)
     _found: dict[Ref, tuple[datetime, float, ProxyUsage]] = field(default_factory=dict)
     _closed: datetime | None = None
-    """Since when it is known that no metrics port answers."""
+    """The time when every metrics port was found closed."""
     _denied: tuple[datetime, str] | None = None
 
     async def measure(self, nodes: Iterable[str]) -> Sample[ProxyUsage] | None:
-        """One round over the kube-proxies of these nodes; None where there is none, or none may be
-        asked. Never raises for the cluster."""
+        """Measure the kube-proxies of these nodes once. None when there is none or none may be
+        read. Never raises because of the cluster."""
         wanted = set(nodes)
         pods = [pod for pod in kube_proxies(self.live) if pod.spec.node_name in wanted]
         if self._denied is not None and self.clock() - self._denied[0] < AGAIN:
@@ -112,8 +112,8 @@ class KubeProxies:
         )
 
     def gaps(self) -> tuple[Gap, ...]:
-        """What could not be measured. Metrics on the node's loopback are the default, so that gap
-        is a quiet one."""
+        """What could not be measured. Metrics listen on the node's loopback by default, so that gap
+        is not reported."""
         if self._denied is not None:
             return (Gap("kube-proxy", self._denied[1]),)
         if self._closed is None:
@@ -121,7 +121,8 @@ class KubeProxies:
         return (Gap("kube-proxy metrics", f"not measured: {_LOOPBACK}", quiet=True),)
 
     async def _find_open_port(self, pods: list[Pod]) -> None:
-        """Note when no metrics port is open, asking two pods; none when one answered before."""
+        """Find out whether the metrics ports are closed by asking two pods; skipped when a port
+        answered before."""
         if any(_ref(pod) in self._scrapes for pod in pods):
             return
         for pod in pods[:2]:
@@ -166,8 +167,8 @@ class KubeProxies:
 
 
 def kube_proxies(live: LiveCluster) -> list[Pod]:
-    """The running kube-proxy pods, DaemonSet or static, told by image or by the labels that kubeadm
-    and the clouds give them."""
+    """The running kube-proxy pods, DaemonSet or static, found by image or by the labels of kubeadm
+    and the clouds."""
     return [
         pod
         for _, pod in sorted(live.store.in_namespace("Pod", NAMESPACE).items())
@@ -190,7 +191,7 @@ def proxy_usage(
     after: Iterable[Series] | None,
     seconds: float,
 ) -> ProxyUsage:
-    """One kube-proxy from its health page and from two scrapes that lie `seconds` apart; each may
+    """One kube-proxy from its health page and from two scrapes that lie `seconds` apart. Each may
     be missing."""
     waits = overdue(health)
     if after is None:
@@ -215,11 +216,11 @@ def proxy_usage(
 
 
 def overdue(health: str | None) -> float | None:
-    """Seconds since the last update by a health page that says one is late; 0.0 when all is well,
-    None when it does not tell.
+    """Seconds since the last update when the health page reports it as late; 0.0 when all is well,
+    None when the page does not say.
 
-    Older releases give lastUpdated and currentTime alone. A node that is leaving (not eligible) is
-    no trouble of kube-proxy.
+    Older releases give only lastUpdated and currentTime. A node that is being removed (not
+    eligible) is not a fault of kube-proxy.
     """
     if health is None:
         return None
@@ -241,8 +242,8 @@ def overdue(health: str | None) -> float | None:
 
 
 def _lags(before: list[Series], after: list[Series], seconds: float) -> Iterable[float | None]:
-    """For each address family: how long a change has waited that was queued before the first scrape
-    and is not written at the second."""
+    """By address family: how long a change has waited that was queued before the first scrape and
+    not written at the second."""
     synced, queued = _values(before, _SYNCED), _values(before, _QUEUED)
     synced_now, queued_now = _values(after, _SYNCED), _values(after, _QUEUED)
     for family, at in synced_now.items():

@@ -1,6 +1,6 @@
-"""Reads what failing containers said last: the tail of their logs, after a report has named them.
+"""Reads the last log lines of failing containers, after a report has named them.
 
-At most ten workloads, one pod each, 64 lines of the present and of the previous run, within a time
+At most ten workloads, one pod each, 64 lines of the current and of the previous run, within a time
 limit. A log is read once for each run of a container. The report never waits for it.
 """
 
@@ -31,13 +31,13 @@ CAP = 256 << 10
 """Bytes of one log."""
 CONCURRENT = 5
 AGAIN = timedelta(seconds=60)
-"""After this time the log of a container that still runs is read again."""
+"""Time after which the log of a running container is read again."""
 DENIED_FOR = timedelta(minutes=10)
 WHAT = "last words of containers"
 
 
-class Source(msgspec.Struct, frozen=True):
-    """One log: of the run of a container that began or ended, `run` tells runs apart."""
+class LogSource(msgspec.Struct, frozen=True):
+    """One log. `run` identifies the run of the container by the time it began or ended."""
 
     pod: Ref
     container: str
@@ -47,8 +47,8 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class LastWordsReader:
-    """Last log lines that were read so far. `redact` removes secrets from text before anything else
-    sees it."""
+    """The log lines read so far. `redact` removes secrets from the text before anything else reads
+    it."""
 
     def __init__(
         self,
@@ -61,21 +61,21 @@ class LastWordsReader:
         self._clock = clock
         self._redact = redact
         self._cadence = cadence
-        self._known: dict[Source, tuple[datetime, LastWords | None]] = {}
-        self._wanted: tuple[Source, ...] = ()
+        self._known: dict[LogSource, tuple[datetime, LastWords | None]] = {}
+        self._wanted: tuple[LogSource, ...] = ()
         self._denied: datetime | None = None
         self._late = self._refused = self._answered = 0
-        """Of the last reading."""
+        """Logs that were late in the last reading."""
 
     @property
     def sample(self) -> Sample[LastWords] | None:
-        """Last words of the containers that fail now; None while nothing was read."""
+        """Last lines of the containers that fail now; None while nothing was read."""
         found = [self._known[source] for source in self._wanted if source in self._known]
         words = tuple(words for _, words in found if words is not None)
         return Sample(max(at for at, _ in found), 0.0, words) if words else None
 
     def gaps(self) -> tuple[Gap, ...]:
-        """Why logs that would be of use were not read."""
+        """Why useful logs were not read."""
         if not self._wanted:
             return ()
         if self._denied is not None:
@@ -85,8 +85,8 @@ class LastWordsReader:
             return (Gap(WHAT, f"{self._late} logs did not come within {limit:g} s"),)
         return ()
 
-    def unread(self, report: Report) -> tuple[Source, ...]:
-        """Containers that the report names and that were not read yet; changes what `sample`
+    def unread(self, report: Report) -> tuple[LogSource, ...]:
+        """Containers that the report names and whose logs were not read yet. Changes what `sample`
         gives."""
         now = self._clock()
         if self._denied is not None and now - self._denied < DENIED_FOR:
@@ -99,9 +99,9 @@ class LastWordsReader:
             if s not in self._known or (s.running and now - self._known[s][0] >= AGAIN)
         )
 
-    async def read(self, sources: tuple[Source, ...]) -> bool:
-        """Read these logs within `Cadence.last_words`; whether anything is known now that was not
-        before. Never raises for what the cluster does."""
+    async def read(self, sources: tuple[LogSource, ...]) -> bool:
+        """Read these logs within `Cadence.last_words`. Returns whether something new is known.
+        Never raises because of the cluster."""
         before = (self.sample, self.gaps())
         gate = asyncio.Semaphore(CONCURRENT)
         self._late = self._refused = self._answered = 0
@@ -120,8 +120,8 @@ class LastWordsReader:
         after = (self.sample, self.gaps())
         return (_values(before[0]), before[1]) != (_values(after[0]), after[1])
 
-    async def _one(self, source: Source, gate: asyncio.Semaphore) -> None:
-        """Read one log; that of the other run where it says nothing that decides."""
+    async def _one(self, source: LogSource, gate: asyncio.Semaphore) -> None:
+        """Read one log, or that of the other run when it gives no class of fault."""
         async with gate:
             words: LastWords | None = None
             for previous in (source.previous, not source.previous):
@@ -137,7 +137,7 @@ class LastWordsReader:
                     break
             self._known[source] = (self._clock(), words)
 
-    async def _text(self, source: Source, previous: bool) -> list[str]:
+    async def _text(self, source: LogSource, previous: bool) -> list[str]:
         logs = await read_logs(
             self._live.api,
             source.pod.namespace,
@@ -150,18 +150,18 @@ class LastWordsReader:
         )
         return [line.text for line in logs.lines]
 
-    def _words(self, source: Source, lines: list[str], previous: bool) -> LastWords | None:
-        """Blocking: redact and classify."""
+    def _words(self, source: LogSource, lines: list[str], previous: bool) -> LastWords | None:
+        """Redact and classify the lines (blocking)."""
         lines = self._redact("\n".join(lines)).split("\n")
         found, last = verdict(lines), last_line(lines)
         if found is None and not last:
             return None
-        if found is not None:  # a sentence may be joined from fields of a JSON line
+        if found is not None:  # A message may be joined from several fields of a JSON line.
             found = replace(found, sentence=self._redact(found.sentence))
         return LastWords(source.pod, source.container, found, self._redact(last), previous)
 
-    def _sources(self, report: Report) -> Iterator[Source]:
-        """The logs of containers that fail, one pod of each workload, worst symptom first."""
+    def _sources(self, report: Report) -> Iterator[LogSource]:
+        """The logs of failing containers, one pod of each workload, worst symptom first."""
         owners: set[Ref] = set()
         for symptom in report.symptoms:
             for finding in symptom.findings:
@@ -194,9 +194,9 @@ def _values(sample: Sample[LastWords] | None) -> tuple[LastWords, ...]:
     return sample.values if sample is not None else ()
 
 
-def _logs_of(pod: Pod) -> Iterator[Source]:
-    """The logs of the containers of a pod that fail: of the run that ended with an error, and of
-    one that runs and is not ready."""
+def _logs_of(pod: Pod) -> Iterator[LogSource]:
+    """The logs of a pod's failing containers: of the run that ended with an error, and of a running
+    container that is not ready."""
     ref = Ref("Pod", pod.metadata.namespace, pod.metadata.name)
     init = pod.status.init_container_statuses
     running = [s for s in init if s.state.running is not None and not s.started]
@@ -207,13 +207,13 @@ def _logs_of(pod: Pod) -> Iterator[Source]:
         run = f"{pod.metadata.uid}/{status.restart_count}/{_moment(status)}"
         if state.running is None:
             if failed:
-                # The kubelet gives the log of the last run also to a container that waits.
-                yield Source(ref, status.name, False, run, False)
+                # The kubelet serves the log of the last run for a waiting container too.
+                yield LogSource(ref, status.name, False, run, False)
             continue
         if failed:
-            yield Source(ref, status.name, True, run, False)
+            yield LogSource(ref, status.name, True, run, False)
         if not status.ready and (status in running or status in pod.status.container_statuses):
-            yield Source(ref, status.name, False, run, True)
+            yield LogSource(ref, status.name, False, run, True)
 
 
 def _moment(status: ContainerStatus) -> str:

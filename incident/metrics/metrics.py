@@ -1,9 +1,9 @@
-"""Measurements beside the objects, where the cluster offers them: kubelet summaries, cadvisor,
+"""Reads metrics beside the objects, where the cluster offers them: kubelet summaries, cadvisor,
 CoreDNS, kube-proxy and API server metrics.
 
-All of it is optional and bounded: a few nodes at a time in turn, one round a minute, nothing while
-the API server is away, degraded or says 429, and a source that is forbidden is not asked again for
-ten minutes. What was measured carries its age; what was not stands as a gap.
+All of it is optional and bounded: a few nodes in turn, one round a minute, nothing while the API
+server is away, degraded or answers 429. A source that is forbidden is asked again after ten
+minutes. A value carries its age; a missing value is reported as a gap.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ NODES = 12
 """Nodes asked in one round; with more they take turns, failing ones first."""
 CONCURRENT = 4
 PODS_ASKED = 5_000
-"""With more pods metrics.k8s.io is asked for nodes only: its answer for all pods would be a
-burden."""
+"""Above this number of pods metrics.k8s.io is asked for nodes only: its answer for all pods would
+be a burden."""
 DENIED_FOR = timedelta(minutes=10)
 _CFS = (
     "container_cpu_cfs_throttled_periods_total",
@@ -68,8 +68,7 @@ class _Scrape:
 
 @dataclass(slots=True)
 class Metrics:
-    """Keeps `sources` up to date while the investigation lives. One instance for each live
-    cluster."""
+    """Keeps `sources` current while the investigation runs. One instance for each live cluster."""
 
     live: LiveCluster
     clock: Callable[[], datetime]
@@ -86,7 +85,7 @@ class Metrics:
     _turn: int = 0
 
     async def run(self) -> None:
-        """Measure once a minute until cancelled; a single reading of the cluster is over before the
+        """Measure once a minute until cancelled. A single reading of the cluster ends before the
         first round."""
         await self.live.wait_loaded(120.0)
         await asyncio.sleep(self.cadence.first_metrics)
@@ -96,7 +95,7 @@ class Metrics:
             await asyncio.sleep(self.cadence.metrics)
 
     async def measure(self) -> None:
-        """One round. Never raises for what the cluster does."""
+        """Measure once. Never raises because of the cluster."""
         gate = asyncio.Semaphore(CONCURRENT)
         nodes = self._choose()
         await asyncio.gather(*(self._node(node, gate) for node in nodes))
@@ -126,7 +125,7 @@ class Metrics:
         )
 
     def _choose(self) -> list[str]:
-        """Ready nodes in turn. A node whose kubelet is silent would only cost a time limit."""
+        """Ready nodes in turn. A node with a silent kubelet would only cost a time limit."""
         ready = sorted(
             node.metadata.name for node in self.live.store.all("Node", Node) if _is_ready(node)
         )
@@ -137,7 +136,7 @@ class Metrics:
         return (ready + ready)[start : start + NODES]
 
     async def _ask(self, what: str, ask: Callable[[], Any]) -> Any | None:
-        """The answer, or None; remembers a source that is refused so that it is not asked again
+        """The answer, or None. Remembers a source that refuses, so that it is not asked again
         soon."""
         denied = self._denied.get(what)
         if denied is not None and self.clock() - denied[0] < DENIED_FOR:
@@ -183,8 +182,8 @@ class Metrics:
         self._memory.update(memory)
 
     async def _metrics_server(self) -> None:
-        """metrics.k8s.io, where the kubelets themselves may not be asked: usage without limits,
-        throttling or system daemons."""
+        """metrics.k8s.io, when the kubelets may not be asked: usage without limits, throttling or
+        system daemons."""
         now, path = self.clock(), "/apis/metrics.k8s.io/v1beta1"
 
         async def listed(plural: str) -> Any | None:
@@ -254,14 +253,14 @@ class Metrics:
                 return series, None
             return series, api_server_usage(list(increases(before.series, series)), seconds)
 
-        # On a thread: a page has up to forty thousand lines, and a key must not wait for them.
         series, usage = await asyncio.to_thread(read)
         self._scrapes["apiserver"] = _Scrape(now, series)
         return Sample(now, seconds, (usage,)) if usage is not None else None
 
 
 async def _samples(page: str, names: Sequence[str]) -> list[Series]:
-    """On a thread: a page has up to forty thousand lines, and a key must not wait for them."""
+    """Parse a page on a thread: it has up to forty thousand lines, and a key must not wait for
+    them."""
     return await asyncio.to_thread(lambda: list(samples(page, names)))
 
 
@@ -273,7 +272,7 @@ def _is_ready(node: Node) -> bool:
 
 
 def node_usage(node: str, stats: Mapping[str, Any]) -> NodeUsage:
-    """One node from its stats/summary; what the kubelet does not know stays None."""
+    """One node from its stats/summary; a value that the kubelet does not give is None."""
     whole = _part(stats, "node")
     system = {str(each.get("name")): each for each in _parts(whole, "systemContainers")}
     pods = _parts(stats, "pods")
@@ -361,7 +360,7 @@ def container_usage(
 
 
 def dns_usage(pod: Ref, grown: list[Series], seconds: float) -> DnsUsage:
-    """One DNS pod from what its counters grew by in `seconds`."""
+    """One DNS pod from the growth of its counters in `seconds`."""
     responses = [each for each in grown if each.name == _DNS[1]]
     total = sum(each.value for each in responses)
     buckets = [each for each in grown if each.name == _DNS[2]]
@@ -384,7 +383,7 @@ def dns_usage(pod: Ref, grown: list[Series], seconds: float) -> DnsUsage:
 
 
 def api_server_usage(grown: list[Series], seconds: float) -> ApiServerUsage:
-    """The API server from what its counters grew by in `seconds`; long-running requests are left
+    """The API server from the growth of its counters in `seconds`; long-running requests are left
     out of the latency."""
     requests = [each for each in grown if each.name == _API[1]]
     total = sum(each.value for each in requests)

@@ -1,5 +1,5 @@
-"""The incidents on this machine: reading, noting, exporting, importing, verifying and salvaging
-them, also without any cluster."""
+"""Reads, notes, exports, imports, verifies and salvages the incidents on this machine, also without
+a cluster."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ from timeline.redaction.redact import Redactor
 from timeline.summary import ClusterId
 
 Error = JournalError
-"""What every function here raises when a record cannot be read or written: one sentence with what
-to try."""
+"""Raised by every function here when a record cannot be read or written. The message is one
+sentence with what to try."""
 NotRecorded = RecordUnavailable
 FORMATS = exports.FORMATS
 Shape = exports.Shape
@@ -43,9 +43,8 @@ Written = exports.Written
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """One record as it is on disk: entries by the time they happened, and the hash of the last
-    one."""
+class RecordContent:
+    """One record on disk: entries by the time they happened, and the hash of the last one."""
 
     incident: str
     head: str
@@ -53,7 +52,7 @@ class Reading:
 
 
 REHEARSED = "drills/"
-"""Before the id of a drill's incident: it may be the same as that of a real one."""
+"""Prefix for the id of a drill's incident, because a real incident can have the same id."""
 
 
 def directory(options: Options) -> Path:
@@ -61,14 +60,14 @@ def directory(options: Options) -> Path:
 
 
 def drill_options(options: Options) -> Options:
-    """The options for records of drills, which are kept apart, so that a real incident never
-    continues a rehearsal."""
+    """The options for records of drills. They have a folder of their own, so that a real incident
+    never continues a drill."""
     return replace(options, state=options.state / "drills")
 
 
 def incidents(options: Options) -> Sequence[Incident]:
-    """Newest first, then those of drills with `drills/` before their id; damaged ones are listed
-    with what is wrong."""
+    """Newest first, then drills with the prefix `drills/`. Damaged records are listed with the
+    fault."""
     rehearsed = index.list_incidents(directory(drill_options(options)), clean=clean_uncut)
     return [
         *index.list_incidents(directory(options), clean=clean_uncut),
@@ -77,11 +76,8 @@ def incidents(options: Options) -> Sequence[Incident]:
 
 
 def find(options: Options, name: str) -> Incident:
-    """The incident with this id (or a beginning of it, or the path of its file), or the newest one
-    for "".
-
-    `drills/ID` names the incident of a drill; without a real one the newest drill is meant.
-    """
+    """The incident with this id, a prefix of it, or the path of its file; the newest one for "".
+    `drills/ID` is the incident of a drill. Without a real incident "" is the newest drill."""
     if name.endswith(".db") and Path(name).is_file():
         path = Path(name).resolve()
         return next(
@@ -104,8 +100,8 @@ def find(options: Options, name: str) -> Incident:
 
 
 def _opened(options: Options, name: str) -> Journal:
-    """For reading. What the settings name to be redacted is redacted in exports, also when it was
-    named after it was recorded."""
+    """Open a record for reading. Exports apply the redaction of today's settings to entries of any
+    age."""
     path = find(options, name).path
     return Journal.open_read_only(path, clean=clean_uncut, literals=_literals(options))
 
@@ -117,9 +113,9 @@ def _literals(options: Options) -> Sequence[str]:
         raise JournalError(str(error)) from error
 
 
-def read(options: Options, name: str) -> Reading:
+def read(options: Options, name: str) -> RecordContent:
     with _opened(options, name) as journal:
-        return Reading(journal.id, journal.head[1], journal.entries())
+        return RecordContent(journal.id, journal.head[1], journal.entries())
 
 
 def copy(options: Options, name: str, target: Path) -> tuple[str, int]:
@@ -135,8 +131,8 @@ def redacted(options: Options, text: str) -> tuple[str, Mapping[str, int]]:
 
 
 def note(options: Options, text: str) -> tuple[str, Entry]:
-    """Write a note into the newest open incident, or into a new one: (incident, entry). Raises
-    ValueError for a time that cannot be, `NotRecorded` when it is not on disk."""
+    """Write a note into the newest open incident, or into a new one. Returns (incident, entry).
+    Raises ValueError for an invalid time, `NotRecorded` when the note is not on disk."""
     draft = parse_note(text, datetime.now(UTC)).draft()
     record = Record()
     record.open(replace(options, record=True), ClusterId(options.context), for_note=True)
@@ -148,8 +144,8 @@ def note(options: Options, text: str) -> tuple[str, Entry]:
 
 
 def change(options: Options, verb: str, words: str) -> str:
-    """Begin a new incident, or close, reopen, rename or rate the one that the options name (the
-    newest open one else); returns its id. Raises ValueError for empty words."""
+    """Begin a new incident; or close, reopen, rename or rate the one that the options name, else
+    the newest open one. Returns its id. Raises ValueError for empty words."""
     if verb == "new":
         options = replace(options, incident="new")
     elif not options.incident:
@@ -173,15 +169,15 @@ def change(options: Options, verb: str, words: str) -> str:
 
 
 def unknown_changes(options: Options) -> tuple[str, Sequence[Entry]]:
-    """(incident, its changes whose outcome is not known)."""
+    """(incident, its changes with an unknown outcome)."""
     reading = read(options, options.incident)
     entries = sorted(reading.entries, key=lambda entry: (entry.pending, entry.seq))
     return reading.incident, intents.unknown_changes(entries, frozenset())
 
 
 def settle(options: Options, intent_id: str, seen: str) -> str:
-    """Record what a person found out about a change whose outcome was not known; returns the
-    incident. Raises ValueError for another id, `NotRecorded` when it is not on disk."""
+    """Record what a person found out about a change with an unknown outcome. Returns the incident.
+    Raises ValueError for an unknown id, `NotRecorded` when it is not on disk."""
     incident, unknown = unknown_changes(options)
     found = [entry for entry in unknown if entry.intent_id.endswith(intent_id)]
     if len(found) != 1:
@@ -216,19 +212,19 @@ def export(options: Options, name: str, form: str, shape: Shape = exports.STANDA
 
 
 def write_file(path: Path, text: str) -> None:
-    """Whole or not at all. Raises OSError."""
+    """Write a file whole or not at all. Raises OSError."""
     exports.write_atomic(path, text)
 
 
 def import_file(
     options: Options, lines: Sequence[str], target: Path | None
 ) -> tuple[str, int, Path]:
-    """Make a record of a JSON Lines export: (incident, entries, file)."""
+    """Make a record from a JSON Lines export. Returns (incident, entries, file)."""
     try:
         name = str(json.loads(lines[0])["incident"])
     except (IndexError, KeyError, ValueError, TypeError, RecursionError) as error:
         raise JournalError(
-            "this is no export of a record: its first line names no incident"
+            "this is not an export of a record: its first line names no incident"
         ) from error
     safe = (
         "".join(character for character in name if character.isalnum() or character in "-_")
@@ -245,8 +241,8 @@ def import_file(
 
 
 def verify(options: Options, name: str, anchor: str = "") -> tuple[str, Verification]:
-    """Whether the record is what was written. `anchor` is an export or the beginning of a hash that
-    one names. Raises OSError."""
+    """Whether the record is unchanged since it was written. `anchor` is the path of an export or
+    the beginning of a hash. Raises OSError."""
     known = read_anchor(anchor) if anchor else None
     with _opened(options, name) as journal:
         return journal.id, journal.verify(known)
@@ -263,14 +259,15 @@ def read_anchor(text: str) -> tuple[int, str]:
 
 
 def merge_file(options: Options, lines: Sequence[str], name: str) -> tuple[str, int, int]:
-    """Append the entries of an export to the record `name`: (incident, added, known already)."""
+    """Append the entries of an export to the record `name`. Returns (incident, added, already
+    known)."""
     with Journal.open(find(options, name).path, clean=clean_uncut) as journal:
         return journal.id, *exports.merge_jsonl(lines, journal)
 
 
 def _writing(options: Options) -> Journal:
-    """The incident that the options name, for writing; entries name the cluster that it is
-    about."""
+    """The incident that the options name, opened for writing. Entries name the incident's
+    cluster."""
     found = find(options, options.incident)
     journal = Journal.open(found.path, clean=clean_uncut, literals=_literals(options))
     cluster = found.summary.cluster
@@ -279,8 +276,9 @@ def _writing(options: Options) -> Journal:
 
 
 def revise(options: Options, action: RevisionAction, what: str, words: str) -> str:
-    """Edit, hide or pin the entry with the seq `what` by one more entry; returns the incident's id.
-    `words` are the new text of an edit, else the reason. Raises ValueError when there is none."""
+    """Edit, hide or pin the entry with the seq `what` by appending an entry. Returns the incident's
+    id. `words` are the new text of an edit, else the reason. Raises ValueError for an unknown
+    entry."""
     with _writing(options) as journal:
         entry = next((e for e in journal.entries(pending=False) if what == str(e.seq)), None)
         if entry is None:
@@ -297,8 +295,9 @@ def revise(options: Options, action: RevisionAction, what: str, words: str) -> s
 
 
 def purge(options: Options, what: str, reason: str) -> tuple[str, str]:
-    """Remove the words of the entry with the seq `what`, or the evidence whose hash begins with it,
-    for good: (incident, what is gone). Raises ValueError when there is none, or it cannot be."""
+    """Remove for good the words of the entry with the seq `what`, or the evidence whose hash begins
+    with it. Returns (incident, what was removed). Raises ValueError when nothing matches or it
+    cannot be removed."""
     with _writing(options) as journal:
         for entry in journal.entries(pending=False):
             if what == str(entry.seq):
@@ -315,7 +314,7 @@ def purge(options: Options, what: str, reason: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Prunable:
-    """An incident that is over and old: its files and their size in bytes."""
+    """A finished, old incident: its files and their size in bytes."""
 
     incident: Incident
     files: Sequence[Path]
@@ -323,8 +322,8 @@ class Prunable:
 
 
 def prunable(options: Options, older_than: timedelta, now: datetime) -> Sequence[Prunable]:
-    """Incidents that were closed or resolved and written to last before that. Drills need not be
-    closed. Open and damaged ones are never listed."""
+    """Closed or resolved incidents whose last entry is older than that. Drills need not be closed.
+    Open and damaged incidents are never listed."""
     found = []
     for each in incidents(options):
         over = each.state in ("closed", "resolved") or (
@@ -342,7 +341,7 @@ def prunable(options: Options, older_than: timedelta, now: datetime) -> Sequence
 
 
 def remove(found: Sequence[Prunable]) -> None:
-    """Raises OSError."""
+    """Delete the files. Raises OSError."""
     for each in found:
         for path in each.files:
             path.unlink(missing_ok=True)

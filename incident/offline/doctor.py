@@ -1,5 +1,5 @@
-"""Can this machine and this account do what stanch needs? Each question is answered by itself; none
-stops the others."""
+"""Examines whether this machine and this account have what stanch needs. Each question is answered
+independently of the others."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ FREE_WANTED = 100 << 20
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """One answer. `ok` None: it could not be found out. `required`: without it the main job does
-    not work."""
+    """One answer. `ok` is None when it could not be found out. `required`: without it the main job
+    does not work."""
 
     what: str
     ok: bool | None
@@ -68,8 +68,8 @@ class Examined:
 
 
 async def examine(options: Options) -> AsyncIterator[Examined]:
-    """All answers, as they come; bounded to about half a minute by the time limits of the single
-    ones."""
+    """Yield each answer as it arrives. The time limits of the single questions bound the whole to
+    about half a minute."""
     yield Examined("python", sys.version_info >= (3, 11), sys.version.split()[0])
     yield terminal()
     yield state_folder(options)
@@ -123,8 +123,8 @@ def state_folder(options: Options) -> Examined:
 
 
 async def rights(access: Access, options: Options) -> AsyncIterator[Examined]:
-    """What the account may read, and what probes, actions and optional sources need; asked by
-    access reviews, at most eight at a time."""
+    """What the account may read, and what probes, actions and optional sources need. Sends access
+    reviews, at most eight at a time."""
     api = Api(access)
     writer = probe_writer(api)
     namespace = (options.namespaces or (access.namespace or "default",))[0]
@@ -167,8 +167,8 @@ async def rights(access: Access, options: Options) -> AsyncIterator[Examined]:
             seen = "list and watch in all namespaces"
             if not ok:
                 seen = "not in all namespaces: this part will be missing or per namespace"
-            told = "could not be asked" if ok is None else seen
-            yield Examined(f"read {kind.plural}", ok, told, required=not kind.optional)
+            answer = "could not be asked" if ok is None else seen
+            yield Examined(f"read {kind.plural}", ok, answer, required=not kind.optional)
         optional = [
             *(
                 (f"probe: {verb} {_named(resource, sub)}", _where(namespace), ask)

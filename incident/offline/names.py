@@ -1,7 +1,7 @@
 """Names that a shell completes: contexts, namespaces, incidents, runbooks, probes and actions.
 
-A name that cannot be had in two seconds is not offered: a completion must not hang on a cluster
-that does not answer.
+Names that take longer than two seconds are not offered, so that a completion does not hang on a
+cluster that does not answer.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from incident.options import Options
 from probes import catalogue as probes
 
 LIMIT_S = 2.0
-"""Seconds for the one request that asks for namespaces."""
+"""Seconds for the one request, which reads namespaces."""
 MOST = 500
-"""Namespaces at most."""
+"""Most namespaces offered."""
 
 
 def names(kind: str, options: Options) -> list[str]:
-    """Names of one kind (a key of `KINDS`), sorted; none where they cannot be had."""
+    """Sorted names of one kind (a key of `KINDS`); empty when they are not available."""
     with contextlib.suppress(ClusterError, OSError, TimeoutError, ValueError):
         return sorted(KINDS[kind](options))
     return []

@@ -1,4 +1,4 @@
-"""The runbooks without a cluster: ranking words, listing, showing and checking them."""
+"""Ranks, lists, shows and checks runbooks without a cluster."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Rank = Callable[[str], Sequence[Match]]
 
 
 def load(folders: Sequence[Path] = ()) -> Library:
-    """Our own runbooks and the team's; what is wrong with files is in `problems`."""
+    """The bundled runbooks and the team's; `problems` lists faults in files."""
     return Library(runbook_folders(tuple(folders)))
 
 
@@ -30,8 +30,8 @@ def rank_words(library: Library) -> Rank:
 def check(
     files: Sequence[Path], folders: Sequence[Path], drills: frozenset[str]
 ) -> tuple[int, Sequence[Problem]]:
-    """(number of runbooks, what is wrong): of the files or folders that are named, else of our own
-    library and the team's."""
+    """(number of runbooks, faults) of the given files or folders, else of the bundled library and
+    the team's."""
     from runbooks.lint import Names, lint
 
     library = Library(list(files), own=()) if files else Library(runbook_folders(tuple(folders)))
@@ -43,12 +43,12 @@ def check(
 
 
 def find(library: Library, name: str) -> Runbook | None:
-    """The runbook with that id, file name or title; upper and lower case are alike."""
+    """The runbook with that id, file name or title, in upper or lower case."""
     return find_page(library.runbooks, name)
 
 
 def nearest(library: Library, name: str) -> Sequence[str]:
-    """The three ids that look most like `name`."""
+    """The three ids that are most similar to `name`."""
     from rapidfuzz import process
 
     return [

@@ -1,2 +1,1 @@
-"""From live state to what the faces show: when to report, ranking, observations worth recording.
-Talks to no human."""
+"""From live state to what the faces show: when to report, ranking, observations for the record."""

@@ -1,9 +1,9 @@
-"""Turns the stream of triage reports into entries worth keeping: what appeared, what changed, what
-cleared, which runbook led.
+"""Turns triage reports into entries for the record: which symptom appeared, changed or cleared, and
+which runbook led.
 
-A symptom that flickers is one symptom: it is cleared only after it was gone for `Cadence.cleared`.
-So a record reads as a human would have written it, and does not grow with the number of failing
-pods.
+A symptom counts as cleared only after it was gone for `Cadence.cleared`, so one that flickers is
+one symptom. The record reads as a person would write it, and does not grow with the number of
+failing pods.
 """
 
 from __future__ import annotations
@@ -36,8 +36,7 @@ class _Known(msgspec.Struct, frozen=True):
 
 
 class Observer:
-    """Compares each report with what the record already says. Pure: gives drafts, writes
-    nothing."""
+    """Compares each report with what the record says. Pure: returns drafts, writes nothing."""
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self._known: dict[str, _Known] = {}
@@ -47,7 +46,8 @@ class Observer:
             self._remember(entry)
 
     def learn(self, entries: Iterable[Entry]) -> None:
-        """Take what another process wrote into the same record, so that it is not said twice."""
+        """Take entries that another process wrote into the same record, so that they are not
+        repeated."""
         for entry in entries:
             self._remember(entry)
 
@@ -76,7 +76,7 @@ class Observer:
     def observe(
         self, report: Report, symptoms: Sequence[SymptomView], now: datetime
     ) -> list[Draft]:
-        """Drafts for what is new in this report; call it with every report."""
+        """Drafts for what is new in this report. Call it with every report."""
         drafts: list[Draft] = []
         present = set()
         for view in symptoms:
@@ -108,7 +108,7 @@ class Observer:
             if symptom_id in present:
                 continue
             if not report.complete:
-                # Not seen is not gone while something could not be read.
+                # A symptom that is not seen may still be there while something could not be read.
                 self._known[symptom_id] = replace(known, gone_since=None)
             elif known.gone_since is None:
                 self._known[symptom_id] = replace(known, gone_since=now)
@@ -119,7 +119,7 @@ class Observer:
         return drafts
 
     def reach(self, api: ApiView) -> list[Draft]:
-        """Drafts for the API server being lost or coming back."""
+        """Drafts for the loss and the return of the API server."""
         if api.reach not in (Reach.LIVE, Reach.LOST) or api.reach is self._reach:
             return []
         first, self._reach = self._reach is None, api.reach
@@ -144,15 +144,15 @@ class Observer:
 
 
 def _differs(known: _Known, symptom: Symptom) -> bool:
-    """Worth a line: another severity, or clearly more or fewer objects; not every single pod."""
+    """Whether the change deserves an entry: another severity, or clearly more or fewer objects."""
     count = len(symptom.objects)
     grown = count >= 2 * known.count or 2 * count <= known.count
     return known.severity != symptom.severity.value or (grown and abs(count - known.count) >= 3)
 
 
 def _detected(symptom: Symptom, now: datetime) -> Draft:
-    """The first failure that the tool shows is when the incident was detected, unless a human has
-    said otherwise."""
+    """The time of the first failure that the tool shows is when the incident was detected, unless a
+    person says otherwise."""
     return Draft(
         kind="milestone",
         text=f"detected: {symptom.title}",
@@ -165,7 +165,7 @@ def _detected(symptom: Symptom, now: datetime) -> Draft:
 
 
 def _noticed(symptom: Symptom, now: datetime) -> Draft:
-    """Records findings that are no failure: they stand in the log and begin no symptom."""
+    """Record findings that are no failure, without beginning a symptom."""
     since = f", since {symptom.since:%Y-%m-%d %H:%M:%S} UTC" if symptom.since is not None else ""
     text, data = f"{_titled(symptom)}{since}", _data(symptom, "noticed")
     return Draft(

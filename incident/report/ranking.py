@@ -1,4 +1,4 @@
-"""The API server and the ranked symptoms as the faces show them."""
+"""Ranks runbooks for each symptom, and describes the API server for the faces."""
 
 from __future__ import annotations
 
@@ -23,14 +23,13 @@ _REACH = {
 
 
 def api_view(live: LiveCluster, since: datetime) -> ApiView:
-    """The API server as the status line shows it; `since` is when the investigation began, for a
-    server that was never heard."""
+    """The API server for the status line. `since` is the start of the investigation for a server
+    that never answered."""
     health: ApiHealth = live.health
     offset = live.api.clock_offset
     reach, reason = _REACH[health.reach], health.reason
     if reach is Reach.LIVE:
-        # The server answers its heartbeat, but nothing can be read from it: credentials that fail,
-        # or a wall of errors.
+        # The server answers its heartbeat, but every read fails: bad credentials, or only errors.
         kinds = live.freshness().values()
         reasons = [kind.reason for kind in kinds if kind.reason]
         if reasons and all(kind.heard is None for kind in kinds):
@@ -52,14 +51,14 @@ def hop_view(hop: Hop) -> HopView:
 
 
 class Ranking:
-    """Matches for each symptom, computed again only when what they rest on has changed."""
+    """Matches for each symptom, computed again only when their inputs change."""
 
     def __init__(self, match: Callable[[Symptom, Report], Sequence[Match]]) -> None:
         self._match = match
         self._known: dict[str, tuple[object, SymptomView]] = {}
 
     def rank(self, report: Report, generation: int) -> Cooperative[tuple[SymptomView, ...]]:
-        """Symptoms of the report with their runbooks; `generation` is that of the runbook
+        """The report's symptoms with their runbooks. `generation` is that of the runbook
         library."""
         surroundings = (
             generation,
@@ -81,8 +80,7 @@ class Ranking:
 
 
 def _place(view: SymptomView) -> int:
-    """The order of the report stands; of what is only worth knowing, what fits a runbook comes
-    before what fits none."""
+    """The order of the report stays; among notes, those that fit a runbook come first."""
     if view.symptom.severity is not Severity.INFO:
         return 0
     return 1 if any(match.confident for match in view.matches) else 2

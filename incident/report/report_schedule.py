@@ -1,4 +1,4 @@
-"""When a report is made: at once for the first news, then in a small share of the time, and seldom
+"""Decides when to report: at once for the first news, then in a small share of the time, and seldom
 while nothing changes."""
 
 from __future__ import annotations
@@ -7,8 +7,8 @@ from incident.cadence import Cadence
 
 
 class ReportSchedule:
-    """Decides for one investigation. Times are seconds of a monotonic clock. `whole`: a single
-    answer, for which everything is read first."""
+    """The schedule of one investigation. Times are seconds of a monotonic clock. `whole`: a single
+    answer, after everything has been read."""
 
     def __init__(self, cadence: Cadence, *, whole: bool = False) -> None:
         self._cadence = cadence
@@ -20,12 +20,12 @@ class ReportSchedule:
         self._loaded = False
 
     def hurry(self) -> None:
-        """Something outside the cluster changed what a report says: make the next one at once."""
+        """Make the next report at once, because something outside the cluster changed its
+        result."""
         self._due, self._waiting = 0.0, True
 
     def is_due(self, now: float, *, news: bool, loaded: bool) -> bool:
-        """Whether to report now. `news`: something changed; `loaded`: everything has been read by
-        now."""
+        """Whether to report now. `news`: something changed. `loaded`: everything has been read."""
         if loaded and not self._loaded:
             self._loaded = True
             self.hurry()
@@ -38,8 +38,8 @@ class ReportSchedule:
         return now >= self._due and (self._waiting or idle)
 
     def made(self, now: float, took: float, *, found: bool) -> None:
-        """A report was made at `now` and took so many seconds; `found`: there is something to
-        show."""
+        """Note that a report was made at `now` and took `took` seconds. `found`: there is something
+        to show."""
         cadence = self._cadence
         if not found and not self._loaded:
             pause = max(took / cadence.search_share, cadence.search)

@@ -1,4 +1,4 @@
-"""Takes changes of the cluster, settles findings, and makes a report when one is due: in slices, so
+"""Takes changes of the cluster, updates findings and makes a report when one is due, in slices so
 that keys do not wait."""
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Workings(Protocol):
-    """The parts that a report is made with."""
+class ReporterInputs(Protocol):
+    """What the reporter needs from the other components."""
 
     @property
     def engine(self) -> Triage: ...
 
     @property
     def ranks(self) -> bool:
-        """Whether the runbooks have been read: symptoms are ranked from then on."""
+        """Whether the runbooks have been read, so that symptoms are ranked."""
         ...
 
     def measured(self) -> Sources | None:
-        """Measurements beside the objects, None without any."""
+        """Measurements beside the objects, None when there are none."""
         ...
 
     def limited(self, report: Report) -> Report:
-        """The report with what was asked for and does not exist."""
+        """The report, with the missing namespaces of the options added."""
         ...
 
     def rank(self, report: Report) -> Cooperative[tuple[SymptomView, ...]]:
@@ -56,7 +56,8 @@ class Workings(Protocol):
 
 
 class Reporter:
-    """The last report. `once`: a single answer, for which everything is read first."""
+    """Makes reports and holds the last one. `once`: a single answer, after everything has been
+    read."""
 
     def __init__(
         self,
@@ -70,7 +71,7 @@ class Reporter:
         self.symptoms: tuple[SymptomView, ...] = ()
         self.ranked = False
         self.begun = asyncio.Event()
-        """Set when the first objects have come, or none can be read."""
+        """Set when the first objects have arrived, or none can be read."""
         self.found = asyncio.Event()
         """Set when there is a symptom to show, or everything has been read and there is none."""
         self._clock, self._input_priority = clock, input_priority
@@ -78,23 +79,23 @@ class Reporter:
         self._once = once
         self._schedule = ReportSchedule(cadence, whole=once)
         self._worked = 0.0
-        """Seconds of work in the report that is being made."""
+        """Seconds of work in the current report."""
 
     def hurry(self) -> None:
-        """Something outside the cluster changed what a report says: make the next one at once."""
+        """Make the next report at once, because something outside the cluster changed its
+        result."""
         self._schedule.hurry()
 
     async def take(
-        self, workings: Workings, live: LiveCluster, drain: Callable[[], Sequence[Change]]
+        self, workings: ReporterInputs, live: LiveCluster, drain: Callable[[], Sequence[Change]]
     ) -> None:
-        """Take the changes that `drain` gives, and report when that is due."""
+        """Take the changes that `drain` returns, and report when a report is due."""
         began = time.monotonic()
         changes = drain()
         await self._update(workings.engine, changes, live.store)
         if changes or live.loaded():
             self.begun.set()
-        # For a single answer the runbooks belong to the whole: a report without them would only be
-        # made again.
+        # A single answer needs the runbooks: a report without them would be made again.
         whole = live.loaded() and (not self._once or workings.ranks)
         if not self._heard(live) or not self._schedule.is_due(
             began, news=any(map(significant, changes)), loaded=whole
@@ -104,8 +105,8 @@ class Reporter:
         self._worked = 0.0
         await self._through(engine.settle(self._clock(), store, live.freshness()))
         async with live.write_buffer:
-            # What came meanwhile stands in the store already: a report that knew only the half of
-            # it would miss owners that are there.
+            # Changes that arrived meanwhile are in the store already. A report without them would
+            # miss owners that are there.
             await self._update(engine, drain(), store)
             now, loaded = self._clock(), live.loaded()
             report = await self._through(
@@ -117,13 +118,13 @@ class Reporter:
         if symptoms or loaded:
             self.found.set()
         if loaded and ranked:
-            # Before that, what is missing may only not have been read yet: nothing of it belongs
-            # into the record.
+            # Until everything has been read, a missing object may just not have been read yet; none
+            # of that is recorded.
             workings.observed(report, symptoms, now)
         self._schedule.made(began, self._worked, found=self.found.is_set())
 
     def _heard(self, live: LiveCluster) -> bool:
-        """Whether there is anything to report on yet: objects, or why nothing can be read."""
+        """Whether there is anything to report: objects, or the reason why nothing can be read."""
         kinds = live.freshness().values()
         return (
             self.report is not None
@@ -138,8 +139,8 @@ class Reporter:
             await self._pass()
 
     async def _through(self, stages: Cooperative[T]) -> T:
-        """Go through the stages in slices, so that a key never waits for a flood of changes or for
-        a report; returns what was made."""
+        """Run a generator in slices, so that a key never waits for a flood of changes or for a
+        report. Returns its result."""
         cadence = self._cadence
         first = max(cadence.slice, cadence.search_slice)
         while True:
@@ -157,14 +158,14 @@ class Reporter:
             await self._pass()
 
     async def _pass(self) -> None:
-        """Let others have their turn."""
+        """Let other tasks run."""
         await asyncio.sleep(self._cadence.pause)
         await self._input_priority()
 
 
 def differs(view: View, shown: View) -> bool:
-    """Whether a view differs from the one that is shown in more than times and counts of what is
-    read."""
+    """Whether a view differs from the one that is shown in more than times and counters of
+    reading."""
     return (
         any(new is not old for new, old in zip(view.symptoms, shown.symptoms, strict=False))
         or len(view.symptoms) != len(shown.symptoms)

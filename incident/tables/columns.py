@@ -1,5 +1,5 @@
-"""What a table of each kind shows: columns with typed values, so that 9 sorts before 10 and an hour
-before a day."""
+"""Columns of the tables by kind, with typed values, so that 9 sorts before 10 and an hour before a
+day."""
 
 from __future__ import annotations
 
@@ -24,20 +24,19 @@ class Type(enum.Enum):
     TEXT = "text"
     NUMBER = "number"
     AGE = "age"
-    """A moment; shown as the time since, compared as a duration (`age<1h` is younger than an
+    """A point in time, shown as an age and compared as a duration (`age<1h` is younger than an
     hour)."""
     TIME = "time"
-    """A moment; shown in UTC, compared as a duration as well."""
+    """A point in time, shown in UTC and compared as a duration."""
     SHARE = "share"
-    """(k, n), shown as k/n; true when all are there."""
+    """(k, n), shown as k/n; true when k equals n."""
     FLAG = "flag"
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`value` reads one typed value from an object; `width` is in cells, 0 takes what is left.
-    `order` breaks ties of importance on narrow screens: columns with a lower number are kept
-    longer."""
+    """`value` reads one typed value from an object. `width` is in cells, 0 takes the rest. `order`:
+    narrow screens keep columns with a lower number longer."""
 
     name: str
     type: Type
@@ -45,7 +44,7 @@ class Column:
     value: Callable[[Any, Store], Value]
     order: int = 5
     worst_first: bool = False
-    """Sorting by it begins with the largest (restarts, newest event)."""
+    """Sorting by it begins with the largest value (restarts, newest Event)."""
 
 
 def text(name: str, width: int, value: Callable[[Any], str], order: int = 5) -> Column:
@@ -76,7 +75,7 @@ def condition(conditions: tuple[k.Condition, ...], type_: str) -> k.Condition | 
 
 
 def node_status(node: k.Node) -> str:
-    """`Ready`, `NotReady`, `Unknown`; with what else is wrong:
+    """`Ready`, `NotReady` or `Unknown`, then other conditions:
     `Ready,MemoryPressure,SchedulingDisabled`."""
     ready = condition(node.status.conditions, "Ready")
     state = "Unknown" if ready is None else ready.status
@@ -184,7 +183,7 @@ def _changed(meta: k.ObjectMeta) -> datetime | None:
 
 
 def _called(config: Any) -> str:
-    """The Services and addresses that the webhooks of a configuration call."""
+    """The Services and addresses that a webhook configuration calls."""
     clients = [each.client_config for each in config.webhooks]
     found = {
         f"{each.service.namespace}/{each.service.name}" if each.service else each.url
@@ -381,9 +380,9 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "ValidatingWebhookConfiguration": _WEBHOOKS,
     "MutatingWebhookConfiguration": _WEBHOOKS,
 }
-"""The columns of each kind that has its own."""
+"""Columns of each kind that has more than the default ones."""
 
 
 def columns(kind: str) -> tuple[Column, ...]:
-    """The columns of a kind; for kinds without their own: namespace, name, age."""
+    """The columns of a kind. Default: namespace, name, age."""
     return COLUMNS.get(kind, (NAMESPACE, NAME, AGE))

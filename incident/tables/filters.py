@@ -48,12 +48,12 @@ _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
 
 
 class FilterError(ValueError):
-    """What is wrong with a filter and what to write, in one sentence."""
+    """The message says in one sentence what is wrong with a filter and what to write."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A compiled filter. `timed`: its answer changes by itself as time goes by."""
+    """A compiled filter. `timed`: its result changes with time alone."""
 
     text: str
     tests: tuple[Test, ...] = ()
@@ -110,7 +110,7 @@ def _term(term: str, columns: Sequence[Column], kind: str) -> tuple[Test, bool]:
     flag = next((column for column in columns if column.name == word), None)
     if flag is not None and flag.type in (Type.FLAG, Type.SHARE):
         return _flag(flag, not negated), False
-    if flag is not None and negated:  # `!node`: the column is empty
+    if flag is not None and negated:  # `!node` means that the column is empty.
         return lambda o, store, now: not flag.value(o, store), False
     return _word(word, columns, not negated), False
 
@@ -184,7 +184,7 @@ def _flag(column: Column, wanted: bool) -> Test:
 
 
 def is_true(value: Value) -> bool:
-    """A flag as it is; a share when all are there (0 of 0 is not)."""
+    """A flag as it is; a share is true when k equals n (0/0 is false)."""
     return value[0] >= value[1] > 0 if isinstance(value, tuple) else bool(value)
 
 
@@ -217,7 +217,7 @@ def _text(column: Column, operator: str, raw: str) -> Test:
         return lambda o, store, now: (
             (wanted in _shown(column.value(o, store)).lower()) is (operator == "~")
         )
-    # One pattern for all values: a name with a comma is matched as it stands too.
+    # One pattern for all values. A name that contains a comma is matched whole too.
     values = "|".join(map(fnmatch.translate, {wanted, *filter(None, wanted.split(","))}))
     pattern = re.compile(values)
     return lambda o, store, now: (
@@ -261,7 +261,7 @@ def _compare(value: Value, operator: str, limit: float) -> bool:
 
 
 def _compare_age(value: Value, operator: str, seconds: float, now: datetime) -> bool:
-    """A row without that time matches nothing: not known is not old and not young."""
+    """A row without that time matches nothing: unknown is neither old nor young."""
     if not isinstance(value, datetime):
         return False
     age = (now - value).total_seconds()

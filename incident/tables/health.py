@@ -1,5 +1,5 @@
-"""Whether a row of a table is well, broken or finished: what is broken stands first, and `!ready`
-shows it."""
+"""Whether a row of a table is well, broken or finished. Broken rows come first, and `!ready` shows
+them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Health(enum.IntEnum):
     BROKEN = 0
     WELL = 1
     FINISHED = 2
-    """It has done its work, or is meant to do none: neither ready nor broken."""
+    """It has done its work, or has none: neither ready nor broken."""
 
 
 def health(item: Any, store: Store) -> Health:
-    """By the status that the object itself gives; what says nothing is well."""
+    """The health by the object's own status; an object without a status is well."""
     judge: Judge | None = _JUDGES.get(type(item))
     if judge is not None:
         return judge(item, store)

@@ -29,7 +29,7 @@ def status(pod: Pod) -> str:
 
 
 def _initializing(statuses: Sequence[ContainerStatus], total: int) -> str:
-    """What the first unfinished init container says, "" when all are done; a sidecar that runs
+    """The status of the first unfinished init container, "" when all are done. A running sidecar
     counts as done."""
     for index, each in enumerate(statuses):
         ended, waiting = each.state.terminated, each.state.waiting
@@ -75,7 +75,7 @@ def ready(pod: Pod) -> tuple[int, int]:
 
 
 def restarts(pod: Pod) -> int:
-    """Restarts of all containers together, init containers included while they run."""
+    """Restarts of all containers, including init containers while they run."""
     return sum(each.restart_count for each in pod.status.container_statuses) or sum(
         each.restart_count for each in pod.status.init_container_statuses
     )

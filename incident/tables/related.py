@@ -17,8 +17,10 @@ from triage.facts.finding import Symptom
 
 def first_pod(symptom: Symptom, store: Store) -> Ref | None:
     """A pod whose logs belong to the symptom: one of its objects, one that a finding names, or one
-    that its objects own. Pods that have started stand first. None when all nodes of its pods are
-    silent: the kubelet serves the logs."""
+    that its objects own. Started pods come first.
+
+    None when the nodes of all its pods are silent, because the kubelet serves the logs.
+    """
     named = [*symptom.objects, *(ref for finding in symptom.findings for ref in finding.related)]
     found = [ref for ref in named if ref.kind == "Pod"]
     for ref in named:
@@ -46,7 +48,7 @@ def _node_answers(pod: k.Pod, store: Store) -> bool:
 
 
 def pods_of(ref: Ref, store: Store, limit: int = 20) -> list[Ref]:
-    """A pod itself, or the pods of a workload or behind a Service, those that are broken first."""
+    """A pod itself, or the pods of a workload or behind a Service, broken ones first."""
     if ref.kind == "Pod":
         return [ref]
     item = store.get(*ref)
@@ -102,7 +104,7 @@ def _below(item: Any, depth: int, store: Store, rows: list[tuple[int, Ref]], lim
 
 
 def related(ref: Ref, item: Any, store: Store) -> list[tuple[str, Ref]]:
-    """(how, object) of what it needs, and what depends on it without being owned."""
+    """(how, object): what the object needs, and what depends on it without being owned."""
     found: list[tuple[str, Ref]] = []
     if isinstance(item, k.Pod):
         found += _of_pod(ref, item, store)

@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import Any
 
 BLOCK = 512
-"""Items of a block when it is made; it is split at twice that."""
+"""Items of a new block; it is split at twice that."""
 
 
 class Ordered:
@@ -33,19 +33,19 @@ class Ordered:
             yield from block
 
     def __getitem__(self, rank: int) -> Any:
-        """The item of that rank from 0; raises IndexError."""
+        """The item with that rank, counted from 0. Raises IndexError."""
         if not 0 <= rank < self._length:
             raise IndexError(rank)
         index = bisect_right(self._ranks(), rank) - 1
         return self._blocks[index][rank - self._ranks()[index]]
 
     def rank(self, item: Any) -> int:
-        """Rank of an item that is there; raises ValueError."""
+        """The rank of an item. Raises ValueError when it is absent."""
         index, place = self._find(item)
         return self._ranks()[index] + place
 
     def below(self, bound: Any) -> int:
-        """How many items are less than `bound`, which need not be there."""
+        """How many items are less than `bound`, which need not be an item."""
         index = bisect_left(self._last, bound)
         if index == len(self._blocks):
             return self._length
@@ -70,7 +70,7 @@ class Ordered:
             self._last.insert(index + 1, tail[-1])
 
     def remove(self, item: Any) -> None:
-        """Raises ValueError when it is not there."""
+        """Raises ValueError when the item is absent."""
         index, place = self._find(item)
         block = self._blocks[index]
         del block[place]

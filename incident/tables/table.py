@@ -1,8 +1,8 @@
-"""A table of one kind over the store: filtered, sorted on typed values, kept up to date at the cost
-of what changed.
+"""A table of one kind over the store: filtered, sorted on typed values, updated at the cost of what
+changed.
 
-Only sort keys are kept; cells are computed when they are drawn. Rows that only changed their looks
-cost nothing here.
+Keeps only sort keys; cells are computed when they are drawn. A change that moves no row costs
+nothing here.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ from incident.tables.sorted_list import Ordered
 from triage.facts.cooperative import Cooperative, run
 
 SortKey = tuple[int, bool, Any, Key]
-"""Broken or not (0 where that does not count), whether the value is missing, the value, the key."""
+"""Broken or not (0 where that does not count), whether the value is missing, the value, the
+object's key."""
 STEP = 200
 """Rows that are filtered between two pauses: about 1 ms."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """`moved`: rows came, went or changed places, and all must be drawn; otherwise only the rows
+    """`moved`: rows came, went or changed places, so all must be drawn; otherwise only the rows
     `touched` differ."""
 
     moved: bool
@@ -65,7 +66,7 @@ class ObjectTable:
         self._ascending = Ordered()
         self._keys: dict[Key, SortKey] = {}
         self._late: set[Key] | None = None
-        """Rows that changed while all rows are being filtered; None while they are not."""
+        """Rows that changed while all rows are being filtered, else None."""
         self.total = 0
         if fill:
             self.rebuild(now)
@@ -76,7 +77,7 @@ class ObjectTable:
         return len(self._ascending)
 
     def key_at(self, row: int) -> Key:
-        """(namespace, name) of the row; raises IndexError."""
+        """(namespace, name) of the row. Raises IndexError."""
         if not 0 <= row < len(self._ascending):
             raise IndexError(row)
         back = self.order.reverse
@@ -84,7 +85,7 @@ class ObjectTable:
         return key
 
     def row_of(self, key: Key) -> int | None:
-        """Where the object is shown, None when it is not."""
+        """The row of the object, None when it is not shown."""
         known = self._keys.get(key)
         if known is None:
             return None
@@ -95,7 +96,7 @@ class ObjectTable:
         return self.store.get(self.kind, *self.key_at(row))
 
     def cells(self, row: int, shown: Sequence[Column], now: datetime) -> list[str]:
-        """Texts of the row's cells."""
+        """Texts of the row's cells, cached until the object changes."""
         item = self.object_at(row)
         return [
             show(column, column.value(item, self.store), now) if item is not None else ""
@@ -132,7 +133,7 @@ class ObjectTable:
         self.wanted = replace(self.wanted, reverse=not self.wanted.reverse)
 
     def rebuild(self, now: datetime) -> None:
-        """Sorts and filters all rows: at the start, for a new filter or order, and now and then for
+        """Sort and filter all rows: at the start, for a new filter or order, and now and then for
         filters on time."""
         run(self.rebuilding(now))
 
@@ -257,7 +258,7 @@ def merged(runs: list[list[SortKey]]) -> Cooperative[list[SortKey]]:
 
 
 def show(column: Column, value: Value, now: datetime) -> str:
-    """A value as it is printed in a cell."""
+    """A value as text for a cell."""
     if value is None:
         return "" if column.type is not Type.AGE else "?"
     if isinstance(value, datetime):

@@ -35,11 +35,11 @@ _ANSWER = {
     Outcome.REFUSED: ("failed", StepState.FAILED),
 }
 _UNDONE = {StepState.DONE: StepState.TODO}
-"""State of a step after its undo: open again, unknown, or (the undo failed) as before."""
+"""State of a step after its undo: open again, unknown, or (the undo failed) unchanged."""
 
 
 class ActionRunner:
-    """Plans and runs actions. `mode` is that of the moment."""
+    """Plans and runs actions. `mode` returns the current one."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class ActionRunner:
         self._clock, self._under_way, self._mode = clock, under_way, mode
 
     def context(self, run_id: str = "") -> ActionContext:
-        """What an action may use now; with what the runbook of a run forbids."""
+        """What an action may use now, with what the run's runbook forbids."""
         live, record = self._live, self._record.view()
         return ActionContext(
             store=live.store,
@@ -85,12 +85,12 @@ class ActionRunner:
         undoes: bool = False,
     ) -> ActionPlan:
         """The exact change, its blast radius and its undo, for the step that asks. Raises
-        ValueError for an action that does not exist."""
+        ValueError for an unknown action."""
         plan = await catalogue.plan(name, self.context(asker.run_id), arguments)
         return replace(plan, **asker._asdict(), undoes=undoes)
 
     def _prohibitions(self, run_id: str) -> tuple[str, ...]:
-        """The first sentence of each point under "Do not" of the runbook that asks."""
+        """The first sentence of each point under "Do not" of the run's runbook."""
         section = self._runs.run(run_id).runbook.section("do-not") if run_id else None
         points = section.text.splitlines() if section is not None else []
         return tuple(
@@ -104,7 +104,8 @@ class ActionRunner:
         progress: Callable[[str], None] = lambda _: None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> ActionResult:
-        """Through the gate; never raises. `progress` and `stopped`: see `actions.catalogue.run`."""
+        """Run a plan through the gate; never raises. `progress` and `stopped`: see
+        `actions.catalogue.run`."""
         async with self._under_way(f"action/{plan.action}", plan.change.summary) as detail:
 
             def tell(line: str) -> None:
@@ -126,11 +127,11 @@ class ActionRunner:
 
 
 class GateJournal:
-    """The record as the gate needs it: an intent that is on disk before anything is sent, and a
-    result in any case. Both name the step that the plan was made for."""
+    """The record for the gate: an intent is on disk before anything is sent, and a result follows
+    in any case. Both name the step that the plan was made for."""
 
     def __init__(self, record: Record, runs: Runs, trail: Sequence[str] = ()) -> None:
-        """`trail` takes the Audit-Ids of the answers."""
+        """`trail` collects the Audit-Ids of the responses."""
         self._record = record
         self._runs = runs
         self._trail = trail
@@ -153,7 +154,8 @@ class GateJournal:
         self._runs.take(await self._record.append_durably(draft))
 
     async def begin(self, plan: ActionPlan, target: Target) -> None:
-        """One of several targets. Raises `RecordUnavailable`: then it is not sent."""
+        """Record the intent for one of several targets. Raises `RecordUnavailable`: then it is not
+        sent."""
         part = f"{self._intent}/{len(self._parts) + 1}"
         text = f"{plan.action}: {target.request.summary}"
         draft = self._part("action-intent", text, target.ref, part)
@@ -162,7 +164,7 @@ class GateJournal:
         self._parts[target.ref] = part
 
     def finish(self, plan: ActionPlan, result: TargetResult) -> None:
-        """Records the result of one of several targets."""
+        """Record the result of one of several targets."""
         if part := self._parts.get(result.ref):
             text = f"{plan.action} {result.ref}: {result.sentence}"
             draft = self._part("action-result", text, result.ref, part, result.document)
@@ -206,7 +208,7 @@ class GateJournal:
 
 
 def _draft(plan: ActionPlan, kind: Kind, text: str, data: Mapping[str, Any]) -> Draft:
-    """An entry about a plan, for the step that asked for it. The object is named once."""
+    """An entry about a plan, for the step that asked. Names the object once."""
     about = plan.action if str(plan.object) in text else plan.title
     return Draft(
         kind=kind,

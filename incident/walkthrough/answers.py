@@ -1,4 +1,4 @@
-"""What an answer says about its step: done, abnormal, not known, or put off."""
+"""The answers of a step and the state that each gives it: done, abnormal, unknown or open."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class InvalidAnswer(ValueError):
 
 
 def offered(step: Step) -> tuple[str, ...]:
-    """The answers of a step, in the runbook's order; a step that declares none offers `done`."""
+    """The answers of a step, in the runbook's order. A step that declares none offers `done`."""
     return tuple(answer.when for answer in step.answers) or ("done",)
 
 
 def accepted(step: Step, typed: str) -> str:
-    """The offered answer that was typed (upper and lower case alike), or chosen by its number from
-    1. Raises `InvalidAnswer`. A step that declares `other` takes any text."""
+    """The offered answer that was typed (in upper or lower case) or chosen by its number from 1. A
+    step that declares `other` takes any text. Raises `InvalidAnswer`."""
     answers = offered(step)
     wanted = " ".join(typed.split()).casefold()
     for number, answer in enumerate(answers, 1):
@@ -56,8 +56,8 @@ def accepted(step: Step, typed: str) -> str:
 
 
 def state_of(step: Step, answer: str) -> StepState:
-    """The state of a step after `answer`. A person's word counts as done only when it is `done`;
-    what puts the step off leaves it open."""
+    """The state of a step after `answer`. An answer of a person counts as done only when it is
+    `done`; an answer such as "later" leaves the step open."""
     word = answer.casefold()
     if step.kind is StepKind.ACTION and word == "failed":
         return StepState.FAILED

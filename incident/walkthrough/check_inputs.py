@@ -1,9 +1,8 @@
-"""Fetches what a check asks for, and says so when it cannot: what could not be read is unknown,
-never a pass.
+"""Fetches the input of a check, and says when it cannot: what could not be read is unknown, never a
+pass.
 
-The API is asked first (a check wants the state of now); when it does not answer, the last known
-rows stand in and the answer says how old they are. Secrets and ConfigMaps are read as metadata
-only.
+Asks the API first, because a check needs the current state. When it does not answer, the last known
+rows are used and the answer gives their age. Secrets and ConfigMaps are read as metadata only.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from cluster.api.transport import Api
 
 LIMIT = 5_000
-"""Objects read for one check; more are not needed to answer and would burden the server."""
+"""Most objects read for one check; more would burden the server without changing the answer."""
 NO_CONNECTION = "there is no connection"
 LOG_PODS = 10
 LOG_LINES = 500
@@ -38,8 +37,8 @@ LOG_LINES = 500
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """Objects that were read, or why not. `remark` says where it is from when it is not of this
-    moment."""
+    """Objects that were read, or why not. `remark` names the source when the data is not
+    current."""
 
     objects: Sequence[Mapping[str, Any]] | None
     remark: str = ""
@@ -56,7 +55,7 @@ class Checks:
         heard: Callable[[str], datetime | None],
         limit: float,
     ) -> None:
-        """`heard`: when a kind was heard of last. `limit`: seconds for the answer of one check."""
+        """`heard` returns when a kind was last updated. `limit`: seconds for one check."""
         self._api = api
         self._store = store
         self._clock = clock
@@ -64,8 +63,8 @@ class Checks:
         self._limit = limit
 
     async def run(self, query: Query, params: Mapping[str, str]) -> CheckOutcome:
-        """Fetch and evaluate; `query` has its places filled in. Never raises for what the cluster
-        does."""
+        """Fetch and evaluate. `query` has its placeholders filled in. Never raises because of the
+        cluster."""
         fetched = await self.fetch(query)
         if fetched.objects is None:
             return CheckOutcome(Result.UNKNOWN, "", fetched.remark)
@@ -192,8 +191,8 @@ class Checks:
                     }
                 )
         more = len(pods) > LOG_PODS
-        told = f"only the first {LOG_PODS} of {len(pods)} pods were read"
-        return Fetched(found, told if more else "")
+        remark = f"only the first {LOG_PODS} of {len(pods)} pods were read"
+        return Fetched(found, remark if more else "")
 
     async def _text(
         self,
@@ -231,7 +230,7 @@ class Checks:
         try:
             text = await self._text(path, {"verbose": "1"}, timeout=5.0, what=f"{path}?verbose")
         except ClusterError as error:
-            # A failing readyz is an error whose text lists the checks, in one line.
+            # A failing readyz is an error whose text lists the checks in one line.
             text = getattr(error, "detail", "") or str(error)
         found = readyz_checks(text)
         if not found:

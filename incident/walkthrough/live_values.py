@@ -1,5 +1,5 @@
-"""Values for parameters that only the live state gives: between which namespaces a connection is
-worth measuring, and what a workload has: replicas, containers, limits.
+"""Values for parameters that only the live state has: between which namespaces to measure a
+connection, and the replicas, containers and limits of a workload.
 
 A connectivity step of a runbook knows the suspect node at most. Traffic flows between the
 namespaces that NetworkPolicies and Ingresses name; measuring between others proves little.
@@ -29,13 +29,14 @@ from triage.facts.finding import Symptom
 
 Workload = Deployment | StatefulSet | DaemonSet | ReplicaSet
 SHOWN = 8
-"""Names that are offered in place of one that does not exist."""
+"""Most names offered in place of one that does not exist."""
 _CHECKED = frozenset({"Node", "Namespace", "Pod", *WORKLOADS})
-"""Kinds that a step works on. A missing Secret or claim may be what the runbook is about."""
+"""Kinds that a step works on. A missing Secret or claim may be the fault that the runbook is about.
+"""
 
 
 class StoreValues:
-    """Reads the store of now; `store` gives None while there is no cluster."""
+    """Reads the current store; `store` returns None while there is no cluster."""
 
     def __init__(self, store: Callable[[], Store | None]) -> None:
         self._store = store
@@ -54,8 +55,8 @@ class StoreValues:
         return row if isinstance(row, Workload) else None
 
     def missing(self, name: str, value: str, namespace: str) -> str:
-        """One sentence when a parameter names a node, namespace, pod or workload that does not
-        exist, with some that do; "" when it exists or that is not known."""
+        """One sentence, with existing names, when a parameter names a node, namespace, pod or
+        workload that does not exist; "" when it exists or that is unknown."""
         store, kind = self._store(), KIND_OF.get(name, "")
         if name.endswith("namespace"):
             kind, value, namespace = "Namespace", value.partition("/")[0], ""
@@ -77,18 +78,16 @@ class StoreValues:
 
 
 class Path(NamedTuple):
-    """From where to where; both are namespaces."""
+    """Source and target; both are namespaces."""
 
     source: str
     target: str
 
 
 def suggest_path(store: Store, symptom: Symptom | None) -> Path | None:
-    """The pair of namespaces whose traffic would show the fault best, None when nothing tells.
-
-    Preferred: a target with pods on the suspect node and on others, let in by a policy from another
-    namespace that has pods.
-    """
+    """The pair of namespaces whose traffic would show the fault best, None without a clue.
+    Preferred: a target with pods on the suspect node and on others, which a policy opens to another
+    namespace with pods."""
     nodes = suspects(symptom)
     candidates = list(dict.fromkeys([*_by_policy(store), *_by_ingress(store)]))
     ranked = sorted(
@@ -98,7 +97,7 @@ def suggest_path(store: Store, symptom: Symptom | None) -> Path | None:
 
 
 def suspects(symptom: Symptom | None) -> frozenset[str]:
-    """Nodes that the symptom blames: those that its objects share, and those among its objects."""
+    """Suspect nodes: those that the symptom's objects share, and those among its objects."""
     if symptom is None:
         return frozenset()
     shared = {shared.value for shared in symptom.shared if shared.what == "node"}
@@ -106,7 +105,7 @@ def suspects(symptom: Symptom | None) -> frozenset[str]:
 
 
 def _rank(store: Store, path: Path, nodes: frozenset[str]) -> tuple[bool, bool, int]:
-    """Smaller is better."""
+    """Sort key; smaller is better."""
     targets = {
         pod.spec.node_name for pod in store.in_namespace("Pod", path.target).values() if _runs(pod)
     }
@@ -131,7 +130,7 @@ def _by_policy(store: Store) -> Iterator[Path]:
 
 
 def _by_ingress(store: Store) -> Iterator[Path]:
-    """From the namespaces of the ingress controllers, which the addresses of the Ingresses show."""
+    """From the namespaces of the ingress controllers, found by the addresses of the Ingresses."""
     addresses = {
         address.ip or address.hostname
         for ingress in store.all("Ingress", Ingress)

@@ -1,4 +1,4 @@
-"""Runs probes: one intent before, one result after in the record; removes what they create."""
+"""Runs probes: records one intent before and one result after, and removes what they create."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class ProbeRunner:
         self._created = False
 
     def context(self) -> ProbeContext:
-        """What a probe may use, as of now."""
+        """What a probe may use now."""
         live = self._live
         return ProbeContext(
             store=live.store,
@@ -110,9 +110,9 @@ class ProbeRunner:
 
                 result = await catalogue.run(plan, self.context(), tell)
         except asyncio.CancelledError:
-            told, state = f"probe {plan.probe} was stopped", StepState.UNKNOWN.value
+            text, state = f"probe {plan.probe} was stopped", StepState.UNKNOWN.value
             self._runs.write(
-                _draft(plan, "probe-result", told, intent_id=intent, stopped=True, state=state)
+                _draft(plan, "probe-result", text, intent_id=intent, stopped=True, state=state)
             )
             raise
         self._conclude(plan, result, intent, trail)
@@ -162,15 +162,15 @@ class ProbeRunner:
     # -- sweeping
 
     async def sweep_at_start(self) -> list[str]:
-        """Remove what an earlier run of ours left. Sentences for the record; none when nothing was
-        found."""
+        """Remove what an earlier run of this program left. Returns sentences for the record; none
+        when nothing was found."""
         for _ in range(int(self._cadence.sweep * 2)):
             if self._live.health.reachable:
                 break
             await asyncio.sleep(0.5)
         if not self._live.health.reachable:
             return [
-                "it could not be looked whether an earlier run left something in the cluster: the "
+                "not known whether an earlier run left something in the cluster: the "
                 "API server does not answer"
             ]
         audit_trail()
@@ -178,11 +178,12 @@ class ProbeRunner:
         return [report.sentence] if report.removed or report.left else []
 
     async def sweep_all(self) -> SweepReport:
-        """On demand: everything with our label whose time is over, and what our records name."""
+        """On demand: remove all objects with this program's label that are overdue, and all that
+        the records name."""
         return await sweep(self.context(), Scope.RECORD)
 
     async def close(self) -> None:
-        """At exit and on signals: what this run made is removed."""
+        """At exit and on signals: remove what this run created."""
         if self._created:
             audit_trail()
             report = await sweep(self.context(), Scope.SESSION)
@@ -193,7 +194,7 @@ class ProbeRunner:
 
 
 def _draft(plan: ProbePlan, kind: Kind, text: str, **data: Any) -> Draft:
-    """An entry about a probe, for the step that asked for it."""
+    """An entry about a probe, for the step that asked."""
     run_id, step_id = plan.run_id, plan.step_id
     return Draft(kind=kind, text=text, phase="diagnose", run_id=run_id, step_id=step_id, data=data)
 
@@ -234,8 +235,8 @@ def answer_of(result: ProbeResult) -> str:
         return "timeout" if classes <= timeouts else "found"
     if any(row.normal is False for row in result.rows):
         return "found"
-    told = [row for row in result.rows if row.normal is not None]
-    return "clear" if told and result.complete else "unknown"
+    judged = [row for row in result.rows if row.normal is not None]
+    return "clear" if judged and result.complete else "unknown"
 
 
 def summary(result: ProbeResult) -> str:

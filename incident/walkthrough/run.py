@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Asker(NamedTuple):
-    """The step that asks for a probe or an action; empty outside of a run."""
+    """The step that asks for a probe or an action; empty outside a run."""
 
     run_id: str = ""
     step_id: str = ""
@@ -29,17 +29,18 @@ VERIFY = "verify"
 
 class StepState(enum.StrEnum):
     TODO = "todo"
-    """Open: not asked yet, put off ("later"), declined or undone."""
+    """Open: not answered, put off ("later"), declined or undone."""
     NOW = "now"
     RUNNING = "running"
     PASSED = "passed"
     FAILED = "failed"
-    """Answered, and the answer is the abnormal one."""
+    """Answered with the abnormal answer."""
     UNKNOWN = "unknown"
-    """Asked, not answered (forbidden, unreachable, interrupted, "cannot look"): never a pass."""
+    """Asked without an answer (forbidden, unreachable, interrupted, "cannot look"): never a pass.
+    """
     DONE = "done"
     ANSWERED = "answered"
-    """A person answered; `StepOutcome.answer` is the word, which says neither done nor unknown."""
+    """A person answered with `StepOutcome.answer`, a word that means neither done nor unknown."""
     SKIPPED = "skipped"
 
 
@@ -49,9 +50,9 @@ _WELL = (StepState.PASSED, StepState.DONE, StepState.ANSWERED)
 class StepOutcome(msgspec.Struct, frozen=True):
     state: StepState
     seen: str = ""
-    """What was found, cleaned and redacted; may have several lines."""
+    """What was found, cleaned and redacted. May have several lines."""
     meaning: str = ""
-    """What the runbook says that this answer means."""
+    """What this answer means, by the runbook."""
     goto: str = ""
     """Step, section or runbook to which the answer leads."""
     at: datetime | None = None
@@ -61,13 +62,13 @@ class StepOutcome(msgspec.Struct, frozen=True):
     answer: str = ""
     """The answer as the runbook declares it: pass, found, drained."""
     undo: str = ""
-    """Name of the action that undoes the change of this step, "" when there is none to undo."""
+    """Name of the action that undoes the step's change, "" when there is none."""
 
 
 class Parameter(msgspec.Struct, frozen=True):
     name: str
     value: str
-    """"" when it is not known, or when several values fit."""
+    """"" when it is unknown or several values fit."""
     origin: str
     """Where the value comes from, or why there is none."""
     choices: tuple[str, ...] = ()
@@ -77,7 +78,7 @@ class Parameter(msgspec.Struct, frozen=True):
 
 
 class RunView(msgspec.Struct, frozen=True):
-    """One run as of now."""
+    """One run as it is now."""
 
     id: str
     runbook: Runbook
@@ -86,17 +87,17 @@ class RunView(msgspec.Struct, frozen=True):
     symptom_title: str
     """How that symptom was called, "" when it is not known."""
     parameters: Mapping[str, tuple[Parameter, ...]]
-    """By step id: the same name may stand for another value in another step."""
+    """By step id, because a name can have different values in two steps."""
     outcomes: Mapping[str, StepOutcome]
     """By step id."""
     current: str
-    """Id of the step to do now, "" at the end."""
+    """Id of the current step, "" at the end."""
     changed_text: str = ""
-    """A unified diff when the runbook's file is not the one that the run began with."""
+    """A unified diff when the runbook's file differs from the one at the start of the run."""
     end: str = ""
     """Where the last answer leads when no step is next: "done", "escalate" or "runbook:ID"."""
     results: Mapping[str, ProbeResult | ActionResult] = {}
-    """What probes and actions of this program's lifetime answered, by step id."""
+    """Results of probes and actions of this process, by step id."""
 
     def verified(self, step: Step) -> bool:
         """Whether `step` is of the section Verify, of which all that was measured is as expected
@@ -111,5 +112,5 @@ class RunView(msgspec.Struct, frozen=True):
         )
 
     def values(self, step_id: str) -> dict[str, str]:
-        """The parameters of a step that are known, by name."""
+        """The known parameters of a step, by name."""
         return {each.name: each.value for each in self.parameters.get(step_id, ()) if each.value}

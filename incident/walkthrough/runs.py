@@ -1,6 +1,7 @@
-"""The runs of an incident, folded from its record: after a restart a run goes on where it was.
+"""The runs of an incident, folded from its record, so that a run continues after a restart.
 
-A step with an intent and no result was interrupted: it is unknown, and not repeated by itself.
+A step with an intent and no result was interrupted: it is unknown, and is not repeated
+automatically.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from probes.result import ProbeResult
 
 FORMER_REPLICAS = "former_replicas"
-"""Parameter: how many replicas a workload had before the run changed it."""
+"""Parameter: the replicas of a workload before the run changed it."""
 _OF_WORKLOADS = {FORMER_REPLICAS, "replicas", "container", "amount"}
 """Parameters that the workload of a step gives, or for which it shows what is there now."""
 _DAY = timedelta(days=1)
@@ -40,7 +41,7 @@ _RESULTS = ("step-result", "probe-result", "action-result", "step-skipped", "act
 
 
 class LiveValues(Protocol):
-    """Reads parameters that no symptom gives from the live state."""
+    """Reads from the live state the parameters that no symptom supplies."""
 
     def suggest(self, symptom: Symptom | None) -> Mapping[str, str]:
         """Values by parameter name."""
@@ -66,8 +67,8 @@ class Library(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MadeChange:
-    """The change that a step made last: the action, and the action that undoes it, with its
-    arguments; "" where there is none."""
+    """The last change of a step: the action, and the action that undoes it, with its arguments; ""
+    when there is none."""
 
     action: str
     arguments: Mapping[str, str]
@@ -76,7 +77,7 @@ class MadeChange:
 
 @dataclass(slots=True)
 class Run:
-    """One run while the program lives. `began_text` is the runbook's text at its start."""
+    """One run in this process. `began_text` is the runbook's text at its start."""
 
     id: str
     runbook: Runbook
@@ -89,23 +90,23 @@ class Run:
     candidates: Candidates = field(default_factory=Candidates)
     typed: dict[str, str] = field(default_factory=dict)
     suggested: dict[str, str] = field(default_factory=dict)
-    """Values that the live state suggests where neither the symptom nor a person gives one."""
+    """Values that the live state suggests when neither the symptom nor a person supplies one."""
     used: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Values with which a step was done, by step id: they stay when the evidence changes."""
+    """Values that a step was done with, by step id: they stay when the evidence changes."""
     workloads: dict[tuple[str, str], Workload] = field(default_factory=dict)
     """Workloads as they were when the run first named them, by namespace and kind/name."""
     outcomes: dict[str, StepOutcome] = field(default_factory=dict)
     changes: dict[str, MadeChange] = field(default_factory=dict)
-    """By step id, as long as they are not undone."""
+    """By step id, until they are undone."""
     results: dict[str, ProbeResult | ActionResult] = field(default_factory=dict)
     current: str = ""
     end: str = ""
     seen: Sequence[SymptomView] | None = None
-    """The symptoms that the evidence was taken from last."""
+    """The symptoms of the last evidence."""
     shown: RunView | None = None
-    """The view of now, None when something has changed since it was made."""
+    """The current view, None after a change until it is made again."""
     _before: dict[str, StepOutcome] = field(default_factory=dict)
-    """Outcomes as they were before an undo or a repetition began."""
+    """Outcomes before an undo or a repetition began."""
     _intended: dict[str, MadeChange] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -113,7 +114,7 @@ class Run:
         self.current = first.id if first else ""
 
     def take(self, entry: Entry) -> None:
-        """Fold one entry of the record into the run; entries of other runs are ignored."""
+        """Fold one entry of the record into the run. Ignores entries of other runs."""
         if entry.run_id != self.id:
             return
         self.shown = None
@@ -167,7 +168,7 @@ class Run:
         )
 
     def _declined(self, entry: Entry) -> None:
-        """Nothing was sent: the step is as open, or as answered, as it was."""
+        """Nothing was sent: the step returns to its earlier state."""
         known = self.outcomes.get(entry.step_id)
         if known is None or known.state is StepState.TODO:
             self.outcomes[entry.step_id] = StepOutcome(
@@ -175,7 +176,7 @@ class Run:
             )
 
     def _undone(self, entry: Entry) -> None:
-        """A change was undone: the step is open again. An undo that failed leaves it as it was."""
+        """A change was undone: the step is open again. A failed undo leaves the step unchanged."""
         step_id, state = entry.step_id, StepState(str(entry.data["state"]))
         before = self._before.pop(step_id, None)
         if state is StepState.FAILED:
@@ -226,13 +227,13 @@ class Run:
         return change.undo_action if change else ""
 
     def keep(self, step_id: str, result: ProbeResult | ActionResult) -> None:
-        """Keeps the result of a probe or an action of a step, to show it while the program runs."""
+        """Keep the result of a step's probe or action, to show it while the program runs."""
         self.results[step_id], self.shown = result, None
 
     # -- parameters
 
     def values(self, step: Step) -> dict[str, str]:
-        """What the step's parameters stand for now; a parameter that is not known is left out."""
+        """Values of the step's parameters; unknown ones are left out."""
         return {each.name: each.value for each in self.parameters(step) if each.value}
 
     def parameters(self, step: Step) -> Iterator[Parameter]:
@@ -298,8 +299,8 @@ class Run:
         )
 
     def drift(self) -> str:
-        """A unified diff from the runbook that the run began with to the one that is there now, ""
-        when they are the same."""
+        """A unified diff from the runbook at the start of the run to the current one, "" when they
+        are the same."""
         if self.runbook.digest == self.began_digest or not self.began_text:
             return ""
         lines = difflib.unified_diff(
@@ -313,8 +314,8 @@ class Run:
 
 
 class Runs:
-    """Every run of one incident. Writes entries and folds them; reads back those that an earlier
-    or another program wrote."""
+    """Every run of one incident. Writes entries and folds them, also those of earlier and other
+    programs."""
 
     def __init__(
         self,
@@ -329,17 +330,17 @@ class Runs:
         self._symptoms = symptoms
         self._runs: dict[str, Run] = {}
         self._folded: set[str] = set()
-        """Ids of the entries that the runs hold."""
+        """Ids of the folded entries."""
         self._read: Sequence[Entry] | None = None
-        """What the record held when it was folded last."""
+        """The record's entries at the last fold."""
 
     def reset(self) -> None:
-        """The record is another one now: forget the runs of the last."""
+        """The record changed to another one: forget its runs."""
         self._runs, self._folded = {}, set()
 
     def open(self, runbook_id: str, symptom_id: str = "") -> Run:
-        """Go on with the run of this runbook, or begin it: a runbook has one run in an incident,
-        also when it is opened from another symptom. Raises KeyError for an unknown runbook."""
+        """Continue the run of this runbook, or begin it. A runbook has one run in an incident, also
+        when it is opened from another symptom. Raises KeyError for an unknown runbook."""
         runbook = self._library.get(runbook_id)
         if runbook is None:
             raise KeyError(
@@ -370,8 +371,8 @@ class Runs:
         return run
 
     def preview(self, runbook_id: str, symptom_id: str) -> RunView | None:
-        """The run of a runbook, or how one would begin; nothing is recorded. None for an unknown
-        runbook."""
+        """The run of a runbook, or a run as it would begin, without recording it. None for an
+        unknown runbook."""
         runbook = self._library.get(runbook_id)
         if runbook is None:
             return None
@@ -412,7 +413,7 @@ class Runs:
         return run
 
     def all(self) -> Sequence[Run]:
-        """Every run of the incident whose runbook is still known, the newest first."""
+        """Every run of the incident with a known runbook, newest first."""
         self._fold()
         return list(reversed(self._runs.values()))
 
@@ -454,8 +455,7 @@ class Runs:
             self._runs[entry.run_id].take(entry)
 
     def asked(self, run_id: str, step_id: str) -> dict[str, Any]:
-        """The fields of an intent by which the run remembers what a step was done with. {} without
-        a run."""
+        """The fields of an intent that keep what a step was done with. {} outside a run."""
         if not run_id:
             return {}
         run = self.run(run_id)
@@ -463,8 +463,8 @@ class Runs:
         return {"parameters": run.values(step)} if step is not None else {}
 
     def answered(self, run_id: str, step_id: str, answer: str, state: StepState) -> dict[str, str]:
-        """The fields of a result by which the run goes on: the answer, the state of the step, what
-        the runbook says that the answer means, and where it leads. {} without a run."""
+        """The fields of a result that continue the run: the answer, the state of the step, its
+        meaning by the runbook, and where it leads. {} outside a run."""
         if not run_id:
             return {}
         run, step = self.run(run_id), self.step(run_id, step_id)
@@ -479,8 +479,8 @@ class Runs:
         }
 
     def _fold(self) -> None:
-        """Take what the record holds and the runs do not: entries from before a restart, and those
-        of another program on the same incident."""
+        """Fold new entries of the record: those from before a restart, and those of another program
+        on the same incident."""
         entries = self._record.by_record()
         if entries is self._read:
             return
@@ -517,8 +517,8 @@ class Runs:
         return [finding for symptom in symptoms for finding in symptom.findings], changes
 
     def _refresh_evidence(self, run: Run) -> None:
-        """The symptoms as they are now, and the findings for which the runbook was selected. When
-        all of them cleared, what was seen last stays."""
+        """The current symptoms, and the findings for which the runbook was selected. When all
+        cleared, the last ones stay."""
         symptoms = self._symptoms()
         if run.seen is symptoms:
             return
@@ -541,7 +541,7 @@ class Runs:
 
 
 def _workload_key(values: Mapping[str, str]) -> tuple[str, str]:
-    """(namespace, kind/name) of the workload that a step is about, with "" for what is unknown."""
+    """(namespace, kind/name) of the step's workload; "" for what is unknown."""
     workload = values.get("workload", "")
     for kind in ("deployment", "statefulset", "daemonset") if not workload else ():
         if values.get(kind):
@@ -556,7 +556,7 @@ def _one_of(name: str, found: tuple[str, ...]) -> Parameter:
 
 
 def _selected(view: SymptomView, runbook_id: str) -> frozenset[str]:
-    """Ids of the findings that speak for the runbook."""
+    """Ids of the findings that support the runbook."""
     return frozenset(
         finding
         for match in view.matches

@@ -1,6 +1,6 @@
 """Steps through runbooks: one engine for both faces, which only ask and draw.
 
-Each step that asks the cluster writes one intent before and one result after it in the record.
+A step that asks the cluster writes one intent before and one result after it in the record.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ if TYPE_CHECKING:
 _WAITED = {Result.PASS: "reached", Result.FAIL: "deadline", Result.UNKNOWN: "unknown"}
 Progress = Callable[[str], None]
 UnderWay = Callable[[str, str], AbstractAsyncContextManager[Progress]]
-"""Shows an activity (key, title) as under way while the context is open."""
+"""Shows an activity (key, title) while the context is open."""
 
 
 class Face(Protocol):
-    """Questions of the engine to a face, and its reports. Each question may be declined."""
+    """Questions and reports from the engine to a face. Each question may be declined."""
 
     def began(self, step: Step) -> None:
-        """The step runs now."""
+        """The step begins."""
         ...
 
     def progress(self, text: str) -> None:
-        """One line of the step that runs."""
+        """One line of progress of the step."""
         ...
 
     def stopped(self) -> bool:
@@ -53,12 +53,12 @@ class Face(Protocol):
         ...
 
     def finished(self, run: RunView, step: Step) -> None:
-        """The step ran; `run` holds its outcome."""
+        """The step ended; `run` holds its outcome."""
         ...
 
     async def value(self, step: Step, parameter: Parameter) -> str | None:
-        """A value for a parameter that is not known or has several choices; "" to go on without
-        it, None not to run the step."""
+        """A value for a parameter that is unknown or has several choices. "" continues without it,
+        None does not run the step."""
         ...
 
     async def answer(self, run: RunView, step: Step, problem: str) -> str:
@@ -66,12 +66,12 @@ class Face(Protocol):
         ...
 
     async def agree(self, plan: ProbePlan) -> bool:
-        """Whether the probe may be run. A plan that is refused is only shown."""
+        """Whether to run the probe. A refused plan is only shown."""
         ...
 
     async def confirm(self, plan: ActionPlan, changed: bool) -> str:
-        """What was typed to confirm the change, "" for no. `changed`: the state, and so the plan,
-        is another one than was shown before."""
+        """The text typed to confirm the change, "" for no. `changed`: the state, and so the plan,
+        differs from the one shown before."""
         ...
 
 
@@ -109,12 +109,12 @@ class Actions(Protocol):
 
 
 class NothingToUndo(ValueError):
-    """The step has made no change that could be undone; the message says why."""
+    """The step has made no change that can be undone; the message says why."""
 
 
 class Walkthrough:
-    """The runs of one incident and the ways to go on in them. Checks, probes and actions are asked
-    for each time, because the connection may come later than the run."""
+    """The runs of one incident, and how to step through them. Asks for checks, probes and actions
+    each time, because the connection may come later than the run."""
 
     def __init__(
         self,
@@ -135,15 +135,15 @@ class Walkthrough:
     # -- runs
 
     def open(self, runbook_id: str, symptom_id: str = "") -> RunView:
-        """Begin or go on with the run of a runbook. Raises KeyError for an unknown runbook."""
+        """Begin or continue the run of a runbook. Raises KeyError for an unknown runbook."""
         return self._runs.open(runbook_id, symptom_id).view()
 
     def preview(self, runbook_id: str, symptom_id: str) -> RunView | None:
-        """The run of a runbook, or how one would begin; nothing is recorded."""
+        """The run of a runbook, or a run as it would begin, without recording it."""
         return self._runs.preview(runbook_id, symptom_id)
 
     def runs(self) -> Sequence[RunView]:
-        """Every run of the incident, the newest first."""
+        """Every run of the incident, newest first."""
         return [run.view() for run in self._runs.all()]
 
     def run(self, run_id: str) -> RunView:
@@ -153,8 +153,8 @@ class Walkthrough:
     # -- steps
 
     async def do(self, run_id: str, step_id: str, face: Face) -> RunView:
-        """Do a step the way its kind asks for: a check at once, a probe after its plan, a change
-        through the gate, a question by asking it."""
+        """Do a step by its kind: a check at once, a probe after its plan, a change through the
+        gate, a question by asking it."""
         run, step = self._runs.run(run_id), self._runs.step(run_id, step_id)
         if not await self._complete(run, step, face):
             return run.view()
@@ -173,8 +173,8 @@ class Walkthrough:
         return run.view()
 
     async def do_checks(self, run_id: str, step_id: str, face: Face) -> RunView:
-        """Run all read-only checks of the step's section, also those that were answered before: an
-        answer is of its moment. Then stand where they lead."""
+        """Run all read-only checks of the step's section, again if they were answered before,
+        because an answer is of its moment. Then go where the answers lead."""
         run, step = self._runs.run(run_id), self._runs.step(run_id, step_id)
         checks = steps.stage(run.runbook, step)
         for check in checks:
@@ -205,8 +205,8 @@ class Walkthrough:
         return run.view()
 
     async def _complete(self, run: Run, step: Step, face: Face) -> bool:
-        """Ask for each value that the step needs and that is not known; False when one was not
-        given or does not exist."""
+        """Ask for each unknown value that the step needs. False when one was not given or names an
+        object that does not exist."""
         wanted = needed(step)
         for parameter in list(run.parameters(step)):
             if parameter.value or parameter.name not in wanted or parameter.name in run.typed:
@@ -241,7 +241,7 @@ class Walkthrough:
             self._finish(run, step, "", "stopped before an answer came", intent, stopped=True)
             raise
         except BaseException as error:
-            self._finish(run, step, "unknown", f"the check broke: {error}", intent)
+            self._finish(run, step, "unknown", f"the check ended with an error: {error}", intent)
             raise
         seen = ": ".join(part for part in (outcome.seen, outcome.why) if part)
         answer = outcome.answer or outcome.result.value
@@ -293,8 +293,8 @@ class Walkthrough:
         face.finished(run.view(), step)
 
     async def _change(self, run: Run, step: Step, plan: ActionPlan, face: Face) -> None:
-        """Confirm a change on the state of the moment in which it is confirmed: when the gate finds
-        another state than was shown, the plan for it is shown again."""
+        """Confirm a change on the current state. When the gate finds another state than was shown,
+        show the plan for that state."""
         actions, changed = self._actions(), False
         while True:
             typed = await face.confirm(plan, changed)
@@ -337,9 +337,11 @@ class Walkthrough:
             self._stand(run, following, lead.end, by_person=False)
 
     def answer(self, run_id: str, step_id: str, typed: str, did: str = "") -> RunView:
-        """A person's answer to a step that they looked at or did by hand. `did`: what was done, of
-        a change; "" stands for the command of the step. Raises `answers.InvalidAnswer` for one that
-        the step does not offer."""
+        """A person's answer to a step that they looked at or did by hand.
+
+        `did`: what was done, for a change; "" means the step's command. Raises
+        `answers.InvalidAnswer` for an answer that the step does not offer.
+        """
         run, step = self._runs.run(run_id), self._runs.step(run_id, step_id)
         answer = answers.accepted(step, typed)
         values = run.values(step)
@@ -397,7 +399,7 @@ class Walkthrough:
         return run.view()
 
     def go_to(self, run_id: str, step_id: str) -> RunView:
-        """Back, again or ahead: the next step to do. Nothing is undone."""
+        """Make a step the current one, earlier or later. Undoes nothing."""
         run, step = self._runs.run(run_id), self._runs.step(run_id, step_id)
         self._stand(run, step.id, "", by_person=True)
         return run.view()
@@ -415,7 +417,7 @@ class Walkthrough:
         )
 
     def set_parameter(self, run_id: str, name: str, value: str) -> RunView:
-        """Raises `answers.InvalidAnswer` for the name of an object that does not exist."""
+        """Raises `answers.InvalidAnswer` when it names an object that does not exist."""
         run = self._runs.run(run_id)
         if missing := self._runs.missing(run, name, value):
             raise answers.InvalidAnswer(missing)
@@ -433,7 +435,7 @@ class Walkthrough:
     # -- recording
 
     def _intend(self, run: Run, step: Step, values: Mapping[str, str]) -> str:
-        """Id of the intent, which the result repeats."""
+        """Record an intent. Returns its id, which the result repeats."""
         intent = f"{run.id}/{step.id}/{secrets.token_hex(3)}"
         question = steps.fill(step.question, values)
         data: dict[str, Any] = {
@@ -498,7 +500,7 @@ class Walkthrough:
 
 
 KEPT = 50
-"""Objects that are kept as evidence of a check: those that fail it first."""
+"""Most objects kept as evidence of a check: those that decide it first."""
 
 
 def _deciding(outcome: CheckOutcome) -> list[Mapping[str, Any]]:

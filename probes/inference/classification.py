@@ -100,8 +100,8 @@ def read(text: str) -> Output:
             "image"
         )
     elif end is None or end.count != len(tries):
-        told = "no end mark" if end is None else f"{end.count} announced"
-        error = f"the output was cut: {len(tries)} tries arrived, {told}; measure again"
+        amount = "no end mark" if end is None else f"{end.count} announced"
+        error = f"the output was cut: {len(tries)} tries arrived, {amount}; measure again"
     noisy = idle is not None and (idle.opens + idle.fails + idle.retrans + idle.unreach > 0)
     return Output(
         tries=tuple(tries),
@@ -205,26 +205,26 @@ def _repeats(timeout_s: int) -> int:
 
 
 def _by_words(line: ScriptLine, busy: bool) -> tuple[Verdict, str, str]:
-    told = "busy namespace, judged by the time" if busy else "no counters, judged by the time"
+    basis = "busy namespace, judged by the time" if busy else "no counters, judged by the time"
     codes = _CODES6 if line.target.startswith("[") else _CODES
     match line.said:
         case "refused" if line.ms >= 900:
             return (
                 Verdict.REJECTED,
                 codes["refused"],
-                f"refused after {line.ms} ms: an ICMP error on a repeated SYN ({told})",
+                f"refused after {line.ms} ms: an ICMP error on a repeated SYN ({basis})",
             )
         case "refused":
             return (
                 Verdict.REFUSED,
                 "",
                 "refused at once; a RST, unless the tool gives up on the first ICMP error "
-                f"({told})",
+                f"({basis})",
             )
         case "noroute" | "netunreach" | "denied":
             if line.ms < 50:
-                return Verdict.UNREACHABLE, "", f"no route ({told})"
-            return Verdict.REJECTED, codes[line.said], f"ICMP error ({told})"
+                return Verdict.UNREACHABLE, "", f"no route ({basis})"
+            return Verdict.REJECTED, codes[line.said], f"ICMP error ({basis})"
         case "timeout":
             return Verdict.TIMEOUT_CONNECT, "", "no answer"
         case _:

@@ -131,10 +131,10 @@ def _mixed(measured: Sequence[Cell]) -> list[Conclusion]:
     if not mixed:
         return []
     worst = max(mixed, key=lambda c: c.failed / len(c.counted))
-    told = bound(worst.failed, len(worst.counted))
+    failures = bound(worst.failed, len(worst.counted))
     claim = (
-        f"It fails intermittently: {told} from {worst.source.namespace} on {worst.source.node} to "
-        f"{worst.target.label}"
+        f"It fails intermittently: {failures} from {worst.source.namespace} on "
+        f"{worst.source.node} to {worst.target.label}"
     )
     lines = tuple(line(cell) for cell in mixed[:4])
     return [

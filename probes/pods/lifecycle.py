@@ -175,10 +175,10 @@ async def remove_all(
     left: dict[Ref, str] = {}
     for kind in ("Pod", "ConfigMap"):
         batch = [(ref, uid) for ref, uid in refs.items() if ref.kind == kind]
-        told = await asyncio.gather(
+        reasons = await asyncio.gather(
             *(remove(context, ref, uid, limit_s=limit_s) for ref, uid in batch)
         )
-        left |= {ref: why for (ref, _), why in zip(batch, told, strict=True) if why}
+        left |= {ref: why for (ref, _), why in zip(batch, reasons, strict=True) if why}
     return left
 
 

@@ -71,9 +71,9 @@ async def dry_run(
             return vantage, replace(
                 planned, dry_run=f"no answer to the dry run: {error}", accepted=None
             )
-        told = unclonable(vantage.manifest, answer)
-        planned = replace(planned, dry_run="; ".join(told) or "accepted as sent", accepted=True)
-        return replace(vantage, warnings=(*vantage.warnings, *told)), planned
+        changes = unclonable(vantage.manifest, answer)
+        planned = replace(planned, dry_run="; ".join(changes) or "accepted as sent", accepted=True)
+        return replace(vantage, warnings=(*vantage.warnings, *changes)), planned
 
     pairs = await asyncio.gather(*(one(vantage) for vantage in vantages))
     return [vantage for vantage, _ in pairs], tuple(

@@ -162,7 +162,7 @@ def ephemeral_container(name: str, image: ImageChoice, seconds: int) -> dict[str
 
 def unclonable(manifest: Mapping[str, Any], server: Mapping[str, Any]) -> tuple[str, ...]:
     """What admission changed, in words: added containers, another image or pull policy."""
-    told: list[str] = []
+    changes: list[str] = []
     sent, got = manifest["spec"], server.get("spec") or {}
     extra = [
         c.get("name", "?")
@@ -170,7 +170,7 @@ def unclonable(manifest: Mapping[str, Any], server: Mapping[str, Any]) -> tuple[
         if c.get("name") != CONTAINER
     ]
     if extra:
-        told.append(
+        changes.append(
             f"admission adds containers ({', '.join(extra[:4])}): a connect would end in that "
             "sidecar"
         )
@@ -178,13 +178,13 @@ def unclonable(manifest: Mapping[str, Any], server: Mapping[str, Any]) -> tuple[
         if container.get("name") == CONTAINER:
             mine = sent["containers"][0]
             if container.get("image") != mine["image"]:
-                told.append(f"admission changes the image to {container.get('image')}")
+                changes.append(f"admission changes the image to {container.get('image')}")
             if container.get("imagePullPolicy") not in (None, mine["imagePullPolicy"]):
-                told.append(
+                changes.append(
                     f"admission changes the pull policy to {container.get('imagePullPolicy')}: a "
                     "registry must answer"
                 )
-    return tuple(told)
+    return tuple(changes)
 
 
 def pod_ref(manifest: Mapping[str, Any]) -> Ref:

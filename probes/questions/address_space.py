@@ -22,7 +22,7 @@ RESERVED = 3
 
 async def look(context: ProbeContext, arguments: Mapping[str, str], progress: Progress) -> Findings:
     rows, conclusions = [], []
-    told = sum(
+    exhausted = sum(
         1
         for e in context.store.rows("Event").values()
         if any(w in e.message.lower() for w in _WORDS)
@@ -63,12 +63,12 @@ async def look(context: ProbeContext, arguments: Mapping[str, str], progress: Pr
             claim = f"Node {name} is nearly out of {' and '.join(full)}: {'; '.join(parts)}"
             following = "look for finished pods that keep addresses, or add nodes"
             conclusions.append(
-                Conclusion(claim, Component("node", name), 0.85 if told else 0.6, following)
+                Conclusion(claim, Component("node", name), 0.85 if exhausted else 0.6, following)
             )
-    if told and not conclusions:
+    if exhausted and not conclusions:
         claim = (
-            f"{told} events say that no address is left, although the nodes' ranges are not full: "
-            "the plug-in's own pool is empty"
+            f"{exhausted} events say that no address is left, although the nodes' ranges are not "
+            "full: the plug-in's own pool is empty"
         )
         conclusions.append(
             Conclusion(

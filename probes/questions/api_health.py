@@ -103,7 +103,7 @@ async def look(context: ProbeContext, arguments: Mapping[str, str], progress: Pr
         )
     elif slow:
         claim = f"The API server is slow: {'; '.join(slow.values())}"
-        following = "its load and its etcd's disk, or the way there: compare from another machine"
+        following = "its load and its etcd's disk, or the path there: compare from another machine"
         conclusions.append(
             Conclusion(claim, Component("api-server", context.server), 0.6, following)
         )
@@ -150,7 +150,7 @@ PROBE = read_only_probe(
     reads=(
         f"{', '.join(ASKED.values())}: each several times, one after another, nothing is stored",
     ),
-    method="from this workstation, so the way there is part of each time; a new connection each "
+    method="from this workstation, so the path there is part of each time; a new connection each "
     "round, so that a balancer chooses again",
     seconds=5.0,
 )

@@ -68,7 +68,7 @@ async def plan(
     refused = (
         ""
         if targets
-        else f"{arguments.get('to', '')} is no pod or Service; the API server reaches only those."
+        else f"{arguments.get('to', '')} is neither a pod nor a Service; only those work."
     )
     if how == FORWARD and context.forward is None:
         refused = "Port-forward needs a connection to the API server."
@@ -206,7 +206,7 @@ def judge(status: int, words: str, *, from_server: bool) -> tuple[Verdict, str]:
         if mark in text:
             return verdict, clean_line(words, 200)
     if "malformed http" in text or "eof" in text:
-        return Verdict.OK, "it accepts connections and speaks no HTTP"
+        return Verdict.OK, "it accepts connections and does not speak HTTP"
     return Verdict.NOT_MEASURED, clean_line(words, 200)
 
 

@@ -194,10 +194,10 @@ def _ends(context: ProbeContext, target: Target) -> list[tuple[End, int]]:
 def _exec_words(vantage: Vantage) -> str:
     pod = vantage.source.client
     name = pod.metadata.name if pod is not None else "?"
-    told = f"<measuring script, {len(script.SHELL)} bytes>"
+    argument = f"<measuring script, {len(script.SHELL)} bytes>"
     return (
         f"kubectl exec -n {vantage.source.namespace} {name} -c {vantage.container} -- sh -c "
-        f"'{told}'"
+        f"'{argument}'"
     )
 
 

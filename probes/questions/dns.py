@@ -255,7 +255,7 @@ def conclude(cells: Sequence[Cell], options: Sequence[str]) -> list[Conclusion]:
     if blind and blind != asked_from:
         where = ", ".join(sorted({f"{p.namespace} on {p.node}" for p in blind}))
         claim = (
-            f"No DNS server answers from {where}, while others are answered: the way from there, "
+            f"No DNS server answers from {where}, while others are answered: the path from there, "
             "not DNS"
         )
         component = Component("node", sorted({p.node for p in blind})[0])

@@ -86,7 +86,7 @@ async def look(context: ProbeContext, arguments: Mapping[str, str], progress: Pr
 
 
 @dataclass(slots=True)
-class Answers:
+class KubeletAnswers:
     """Result of one kubelet: sentences, resident bytes (0: not known), health, and why a part is
     not known."""
 
@@ -97,52 +97,54 @@ class Answers:
     requests: int = 0
 
 
-async def _ask(context: ProbeContext, node: Node, progress: Progress) -> Answers:
+async def _ask(context: ProbeContext, node: Node, progress: Progress) -> KubeletAnswers:
     name = node.metadata.name
     progress(f"kubelet of {name}")
-    told = Answers()
+    answers = KubeletAnswers()
     ready = next((c for c in node.status.conditions if c.type == "Ready"), None)
     if ready is not None:
-        told.said.append(
+        answers.said.append(
             f"Ready {ready.status}"
             + (f" ({ready.reason})" if ready.status != "True" and ready.reason else "")
         )
-        told.healthy = ready.status == "True"
+        answers.healthy = ready.status == "True"
     late = _lease_age(context, name)
     if late is not None:
-        told.said.append(f"lease {late:.0f} s old")
-        told.healthy = told.healthy is not False and late < LEASE_LATE_S
+        answers.said.append(f"lease {late:.0f} s old")
+        answers.healthy = answers.healthy is not False and late < LEASE_LATE_S
     if context.api is None:
-        told.problem = "no connection to the API server"
-        return told
+        answers.problem = "no connection to the API server"
+        return answers
     base = f"/api/v1/nodes/{name}/proxy"
     try:
-        told.requests += 1
+        answers.requests += 1
         text, _ = await context.api.get_text(f"{base}/healthz", timeout=8)
-        told.said.append(f"healthz {text.strip()[:40]!r}")
-        told.healthy = told.healthy is not False and text.strip() == "ok"
+        answers.said.append(f"healthz {text.strip()[:40]!r}")
+        answers.healthy = answers.healthy is not False and text.strip() == "ok"
     except ClusterError as error:
         if not_asked(error):
-            told.problem = f"kubelet of {name} not asked: {error}"
-            return told
-        told.said.append(f"healthz failed: {error}")
-        told.healthy = False
+            answers.problem = f"kubelet of {name} not asked: {error}"
+            return answers
+        answers.said.append(f"healthz failed: {error}")
+        answers.healthy = False
     try:
-        told.requests += 1
-        told.memory = _accounted(
-            await context.api.get_json(f"{base}/stats/summary", SHORT, timeout=8), told.said
+        answers.requests += 1
+        answers.memory = _accounted(
+            await context.api.get_json(f"{base}/stats/summary", SHORT, timeout=8), answers.said
         )
-        if not told.memory:
-            told.requests += 1
+        if not answers.memory:
+            answers.requests += 1
             text, _ = await context.api.get_text(f"{base}/metrics", timeout=8, cap=8 << 20)
-            told.memory = next((sample.value for sample in samples(text, (RESIDENT,))), 0.0)
-            told.said.append(
-                f"kubelet {size_text(told.memory)}" if told.memory else "kubelet's memory not told"
+            answers.memory = next((sample.value for sample in samples(text, (RESIDENT,))), 0.0)
+            answers.said.append(
+                f"kubelet {size_text(answers.memory)}"
+                if answers.memory
+                else "kubelet's memory not reported"
             )
     except ClusterError as error:
         # Fails on some file systems while the kubelet is healthy: a gap, not a fault.
-        told.problem = f"stats of {name} not read: {error}"
-    return told
+        answers.problem = f"stats of {name} not read: {error}"
+    return answers
 
 
 def _accounted(stats: Any, said: list[str]) -> float:
@@ -169,7 +171,7 @@ def _lease_age(context: ProbeContext, node: str) -> float | None:
 
 PROBE = read_only_probe(
     "kubelet",
-    "Do the kubelets answer, renew their leases, and hold a sane amount of memory?",
+    "Do the kubelets answer, renew their leases, and use a normal amount of memory?",
     {"node": "only this node; default: all, at most 30"},
     look,
     kinds=("Node", "Lease"),
@@ -177,7 +179,7 @@ PROBE = read_only_probe(
         "GET nodes/NODE/proxy/healthz, stats/summary and metrics (needs get on nodes/proxy)",
         "leases and conditions from the live state",
     ),
-    method="through the API server's node proxy: proves that way and the kubelet's own account of "
+    method="through the API server's node proxy: proves that path and the kubelet's own account of "
     "itself",
     seconds=5.0,
 )

@@ -156,18 +156,18 @@ def read(text: str) -> tuple[list[MtuLine], str]:
 
 def judge(line: MtuLine) -> Try:
     """The class of one try: `TIMEOUT_FIRST_BYTE` for a stalled request."""
-    told = f"{line.size} bytes"
+    detail = f"{line.size} bytes"
     if line.fails:
-        return Try(Verdict.REFUSED, line.ms, detail=told)
+        return Try(Verdict.REFUSED, line.ms, detail=detail)
     if not line.segs:
-        return Try(Verdict.TIMEOUT_CONNECT, line.ms, detail=told)
+        return Try(Verdict.TIMEOUT_CONNECT, line.ms, detail=detail)
     if line.retrans >= 2 and line.ms >= TIMEOUT_S * 1000:
         return Try(
             Verdict.TIMEOUT_FIRST_BYTE,
             line.ms,
-            detail=f"{told}, repeated {line.retrans} times, never acknowledged",
+            detail=f"{detail}, repeated {line.retrans} times, never acknowledged",
         )
-    return Try(Verdict.OK, line.ms, detail=told)
+    return Try(Verdict.OK, line.ms, detail=detail)
 
 
 def conclude(seen: Sequence[Seen]) -> list[Conclusion]:

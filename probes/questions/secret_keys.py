@@ -36,7 +36,7 @@ async def look(context: ProbeContext, arguments: Mapping[str, str], progress: Pr
             continue
         there = data_keys(row.metadata)
         if there is None:
-            rows.append(Row(ref, "its keys cannot be told: no field manager", None))
+            rows.append(Row(ref, "its keys are not known: no field manager", None))
             continue
         missing = sorted(keys - there)
         if missing or not there:

@@ -54,8 +54,8 @@ async def look(context: ProbeContext, arguments: Mapping[str, str], progress: Pr
         total = parse(node.status.capacity.get("memory", "")) if node is not None else None
         much_memory = total is not None and memory is not None and memory > total * MEMORY_SHARE
         normal = None if cpu is None else not (cpu > CPU_LIMIT or much_memory)
-        told = f"{cpu:.2f} cores" if cpu is not None else "CPU not told"
-        told += f", {size_text(memory)}" if memory is not None else ", memory not told"
+        rest = f"{cpu:.2f} cores" if cpu is not None else "CPU not reported"
+        rest += f", {size_text(memory)}" if memory is not None else ", memory not reported"
         facts: dict[str, str | int | float | bool] = {
             "cores": round(cpu or 0.0, 3),
             "bytes": int(memory or 0),
@@ -63,16 +63,16 @@ async def look(context: ProbeContext, arguments: Mapping[str, str], progress: Pr
         rows.append(
             Row(
                 ref,
-                f"{told} beside pods, kubelet and runtime",
+                f"{rest} beside pods, kubelet and runtime",
                 normal,
                 f"at most {CPU_LIMIT:g} core",
                 facts,
             )
         )
         if normal is False:
-            strange[name] = told
+            strange[name] = rest
     if strange:
-        shown = "; ".join(f"{told} on {name}" for name, told in list(strange.items())[:4])
+        shown = "; ".join(f"{rest} on {name}" for name, rest in list(strange.items())[:4])
         more = f" and {len(strange) - 4} more nodes" if len(strange) > 4 else ""
         names_shown = ", ".join(list(strange)[:6])
         following = (

@@ -91,7 +91,7 @@ async def look(context: ProbeContext, arguments: Mapping[str, str], progress: Pr
                 f"still attached to {node}{state} while {waiting[0].metadata.name} waits on "
                 f"{waiting[0].spec.node_name or 'no node'}"
             )
-            following = f"make sure that {node} has let go of it before it is detached by force"
+            following = f"make sure that {node} has released it before it is detached by force"
             blame(ref, seen, Component("node", node), 0.85 if state else 0.65, following)
         elif failing:
             error = failing[0].status.attach_error or failing[0].status.detach_error

@@ -119,7 +119,7 @@ async def test_a_check_that_breaks_leaves_it_shut() -> None:
     async def broken() -> ActionPlan:
         raise RuntimeError("boom")
 
-    result = await gate.run(plan, "node-2", gate.Run(context, journal, broken))
+    result = await gate.run(plan, "node-2", gate.GateRun(context, journal, broken))
     assert (result.outcome, fake.sent) == (Outcome.REFUSED, [])
     assert "boom" in result.sentence
 

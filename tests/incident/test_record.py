@@ -281,7 +281,7 @@ async def test_going_on_is_said_with_the_age_and_the_step(options: Options, cloc
     second = await _opened(options, clock)
     assert second.view().incident == first.view().incident
     assert second.view().notice == (
-        f"Going on with {first.view().incident}, 40 min old, step memory-limit of coredns-oom; "
+        f"Continuing {first.view().incident}, 40 min old, step memory-limit of coredns-oom; "
         "N begins a new one"
     )
     await asyncio.to_thread(second.close)

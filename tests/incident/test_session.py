@@ -213,7 +213,7 @@ async def test_a_part_that_breaks_is_said(tmp_path: Path, monkeypatch: pytest.Mo
     with served("network-policy-cni-version-skew", tmp_path) as (_, kubeconfig):
         async with investigating(kubeconfig, tmp_path) as investigation:
             view = await until(investigation, lambda view: bool(view.problem))
-            assert "'connect' broke (ImportError: no such thing)" in view.problem
+            assert "'connect' failed (ImportError: no such thing)" in view.problem
 
 
 async def test_notes_are_kept_without_any_kubeconfig(tmp_path: Path) -> None:

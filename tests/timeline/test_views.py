@@ -398,5 +398,5 @@ def test_what_was_done_by_hand_is_a_deed(journal: Journal) -> None:
     )
     data = {"intent_id": looked.intent_id, "state": "done", "answer": "done"}
     journal.append(Draft(kind="step-result", text="done", time_source="human", data=data))
-    deeds = read_story(journal.latest()).deeds
-    assert [deed.by_hand for deed in deeds] == [command]
+    interventions = read_story(journal.latest()).interventions
+    assert [act.by_hand for act in interventions] == [command]

@@ -70,11 +70,11 @@ async def test_of_a_pasted_block_the_first_line_is_the_note_and_the_whole_is_evi
 async def test_a_new_incident_is_begun_by_a_key_after_a_question() -> None:
     async with screens(size=WIDE) as (app, fake, pilot):
         app._arrived(
-            replace(app.view, record=replace(app.view.record, notice="Going on with 2026-11-21-a"))
+            replace(app.view, record=replace(app.view.record, notice="Continuing 2026-11-21-a"))
         )
         await until(pilot, lambda: bool(app._notifications))
         told = [notification.message for notification in app._notifications]
-        assert told == ["Going on with 2026-11-21-a"]
+        assert told == ["Continuing 2026-11-21-a"]
         await pilot.press("N")
         await until(pilot, lambda: "Begin a new incident?" in shown(app))
         await pilot.press("escape", "N")

@@ -65,7 +65,7 @@ async def test_the_gate_wants_the_word_and_says_no_by_default() -> None:
         await pilot.press("enter")
         await until(pilot, lambda: "spec.unschedulable: false -> true" in shown(app))
         await pilot.press(*"node-3", "enter")
-        await until(pilot, lambda: "That is not it" in shown(app))
+        await until(pilot, lambda: "does not match" in shown(app))
         await pilot.press(*["backspace"] * 1, "2", "enter")
         await until(pilot, lambda: ("cordon", "node-2") in fake.calls)
 

@@ -51,8 +51,8 @@ FORMATS: Final = ("markdown", "jsonl", "json", "csv", "html", "otlp")
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
-    """How an export looks: a template (one of `TEMPLATES`, or a Markdown file), how people are
-    called, and an IANA time zone for a second column of times ("" for none)."""
+    """Options of an export: a template (one of `TEMPLATES`, or a Markdown file), how to name
+    people, and an IANA time zone for a second column of times ("" for none)."""
 
     template: str = "stanch"
     names: Names = "role"
@@ -64,7 +64,7 @@ STANDARD: Final = Shape()
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
     """What `write_draft` did. `kept`: how many lines of each part a person changed, added or
-    deleted, which stay so; `removed` parts stay away because a person deleted them."""
+    deleted; they stay so. `removed`: parts that a person deleted; they stay away."""
 
     path: Path
     created: bool
@@ -74,7 +74,7 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """One sentence: what was done."""
+        """One sentence that says what was done."""
         if self.created:
             return "a new draft"
         done = f"brought up to date: {', '.join(self.updated)}" if self.updated else "nothing new"
@@ -96,8 +96,9 @@ def to_markdown(journal: Journal, shape: Shape = STANDARD) -> str:
 
 
 def to_jsonl(journal: Journal) -> str:
-    """Everything, without loss; `import_jsonl` makes the same record of it. Raises JournalError
-    when an entry holds a text that is to be redacted since: this form can leave nothing out."""
+    """Everything, without loss; `import_jsonl` restores the same record. Raises JournalError when
+    an entry contains a text that was named for redaction later: this format can leave nothing out.
+    """
     held = [
         entry.seq
         for entry in journal.entries(pending=False)
@@ -118,7 +119,7 @@ def to_json(journal: Journal) -> str:
 
 
 def to_otlp(journal: Journal) -> str:
-    """The entries as OTLP-JSON logs, redacted once more."""
+    """The entries as OTLP-JSON logs, redacted again."""
     return _redacted(journal, otlp.document(read_source(journal)))
 
 
@@ -189,7 +190,9 @@ def find_anchor(text: str) -> tuple[int, str]:
             continue
     found = _WRITTEN.findall(text)
     if found:
-        return int(found[-1][0]), found[-1][1]  # the last one: entries further up may quote another
+        return int(found[-1][0]), found[-1][
+            1
+        ]  # The last one, because earlier entries may quote another.
     raise ValueError(
         "this export names no head of a chain; give a Markdown, HTML, JSON or JSON Lines export"
     )

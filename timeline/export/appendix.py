@@ -29,7 +29,7 @@ _CLAIMS: Final = frozenset(
 
 
 def metrics(w: Wording) -> list[Block]:
-    """Durations with the entries that they were measured between."""
+    """Durations, each with the entries that mark its ends."""
     rows = tuple(
         (
             (metric.name,),
@@ -87,7 +87,7 @@ def _supported(entry: Entry) -> bool:
 
 
 def evidence(w: Wording) -> list[Block]:
-    """Each piece of evidence: what, from where, its hash, its first lines."""
+    """Each piece of evidence: what it is, its source, its hash, its first lines."""
     if not w.source.evidence:
         return [Para(("None stored.",))]
     facts: dict[str, tuple[Entry, str]] = {}
@@ -126,8 +126,8 @@ def _title(page: str) -> str:
 
 
 def _deciding(text: str) -> str:
-    """Evidence with what decides in front: what a check expected and saw, what a probe concluded;
-    of an object its name and spec."""
+    """Evidence with the deciding part first: expected and seen of a check, the conclusions of a
+    probe, name and spec of an object."""
     document = read_json(text)
     found: list[str] = []
     for conclusion in document.get("conclusions") or ():

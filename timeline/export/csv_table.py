@@ -1,9 +1,7 @@
 """CSV for spreadsheets.
 
-Cells that a spreadsheet would run as a formula get an apostrophe in front, so this form is altered;
-JSON Lines is not.
-
-Source: OWASP ASVS 1.2.10; full-width signs are folded to the plain ones by some programs.
+A cell that a spreadsheet would run as a formula gets an apostrophe in front, so this format is not
+exact; JSON Lines is. Source: OWASP ASVS 1.2.10. Some programs fold full-width signs to plain ones.
 """
 
 from __future__ import annotations
@@ -14,12 +12,12 @@ from typing import Final
 
 from timeline.entry import stamp
 from timeline.export.people import Names, People
-from timeline.export.source import Source
+from timeline.export.source import ExportSource
 from timeline.redaction.redact import Redactor
 
 _TRIGGERS: Final = "=+-@\t\r\n|%＝＋－＠"
 CELL: Final = 32_767
-"""Characters that a cell of a spreadsheet may have (Excel specifications and limits)."""
+"""Most characters of a spreadsheet cell (Excel specifications and limits)."""
 _CUT: Final = " … (cut; JSON Lines has all of it)"
 HEADER: Final = (
     "seq",
@@ -42,9 +40,8 @@ HEADER: Final = (
 )
 
 
-def render(source: Source, names: Names, redactor: Redactor) -> str:
-    """All lines that are not revisions, in the order of every export. Rows end with CR LF (RFC
-    4180)."""
+def render(source: ExportSource, names: Names, redactor: Redactor) -> str:
+    """All lines but revisions, in the order of every export. Rows end with CR LF (RFC 4180)."""
     people = People(source.entries, names, redactor)
     out = io.StringIO()
     writer = csv.writer(out, quoting=csv.QUOTE_ALL)
@@ -76,7 +73,7 @@ def render(source: Source, names: Names, redactor: Redactor) -> str:
 
 
 def safe_cell(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula, and that none cuts without saying so."""
+    """A cell that no spreadsheet reads as a formula, shortened visibly to the limit."""
     if text.lstrip(" ")[:1] and text.lstrip(" ")[0] in _TRIGGERS:
         text = f"'{text}"
     return text if len(text) <= CELL else text[: CELL - len(_CUT)] + _CUT

@@ -1,9 +1,8 @@
-"""A report before it is Markdown or HTML. The types keep our own words apart from text that came
-from outside.
+"""A report before it is rendered as Markdown or HTML.
 
-A plain `str` in a cell is written by this program; `Outside` came from a cluster, a person or a
-file and is made inert by each renderer. A renderer cannot forget to escape, because it never sees
-the two mixed.
+The types separate our own words from text from outside. A plain `str` in a cell is written by this
+program; `Outside` came from a cluster, a person or a file, and each renderer makes it inert. So a
+renderer cannot forget to escape.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ class Para(msgspec.Struct, frozen=True):
 
 
 class Items(msgspec.Struct, frozen=True):
-    """A list; with `tasks` each item has a box to tick."""
+    """A list; `tasks` gives each item a check box."""
 
     items: tuple[Cell, ...]
     tasks: bool = False
@@ -45,8 +44,8 @@ class Fence(msgspec.Struct, frozen=True):
     text: str
 
 
-class Mark(msgspec.Struct, frozen=True):
-    """A moment on the time axis; `lane` is symptoms, changes, actions or marks."""
+class AxisPoint(msgspec.Struct, frozen=True):
+    """A point on the time axis; `lane` is symptoms, changes, actions or marks."""
 
     at: datetime
     lane: str
@@ -54,9 +53,9 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 class Axis(msgspec.Struct, frozen=True):
-    """Moments on a drawn time axis; only HTML draws it."""
+    """Points on a time axis; only HTML draws it."""
 
-    marks: tuple[Mark, ...]
+    marks: tuple[AxisPoint, ...]
 
 
 Block = Para | Items | Table | Fence | Axis

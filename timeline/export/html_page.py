@@ -1,5 +1,5 @@
-"""One HTML file that loads nothing: all text escaped, no scripts, no links, a policy that forbids
-the rest."""
+"""One HTML file that loads nothing: all text escaped, no scripts, no links, and a content policy
+that forbids the rest."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ pre { background: #f6f7f8; padding: .7rem; overflow: auto; max-height: 24rem }
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 _LANES: Final = ("symptoms", "changes", "actions", "marks")
 _CELL: Final = 4000
-"""Characters of a cell that a page shows."""
+"""Most characters of a cell on the page."""
 _APART: Final = 5.0
-"""Percent of the axis between two moments whose times are written."""
+"""Percent of the axis between two points with a written time."""
 
 
 def render(document: Document) -> str:
@@ -97,7 +97,8 @@ def _block(block: Block) -> str:
 
 
 def _axis(axis: Axis) -> str:
-    """A lane for each sort of moment, drawn with boxes: the page has no scripts and no images."""
+    """One lane for each kind of point, drawn with boxes, because the page has no scripts or
+    images."""
     if not axis.marks:
         return ""
     first = min(mark.at for mark in axis.marks)

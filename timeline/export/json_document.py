@@ -7,14 +7,14 @@ from typing import Any
 import msgspec
 
 from timeline.entry import stamp, to_record
-from timeline.export.source import Source
+from timeline.export.source import ExportSource
 from timeline.factors import factors
 from timeline.metrics import metrics, milestones
 from timeline.revisions import RevisedEntry
 from timeline.story import read_story
 
 
-def document(source: Source) -> dict[str, Any]:
+def document(source: ExportSource) -> dict[str, Any]:
     """The document as plain values; times are RFC 3339 in UTC."""
     return {
         "schema": "stanch.timeline/1",

@@ -1,7 +1,7 @@
 """JSON Lines, without loss: a header, every entry in canonical form, every piece of evidence, an
 end line.
 
-An import checks the chain first and writes the entries as they are, so the imported record has the
+An import checks the chain first and writes the entries unchanged, so the imported record has the
 same hashes.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from timeline.entry import Entry, canonical, from_record, stamp, to_record
-from timeline.export.source import Source
+from timeline.export.source import ExportSource
 from timeline.journal import storage
 from timeline.journal.evidence import Evidence
 from timeline.journal.journal import Journal
@@ -28,7 +28,7 @@ from timeline.redaction.clean import Clean
 SCHEMA: Final = "stanch.timeline/1"
 
 
-def lines_of(source: Source, created_at: str) -> Iterator[str]:
+def lines_of(source: ExportSource, created_at: str) -> Iterator[str]:
     """The lines, without line feeds."""
     yield canonical(
         {
@@ -100,7 +100,7 @@ def import_jsonl(
 
 def merge_jsonl(lines: Iterable[str], journal: Journal) -> tuple[int, int]:
     """Append the entries of another record of the same incident to `journal`, with their ids, times
-    and authors. Returns how many were added, and how many were there already. Raises JournalError.
+    and authors. Returns how many were added, and how many were known already. Raises JournalError.
     """
     header, entries, evidence = read_jsonl(lines)
     known = {entry.id for entry in journal.entries()}

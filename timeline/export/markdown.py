@@ -1,7 +1,6 @@
-"""Markdown that renders to the same words on any code host, with nothing active in it whatever the
-text was.
+"""Markdown that renders to the same words on any code host, and has nothing active in it.
 
-Plain words stay prose; anything that could be markup, a mention, an issue number, a link or a quick
+Plain words stay prose. Anything that could be markup, a mention, an issue number, a link or a quick
 action goes into a code span, whose fence is longer than any run of backticks inside. Sources:
 CommonMark 6.1, GFM 4.10, section 5d of the timeline reference.
 """
@@ -36,7 +35,8 @@ _CELL_LIMIT: Final = 600
 
 
 def render(document: Document) -> str:
-    """The whole draft, each generated part between markers, and what was generated at the end."""
+    """The whole draft: generated parts between markers, and at the end the hashes of what was
+    generated."""
     regions = [region(section) for section in document.sections]
     out = [f"{head_comment([each.id for each in regions])}\n# {_inline(document.title)}\n\n"]
     out += [_block(block) + "\n" for block in document.intro]
@@ -45,7 +45,7 @@ def render(document: Document) -> str:
 
 
 def rendered_sections(document: Document) -> dict[str, str]:
-    """Each generated part with what the author wrote before it, by id."""
+    """Each generated part with the author's text before it, by id."""
     found: dict[str, str] = {}
     before = ""
     for part in document.parts:

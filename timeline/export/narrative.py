@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from timeline.entry import Entry
-from timeline.export.document import Axis, Block, Cell, Items, Mark, Outside, Para, Table
+from timeline.export.document import Axis, AxisPoint, Block, Cell, Items, Outside, Para, Table
 from timeline.export.wording import (
     LEADS,
     Wording,
-    deed_text,
     happened,
+    intervention_text,
     milestone_name,
     moment,
     numbers,
@@ -24,14 +24,14 @@ from timeline.export.wording import (
 from timeline.factors import factors as find_factors
 from timeline.metrics import spoken
 from timeline.revisions import RevisedEntry, draft_entries
-from timeline.story import LEAD, Change, Deed, hypotheses, is_ruled_out
+from timeline.story import LEAD, ClusterChange, Intervention, hypotheses, is_ruled_out
 
 _PROPOSED: Final = 8
-"""Follow-ups that are proposed from a runbook."""
+"""Runbook sections that propose follow-ups."""
 
 
 def summary(w: Wording) -> list[Block]:
-    """The incident in a few sentences, as far as the record knows."""
+    """The incident in a few sentences, from the record."""
     story = w.story
     items: list[Cell] = []
     opened = next((line.entry for line in w.lines if line.entry.kind == "incident-opened"), None)
@@ -45,8 +45,8 @@ def summary(w: Wording) -> list[Block]:
         if isinstance(shared, list) and shared:
             items.append(("What the failing things share: ", w.out(str(shared[0])), seqs(first)))
     items += _verdict(w)
-    for deed in story.deeds:
-        items.append(("Changed: ", *deed_text(w, deed), seqs(*_entries(deed))))
+    for act in story.interventions:
+        items.append(("Changed: ", *intervention_text(w, act), seqs(*_entries(act))))
     for name in ("mitigated", "resolved"):
         if name in w.marks:
             mark = w.marks[name]
@@ -57,12 +57,13 @@ def summary(w: Wording) -> list[Block]:
 
 
 def _verdict(w: Wording) -> Iterator[Cell]:
-    """The runbook that was followed and what decided; what it looked like last, where none was."""
+    """The runbook that was followed and what decided; without one, the last state of the
+    symptoms."""
     followed = w.story.followed
     if followed is not None:
         answers = len(followed.results)
-        told = f", {answers} step{'s' if answers != 1 else ''} answered" if answers else ""
-        yield ("Runbook followed: ", w.out(followed.runbook), told, seqs(followed.begun))
+        progress = f", {answers} step{'s' if answers != 1 else ''} answered" if answers else ""
+        yield ("Runbook followed: ", w.out(followed.runbook), progress, seqs(followed.begun))
     probes = [line.entry for line in w.lines if line.entry.kind == "probe-result"]
     found = [entry for entry in probes if entry.data.get("conclusions")]
     if found:
@@ -83,7 +84,7 @@ def _verdict(w: Wording) -> Iterator[Cell]:
 
 
 def updates(w: Wording) -> list[Block]:
-    """Dated: what was stated about the state of the incident."""
+    """Dated statements about the state of the incident."""
     kinds = ("milestone", "incident-opened", "incident-closed", "incident-reopened")
     items: list[Cell] = [
         (
@@ -99,12 +100,12 @@ def updates(w: Wording) -> list[Block]:
 
 
 def _told(w: Wording, entry: Entry) -> Cell:
-    """The words of an entry behind its name, without the name again."""
+    """The words of an entry without the name that they follow."""
     return (": ", w.text(entry)) if entry.text not in ("", milestone_name(entry)) else ()
 
 
 def impact(w: Wording) -> list[Block]:
-    """When, how long, and what was seen failing."""
+    """Beginning, duration, and what was seen failing."""
     start, mitigated, resolved = (
         w.marks.get(name) for name in ("started", "mitigated", "resolved")
     )
@@ -142,7 +143,7 @@ def _blast(w: Wording) -> dict[str, Entry]:
 
 
 def leadup(w: Wording) -> list[Block]:
-    """Changes in the hours before the first sign, with how long before."""
+    """Changes in the hours before the first sign, each with its distance."""
     first = w.story.first
     changes = w.story.before(LEAD)
     if first is None or not changes:
@@ -154,13 +155,13 @@ def leadup(w: Wording) -> list[Block]:
     return [Items(tuple(items))]
 
 
-def _before(change: Change, first: Entry) -> str:
+def _before(change: ClusterChange, first: Entry) -> str:
     ahead = (first.occurred_at - change.at).total_seconds()
     apart = f"{spoken(ahead)} before" if ahead > 0 else "at the first sign"
     return f"{change.at:%Y-%m-%d %H:%M:%S} UTC, {apart}: "
 
 
-def _change(w: Wording, change: Change) -> Cell:
+def _change(w: Wording, change: ClusterChange) -> Cell:
     by: Cell = (" by ", w.out(change.manager)) if change.manager else ()
     named: Cell = (
         () if change.object and change.object in change.what else (w.out(change.object), " ")
@@ -171,7 +172,9 @@ def _change(w: Wording, change: Change) -> Cell:
 def timeline(w: Wording) -> list[Block]:
     """The draft lane as a table; an intent and its result are one row."""
     by_hand = {
-        deed.result.id: deed for deed in w.story.deeds if deed.by_hand and deed.result is not None
+        act.result.id: act
+        for act in w.story.interventions
+        if act.by_hand and act.result is not None
     }
     in_draft = {line.entry.id for line in draft_entries(w.source.lines)}
     chosen = [
@@ -206,7 +209,7 @@ def timeline(w: Wording) -> list[Block]:
     return [Axis(tuple(_marks(w))), Table(header, tuple(rows)), Para((note,))]
 
 
-def _row(w: Wording, line: RevisedEntry, by_hand: Deed | None) -> tuple[Cell, ...]:
+def _row(w: Wording, line: RevisedEntry, by_hand: Intervention | None) -> tuple[Cell, ...]:
     entry = line.entry
     result = w.story.answered.get(entry.id) if entry.kind == "action-intent" else None
     lead = "changed" if by_hand is not None else LEADS.get(entry.kind, entry.kind)
@@ -214,7 +217,7 @@ def _row(w: Wording, line: RevisedEntry, by_hand: Deed | None) -> tuple[Cell, ..
     if entry.kind == "milestone":
         what = ["**", word(milestone_name(entry)), "**", *_told(w, entry)]
     elif by_hand is not None or entry.kind == "action-intent":
-        what += deed_text(w, by_hand or Deed(intent=entry, result=result))
+        what += intervention_text(w, by_hand or Intervention(intent=entry, result=result))
     else:
         what = [word(_status(w, entry)), ": "] if entry.kind == "hypothesis" else what
         what += [*_about(w, entry), w.text(entry)]
@@ -255,27 +258,27 @@ def _status(w: Wording, entry: Entry) -> str:
 
 
 def _about(w: Wording, entry: Entry) -> Cell:
-    """The object, where the text does not name it."""
+    """The object, when the text does not name it."""
     named = entry.object is None or str(entry.object) in entry.text
     return () if named else (w.out(str(entry.object)), " ")
 
 
-def _marks(w: Wording) -> Iterator[Mark]:
-    """Moments for the drawn axis."""
+def _marks(w: Wording) -> Iterator[AxisPoint]:
+    """Points for the drawn axis."""
     for line in w.lines:
         entry = line.entry
         if entry.kind == "observation":
-            yield Mark(entry.occurred_at, "symptoms", w.text(entry))
+            yield AxisPoint(entry.occurred_at, "symptoms", w.text(entry))
         elif entry.kind == "milestone":
-            yield Mark(entry.occurred_at, "marks", w.text(entry))
+            yield AxisPoint(entry.occurred_at, "marks", w.text(entry))
     for change in w.story.before(LEAD):
-        yield Mark(change.at, "changes", w.out(f"{change.object} {change.what}"))
-    for deed in w.story.deeds:
-        yield Mark(deed.intent.occurred_at, "actions", w.text(deed.intent))
+        yield AxisPoint(change.at, "changes", w.out(f"{change.object} {change.what}"))
+    for act in w.story.interventions:
+        yield AxisPoint(act.intent.occurred_at, "actions", w.text(act.intent))
 
 
 def detection(w: Wording) -> list[Block]:
-    """The detection, beside the beginning."""
+    """How and when the incident was detected, with the distance from its beginning."""
     items: list[Cell] = []
     detected, first = w.marks.get("detected"), w.story.first
     if detected:
@@ -299,8 +302,7 @@ def detection(w: Wording) -> list[Block]:
 
 
 def ruled_out(w: Wording) -> list[Block]:
-    """Negative knowledge: refuted, found nothing, skipped, declined; then what is still
-    believed."""
+    """Negative results: refuted, found nothing, skipped, declined; then open hypotheses."""
     items: list[Cell] = []
     for line in w.lines:
         entry = line.entry
@@ -375,17 +377,17 @@ def factors(w: Wording) -> list[Block]:
 
 
 def risks(w: Wording) -> list[Block]:
-    """Remaining risks: open questions, what is unknown, and what a runbook would still change."""
+    """Remaining risks: open questions, unknowns, and what a runbook would still change."""
     items: list[Cell] = [
         ("Not known to be done: ", w.text(entry), seqs(entry)) for entry in w.source.unfinished
     ]
     items += [
         (
-            *deed_text(w, deed),
+            *intervention_text(w, act),
             ": undo it, or put it into the source of truth",
-            seqs(*_entries(deed)),
+            seqs(*_entries(act)),
         )
-        for deed in w.story.deeds
+        for act in w.story.interventions
     ]
     return [Items(tuple(items))] if items else [Para(("None recorded.",))]
 
@@ -448,7 +450,7 @@ def _owner(w: Wording, entry: Entry) -> Cell:
     return (" (owner: ", w.people.text(owner), ")") if owner else ()
 
 
-def _entries(deed: Deed) -> list[Entry]:
-    if deed.result is None or deed.result is deed.intent:
-        return [deed.intent]
-    return [deed.intent, deed.result]
+def _entries(act: Intervention) -> list[Entry]:
+    if act.result is None or act.result is act.intent:
+        return [act.intent]
+    return [act.intent, act.result]

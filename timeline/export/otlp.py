@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from timeline.entry import canonical
-from timeline.export.source import Source
+from timeline.export.source import ExportSource
 
 _SEVERITY: Final[Mapping[str, tuple[int, str]]] = {
     "critical": (17, "ERROR"),
@@ -16,7 +16,7 @@ _SEVERITY: Final[Mapping[str, tuple[int, str]]] = {
 _INFO: Final = (9, "INFO")
 
 
-def document(source: Source) -> dict[str, Any]:
+def document(source: ExportSource) -> dict[str, Any]:
     """One log record for each visible entry, by the time it happened."""
     records = []
     for line in source.lines:
@@ -24,7 +24,7 @@ def document(source: Source) -> dict[str, Any]:
         if line.hidden:
             continue
         number, text = _SEVERITY.get(str(entry.data.get("severity", "")), _INFO)
-        told = {
+        attributes = {
             "stanch.seq": str(entry.seq),
             "stanch.kind": entry.kind,
             "stanch.phase": entry.phase,
@@ -42,7 +42,7 @@ def document(source: Source) -> dict[str, Any]:
                 "severityNumber": number,
                 "severityText": text,
                 "body": {"stringValue": entry.text},
-                "attributes": _attributes(told),
+                "attributes": _attributes(attributes),
             }
         )
     context = next((entry.context for entry in source.entries if entry.context), "")

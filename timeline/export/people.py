@@ -28,12 +28,12 @@ _SYSTEM: Final = frozenset(
     }
 )
 _BY_PEOPLE: Final = frozenset({"action-intent", "probe-intent", "run-started", "incident-closed"})
-"""Kinds of entries that only a person begins."""
+"""Kinds of entries that only a person can begin."""
 
 
 class People:
-    """Turns actors into what an export may show, and finds them in text. System accounts in text
-    are left as they are."""
+    """Turns actors into the names that an export may show, and finds them in text. Leaves system
+    accounts in text unchanged."""
 
     def __init__(self, entries: Sequence[Entry], names: Names, redactor: Redactor) -> None:
         self._redactor = redactor
@@ -67,14 +67,14 @@ class People:
         )
 
     def who(self, entry: Entry) -> str | Outside:
-        """The person where a person did or said it, else the tool."""
+        """The person for what a person did or said, else the tool."""
         by_person = entry.time_source == "human" or entry.kind in _BY_PEOPLE
         if not entry.actor or not by_person:
             return "stanch"
         return Outside(self._shown[entry.actor])
 
     def text(self, text: str) -> Outside:
-        """Text from outside, redacted once more by the rules of today, with names replaced."""
+        """Text from outside, redacted again by the current rules, with names replaced."""
         text, _ = self._redactor.text(text)
         if self._pattern is not None:
             text = self._pattern.sub(lambda match: self._replaced[match.group()], text)

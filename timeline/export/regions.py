@@ -1,9 +1,9 @@
-"""Writing a draft again without losing what people wrote. Row T21 of the timeline reference.
+"""Updates a draft without losing what people wrote. Row T21 of the timeline reference.
 
 A generated part lies between ``<!-- auto:ID -->`` and ``<!-- /auto:ID -->``. At the end of the
-draft a comment for each part holds a hash of each line as it was generated, so that three texts can
-be merged line by line: what was generated, what it is now, and what would be generated today. A
-line that a person changed, added or deleted stays so; everything outside of the parts is theirs.
+draft a comment for each part holds a hash of each generated line, so that three texts can be merged
+line by line: what was generated, what it is now, and what would be generated today. A line that a
+person changed, added or deleted stays so; everything outside the parts is theirs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _START: Final = re.compile(r"^<!-- auto:([a-z-]+)(?: sha256=([0-9a-f]{64}))? -->
 _HEAD: Final = re.compile(r"^<!-- stanch:draft/([12]) parts=([a-z,-]*) -->[ \t\r]*$", re.M)
 _BASE: Final = re.compile(r"^<!-- stanch:base ([a-z-]+)((?: [0-9a-f]{8})*) -->[ \t\r]*\n?", re.M)
 _SIMILAR: Final = 0.5
-"""How alike two lines are that say the same thing in other words."""
+"""Similarity from which two lines count as the same statement."""
 
 
 class Region(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +43,7 @@ class Merged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def head_comment(parts: Sequence[str]) -> str:
-    """First line of a draft: which generated parts it was written with."""
+    """First line of a draft: the generated parts that it was written with."""
     return f"<!-- stanch:draft/2 parts={','.join(parts)} -->"
 
 
@@ -53,7 +53,7 @@ def wrap(region: Region) -> str:
 
 
 def base_comments(regions: Iterable[Region]) -> str:
-    """Last lines of a draft: what each part was when it was generated."""
+    """Last lines of a draft: the hashes of each part as it was generated."""
     return "".join(
         f"<!-- stanch:base {region.id} {' '.join(map(_hash, region.content.splitlines()))} -->\n"
         for region in regions
@@ -61,12 +61,9 @@ def base_comments(regions: Iterable[Region]) -> str:
 
 
 def merge(existing: str, regions: Sequence[Region], sections: Mapping[str, str]) -> Merged | None:
-    """Put new regions into an existing draft; None when the text is not a draft (nothing in it may
-    be replaced).
-
-    `sections` is the whole rendered section by region id, for regions that did not exist when the
-    draft was written.
-    """
+    """Put new regions into an existing draft; None when the text is not a draft, so that nothing
+    may be replaced. `sections` is the whole rendered section by region id, for regions that are
+    newer than the draft."""
     head = _HEAD.search(existing)
     if head is None:
         return None
@@ -92,7 +89,7 @@ def merge(existing: str, regions: Sequence[Region], sections: Mapping[str, str])
         base = bases.get(identifier) or _base_before(mine, start[2])
         if identifier in present or new is None:
             out += lines[index : end + 1]
-        elif base is None:  # an edited part of a draft that says nothing of its lines
+        elif base is None:  # An edited part of a draft without hashes of its lines.
             kept[identifier] = len(mine)
             out += lines[index : end + 1]
         else:
@@ -127,9 +124,9 @@ def merge(existing: str, regions: Sequence[Region], sections: Mapping[str, str])
 def merge_lines(
     base: Sequence[str], mine: Sequence[str], new: Sequence[str]
 ) -> tuple[list[str], int]:
-    """Merge by lines: `base` are hashes of what was generated, `mine` is what a person made of it,
-    `new` is what is generated now. Returns the lines, and how many a person changed, added or
-    deleted. Where both changed a line, the person's stays."""
+    """Merge by lines: `base` are hashes of what was generated, `mine` is the current text, `new` is
+    what is generated now. Returns the lines, and how many a person changed, added or deleted. When
+    both changed a line, the person's stays."""
     my_fate, my_more = _edits(base, mine)
     new_fate, new_more = _edits(base, new)
     edits = sum(len(lines) for lines in my_more.values())
@@ -153,8 +150,8 @@ def merge_lines(
 def _edits(
     base: Sequence[str], other: Sequence[str]
 ) -> tuple[list[str | list[str]], defaultdict[int, list[str]]]:
-    """For each line of `base` the same line in `other`, or the list of lines that took its place;
-    and the lines that were added after each (-1: before the first)."""
+    """For each line of `base` the same line in `other`, or the list of its replacements; and the
+    lines that were added after each (-1: before the first)."""
     fate: list[str | list[str]] = [[] for _ in base]
     more: defaultdict[int, list[str]] = defaultdict(list)
     hashes = [_hash(line) for line in other]
@@ -177,8 +174,8 @@ def _alike(one: str, other: str) -> bool:
 
 
 def _base_before(mine: Sequence[str], sha256: str | None) -> list[str] | None:
-    """The line hashes of a part of the draft's first version, which had one hash for the whole;
-    None when that does not fit."""
+    """The line hashes of a part in the oldest format of drafts, with one hash for the whole part;
+    None when that does not match."""
     content = "".join(f"{line}\n" for line in mine)
     if sha256 is None or hashlib.sha256(content.encode()).hexdigest() != sha256:
         return None
@@ -186,8 +183,8 @@ def _base_before(mine: Sequence[str], sha256: str | None) -> list[str] | None:
 
 
 def _end_of(lines: Sequence[str], start: int, identifier: str) -> int | None:
-    """Line of the end marker; None when another part begins first or there is none (then nothing is
-    replaced)."""
+    """Line of the end marker; None when another part begins first or there is none, so that nothing
+    is replaced."""
     for index in range(start + 1, len(lines)):
         line = lines[index].rstrip()
         if line == f"<!-- /auto:{identifier} -->":

@@ -1,4 +1,4 @@
-"""Sections on what was done: intents beside their results (row T9)."""
+"""Sections about the response: intents beside their results (row T9)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from timeline.entry import Entry
 from timeline.export.document import Block, Cell, Outside, Para, Table
-from timeline.export.wording import Wording, deed_text, happened, moment, seqs, without_lead
+from timeline.export.wording import Wording, happened, intervention_text, moment, seqs, without_lead
 
 _VERIFY: Cell = ("**unknown — verify**: no result was recorded",)
 
@@ -35,7 +35,7 @@ def probes(w: Wording) -> list[Block]:
 
 
 def matrix(w: Wording, sha256: str) -> Iterator[Block]:
-    """The cells of a probe as a table, a row for each source and a column for each target."""
+    """The cells of a probe as a table: a row for each source, a column for each target."""
     blob = next((each for each in w.source.evidence if each.sha256 == sha256), None)
     cells = read_json(blob.text).get("cells") if blob is not None else None
     if not isinstance(cells, list) or not cells:
@@ -60,13 +60,13 @@ def matrix(w: Wording, sha256: str) -> Iterator[Block]:
 
 
 _CHECKED = {"failed": "abnormal", "passed": "as expected"}
-"""What the state of a check says of what it looked at."""
+"""What the state of a check says about its object."""
 _COLUMNS = 12
-"""Targets of a matrix that a draft shows; all are in the evidence."""
+"""Most target columns of a matrix in a draft; the evidence has all."""
 
 
 def _end(end: Any) -> str:
-    """One end of a measurement: where it is, rather than which pod."""
+    """One end of a measurement: its place rather than its pod."""
     if not isinstance(end, dict):
         return "?"
     where = end.get("namespace") or end.get("address") or ""
@@ -85,19 +85,22 @@ def read_json(text: str) -> Mapping[str, Any]:
 
 
 def actions(w: Wording) -> list[Block]:
-    """Changes to the cluster, also those that were done by hand, with what was declined."""
+    """Changes to the cluster, also those made by hand, and declined ones."""
     rows: list[tuple[datetime, tuple[Cell, ...]]] = [
         (
-            deed.intent.occurred_at,
+            act.intent.occurred_at,
             (
-                (happened(deed.intent),),
-                deed_text(w, deed),
-                _outcome(w, deed.result) if deed.result is not None else _VERIFY,
-                (w.people.who(deed.result if deed.by_hand and deed.result else deed.intent),),
-                w.refs(deed.intent, deed.result if deed.result is not deed.intent else None),
+                (happened(act.intent),),
+                intervention_text(w, act),
+                _outcome(w, act.result) if act.result is not None else _VERIFY,
+                (w.people.who(act.result if act.by_hand and act.result else act.intent),),
+                w.refs(
+                    act.intent,
+                    act.result if act.result is not act.intent else None,
+                ),
             ),
         )
-        for deed in w.story.deeds
+        for act in w.story.interventions
     ]
     rows += [
         (entry.occurred_at, _alone(w, entry))
@@ -113,7 +116,7 @@ _HEADER = ("Happened (UTC)", "What", "Result", "Who", "Entries")
 
 
 def _pairs(w: Wording, intent_kind: str, alone: str) -> Block:
-    """Each intent beside its result, and what happened without an intent (skipped)."""
+    """Each intent beside its result, and entries without an intent (skipped)."""
     rows: list[tuple[Cell, ...]] = []
     for entry in (line.entry for line in w.lines):
         if entry.kind == intent_kind:

@@ -1,4 +1,4 @@
-"""What an export is made from: one consistent reading of a journal."""
+"""The data of an export: one consistent reading of a journal."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from timeline.journal.journal import Journal
 from timeline.revisions import RevisedEntry, latest
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """`entries` are as recorded and by (occurred_at, seq), `lines` have revisions applied;
+class ExportSource(msgspec.Struct, frozen=True, kw_only=True):
+    """`entries` are as recorded, sorted by (occurred_at, seq); `lines` have revisions applied;
     `evidence` is in order of first citation."""
 
     incident_id: str
@@ -34,14 +34,14 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         return {blob.sha256: f"E{index + 1}" for index, blob in enumerate(self.evidence)}
 
 
-def read_source(journal: Journal) -> Source:
-    """Read everything that exports need. Entries that wait in the sidecar are left out: they have
-    no place in the chain yet."""
+def read_source(journal: Journal) -> ExportSource:
+    """Read everything that exports need, without entries in the sidecar: they have no place in the
+    chain yet."""
     entries = journal.entries(pending=False)
     cited = dict.fromkeys(sha256 for entry in entries for sha256 in entry.evidence)
     blobs = [blob for blob in (journal.evidence(sha256) for sha256 in cited) if blob is not None]
     last = max(entries, key=lambda entry: entry.seq, default=None)
-    return Source(
+    return ExportSource(
         incident_id=journal.id,
         title=journal.title,
         created_at=datetime.fromisoformat(journal.meta["created_at"]),

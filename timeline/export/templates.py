@@ -1,8 +1,9 @@
-"""Templates of a post-mortem draft: Markdown in which a comment names where a generated part goes.
+"""Templates of a post-mortem draft: Markdown in which a comment marks the place of each generated
+part.
 
-``<!-- auto:ID -->`` on a line of its own is the place of the part ID, one of `PARTS`. Everything
-else is the author's and stands in the draft as written. The head of the record is added where a
-template leaves it out, because `verify` compares with it.
+``<!-- auto:ID -->`` on a line of its own is the place of the part ID, one of `PARTS`. The rest
+belongs to the author and stays in the draft. The head of the record is added when a template leaves
+it out, because `verify` compares with it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Final
 from timeline.export import appendix, narrative, response
 from timeline.export.document import Block, Document, Para, Section
 from timeline.export.people import Names, People
-from timeline.export.source import Source
+from timeline.export.source import ExportSource
 from timeline.export.wording import Wording
 from timeline.redaction.redact import Redactor
 
@@ -67,7 +68,7 @@ def read_template(name: str) -> str:
 
 
 def build(
-    source: Source, template: str, names: Names, redactor: Redactor, zone: str = ""
+    source: ExportSource, template: str, names: Names, redactor: Redactor, zone: str = ""
 ) -> Document:
     """The report as a document. `zone` is an IANA time zone for a second column of times. Raises
     ValueError for a template or zone that does not exist."""

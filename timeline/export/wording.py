@@ -1,4 +1,4 @@
-"""Words that all sections share: times, citations, and text from outside with names replaced."""
+"""Shared wording of all sections: times, citations, and text from outside with names replaced."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from timeline.entry import Entry
 from timeline.export.document import Cell, Outside
 from timeline.export.people import People
-from timeline.export.source import Source
+from timeline.export.source import ExportSource
 from timeline.metrics import milestones, spoken
-from timeline.story import Deed, Run, read_story
+from timeline.story import FollowedRunbook, Intervention, read_story
 
 _SHOWN_LINES: Final = 16
 _DECLINED: Final = ": Declined, nothing was changed"
-"""What the result of a declined action says (`actions.gate.decline`)."""
+"""Text of the result of a declined action (`actions.gate.decline`)."""
 
 
 class Wording:
-    """What a section is written from: the record as read, the visible lines, E1.. by sha256, and
-    how people are called."""
+    """What a section is written from: the record, the visible lines, evidence names E1.. by sha256,
+    and how to name people."""
 
-    def __init__(self, source: Source, people: People, zone: str = "") -> None:
+    def __init__(self, source: ExportSource, people: People, zone: str = "") -> None:
         """Raises ValueError for a `zone` that does not exist."""
         try:
             self.zone = ZoneInfo(zone) if zone else None
@@ -41,14 +41,14 @@ class Wording:
         self.warnings = marked.warnings
 
     def local(self, entry: Entry) -> str:
-        """When it happened in the zone of choice."""
+        """The time of an entry in the chosen zone."""
         return f"{entry.occurred_at.astimezone(self.zone):%m-%d %H:%M:%S}" if self.zone else ""
 
     def out(self, text: str) -> Outside:
         return self.people.text(text.replace(" -> ", " → "))
 
     def text(self, entry: Entry) -> Outside:
-        """The words of an entry, without what its kind says already: the name of a milestone, that
+        """The words of an entry without what its kind says already: the name of a milestone, that
         an action was declined."""
         text = entry.text.removeprefix(f"{milestone_name(entry)}: ")
         if entry.kind == "action-declined":
@@ -68,8 +68,8 @@ class Wording:
             + (f"; {cited}" if cited else ""),
         )
 
-    def runbook(self, run: Run) -> str:
-        """The text of a runbook as it was when the run began, "" when it is not stored."""
+    def runbook(self, run: FollowedRunbook) -> str:
+        """The text of a runbook at the start of the run, "" when it is not stored."""
         cited = frozenset(run.begun.evidence)
         return next((blob.text for blob in self.source.evidence if blob.sha256 in cited), "")
 
@@ -97,22 +97,22 @@ def milestone_name(entry: Entry) -> str:
 
 
 def without_lead(text: str, before: str) -> str:
-    """`text`, the result of `before`, without what that says already ("scale Deployment x: ")."""
+    """The result `text` without what the intent `before` says already ("scale Deployment x: ")."""
     lead, _, said = before.partition(": ")
     if not lead or not text.startswith(f"{lead}: "):
         return text
     return text.removeprefix(f"{lead}: ").replace(f": {said.rstrip('.')}", "" if said else ": ")
 
 
-def deed_text(w: Wording, deed: Deed) -> Cell:
+def intervention_text(w: Wording, act: Intervention) -> Cell:
     """A change to the cluster in one line."""
-    if deed.by_hand:
-        return ("by hand: ", w.out(deed.by_hand))
-    action, _, change = deed.intent.text.partition(": ")
-    count = (f" ({deed.parts} objects)",) if deed.parts > 1 else ()
-    if action == deed.intent.data.get("action"):
+    if act.by_hand:
+        return ("by hand: ", w.out(act.by_hand))
+    action, _, change = act.intent.text.partition(": ")
+    count = (f" ({act.parts} objects)",) if act.parts > 1 else ()
+    if action == act.intent.data.get("action"):
         return (w.out(change), " (", w.out(action), ")", *count)
-    return (w.text(deed.intent), *count)
+    return (w.text(act.intent), *count)
 
 
 def word(text: str) -> str | Outside:
@@ -122,8 +122,8 @@ def word(text: str) -> str | Outside:
 
 
 def excerpt(text: str) -> str:
-    """The first lines of evidence, without the front matter of a page; all of it is in the record
-    and in the JSON Lines export."""
+    """The first lines of evidence, without the front matter of a page. The record and the JSON
+    Lines export have all of it."""
     lines = re.sub(r"\A---\n.*?\n---\n\s*", "", text, flags=re.S).splitlines()
     shown = [line if len(line) <= 400 else line[:400] + " …" for line in lines[:_SHOWN_LINES]]
     if len(lines) > _SHOWN_LINES:
@@ -155,7 +155,7 @@ def moment(entry: Entry) -> str:
 
 
 def happened(entry: Entry) -> str:
-    """Absolute, no more precise than it is known."""
+    """The absolute time, no more precise than it is known."""
     moment = entry.occurred_at
     if entry.occurred_precision == "minute":
         return f"{moment:%Y-%m-%d %H:%M}"

@@ -1,2 +1,1 @@
-"""The SQLite file of an incident: append, verify, salvage, evidence. Knows nothing of how it is
-exported."""
+"""The SQLite file of an incident: append, verify, salvage, evidence. Knows no exports."""

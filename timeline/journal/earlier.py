@@ -1,4 +1,4 @@
-"""Reads what earlier incidents of a directory say to a later one."""
+"""Summaries of the earlier incidents of a directory."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ from timeline.journal.storage import JournalError
 from timeline.metrics import milestones
 from timeline.redaction.clean import Clean, clean_line
 from timeline.revisions import latest
-from timeline.seen_before import Earlier
+from timeline.seen_before import EarlierIncident
 from timeline.story import read_story
 
 LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 READ: Final = 20
-"""Incidents that are read, the newest first."""
+"""Most incidents that are read, newest first."""
 
 
-def read_earlier(directory: Path, *, clean: Clean, own: Path | None) -> Sequence[Earlier]:
-    """The incidents of a directory but for `own`, the newest first; files that cannot be read are
-    left out."""
+def read_earlier(directory: Path, *, clean: Clean, own: Path | None) -> Sequence[EarlierIncident]:
+    """The incidents of a directory except `own`, newest first, without unreadable files."""
     paths = sorted(directory.glob("*.db"), key=lambda path: path.name, reverse=True)
     found = []
     for path in [each for each in paths if each != own][:READ]:
@@ -60,19 +59,19 @@ def last_picture(
     return ()
 
 
-def digest_of(incident: str, entries: Sequence[Entry], clean: Clean) -> Earlier | None:
-    """Summary of an incident for a later one; None when it saw nothing."""
+def digest_of(incident: str, entries: Sequence[Entry], clean: Clean) -> EarlierIncident | None:
+    """Summary of an incident for a later one; None when it has no symptom."""
     lines = latest(entries)
     story = read_story(lines)
     if story.first is None:
         return None
     marks = milestones(lines).entries
     end = marks.get("mitigated") or marks.get("resolved")
-    deeds = [deed for deed in story.deeds if end is None or deed.intent.seq < end.seq]
-    last = deeds[-1] if deeds else None
+    interventions = [act for act in story.interventions if end is None or act.intent.seq < end.seq]
+    last = interventions[-1] if interventions else None
     followed = story.followed
     by = clean_line((last.by_hand or last.intent.text) if last is not None else "", clean)
-    return Earlier(
+    return EarlierIncident(
         incident=incident,
         began=story.first.occurred_at,
         symptoms=_told(entries, "observation", "symptom"),

@@ -1,5 +1,4 @@
-"""Evidence: the bytes that were seen, redacted, capped, and addressed by the SHA-256 of what is
-stored.
+"""Evidence: bytes that were seen, redacted, capped, and addressed by the SHA-256 of what is stored.
 
 What is known about one use of the bytes (command, exit code, duration) belongs to the entry, where
 the hash chain covers it.
@@ -18,9 +17,9 @@ from timeline.redaction.redact import Redactor
 
 CAP_BYTES: Final = 256 * 1024
 _MARGIN: Final = 16 * 1024
-"""Bytes redacted beyond each cut, so that no secret is seen by half only."""
+"""Bytes redacted beyond each cut, so that no secret is cut in half and missed."""
 _DOCUMENT: Final = 8 << 20
-"""Bytes of a JSON document up to which it is redacted as a whole before it is cut."""
+"""Largest JSON document that is redacted as a whole before it is cut, in bytes."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,12 +56,11 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 def store_form(
     capture: Capture, redactor: Redactor, cap: int = CAP_BYTES
 ) -> tuple[Evidence, dict[str, Any], dict[str, int]]:
-    """Return the blob to store, the facts of this capture for the entry, and the redactions by
-    rule."""
+    """The blob to store, the facts of this capture for the entry, and the redactions by rule."""
     raw = capture.content
     redactions: dict[str, int] = {}
     is_document = raw[:_MARGIN].lstrip()[:1] in (b"{", b"[") and len(raw) <= _DOCUMENT
-    # Half a JSON document is none: its structure says what is secret.
+    # A truncated JSON document has no structure that marks secrets.
     whole = _safe(raw, redactor, redactions) if is_document or len(raw) <= cap else b""
     truncated = len(raw) > cap and not 0 < len(whole) <= cap
     if truncated:

@@ -1,4 +1,4 @@
-"""The incidents of a directory, and which one to go on with."""
+"""The incidents of a directory, and which one to continue."""
 
 from __future__ import annotations
 
@@ -23,10 +23,7 @@ State = Literal["open", "resolved", "closed", "damaged"]
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
     """One incident file. `pending` entries wait in its sidecar; `problem` says why a damaged one
-    cannot be read.
-
-    Times are UTC; None when not known.
-    """
+    cannot be read. Times are UTC, None when unknown."""
 
     id: str
     path: Path
@@ -48,8 +45,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_incidents(directory: Path, *, clean: Clean) -> Sequence[Incident]:
-    """All incidents in `directory`, newest first; none when it does not exist. A damaged file is
-    listed, not left out."""
+    """All incidents in `directory`, newest first; none when it does not exist. Includes damaged
+    files."""
     found = (
         [_read(path, clean) for path in sorted(directory.glob("*.db"))]
         if directory.is_dir()
@@ -62,8 +59,7 @@ def list_incidents(directory: Path, *, clean: Clean) -> Sequence[Incident]:
 
 
 def find_incident(directory: Path, name: str, *, clean: Clean) -> Incident:
-    """The incident with this id, or whose id begins with it when only one does. Raises
-    JournalError."""
+    """The incident with this id, or the only one whose id begins with it. Raises JournalError."""
     incidents = list_incidents(directory, clean=clean)
     exact = [incident for incident in incidents if incident.id == name]
     matching = exact or [incident for incident in incidents if incident.id.startswith(name)]
@@ -87,8 +83,8 @@ def find_resumable(
     states: Container[str] = ("open",),
     within: timedelta = timedelta(hours=12),
 ) -> Incident | None:
-    """The newest incident in one of `states` that was written to not longer than `within` ago and
-    is about the cluster that `cluster` names."""
+    """The newest incident in one of `states` about the cluster `cluster` whose last entry is at
+    most `within` old."""
     for incident in list_incidents(directory, clean=clean):
         recent = incident.last_at is not None and now - incident.last_at <= within
         if incident.state in states and recent and cluster.may_be(incident.summary.cluster):
@@ -99,8 +95,8 @@ def find_resumable(
 def find_unreadable(
     directory: Path, *, clean: Clean, now: datetime, within: timedelta = timedelta(hours=12)
 ) -> Incident | None:
-    """The damaged or newer incident that was written to last, when that is the newest of all and
-    not longer than `within` ago."""
+    """The unreadable (damaged, or of a newer version) incident that was written last, when it is
+    the newest of all and at most `within` old."""
     incidents = list_incidents(directory, clean=clean)
     newest = max(incidents, key=lambda each: _modified(each.path), default=None)
     if newest is None or newest.state != "damaged":
@@ -109,7 +105,7 @@ def find_unreadable(
 
 
 def _modified(path: Path) -> float:
-    """When one of its files was written last."""
+    """When one of its files was last written."""
     times = [0.0]
     for suffix in (".db", ".db-wal", ".head"):
         with suppress(OSError):

@@ -57,9 +57,9 @@ __all__ = ["Health", "Identity", "Journal", "JournalError", "NotRecorded", "Orig
 
 
 class Settings(TypedDict, total=False):
-    """How a journal is opened for writing.
+    """Options for writing a journal.
 
-    `origin` is who writes; `literals` are strings to redact; `monotonic` gives nanoseconds;
+    `origin` is the author; `literals` are strings to redact; `monotonic` gives nanoseconds;
     `patience` is how many seconds to wait for another process that holds the file. `on_health` and
     `on_stored`: see `JournalWriter`.
     """
@@ -166,7 +166,7 @@ class Journal:
 
     @classmethod
     def open(cls, path: Path, *, clean: Clean, **settings: Unpack[Settings]) -> Journal:
-        """Open an incident for writing; what a dead process left in the sidecar is merged.
+        """Open an incident for writing, and merge the sidecar of a dead process.
 
         While another process holds the file for longer than `patience`, or its disk is full,
         entries go to the sidecar until it can be opened. Raises JournalError.
@@ -243,11 +243,11 @@ class Journal:
     def submit(
         self, draft: Draft, identity: Identity | None = None, *, keep: bool = False
     ) -> Future[Entry]:
-        """Queue an entry without waiting for the disk; entries keep the order of the calls. The
-        future is done when it is on disk, and fails with `NotRecorded` when the disk refuses it.
+        """Queue an entry without waiting for the disk. Entries keep the order of the calls.
 
-        With `keep` a refused entry stays in memory and is tried again every second. Raises
-        ValueError for a bad draft, JournalError when nothing can be recorded.
+        The future is done when the entry is on disk, and fails with `NotRecorded` when the disk
+        refuses it. With `keep` a refused entry stays in memory and is tried again every second.
+        Raises ValueError for an invalid draft, JournalError when nothing can be recorded.
         """
         if self._writer is None:
             raise JournalError(
@@ -258,7 +258,8 @@ class Journal:
         return self._writer.submit(lambda: prepare(draft, known, origin, self.redactor), keep=keep)
 
     def adopt(self, entry: Entry, source: str, evidence: Sequence[Evidence]) -> Entry:
-        """Append an entry of another record, `source`, as it is, at the next place in the chain."""
+        """Append an entry of another record, `source`, unchanged, at the next place in the
+        chain."""
         if self._writer is None:
             raise JournalError(f"{self.path.name} was opened read-only")
         data = {**entry.data, "merged_from": source, "merged_seq": entry.seq}
@@ -267,13 +268,13 @@ class Journal:
         return self._writer.submit(lambda: (taken, evidence)).result()
 
     def identify(self) -> Identity:
-        """Id and times of an entry that is given now."""
+        """Id and times for an entry of now."""
         now = self._clock()
         return Identity(new_ulid(now), now, self._monotonic())
 
     @property
     def unwritten(self) -> Sequence[Entry]:
-        """Entries that are in memory only because the disk refused them."""
+        """Entries that are only in memory because the disk refused them."""
         return self._writer.unwritten if self._writer is not None else ()
 
     def bind(
@@ -284,7 +285,7 @@ class Journal:
         context: str | None = None,
         cluster_uid: str | None = None,
     ) -> None:
-        """Change the defaults for drafts that leave these fields empty, from now on."""
+        """Change the defaults for drafts that leave these fields empty."""
         given = {"actor": actor, "host": host, "context": context, "cluster_uid": cluster_uid}
         self.origin = msgspec.structs.replace(
             self.origin, **{name: value for name, value in given.items() if value is not None}
@@ -300,11 +301,8 @@ class Journal:
         occurred_at: datetime | None = None,
         phase: str | None = None,
     ) -> Entry:
-        """Revise the view of an entry by one more entry; nothing stored is changed. `undo` names
-        the revision to take back.
-
-        Raises ValueError when there is no such entry.
-        """
+        """Revise the view of an entry by appending an entry; nothing stored changes. `undo` names
+        the revision to take back. Raises ValueError when there is no such entry."""
         if not any(entry.id == entry_id for entry in self.entries()):
             raise ValueError(f"there is no entry {entry_id} in {self.path.stem}")
         data: dict[str, Any] = {"action": action}
@@ -321,13 +319,13 @@ class Journal:
         )
 
     def purge_evidence(self, sha256: str, reason: str) -> Entry:
-        """Remove the bytes of one piece of evidence for good; its hash stays and the chain still
+        """Remove the bytes of one piece of evidence for good. Its hash stays and the chain still
         verifies."""
         return self._purge([], [sha256], sha256, reason)
 
     def purge(self, entry: Entry, reason: str) -> Entry:
-        """Remove the words of an entry, of its revisions, and the evidence that only they cite, for
-        good; the chain still verifies. Raises ValueError for an entry of an earlier version."""
+        """Remove for good the words of an entry, of its revisions, and the evidence that only they
+        cite. The chain still verifies. Raises ValueError for an entry of an earlier version."""
         stored = self._stored()
         about = [each for each in stored if entry.id in (each.id, each.supersedes)]
         kept = {sha256 for each in stored if each not in about for sha256 in each.evidence}
@@ -400,11 +398,8 @@ class Journal:
         return self._lines[1]
 
     def unfinished(self, before_seq: int | None = None) -> Sequence[Entry]:
-        """Intents without a result, in order of seq: what was interrupted, its outcome unknown, to
-        be verified.
-
-        `before_seq` leaves out what this session began: give the seq of its `session` entry.
-        """
+        """Intents without a result, in order of seq: interrupted, with an unknown outcome, to be
+        verified. `before_seq` leaves out this session's: give the seq of its `session` entry."""
         found = unfinished([*self._stored(), *self._waiting()])
         return [
             entry
@@ -424,7 +419,7 @@ class Journal:
         return len(self._waiting())
 
     def evidence(self, sha256: str) -> Evidence | None:
-        """One piece of evidence, None when there is none of that hash."""
+        """One piece of evidence, None for an unknown hash."""
         with self._lock:
             row = (
                 self._reader()
@@ -534,7 +529,7 @@ class Journal:
             return []
 
     def _ordered(self) -> Sequence[Entry]:
-        """Everything by (occurred_at, seq); the same object as long as nothing new was recorded."""
+        """All entries by (occurred_at, seq); the same object until something new is recorded."""
         stored, waiting = self._stored(), self._waiting()
         key = (len(stored), tuple(entry.id for entry in waiting))
         if self._sorted is None or self._sorted[0] != key:
@@ -554,8 +549,7 @@ def _unreadable(path: Path, error: Exception) -> JournalError:
 
 
 def _lost(first: int, last: int) -> Draft:
-    """The entry that says that the file was cut: what is written next has the numbers of what was
-    lost."""
+    """An entry that reports the cut: the next entries reuse the numbers of the lost ones."""
     which, verb = (
         (f"entry {last}", "is") if first == last else (f"entries {first} to {last}", "are")
     )

@@ -1,8 +1,9 @@
-"""Reads rows straight from the pages of a damaged SQLite file and of its WAL.
+"""Reads rows directly from the pages of a damaged SQLite file and of its WAL. SQLite's own recovery
+failed on the damage that was tried (row T16).
 
-SQLite's own recovery failed on the kinds of damage that were tried (row T16). Entries carry a hash,
-so a row can be believed whatever page it was found on; what the header, the inner pages and the
-checksums of the WAL say is not needed. Format: sqlite.org/fileformat2.html sections 1.6, 2.1 and 4.
+Entries carry a hash, so a row can be trusted whatever page holds it; the header, the inner pages
+and the checksums of the WAL are not needed. Format: sqlite.org/fileformat2.html sections 1.6, 2.1
+and 4.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _FILE_HEADER: Final = 100
 _WAL_HEADER: Final = 32
 _FRAME_HEADER: Final = 24
 _SIZES: Final = (PAGE_SIZE, 4096, 512, 2048, 8192, 16384, 32768, 65536)
-"""Page sizes in bytes, the likely ones first."""
+"""Page sizes in bytes, most likely first."""
 _CONSTANTS: Final = {0: None, 8: 0, 9: 1}
 """Serial types that have no bytes."""
 _META: Final = frozenset({"incident_id", "created_at", "schema"})
@@ -42,7 +43,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def scan(path: Path) -> Found:
-    """Everything that can be read of `path`. Raises OSError."""
+    """Everything readable in `path`. Raises OSError."""
     content = path.read_bytes()
     wal = path.with_name(f"{path.name}-wal")
     frames = wal.read_bytes() if wal.exists() else b""
@@ -109,8 +110,8 @@ def _is_evidence(row: Mapping[str, Any]) -> bool:
 
 
 def _cells(page: bytes, number: int, *around: Pages) -> Iterator[Cell]:
-    """The rows of a leaf of a table; a cell that cannot be read is left out. `around`: where to
-    look for overflow pages."""
+    """The rows of a leaf of a table, without unreadable cells. `around`: where to look for overflow
+    pages."""
     start = _FILE_HEADER if number == 1 else 0
     if len(page) < start + 8 or page[start] != _TABLE_LEAF:
         return
@@ -175,7 +176,7 @@ def _value(record: bytes, start: int, kind: int) -> tuple[Any, int]:
 
 
 def _varint(content: bytes, start: int) -> tuple[int, int]:
-    """A number of one to nine bytes, and where it ends. Raises IndexError."""
+    """A number of one to nine bytes, and its end. Raises IndexError."""
     number = 0
     for index in range(start, start + 8):
         byte = content[index]

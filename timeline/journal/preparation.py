@@ -1,5 +1,5 @@
-"""Turns what a caller gives into what is stored: cleaned, redacted, with id and times. The writer
-adds the place in the chain."""
+"""Turns a draft into what is stored: cleaned, redacted, with id and times. The writer adds the
+place in the chain."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _BASE_32: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 TEXT: Final = 64 * 1024
-"""Characters of an entry's text; what is longer belongs into evidence."""
+"""Most characters of an entry's text; longer text belongs in evidence."""
 
 
 def new_ulid(moment: datetime) -> str:
@@ -48,8 +48,8 @@ def new_ulid(moment: datetime) -> str:
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """What an entry is known by from the moment it is given: its id (a ULID), the time (UTC) and
-    CLOCK_MONOTONIC in nanoseconds."""
+    """What identifies an entry from the start: its id (a ULID), the time (UTC) and CLOCK_MONOTONIC
+    in nanoseconds."""
 
     id: str
     recorded_at: datetime
@@ -57,7 +57,7 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """The author and the place of entries whose draft leaves them empty."""
+    """Author and place of entries whose draft leaves them empty."""
 
     actor: str = ""
     host: str = ""
@@ -69,13 +69,13 @@ def here() -> Origin:
     """The user and host of this process."""
     try:
         actor = getpass.getuser()
-    except (KeyError, OSError):  # no name for this uid, as in many containers
+    except (KeyError, OSError):  # This uid has no name, as in many containers.
         actor = ""
     return Origin(actor=actor, host=socket.gethostname())
 
 
 def check(draft: Draft) -> None:
-    """Raise ValueError, in one sentence, for a draft that cannot be recorded."""
+    """Raise ValueError, with one sentence, for a draft that cannot be recorded."""
     if draft.kind not in KINDS:
         raise ValueError(f"{draft.kind!r} is no kind of entry; use one of timeline.entry.KINDS")
     for moment in (draft.occurred_at, draft.occurred_end):
@@ -107,9 +107,9 @@ def outline(
     redactor: Redactor,
     redactions: Counter[str] | None = None,
 ) -> Entry:
-    """Return the entry as it can be shown before it is on disk (seq -1): every text cleaned and
-    redacted, `data` only cleaned, captures left out. Adds to `redactions`, by rule. Raises
-    ValueError for a bad draft."""
+    """The entry as shown before it is on disk (seq -1): every text cleaned and redacted, `data`
+    only cleaned, captures left out. Adds to `redactions`, by rule. Raises ValueError for an invalid
+    draft."""
     check(draft)
 
     def safe(text: str) -> str:
@@ -160,7 +160,7 @@ def outline(
 def prepare(
     draft: Draft, identity: Identity, origin: Origin, redactor: Redactor
 ) -> tuple[Entry, tuple[Evidence, ...]]:
-    """Return the entry (seq 0, no hashes) and the evidence to store with it. Raises ValueError."""
+    """The entry (seq 0, no hashes) and the evidence to store with it. Raises ValueError."""
     redactions: Counter[str] = Counter()
     entry = outline(draft, identity, origin, redactor, redactions)
     data, counts = redactor.value(entry.data)
@@ -182,12 +182,12 @@ def prepare(
         redactions=dict(redactions),
         data=data,
     )
-    canonical(to_record(entry)).encode()  # raises ValueError here and not inside a transaction
+    canonical(to_record(entry)).encode()  # Raises ValueError here, outside a transaction.
     return entry, tuple(blobs.values())
 
 
 def _bounded(text: str) -> str:
-    """At most `TEXT` characters, and how many there were."""
+    """At most `TEXT` characters, and the original number."""
     return text if len(text) <= TEXT else f"{text[:TEXT]} … (cut; {len(text):,} characters)"
 
 

@@ -13,8 +13,7 @@ from timeline.journal.storage import ENTRY_COLUMNS, Row
 from timeline.redaction.clean import Clean, clean_value
 
 SELECT: Final = " ".join(("SELECT", ", ".join(ENTRY_COLUMNS), "FROM entry"))
-"""All columns of `entry`, in the order that `from_row` takes; a WHERE or ORDER BY is added by the
-caller."""
+"""All columns of `entry`, in the order of `from_row`; the caller adds WHERE or ORDER BY."""
 
 _CONVERTED: Final = frozenset(
     {"recorded_at", "occurred_at", "occurred_end", "evidence", "redactions", "data"}
@@ -44,12 +43,9 @@ def to_row(entry: Entry) -> Row:
 
 
 def from_foreign_row(values: Sequence[Any], clean: Clean) -> Entry:
-    """As `from_row`, for showing: a file that others wrote may hold what this program would never
-    have stored.
-
-    An entry that had to be cleaned no longer has its hash; `verify` reads what is stored. Raises
-    ValueError.
-    """
+    """As `from_row`, for showing: a file that others wrote may hold text that this program would
+    not store. An entry that had to be cleaned no longer has its hash; `verify` reads the stored
+    one. Raises ValueError."""
     cleaned = [clean(value) if isinstance(value, str) else value for value in values]
     row, entry = dict(zip(ENTRY_COLUMNS, cleaned, strict=True)), from_row(cleaned)
     hidden = {

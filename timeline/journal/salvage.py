@@ -1,7 +1,6 @@
-"""Saves what can be read of a damaged incident file into a new one. Row T16.
+"""Saves the readable part of a damaged incident file into a new one. Row T16.
 
-Entries keep their seq and hash, so the links that are left still verify, and `verify` names what is
-missing.
+Entries keep seq and hash, so the remaining links still verify, and `verify` names what is missing.
 """
 
 from __future__ import annotations
@@ -31,8 +30,8 @@ from timeline.journal.storage import (
 
 
 class Salvaged(msgspec.Struct, frozen=True, kw_only=True):
-    """The report of losses. `lost` are seqs that could not be read, `changed` ones that were read
-    but do not have their hash (kept)."""
+    """The report of losses. `lost` are seqs that could not be read; `changed` ones were read and
+    kept, but do not match their hash."""
 
     path: Path
     entries: int
@@ -98,7 +97,7 @@ def salvage(path: Path, target: Path | None = None) -> Salvaged:
 
 
 def free_path(path: Path, why: str) -> Path:
-    """A name beside `path` that no incident has: ``<id>-<why>.db``, ``<id>-<why>-2.db`` ..."""
+    """A path beside `path` that no incident uses: ``<id>-<why>.db``, ``<id>-<why>-2.db`` ..."""
     for number in itertools.count(1):
         stem = f"{path.stem}-{why}" + (f"-{number}" if number > 1 else "")
         if not any(path.parent.glob(f"{stem}.*")):
@@ -110,7 +109,7 @@ def _write(target: Path, entries: Iterable[Entry], evidence: Iterable[Mapping[st
     database, _ = connect_writer(target)
     try:
         database.execute("BEGIN IMMEDIATE")
-        database.execute("DROP TRIGGER entry_gapless")  # the gaps are the losses
+        database.execute("DROP TRIGGER entry_gapless")  # The gaps are the losses.
         for row in evidence:
             database.table("evidence").insert(dict(row))
         for entry in entries:

@@ -1,9 +1,8 @@
-"""The file that takes entries while the database refuses them: JSON Lines, synced per entry.
+"""The file that takes entries while the database refuses them: JSON Lines, synced after each entry.
 
-It lies beside the database, and so on the same full disk. Its space is therefore written in
-advance, as line feeds, and entries overwrite it in place: that needs no free block, and nothing
-else can take it. The space stays when the record is closed. Several processes may share the file;
-flock keeps a merge and an append apart.
+It is beside the database, and so on the same full disk. Its space is therefore written in advance,
+as line feeds, and entries overwrite it in place, which needs no free block. The space stays when
+the record is closed. Several processes may share the file; flock separates a merge from an append.
 """
 
 from __future__ import annotations
@@ -35,8 +34,8 @@ class Sidecar:
         self.rejected = database.with_suffix(".rejected.jsonl")
 
     def keep_reserve(self) -> None:
-        """Extend the file to `RESERVE_BYTES`, or by half of what the disk has left: the database
-        needs some, too. Raises no error: on a full disk there is nothing to keep."""
+        """Extend the file to `RESERVE_BYTES`, or by half of the free space: the database needs some
+        too. Raises no error: a full disk has nothing to reserve."""
         with suppress(OSError), locked(self.path, _OPEN, _PATIENCE) as descriptor:
             size = os.fstat(descriptor).st_size
             disk = os.fstatvfs(descriptor)
@@ -62,20 +61,20 @@ class Sidecar:
         with locked(self.path, _OPEN, _PATIENCE) as descriptor:
             size = os.fstat(descriptor).st_size
             end = len(os.pread(descriptor, size, 0).rstrip(b"\n"))
-            if end:  # also after a line that a dying writer left half written
+            if end:  # Also after a line that a dying writer left incomplete.
                 line = b"\n" + line
             try:
                 _write(descriptor, line, end)
                 os.fsync(descriptor)
             except OSError:
-                _blank(descriptor, end, size)  # a half line would waste the space that is missing
+                _blank(descriptor, end, size)  # An incomplete line would waste scarce space.
                 raise
         if not size:
             sync_directory(self.path.parent)
 
     def entries(self) -> list[tuple[Entry, list[Evidence]]]:
-        """Entries that wait, oldest first; lines that cannot be read are left out. Raises OSError
-        other than "not there"."""
+        """Waiting entries, oldest first, without unreadable lines. Raises OSError other than "not
+        found"."""
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
@@ -84,8 +83,8 @@ class Sidecar:
 
     @contextmanager
     def draining(self) -> Iterator[list[tuple[Entry, list[Evidence]]]]:
-        """Hold the file and yield what waits; when the block ends without an exception the file is
-        blank."""
+        """Hold the file and yield the waiting entries; blank the file when the block ends without
+        an exception."""
         if not self.path.exists():
             yield []
             return

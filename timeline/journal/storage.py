@@ -1,10 +1,9 @@
 """The SQLite file of one incident: where it may live, how it is opened, what it holds.
 
-One connection writes, at most one reader per journal reads. `synchronous` is a property of a
-connection and not of the file, so it is set and read back at every open. SQLite 3.7.0 to 3.51.2 can
-corrupt a WAL when two connections write and checkpoint at the same instant
-(sqlite.org/wal.html#walresetbug); writers of all processes therefore take the lock file of the
-incident, and readers never checkpoint.
+One connection writes, at most one reader per journal reads. `synchronous` belongs to a connection
+and not to the file, so it is set and read back at every open. SQLite 3.7.0 to 3.51.2 can corrupt a
+WAL when two connections write and checkpoint at the same instant (sqlite.org/wal.html#walresetbug);
+writers of all processes therefore take the lock file of the incident, and readers never checkpoint.
 """
 
 from __future__ import annotations
@@ -54,14 +53,14 @@ _SYNCHRONOUS: Final = {1: "NORMAL", 2: "FULL", 3: "EXTRA", 0: "OFF"}
 
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
 _HEAD_WIDTH: Final = 128
-"""Bytes, so that a line always overwrites the whole of the one before."""
+"""Bytes, so that a line always overwrites the whole previous one."""
 _LOCK_PAUSE: Final = 0.002
 Row = dict[str, Any]
 
 
 class JournalError(Exception):
-    """The record cannot be opened or written; the message is one sentence that says what, which
-    file and what to try."""
+    """The record cannot be opened or written. The message is one sentence: what, which file, what
+    to try."""
 
 
 _ENTRY: Final = """
@@ -118,8 +117,7 @@ TRIGGERS: Final[dict[str, str]] = {
 
 
 def file_system(directory: Path, mountinfo: Path = MOUNTINFO) -> str:
-    """Type of the file system that holds `directory` ("ext4", "nfs4"), "" when it cannot be
-    told."""
+    """Type of the file system that holds `directory` ("ext4", "nfs4"), "" when unknown."""
     try:
         lines = mountinfo.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -194,8 +192,8 @@ def connect_reader(path: Path, *, immutable: bool = False, timeout: float = 5.0)
 
 
 def create_file(path: Path, meta: Mapping[str, str]) -> None:
-    """Create `path` (0600) with the tables, the append-only triggers and the meta rows; nothing is
-    left of it when that fails. Raises FileExistsError, OSError, sqlite3.Error."""
+    """Create `path` (0600) with the tables, the append-only triggers and the meta rows. Leaves
+    nothing when that fails. Raises FileExistsError, OSError, sqlite3.Error."""
     create_private(path)
     try:
         database = Database(sqlite3.connect(path), execute_plugins=False)
@@ -244,7 +242,7 @@ _NO_UPDATE_2: Final = (
 
 
 def upgrade(database: Database) -> None:
-    """Let a file of schema 2 take purges of what is recorded from now on. Raises sqlite3.Error."""
+    """Let a file of schema 2 purge what is recorded from now on. Raises sqlite3.Error."""
     if int(database.execute("PRAGMA user_version").fetchone()[0]) == 2:
         database.execute("BEGIN IMMEDIATE")
         database.execute("DROP TRIGGER IF EXISTS entry_no_update")
@@ -254,8 +252,8 @@ def upgrade(database: Database) -> None:
 
 
 def create_triggers(database: Database) -> None:
-    """(Re-)create what makes the tables append-only; also after every migration, which drops
-    triggers silently."""
+    """(Re-)create the triggers that make the tables append-only; also after every migration,
+    because a migration drops triggers silently."""
     for name, body in TRIGGERS.items():
         database.execute(f"CREATE TRIGGER IF NOT EXISTS {name} {body}")
 
@@ -274,7 +272,7 @@ def missing_triggers(database: Database) -> list[str]:
 
 
 def check_schema(database: Database, path: Path) -> None:
-    """Raise JournalError when the file is no incident of a version that this code can read."""
+    """Raise JournalError when the file is not an incident of a known version."""
     version = int(database.execute("PRAGMA user_version").fetchone()[0])
     application = int(database.execute("PRAGMA application_id").fetchone()[0])
     if application != APPLICATION_ID:
@@ -325,8 +323,7 @@ def create_private(path: Path, content: bytes = b"") -> None:
 
 
 def private_directory(directory: Path) -> None:
-    """Create `directory` as 0700; one that exists and that others may enter is closed to them.
-    Raises OSError."""
+    """Create `directory` as 0700, or close an existing one to others. Raises OSError."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if directory.stat().st_uid == os.geteuid() and directory.stat().st_mode & 0o077:
         directory.chmod(0o700)
@@ -342,8 +339,8 @@ def sync_directory(directory: Path) -> None:
 
 
 class Opened(NamedTuple):
-    """A reading connection, what to call after it is closed, and whether it sees what is written
-    later."""
+    """A reading connection, a function to call after it is closed, and whether it sees later
+    writes."""
 
     database: Database
     tidy: Callable[[], None]
@@ -351,11 +348,12 @@ class Opened(NamedTuple):
 
 
 def open_reader(path: Path) -> Opened:
-    """Open for reading, also what another process writes meanwhile. Raises sqlite3.Error, OSError.
+    """Open for reading, including what another process writes meanwhile. Raises sqlite3.Error,
+    OSError.
 
-    A writer that lives, or was killed, leaves a WAL: it is read through mode=ro, which removes
-    nothing of it at the end, and where that is refused (no permission in the directory) from a
-    private copy. Without a WAL, `immutable=1` needs no permission and makes no files.
+    A running or killed writer leaves a WAL. It is read through mode=ro, which does not remove it at
+    the end; without permission in the directory, from a private copy. Without a WAL, `immutable=1`
+    needs no permission and creates no files.
     """
     wal = path.with_name(path.name + "-wal")
     if not wal.exists():
@@ -376,7 +374,7 @@ def open_reader(path: Path) -> Opened:
 
 
 def _nothing() -> None:
-    """There is nothing to tidy up."""
+    """For a reader that has nothing to clean up."""
 
 
 def redaction_key(path: Path, *, create: bool = True) -> bytes:
@@ -395,13 +393,13 @@ def redaction_key(path: Path, *, create: bool = True) -> bytes:
         file.unlink(missing_ok=True)
         create_private(file, fresh)
     except OSError:
-        return fresh  # tokens of this session then match no other session's; nothing worse
+        return fresh  # Tokens of this session then match no other session's.
     return fresh
 
 
 def free_names(directory: Path, now: datetime) -> Iterator[Path]:
-    """Paths ``<date>-<letters>.db`` of which no file exists, not even a sidecar that was left of a
-    removed incident: another process may take one at the same instant."""
+    """Paths ``<date>-<letters>.db`` without a file, not even the sidecar of a removed incident.
+    Another process may take one at the same instant."""
     for number in itertools.count():
         rest, letters = number, ""
         while True:

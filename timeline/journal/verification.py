@@ -1,9 +1,9 @@
-"""Whether a record is what was written: chain, gaps, triggers, evidence, database. Rows T16 and T17
-of the timeline reference.
+"""Verifies a record: chain, gaps, triggers, evidence, database. Rows T16 and T17 of the timeline
+reference.
 
-The chain shows edits and rotten bits; it does not show that entries at the end are gone. That shows
-against the head that is kept beside the file, or against one that an export names. SQLite's own
-checks do not see damage inside a value.
+The chain shows edits and damaged bits, but not that entries at the end are missing. A comparison
+with the head file beside it, or with the head in an export, shows that. SQLite's own checks do not
+notice damage inside a value.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from timeline.journal.rows import SELECT, from_row
 from timeline.journal.storage import missing_triggers
 
 Anchor = tuple[int, str]
-"""seq (0: any) and hash (its beginning is enough) of an entry that must be there."""
+"""seq (0: any) and hash (a prefix is enough) of an entry that must exist."""
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """One thing that is wrong; `seq` is the entry concerned, None when it is not about one."""
+    """One fault; `seq` is the entry, None when it is about no single one."""
 
     seq: int | None
     what: str
@@ -51,8 +51,8 @@ def verify_database(
     beside: tuple[int, str] | None = None,
     anchor: Anchor | None = None,
 ) -> Verification:
-    """Check everything; a damaged file is an answer. `beside` is the head from the file next to
-    it, `anchor` one from elsewhere. Raises OSError."""
+    """Check everything; a damaged file gives problems, not an exception. `beside` is the head from
+    the file next to it, `anchor` one from elsewhere. Raises OSError."""
     problems: list[Problem] = []
     entries = _read_all(database, path, problems)
     previous_seq, previous_hash = 0, NO_HASH
@@ -89,7 +89,7 @@ def verify_database(
         )
         checks = [str(row[0]) for row in database.execute("PRAGMA quick_check(10)")]
         problems.extend(Problem(None, f"SQLite: {check}") for check in checks if check != "ok")
-    except sqlite3.Error as error:  # quick_check itself raises on some damage
+    except sqlite3.Error as error:  # quick_check itself raises on some damage.
         problems.append(Problem(None, f"SQLite: {error}"))
     return Verification(
         ok=not problems,
@@ -104,7 +104,7 @@ def verify_database(
 def _check_end(
     entries: list[Entry], beside: tuple[int, str] | None, anchor: Anchor | None
 ) -> Iterator[Problem]:
-    """Entries that are missing at the end, now or at an earlier time."""
+    """Entries that are missing at the end, now or earlier."""
     if not entries:
         yield Problem(None, "there is no entry in it: a record has one from its first second")
     hashes = {entry.seq: entry.hash for entry in entries}
@@ -129,7 +129,7 @@ def _check_end(
 
 
 def verify_chain(entries: list[Entry]) -> list[Problem]:
-    """The chain alone, for entries that are not in a database (an import)."""
+    """Check only the chain, for entries outside a database (an import)."""
     problems: list[Problem] = []
     previous_seq, previous_hash = 0, NO_HASH
     for entry in entries:

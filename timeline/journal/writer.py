@@ -1,9 +1,9 @@
 """Writes the file of an incident: one thread in each process.
 
 For each batch: take the lock file of the incident, BEGIN IMMEDIATE, read the head, insert, COMMIT
-(synced), then tell the caller. When SQLite refuses (full, I/O error, locked, file gone), the entry
-goes to the sidecar; when that refuses too, the caller is told and the entry stays in memory. Both
-are tried again every second. Sources: rows T13 to T15 of the timeline reference.
+(synced), then notify the caller. When SQLite refuses (full, I/O error, locked, file gone), the
+entry goes to the sidecar; when that refuses too, the caller is notified and the entry stays in
+memory. Both are tried again every second. Sources: rows T13 to T15 of the timeline reference.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ _CHECKPOINT_IDLE: Final = 2.0
 alone holds everything."""
 _RETRY_SECONDS: Final = 1.0
 _FOLLOW_SECONDS: Final = 0.5
-"""Seconds between two looks for entries of other processes."""
+"""Seconds between two readings of entries of other processes."""
 QUOTA: Final = 512 * 1024 * 1024
-"""Bytes of a record beyond which evidence is kept by its hash only."""
+"""Size of a record, in bytes, above which only the hash of evidence is stored."""
 _NO_SPACE: Final = 64 * 1024
-"""Bytes: what SQLite needs for its shared memory and a commit. With less, its I/O errors mean a
-full disk."""
+"""Bytes that SQLite needs for its shared memory and a commit. With less, its I/O errors mean a full
+disk."""
 _REFUSALS: Final = (sqlite3.Error, OSError, JournalError)
 
 _LOG: Final = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ class _Call(msgspec.Struct):
 
 
 class _Item(msgspec.Struct):
-    """One prepared entry on its way to the disk; `keep`: try again when everything refuses."""
+    """One prepared entry on its way to the disk; `keep`: try again after a refusal."""
 
     entry: Entry
     evidence: Sequence[Evidence]
@@ -148,8 +148,7 @@ class JournalWriter:
         self._closing = False
         self.health = Health(state="ok")
         self.lost: tuple[int, int] | None = None
-        """First and last seq of entries that the head beside the file names and the file does not
-        hold."""
+        """First and last seq of entries that the head file names and the database lacks."""
         try:
             try:
                 self._connect()
@@ -166,23 +165,26 @@ class JournalWriter:
         self._thread.start()
 
     def submit(self, prepare: Callable[[], Prepared], *, keep: bool = False) -> Future[Entry]:
-        """Queue one entry; `prepare` runs in the writer's thread. The future is done when the entry
-        is on disk, and fails with `NotRecorded` when nothing takes it. With `keep` it is then kept
-        in memory and tried again every second; `on_stored` tells when it got through."""
+        """Queue one entry; `prepare` runs in the writer's thread.
+
+        The future is done when the entry is on disk, and fails with `NotRecorded` when nothing
+        takes it. With `keep` it then stays in memory and is tried again every second; `on_stored`
+        reports its success.
+        """
         future: Future[Entry] = Future()
         self._put(_Append(prepare, future, keep))
         return future
 
     def call(self, function: Callable[[Database], Any]) -> Future[Any]:
         """Run `function` between entries, inside the lock and one transaction, and fold the WAL, so
-        that it no longer holds what was purged."""
+        that it does not keep what was purged."""
         future: Future[Any] = Future()
         self._put(_Call(function, future))
         return future
 
     def close(self, timeout: float = 10.0) -> None:
-        """Write what is queued, fold the WAL into the file, stop. Idempotent. What could not be
-        written stays in `unwritten`."""
+        """Write the queue, fold the WAL into the file, stop. Idempotent. Entries that could not be
+        written stay in `unwritten`."""
         if self._closing:
             return
         self._closing = True
@@ -191,7 +193,7 @@ class JournalWriter:
 
     @property
     def unwritten(self) -> Sequence[Entry]:
-        """Entries that are in memory only because the disk refused them."""
+        """Entries that are only in memory because the disk refused them."""
         return [item.entry for item in self._kept]
 
     def _put(self, job: _Append | _Call) -> None:
@@ -221,8 +223,8 @@ class JournalWriter:
             self._append(appends)
 
     def _connect(self) -> Database:
-        """The writing connection. Raises JournalError for a file that must not be written,
-        sqlite3.Error, OSError when it cannot be opened now."""
+        """The writing connection. Raises JournalError for a file that must not be written;
+        sqlite3.Error or OSError when it cannot be opened now."""
         if self._database is not None:
             return self._database
         take(self._lock, self._lock_path, self._wait)
@@ -248,7 +250,7 @@ class JournalWriter:
         return database
 
     def _read_snapshot(self) -> None:
-        """Report what the file holds although it cannot be opened for writing."""
+        """Report the content of a file that cannot be opened for writing."""
         if self._on_stored is None:
             return
         with suppress(*_REFUSALS, ValueError):
@@ -261,12 +263,12 @@ class JournalWriter:
 
     @property
     def _wait(self) -> float:
-        """Seconds to wait for another process that holds the file: once it did, do not hold up
-        each entry again."""
+        """Seconds to wait for another process that holds the file; less after it held it once, so
+        that it does not delay each entry."""
         return 0.1 if self._refusing else self._patience
 
     def _next(self) -> list[_Append | _Call | None]:
-        """All that waits, up to a batch; nothing when it is time to look for other work."""
+        """The waiting entries, up to a batch; empty when it is time for other work."""
         timeout = _FOLLOW_SECONDS if self._on_stored is not None else None
         if self._refusing:
             timeout = _RETRY_SECONDS
@@ -283,7 +285,7 @@ class JournalWriter:
         if self._refusing:
             self._retry()
         elif self._database is not None:
-            with suppress(*_REFUSALS, ValueError):  # reading says that a file is damaged
+            with suppress(*_REFUSALS, ValueError):  # Reading shows that a file is damaged.
                 self._follow(self._database)
             if self._since_checkpoint and time.monotonic() - self._written_at >= _CHECKPOINT_IDLE:
                 self._checkpoint("TRUNCATE")
@@ -296,12 +298,11 @@ class JournalWriter:
         items: list[_Item] = []
         for job in appends:
             if not job.future.set_running_or_notify_cancel():
-                # The caller gave up waiting, after it had said what happened: record it all the
-                # same.
+                # The caller stopped waiting: the entry is recorded all the same.
                 job.future = Future()
             try:
                 entry, evidence = job.prepare()
-            except Exception as error:  # the caller's mistake, told to the caller
+            except Exception as error:  # The caller's mistake, reported to the caller.
                 job.future.set_exception(error)
             else:
                 items.append(_Item(entry, evidence, job.future, job.keep))
@@ -324,8 +325,8 @@ class JournalWriter:
             self._set_aside(items, self.health.reason, self.health.pending)
 
     def _set_aside(self, items: Sequence[_Item], reason: str, pending: int) -> None:
-        """Write entries to the sidecar, which holds `pending` so far; what it refuses, and all
-        after that, stays in memory."""
+        """Write entries to the sidecar, which already holds `pending`. The first that it refuses,
+        and all after that, stay in memory."""
         self._retry_at = time.monotonic() + _RETRY_SECONDS
         refused = False
         for item in items:
@@ -349,8 +350,7 @@ class JournalWriter:
         self._tell(state=state, reason=reason, pending=pending)
 
     def _commit(self, items: Sequence[_Item]) -> list[Entry]:
-        """Insert and commit. Raises sqlite3.Error or OSError, with nothing of it in the
-        database."""
+        """Insert and commit. Raises sqlite3.Error or OSError, and then stores nothing."""
         database = self._connect()
         if self._identity() != self._inode:
             raise FileNotFoundError("the file was removed or replaced")
@@ -377,7 +377,7 @@ class JournalWriter:
             except BaseException:
                 database.rollback()
                 raise
-            with suppress(OSError):  # then it is behind, which shows less and nothing wrong
+            with suppress(OSError):  # Then it lags, which shows less and nothing wrong.
                 write_head(self._path, seq, head)
         finally:
             release(self._lock)
@@ -392,7 +392,8 @@ class JournalWriter:
         return sealed
 
     def _follow(self, database: Database) -> None:
-        """Report what other processes wrote. Raises sqlite3.Error, ValueError for a damaged row."""
+        """Report entries that other processes wrote. Raises sqlite3.Error, ValueError for a damaged
+        row."""
         if self._on_stored is None:
             return
         (version,) = database.execute("PRAGMA data_version").fetchone()
@@ -413,7 +414,7 @@ class JournalWriter:
             self._call_listener(self._on_stored, entries)
 
     def _retry(self) -> None:
-        """Move what waits in the sidecar and in memory into the database; on success the state is
+        """Move entries from the sidecar and from memory into the database; on success the state is
         ok again."""
         self._retry_at = time.monotonic() + _RETRY_SECONDS
         try:
@@ -458,15 +459,15 @@ class JournalWriter:
                     raise
             finally:
                 release(self._lock)
-        except Exception as error:  # for the caller
+        except Exception as error:  # For the caller.
             job.future.set_exception(error)
         else:
             self._checkpoint("TRUNCATE")
             job.future.set_result(result)
 
     def _checkpoint(self, how: str) -> None:
-        """Fold the WAL into the file. Failing loses nothing: the WAL holds what was committed, and
-        the next one tries again."""
+        """Fold the WAL into the file. A failure loses nothing: the WAL holds the committed rows,
+        and the next checkpoint tries again."""
         if self._database is None:
             return
         with suppress(*_REFUSALS):
@@ -506,12 +507,12 @@ class JournalWriter:
     def _call_listener(self, listener: Callable[[Any], None], news: object) -> None:
         try:
             listener(news)
-        except Exception:  # a listener that fails must not end the record
+        except Exception:  # A listener that fails must not end the record.
             _LOG.exception("a listener to the record %s failed", self._path.name)
 
     def _identity(self) -> tuple[int, int]:
         """Device and inode of the path: entries written to an open file that was removed would be
-        lost without a sign."""
+        lost silently."""
         status = self._path.stat()
         return status.st_dev, status.st_ino
 
@@ -522,7 +523,7 @@ def _last(database: Database) -> tuple[int, str]:
 
 
 def _lost(database: Database, seq: int, known: tuple[int, str] | None) -> tuple[int, int] | None:
-    """Which entries the head beside the file names and the file does not hold."""
+    """Entries that the head file names and the database lacks."""
     if known is None or not known[0]:
         return None
     row = database.execute("SELECT hash FROM entry WHERE seq = ?", [known[0]]).fetchone()

@@ -1,1 +1,1 @@
-"""Secrets become tokens before text is shown, stored or hashed."""
+"""Replaces secrets by tokens before text is shown, stored or hashed."""

@@ -1,7 +1,7 @@
-"""Cleans JSON-like values with a function that the caller hands in.
+"""Cleans JSON-like values with a function from the caller.
 
-`timeline` imports nothing of the project, so the rule which characters are removed is not written
-here a second time: the function comes with the journal that is opened.
+`timeline` imports nothing of the project, so the journal's opener passes in the rule for removed
+characters.
 """
 
 from __future__ import annotations

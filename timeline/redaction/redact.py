@@ -1,8 +1,7 @@
-"""Redaction at capture: secrets become typed tokens before anything is shown, stored, hashed or
-indexed.
+"""Replaces secrets by typed tokens before anything is shown, stored, hashed or indexed.
 
 A token such as ``⟦PASSWORD:1f3a5c7d9e⟧`` carries ten hex digits of an HMAC with the incident's own
-key, so the same secret gives the same token within one incident and nothing can be guessed from an
+key, so the same secret gives the same token within one incident and cannot be guessed from an
 export. This lowers risk; it is no guarantee.
 """
 
@@ -55,10 +54,11 @@ _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class Redactor:
-    """Cleans text and JSON-like values and replaces the secrets in them. `key` is the incident's
-    own; `clean` is the rule for text from outside; `literals` are strings a person named.
+    """Cleans text and JSON-like values and replaces the secrets in them.
 
-    Literals shorter than four characters are refused (ValueError): they would blank ordinary text.
+    `key` is the incident's own; `clean` is the rule for text from outside; `literals` are strings
+    that a person named. Raises ValueError for literals of less than four characters: they would
+    blank ordinary text.
     """
 
     def __init__(self, key: bytes, clean: Clean, literals: Iterable[str] = ()) -> None:
@@ -82,7 +82,7 @@ class Redactor:
         )
 
     def finds_literal(self, text: str) -> bool:
-        """Whether a string that a person named is in `text`."""
+        """Whether the text contains a string that a person named."""
         return self._literals is not None and bool(self._literals.search(text))
 
     def token(self, kind: str, secret: str) -> str:
@@ -117,9 +117,9 @@ class Redactor:
         return LOGIN.sub(self._spoken(counts), text)
 
     def document(self, text: str) -> tuple[str, dict[str, int]]:
-        """Like `text`, by structure first when the text is one JSON document (an API object, a
-        list). Of environment variables only the names stay: their names do not tell which values
-        are secret."""
+        """Like `text`, but by structure when the text is one JSON document (an API object, a list).
+        Keeps only the names of environment variables, because a name does not say whether its value
+        is secret."""
         stripped = text.lstrip()
         if stripped[:1] in ("{", "["):
             try:
@@ -245,7 +245,7 @@ class Redactor:
             ):
                 return match.group()
             if key.lower() == "pass" and len(bare.split()) > 2:
-                return match.group()  # what it means that a check passes
+                return match.group()  # The meaning of a passed check.
             if not opening and not _certain(match, key, bare):
                 return match.group()
             lead = match.group()[: match.start("value") - match.start()]
@@ -254,7 +254,7 @@ class Redactor:
         return replace
 
     def _spoken(self, counts: Counter[str]) -> Callable[[re.Match[str]], str]:
-        """For what people write: a password may be any word, other secrets do not look like one."""
+        """For sentences of people: any word may be a password, but other secrets have a shape."""
 
         def replace(match: re.Match[str]) -> str:
             key, value = match.groupdict().get("key") or "", match["value"]
@@ -273,7 +273,7 @@ class Redactor:
     def _env(self, counts: Counter[str]) -> Callable[[re.Match[str]], str]:
         def replace(match: re.Match[str]) -> str:
             key, value = match["key"], match["value"]
-            # Several assignments on one line (logfmt) are no environment dump.
+            # Several assignments on one line (logfmt) are not an environment dump.
             if (
                 not is_secret_key(key)
                 or is_placeholder(value)
@@ -316,12 +316,12 @@ class Redactor:
 
 
 def _chunks(text: str) -> Iterator[str]:
-    """Whole lines, about CHUNK characters at a time: one long match would hold up every other
-    thread of the process."""
+    """Whole lines, about CHUNK characters at a time: a long match would block every other thread of
+    the process."""
     start = 0
     while len(text) - start > _CHUNK:
         cut = start + _CHUNK
-        # The two lines of a YAML variable (name, value) stay together.
+        # Keeps the two lines of a YAML variable (name, value) together.
         while (cut := text.find("\n", cut) + 1) and re.match(
             r"\s*[\"']?value", text[cut : cut + 64]
         ):
@@ -334,7 +334,7 @@ def _chunks(text: str) -> Iterator[str]:
 
 
 def _certain(match: re.Match[str], key: str, value: str) -> bool:
-    """Whether an unquoted value after a secret name is a value, and not the next word of a
+    """Whether an unquoted word after a secret name is a value, and not the next word of a
     sentence."""
     separator = match.groupdict().get("sep", "=")
     if separator is None or "=" in separator:

@@ -1,8 +1,8 @@
-"""What a secret looks like in the output of a cluster: key names first, then shapes.
+"""Patterns of secrets in the output of a cluster: key names first, then shapes.
 
-The rules are aimed at what an incident shows (describe, env dumps, logs, kubeconfig, Helm and
-database command lines), where general scanners miss most; nothing here works by entropy, so uids,
-digests and pod hashes are not touched.
+Made for what an incident shows (describe, env dumps, logs, kubeconfig, Helm and database command
+lines), where general scanners miss most. No rule uses entropy, so uids, digests and pod hashes
+stay.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ KUBERNETES_SHAPE: Final = re.compile(
     r"|[a-z0-9](?:[a-z0-9-]{0,60}-)[bcdfghjklmnpqrstvwxz2456789]{5,10}(?:-[bcdfghjklmnpqrstvwxz245"
     r"6789]{5})?)"
 )
-"""Identifiers that Kubernetes itself makes up; never secrets by their shape."""
+"""Identifiers that Kubernetes generates; never secrets by their shape."""
 
 
 def _words(alternatives: str) -> frozenset[str]:
@@ -64,7 +64,7 @@ PLACEHOLDERS: Final = _words(
 
 
 def is_secret_key(key: str) -> bool:
-    """Whether the value under a field, variable or flag of this name is a secret (``DB_PASSWORD``
+    """Whether the value of a field, variable or flag with this name is a secret (``DB_PASSWORD``
     yes, ``secretName`` no)."""
     words = [word.lower() for word in _SPLIT.findall(key)]
     while words and words[-1].isdigit():
@@ -88,7 +88,7 @@ def is_secret_key(key: str) -> bool:
 
 
 def kind_of_key(key: str) -> str:
-    """The type that a token shows for a value under this key."""
+    """The type that a token shows for the value of this key."""
     lowered = key.lower()
     for stem, kind in (
         ("pass", "PASSWORD"),
@@ -106,14 +106,14 @@ def kind_of_key(key: str) -> str:
 
 
 def is_placeholder(value: str) -> bool:
-    """A value that says that there is none, refers elsewhere, or was redacted already."""
+    """A value that means "none", refers elsewhere, or was redacted already."""
     bare = value.strip("\"'\\.,;:!)")
     return not bare or bare.lower() in PLACEHOLDERS or bare[0] in "<$*⟦{[(" or bare.startswith("…")
 
 
 def looks_random(value: str) -> bool:
-    """A value that is no ordinary word or number: for keys that prose uses too ("failed to get
-    token: Post ...")."""
+    """A value that is neither an ordinary word nor a number: for keys that occur in prose too
+    ("failed to get token: Post ...")."""
     if len(value) < 6 or value.isdigit() or "://" in value or "/" in value:
         return False
     letters = any(c.isalpha() for c in value)
@@ -133,8 +133,8 @@ _NO_PASSWORD: Final = _words(
 
 
 def is_password_word(value: str) -> bool:
-    """Whether the word after "the password was" is the password itself, and not what happened to
-    it ("changed", "too short")."""
+    """Whether the word after "the password was" is the password, and not what happened to it
+    ("changed", "too short")."""
     bare = value.strip("\"'`.,;:!?)")
     if len(bare) < 3 or is_placeholder(bare) or bare.lower() in _NO_PASSWORD:
         return False
@@ -184,13 +184,13 @@ SPOKEN: Final = re.compile(
     r"(?P<value>[\"'`]?[^\s\"'`]{3,200}[\"'`]?)",
     re.I,
 )
-"""How people write a secret in a sentence: "the password was X"."""
+"""A secret in a sentence: "the password was X"."""
 LOGIN: Final = re.compile(
     r"\b(?:cred(?:ential)?s?|log(?:in|ged in)|sign(?:ed)? in|user(?:name)?[ /]pass(?:word)?)\b"
     r"[^\n]{0,24}?\b[\w.@-]{2,40} ?[/:] ?(?P<value>[^\s/:,;]{4,80})",
     re.I,
 )
-"""A name and a password as people write them: "logged in as admin/hunter2"."""
+"""A name and a password in a sentence: "logged in as admin/hunter2"."""
 PEM: Final = re.compile(
     r"-----BEGIN (?P<what>[A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?)-----"
     r"(?:(?:(?!-----BEGIN)[\s\S]){0,20000}?-----END (?P=what)-----|(?:[A-Za-z0-9+/=\s]|\\[nr])*)"
@@ -201,11 +201,11 @@ PEM_BODY: Final = re.compile(
     r"|MIGkAgEBBD|MC4CAQAwBQYDK2V|b3BlbnNzaC1rZXkt)[A-Za-z0-9+/=]{16,}"
     r"(?:(?:\s|\\n){1,4}[A-Za-z0-9+/=]{8,})*"
 )
-"""The body of a private key without its BEGIN line: how the DER of PKCS #1, PKCS #8, SEC 1, Ed25519
-and OpenSSH keys begins in base 64."""
+"""The body of a private key without its BEGIN line: the first bytes of the DER of PKCS #1, PKCS #8,
+SEC 1, Ed25519 and OpenSSH keys in base 64."""
 
 SHAPES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
-    # Each pattern's group "s", or else the whole match, is the secret.
+    # The secret is each pattern's group "s", or else the whole match.
     ("JWT", re.compile(r"\beyJ[\w-]{8,}\.[\w-]{6,}(?:\.[\w-]*)?")),
     ("DOCKER_AUTH", re.compile(r"\beyJhdXRocyI6[A-Za-z0-9+/=]+")),
     (

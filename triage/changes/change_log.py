@@ -34,8 +34,7 @@ TOGETHER = timedelta(minutes=5)
 
 
 def observed_changes(change: Change, at: datetime) -> Iterator[ChangeFact]:
-    """The changes that one update of the store shows: keys lost, versions, boot ids,
-    cordons, deletions."""
+    """The changes in one update of the store: lost keys, versions, boot ids, cordons, deletions."""
     old, new = change.old, change.new
     ref = change.ref
     if isinstance(old, Node) and isinstance(new, Node) and old.metadata.uid == new.metadata.uid:
@@ -161,11 +160,8 @@ class ChangeIndex:
 
     def all(self, now: datetime, window: timedelta, events: EventMemory) -> list[ChangeFact]:
         """All changes within `window` before `now` (and up to a minute after it, for clocks that
-        differ), newest first.
-
-        Joined with ScalingReplicaSet events that say from how many to how many, and with groups of
-        Secrets written together.
-        """
+        differ), newest first, joined with the counts of ScalingReplicaSet events and with groups of
+        Secrets written together."""
         horizon, end = now - window, now + timedelta(minutes=1)
         found: dict[tuple[str, Ref, datetime], ChangeFact] = {}
         for fact in (
@@ -198,8 +194,8 @@ _Found = dict[tuple[str, Ref, datetime], ChangeFact]
 
 
 def _written_beside_a_revision(found: _Found) -> Iterator[tuple[str, Ref, datetime]]:
-    """Templates of DaemonSets and StatefulSets that were written when a revision came: the revision
-    says the same, with the images."""
+    """Template writes of DaemonSets and StatefulSets at the time of a revision: the revision
+    reports the same, with the images."""
     noted: dict[Ref, list[datetime]] = {}
     for fact in found.values():
         if fact.rule == "rollout" and fact.facts.get("revision"):
@@ -211,8 +207,8 @@ def _written_beside_a_revision(found: _Found) -> Iterator[tuple[str, Ref, dateti
 
 
 def _scalings(events: EventMemory) -> Iterator[ChangeFact]:
-    """`Scaled down replica set X to 1 from 4` without a rollout beside it: the Deployment was
-    scaled by hand or by a tool."""
+    """`Scaled down replica set X to 1 from 4` without a rollout at that time: a person or a tool
+    scaled the Deployment."""
     groups: dict[Ref, list[Any]] = {}
     for event in events.reasons("ScalingReplicaSet"):
         groups.setdefault(event.about, []).append(event)
@@ -221,7 +217,7 @@ def _scalings(events: EventMemory) -> Iterator[ChangeFact]:
         for event in group:
             words = event.message.split()
             if "to" not in words or len(sets) > 1:
-                continue  # several ReplicaSets: a rollout, reported by its ReplicaSet
+                continue  # Several ReplicaSets mean a rollout, which its ReplicaSet reports.
             to = _number(words, "to")
             before = _number(words, "from")
             if before is None or before == 0:
@@ -294,12 +290,9 @@ is unrelated."""
 def rank(
     facts: Iterable[ChangeFact], since: datetime | None, relation: Relation, limit: int = 8
 ) -> tuple[ChangeFact, ...]:
-    """The changes that may have led to a symptom: related ones first, then by closeness in time
-    before (or just around) its beginning.
-
-    Changes that came later than five minutes after the beginning are reactions, not causes: they
-    are left out.
-    """
+    """The changes that may have led to a symptom: related ones first, then by distance in time
+    before (or just around) its beginning. Leaves out changes later than five minutes after the
+    beginning: they are reactions, not causes."""
     scored: list[tuple[float, ChangeFact]] = []
     for fact in facts:
         relatedness = relation(fact)
@@ -308,7 +301,7 @@ def rank(
         lead = (since - fact.at).total_seconds() if since is not None else 0.0
         if lead < -300 or (lead > 86_400 and relatedness > 0):
             continue
-        # every step of relation weighs as much as fifty times more distance in time
+        # One step of relation weighs as much as a fiftyfold distance in time.
         scored.append((relatedness * 4 + abs(_log(abs(lead))), fact))
     scored.sort(key=lambda item: (item[0], item[1].rule, item[1].object))
     chosen: list[ChangeFact] = []
@@ -316,7 +309,7 @@ def rank(
     together = {f.manager for _, f in scored if f.rule == "secrets-written-together"}
     for _, fact in scored:
         if fact.rule == "secret-written" and fact.manager in together:
-            continue  # the group says it
+            continue  # The group reports it.
         if alike[fact.rule, fact.manager] < _ALIKE:
             alike[fact.rule, fact.manager] += 1
             chosen.append(fact)

@@ -62,7 +62,7 @@ def _usual_version(view: ClusterView) -> str:
 
 
 def _drained(change: ChangeFact, view: ClusterView) -> ChangeFact:
-    """Whether nothing but DaemonSets and static pods is left on a cordoned node."""
+    """Whether only DaemonSets and static pods are left on a cordoned node."""
     if not change.facts.get("unschedulable"):
         return change
     pods = [p for p in view.store.pods_on(change.object.name).values() if not is_finished(p)]

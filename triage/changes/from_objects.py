@@ -1,5 +1,5 @@
-"""Changes read from an object as it stands: creation times, field managers, ReplicaSets,
-release Secrets. Names only."""
+"""Changes read from an object itself: creation times, field managers, ReplicaSets, release Secrets.
+Names only."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def change_fact(
 
 
 def creator(written: list[ManagedFields], created: datetime) -> str:
-    """The manager that created an object; "" when a later write took the place of that one."""
+    """The manager that created an object; "" when a later write replaced its entry."""
     return next((w.manager for w in written if w.time and abs(w.time - created) <= _AT_BIRTH), "")
 
 
@@ -148,7 +148,7 @@ def _images(row: ReplicaSet) -> dict[str, str]:
 
 
 def _replica_set(row: ReplicaSet, store: Store) -> Iterator[ChangeFact]:
-    """A new ReplicaSet of a Deployment is a rollout; the one before it says what changed."""
+    """A new ReplicaSet of a Deployment is a rollout; the previous one shows what changed."""
     owner = controller_of(row.metadata)
     created = row.metadata.creation_timestamp
     if owner is None or owner.kind != "Deployment" or created is None:
@@ -171,7 +171,7 @@ def _replica_set(row: ReplicaSet, store: Store) -> Iterator[ChangeFact]:
             and deployment.metadata.creation_timestamp
             and created - deployment.metadata.creation_timestamp <= _AT_BIRTH
         ):
-            return  # the Deployment's own creation says it
+            return  # The creation of the Deployment reports it.
         before: dict[str, str] = {}
     else:
         before = _images(previous)
@@ -192,8 +192,8 @@ def _rollout(
     revision: str,
     store: Store,
 ) -> ChangeFact:
-    """A new revision of a workload: `images` are those of the containers before and after, by
-    name; who wrote its template within `slack` of it did it."""
+    """A new revision of a workload. `images` are those of the containers before and after, by name.
+    The manager that wrote its template within `slack` of it made the change."""
     before, after = images
     differing = [
         (before.get(name, ""), image)
@@ -230,19 +230,18 @@ def _rollout(
 
 
 _WRITTEN = timedelta(minutes=2)
-"""A controller notes a new revision within moments of the write that made it."""
+"""A controller records a new revision within moments of the write."""
 
 
 def revised(row: ControllerRevision) -> datetime | None:
-    """When a revision came, or was taken out again: a rollback only renumbers it."""
+    """When a revision was created, or became current again: a rollback only renumbers it."""
     created = row.metadata.creation_timestamp
     numbered = [w.time for w in writes(row.metadata, "f:revision") if w.time is not None]
     return max([created, *numbered]) if created is not None else None
 
 
 def _revision(row: ControllerRevision, store: Store) -> Iterator[ChangeFact]:
-    """A revision of a DaemonSet or StatefulSet is a rollout, also an old one that a rollback took
-    out again."""
+    """A revision of a DaemonSet or StatefulSet is a rollout, also an old one after a rollback."""
     meta, owner = row.metadata, controller_of(row.metadata)
     at = revised(row)
     if (
@@ -265,7 +264,7 @@ def _revision(row: ControllerRevision, store: Store) -> Iterator[ChangeFact]:
     )
     born = workload.metadata.creation_timestamp
     if previous is None and (row.revision <= 1 or (born is not None and at - born <= _WRITTEN)):
-        return  # the creation of the workload says it
+        return  # The creation of the workload reports it.
     before = _revision_images(previous) if previous is not None else {}
     back = at - meta.creation_timestamp > _WRITTEN
     what = f"{'rollback' if back else 'rollout'} of {owner.kind} {owner.name}"
@@ -316,8 +315,8 @@ def _node(row: Node) -> Iterator[ChangeFact]:
 
 
 _SERVER = ("kube-apiserver", "kube-controller-manager")
-"""Their objects exist in every cluster (the Service `kubernetes`, default roles, the root CA of
-each namespace) and are no change."""
+"""These managers' objects exist in every cluster (the Service `kubernetes`, default roles, the root
+CA of each namespace) and are no change."""
 _BOOTSTRAP = "kubernetes.io/bootstrapping"
 
 
@@ -352,7 +351,7 @@ def _data(kind: str, row: PartialObject) -> Iterator[ChangeFact]:
             and write.time - meta.creation_timestamp <= _AT_BIRTH
         )
         if not born and fields and not fields & {*DATA_FIELDS, "f:type"}:
-            continue  # labels or annotations only
+            continue  # Only labels or annotations.
         emptied = keys is not None and not keys and not born
         verb = "created" if born else "emptied" if emptied else "written"
         facts: dict[str, Fact] = {"keys": len(keys or ()), "lost": ()}
@@ -409,7 +408,7 @@ _EDITED = {
 
 
 def object_changes(kind: str, row: Any, store: Store) -> Iterator[ChangeFact]:
-    """The changes that an object carries."""
+    """The changes that an object shows."""
     if isinstance(row, (Deployment, DaemonSet, StatefulSet)):
         yield from _workload(kind, row, store)
     elif isinstance(row, ReplicaSet):

@@ -1,1 +1,1 @@
-"""What failing objects share that healthy ones do not. Statistics only; it knows no rule."""
+"""What failing objects share and healthy ones do not. Statistics only, without rules."""

@@ -24,7 +24,7 @@ ALPHA = 0.05
 _SHARE_INSIDE = 0.6
 _LIMIT = 8
 _NEW = timedelta(hours=48)
-"""Only a recent moment says something by being the birthday of what fails."""
+"""A creation time counts only when it is recent."""
 
 ORDER = (
     "node",
@@ -47,7 +47,7 @@ ORDER = (
     "service account",
     "priority class",
 )
-"""Among equal separations the first is named and the others are its ties."""
+"""Among equal separations the first is named and the others are ties."""
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -60,7 +60,7 @@ class Table(msgspec.Struct, frozen=True):
 
 
 def judge(tables: Iterable[Table], limit: int = _LIMIT) -> tuple[SharedAttribute, ...]:
-    """Those attributes that separate, best first; `tables` are all that were tried."""
+    """The attributes that separate, best first; `tables` are all that were tried."""
     tried = sorted(
         tables, key=lambda t: (ORDER.index(t.what) if t.what in ORDER else len(ORDER), t.value)
     )
@@ -71,14 +71,14 @@ def judge(tables: Iterable[Table], limit: int = _LIMIT) -> tuple[SharedAttribute
         share_out = table.outside[0] / table.outside[1] if table.outside[1] else 0.0
         if p < ALPHA and share_in >= _SHARE_INSIDE and share_out <= share_in / 2:
             found.append((share_in - share_out, p, table))
-    # What has not started is young: its age separates by itself, so it comes after what all of the
-    # failing share besides
+    # Objects that have not started are young, so age separates by itself and comes after everything
+    # else that they share.
     whole = any(
         t.inside[0] == t.inside[1] and not t.what.endswith("created after") for _, _, t in found
     )
     found.sort(
         key=lambda item: (whole and item[2].what == "created after", -item[0], item[1])
-    )  # stable: ORDER decides among equals
+    )  # A stable sort: ORDER decides among equals.
     result: list[SharedAttribute] = []
     used: set[int] = set()
     dated: set[str] = set()
@@ -135,7 +135,7 @@ def of_pods(
     view: ClusterView,
     limit: int = _LIMIT,
 ) -> tuple[SharedAttribute, ...]:
-    """What these pods share against all pods that are neither these nor failing otherwise."""
+    """What these pods share against all pods that neither belong to them nor fail otherwise."""
     if len(pods) < 2:
         return ()
     all_failing = {(p.metadata.namespace, p.metadata.name): p for p in (*failing, *pods)}
@@ -164,8 +164,8 @@ def of_pods(
     _count_storage(inside, out, healthy, view)
     tables = _tables(inside, len(pods), out, n_out)
     tables += _young_nodes(pods, healthy, view)
-    # an old pod among the failing ones must not hide that all others are young: several moments are
-    # tried, and paid for by the correction
+    # One old failing pod must not hide that all others are young: several times are tried, and the
+    # correction counts them.
     young = [
         p.metadata.creation_timestamp
         for p in pods
@@ -184,8 +184,8 @@ def of_pods(
 
 
 def _young_nodes(pods: Sequence[Pod], healthy: HealthyCounts, view: ClusterView) -> list[Table]:
-    """Whether the pods are on nodes that joined lately, against the healthy pods on nodes at least
-    as young."""
+    """Whether the pods are on nodes that joined recently, against healthy pods on nodes that are at
+    least as young."""
     nodes = {n.metadata.name: n for n in view.store.all("Node", Node)}
     born = {
         name: t for name, n in nodes.items() if (t := n.metadata.creation_timestamp) is not None
@@ -210,8 +210,7 @@ def _young_nodes(pods: Sequence[Pod], healthy: HealthyCounts, view: ClusterView)
 
 
 def _moments(created: list[datetime], failing: int, most: int = 6) -> list[datetime]:
-    """The earliest creation times, at most `most`: those that still have most of the failing
-    objects after them."""
+    """The earliest creation times, at most `most`, with most of the failing objects after them."""
     distinct = sorted(set(created))
     return [
         t
@@ -332,8 +331,8 @@ def _count_storage(
 
 
 def of_nodes(names: Iterable[str], view: ClusterView) -> tuple[SharedAttribute, ...]:
-    """What these nodes share against the other nodes, and which owners (not DaemonSets) run on them
-    and not elsewhere."""
+    """What these nodes share against the other nodes, and which owners (without DaemonSets) run
+    only on them."""
     failing = set(names)
     nodes = list(view.store.all("Node", Node))
     inside_nodes = [n for n in nodes if n.metadata.name in failing]
@@ -354,8 +353,8 @@ def of_nodes(names: Iterable[str], view: ClusterView) -> tuple[SharedAttribute, 
     if wanted:
         for node in others:
             out.update({("owner", o) for o in _owners_on(node.metadata.name, view) if o in wanted})
-    # what nodes are and what runs on them are two questions: a hundred owners must not drown eight
-    # attributes of nodes
+    # Attributes of nodes and their workloads are tested apart: a hundred owners must not drown
+    # eight attributes.
     every = _tables(inside, len(inside_nodes), out, len(others))
     tables = [t for t in every if t.what != "owner"]
     first = min(

@@ -1,2 +1,2 @@
-"""Detectors by what they look at: each turns an object, or the whole cluster, into findings. They
-never group, rank or print."""
+"""Detectors by the objects that they examine: each turns an object, or the whole cluster, into
+findings. They do not group, rank or print."""

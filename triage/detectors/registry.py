@@ -16,12 +16,12 @@ from triage.facts.finding_index import FindingIndex
 Detector = Callable[[Any, ClusterView], Iterator[Finding]]
 """Looks at one object (a row of its kind) and at what belongs to it."""
 ClusterDetector = Callable[[ClusterView, FindingIndex], Iterator[Finding]]
-"""Looks at findings, counters and measurements. Its cost may grow with the findings, not with the
-cluster. It reads no finding of another cluster detector: they have no order."""
+"""Examines findings, counters and measurements. Its cost may grow with the findings, but not with
+the cluster. It reads no finding of another cluster detector, because they have no order."""
 F = TypeVar("F", bound=Callable[..., Iterator[Finding]])
 
 OBJECT_DETECTORS: dict[str, list[Detector]] = {}
-"""By the kind that they look at."""
+"""By the kind that they examine."""
 CLUSTER_DETECTORS: list[ClusterDetector] = []
 
 

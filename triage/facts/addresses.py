@@ -1,4 +1,4 @@
-"""Which Service of the cluster an address means that a program names, and whether it can answer."""
+"""The Service that an address in a program's message means, and whether it can answer."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Standing(enum.StrEnum):
 
 
 class Resolved(msgspec.Struct, frozen=True):
-    """`service` is the Service that is meant, also where it does not exist; `says` is what the
-    cluster says of it in words, "" where it says nothing."""
+    """`service` is the Service that is meant, even when it does not exist. `says` is the cluster's
+    answer in words, "" for none."""
 
     standing: Standing
     service: Ref | None = None
@@ -41,7 +41,7 @@ class Resolved(msgspec.Struct, frozen=True):
 
 
 def resolve(address: Address, namespace: str, view: ClusterView) -> Resolved:
-    """What an address means that a container of `namespace` names, by the rules of cluster DNS
+    """Resolve an address that a container of `namespace` uses, by the rules of cluster DNS
     (Kubernetes, DNS for Services and Pods) and the addresses of Services."""
     ip = _ip(address.host)
     if address.host.lower() == "localhost" or (ip is not None and ip.is_loopback):
@@ -76,7 +76,7 @@ def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 def _meant(host: str, namespace: str, view: ClusterView) -> Ref | None:
     """The Service that a name means: `db`, `db.shop`, `db.shop.svc`, `db-0.db.shop.svc…`; None for
-    a name of the world outside."""
+    a name outside the cluster."""
     labels = host.lower().rstrip(".").split(".")
     if len(labels) == 1:
         return Ref("Service", namespace, labels[0])

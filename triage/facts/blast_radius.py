@@ -1,4 +1,4 @@
-"""Blast radius: what depends on the failing things, and in what state it is."""
+"""Blast radius: what depends on the failing objects, and its state."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def hosts_of(namespace: str, service: str, view: ClusterView) -> tuple[str, ...]
 
 
 def services_lost_with(nodes: Iterable[str], view: ClusterView) -> tuple[Ref, ...]:
-    """The Services whose every ready endpoint is on these nodes: they answer nothing when the nodes
-    die (the blast table)."""
+    """Services with all ready endpoints on these nodes: they answer nothing when the nodes die (the
+    blast table)."""
     lost = set(nodes)
     ends: dict[tuple[str, str], set[str]] = {}
     for row in view.store.rows("EndpointSlice").values():
@@ -52,7 +52,7 @@ def services_lost_with(nodes: Iterable[str], view: ClusterView) -> tuple[Ref, ..
 
 
 def dependants(objects: tuple[Ref, ...], view: ClusterView) -> tuple[Dependant, ...]:
-    """What hangs on these objects: Services without ready endpoints first, then hosts, budgets,
+    """Dependants of these objects: Services without ready endpoints first, then hosts, budgets,
     single replicas and volumes."""
     pods: dict[Ref, Pod] = {}
     nodes: list[str] = []

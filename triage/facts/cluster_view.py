@@ -1,5 +1,5 @@
-"""What a detector reads: the store, the remembered events, the time; and a request to look again
-later."""
+"""The input of a detector: the store, the remembered events, the time; and a way to ask for another
+evaluation."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ _VIRTUAL = ("virtual-kubelet", "virtual-kubelet.io/provider", "liqo.io/type")
 
 
 def is_virtual(node: Node) -> bool:
-    """Whether the node is made by a provider for pods elsewhere (Fargate, ACI, virtual kubelet): it
-    holds what it is given, and its versions are the provider's."""
+    """Whether a provider made the node for pods elsewhere (Fargate, ACI, virtual kubelet): its
+    capacity and versions are the provider's."""
     labels = node.metadata.labels
     return (
         labels.get("eks.amazonaws.com/compute-type") == "fargate"
@@ -99,7 +99,7 @@ _BURSTABLE = re.compile(
 def is_ready(pod: Pod) -> bool:
     for condition in (
         pod.status.conditions
-    ):  # a loop: asked of every pod, and a generator takes three times as long
+    ):  # A loop, because every pod asks for it and a generator takes three times as long.
         if condition.type == "Ready":
             return condition.status == "True"
     return False
@@ -141,27 +141,27 @@ class ClusterView:
         """When to look at the present object again, if nothing changes before."""
         self.sources = sources or Sources()
         self.counts = counts
-        """How many objects of each kind there were at earlier moments, oldest first."""
+        """Counts of objects by kind at earlier times, oldest first."""
         self.odd = False
-        """Whether the present object gave a time that cannot be true."""
+        """Whether the present object contains an impossible time."""
         self._roles: dict[tuple[str, str], str] = {}
         self._selected: tuple[Service, list[Pod]] | None = None
         self._slices = slices
 
     def begin(self) -> None:
-        """Begin with the next object."""
+        """Begin the next object."""
         self.due = None
         self.odd = False
         self._selected = None
 
     def wake(self, at: datetime) -> None:
-        """Ask for another look at `at` (a grace period ends, an edge becomes history)."""
+        """Ask for another evaluation at `at` (a grace period ends, an event grows old)."""
         if at > self.now and (self.due is None or at < self.due):
             self.due = at
 
     def older(self, since: datetime | None, span: timedelta) -> bool:
-        """Whether `span` has passed since a moment; asks for another look when it has not. Unknown
-        moments are not older."""
+        """Whether `span` has passed since a time; otherwise asks for another evaluation. An unknown
+        time is not older."""
         if since is None or self._is_odd(since):
             return False
         if self.now - since >= span:
@@ -170,11 +170,11 @@ class ClusterView:
         return False
 
     def young(self, since: datetime | None, grace: timedelta) -> timedelta | None:
-        """The age of what has not outlived its grace, None once it has; asks for another look."""
+        """The age while it is within the grace, then None; asks for another evaluation."""
         return None if since is None or self.older(since, grace) else self.now - since
 
     def within(self, moment: datetime | None, span: timedelta) -> bool:
-        """Whether a moment lies at most `span` back; asks for another look when that ends."""
+        """Whether a time lies at most `span` back; asks for another evaluation when that ends."""
         if moment is None or self._is_odd(moment) or self.now - moment > span:
             return False
         self.wake(moment + span + timedelta(seconds=1))
@@ -259,8 +259,8 @@ class ClusterView:
         return [r for r in rows if r.metadata.labels.get("kubernetes.io/service-name") == service]
 
     def selected(self, service: Service) -> list[Pod]:
-        """The pods that a Service's selector matches, finished ones left out. Kept until the next
-        object begins: several detectors ask for it, and it costs a walk over the namespace."""
+        """The pods that a Service's selector matches, without finished ones. Cached for the present
+        object, because several detectors ask and it walks over the namespace."""
         if self._selected is None or self._selected[0] is not service:
             pods = [
                 p
@@ -299,7 +299,7 @@ class ClusterView:
 
 
 def burstable(view: ClusterView) -> bool:
-    """Whether any control plane node is of a burstable instance type (story 003 #5: treat T2 with
+    """Whether a control plane node is of a burstable instance type (story 003 #5: treat T2 with
     care)."""
     return any(
         is_control_plane(n) and _BURSTABLE.match(label(n.metadata, INSTANCE_TYPE)) is not None

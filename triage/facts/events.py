@@ -1,8 +1,8 @@
-"""What events said, kept beyond the hour that the API server keeps them.
+"""Remembers events beyond the hour that the API server keeps them.
 
-Events are best-effort and short-lived (TTL 1 h by default, KEP-3815): each one is remembered from
-the moment it is seen, in bounded memory, under its uid; every growth of its count is one more
-observation. The absence of an event is no evidence of anything.
+Events are best-effort and short-lived (TTL 1 h by default, KEP-3815). Each one is remembered from
+when it is seen, in bounded memory, under its uid; every growth of its count is one more
+observation. The absence of an event proves nothing.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _COMBINED = "(combined from similar events): "
 
 
 class EventFact(msgspec.Struct, frozen=True, gc=False):
-    """One event as remembered. `times` are the moments at which it was observed to have happened,
-    oldest first, at most 24."""
+    """One remembered event. `times` are when it was observed to happen, oldest first, at most
+    24."""
 
     uid: str
     about: Ref
@@ -67,8 +67,7 @@ def about(event: Event) -> Ref:
 
 
 def read(event: Event, known: EventFact | None = None) -> EventFact | None:
-    """The fact that an event states, joined with what was known of the same uid; None when it
-    carries no time at all."""
+    """The fact in an event, joined with earlier facts of the same uid; None without any time."""
     last = last_time(event)
     first = first_time(event)
     if last is None or first is None:
@@ -113,7 +112,7 @@ class EventMemory:
         return len(self._facts)
 
     def see(self, event: Event) -> Ref | None:
-        """Remember an event; return the object it is about when this said something new."""
+        """Remember an event. Returns the object it is about when it says something new."""
         uid = event.metadata.uid or f"{event.metadata.namespace}/{event.metadata.name}"
         known = self._facts.get(uid)
         fact = read(event, known)
@@ -125,7 +124,7 @@ class EventMemory:
         return fact.about
 
     def forget_before(self, moment: datetime) -> None:
-        """Drop what last happened before `moment` less the time that events are kept; looked after
+        """Drop events that last happened before `moment` less the time that events are kept; runs
         once a minute."""
         if self._forgot is not None and abs(moment - self._forgot) < timedelta(minutes=1):
             return

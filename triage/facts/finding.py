@@ -1,4 +1,4 @@
-"""What triage says: findings, symptoms, cohorts and changes, as values that cross the folders."""
+"""Findings, symptoms, cohorts and changes, as values that cross the folders."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class SinceSource(enum.StrEnum):
     MANAGED_FIELDS = "managedFields"
     CREATION = "creation"
     FIRST_SEEN = "first seen"
-    """True when it was first read: it may be older."""
+    """The time when it was first read; it may be older."""
 
 
 class Evidence(msgspec.Struct, frozen=True, gc=False):
@@ -73,7 +73,7 @@ class Finding(msgspec.Struct, frozen=True, gc=False):
     related: tuple[Ref, ...] = ()
     active: bool = True
     young: bool = False
-    """Its grace period is not over: a note with its cause, which may pass by itself."""
+    """Its grace period is not over: a note with its cause, which may pass."""
 
 
 SHARED = {
@@ -155,19 +155,19 @@ class Dependant(msgspec.Struct, frozen=True, gc=False):
 
 
 class Course(enum.StrEnum):
-    """How a symptom goes on."""
+    """The course of a symptom."""
 
     NEW = "new"
     ONGOING = "ongoing"
     WORSE = "getting worse"
     STANDING = "standing"
-    """For over a day, and small: such troubles fold."""
+    """For over a day, and small: such symptoms are folded."""
     RECOVERING = "recovering"
     RECOVERED = "recovered"
 
 
 class Symptom(msgspec.Struct, frozen=True):
-    """A group of findings that belong together. `id` is stable while the group lasts."""
+    """A group of findings with one cause. `id` is stable while the group lasts."""
 
     id: str
     title: str
@@ -179,10 +179,10 @@ class Symptom(msgspec.Struct, frozen=True):
     changes: tuple[ChangeFact, ...] = ()
     blast: tuple[Dependant, ...] = ()
     mechanism: str = ""
-    """Id of the rule that names what is going on: the one that the title is made of."""
+    """Id of the rule that names the mechanism; the title is made from it."""
     course: Course = Course.ONGOING
     gone: datetime | None = None
-    """When a symptom that has recovered was missed first."""
+    """When a recovered symptom was first missing."""
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -191,8 +191,8 @@ class Gap(msgspec.Struct, frozen=True):
     what: str
     why: str
     quiet: bool = False
-    """How clusters usually come, and no reason to look elsewhere: listed with the rest, never in
-    the foreground."""
+    """Usual for clusters, and no reason to look elsewhere: listed with the rest, never in the
+    foreground."""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -206,4 +206,4 @@ class Report(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]
     changes: tuple[ChangeFact, ...]
     recovered: tuple[Symptom, ...] = ()
-    """Symptoms that are gone for less than an hour, the last one first."""
+    """Symptoms that ended within the last hour, the latest first."""

@@ -1,4 +1,4 @@
-"""Building findings: one way to write ids, facts and evidence."""
+"""Builds findings: one way to write ids, facts and evidence."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def make(
 
 
 def as_young(finding: Finding, age: timedelta | None) -> Finding:
-    """The finding as a note that says its age, where its grace is not over (`age` is not None)."""
+    """The finding as a note with its age, while its grace is not over (`age` is not None)."""
     if age is None:
         return finding
     return replace(
@@ -74,7 +74,7 @@ def as_young(finding: Finding, age: timedelta | None) -> Finding:
     )
 
 
-class Told(TypedDict):
+class EventArguments(TypedDict):
     """What events say of a finding, as arguments of `make`."""
 
     since: datetime
@@ -82,9 +82,9 @@ class Told(TypedDict):
     evidence: list[Evidence]
 
 
-def told(events: Sequence[EventFact], shown: int = 2) -> Told:
+def from_events(events: Sequence[EventFact], shown: int = 2) -> EventArguments:
     """Begun with the first of at least one event; the last ones are shown."""
-    return Told(
+    return EventArguments(
         since=min(e.first for e in events),
         source=SinceSource.EVENT,
         evidence=[event_evidence(e) for e in events[-shown:]],

@@ -1,5 +1,4 @@
-"""Findings by rule and by object, for detectors that look at findings rather than at the
-cluster."""
+"""Findings by rule and by object, for detectors that read findings instead of the cluster."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class ProxyUsage(msgspec.Struct, frozen=True):
     pod: Ref
     node: str
     answers: bool = True
-    """Whether its health or its metrics port answered at all."""
+    """Whether its health or its metrics port answered."""
     overdue_seconds: float | None = None
     """How long a change of Services or endpoints has waited to be written; 0 when none is late,
     None when it is not known."""
@@ -105,7 +105,7 @@ class LastWords(msgspec.Struct, frozen=True):
     """None when no sentence decides."""
     last_line: str = ""
     previous: bool = False
-    """Whether this is the log of the run before."""
+    """Whether this is the log of the previous run."""
 
 
 class ApiServerUsage(msgspec.Struct, frozen=True):
@@ -149,8 +149,8 @@ class Sources(msgspec.Struct, frozen=True):
 
 
 def median(values: Iterable[float]) -> float:
-    """The middle of at least one value; raises statistics.StatisticsError without any. Imports its
-    module at the first value: the import takes 8 ms, and a first report has measured nothing."""
+    """The median of at least one value; raises statistics.StatisticsError without any. Imports its
+    module late: the import takes 8 ms, and a first report has measured nothing."""
     import statistics
 
     return statistics.median(values)

@@ -1,8 +1,8 @@
-"""Objects that cannot be understood: times that cannot be true, and what fails because of them.
+"""Objects that cannot be evaluated: impossible times, and errors that follow from them.
 
-A tenant who may write one object (an Event, a condition) may write any time into it. Such an
-object costs only itself: it is named in the report, evaluated once more without those times, and
-the rest of the report stands.
+A tenant who may write one object (an Event, a condition) may write any time into it. Such an object
+costs only itself: the report names it, evaluates it once more without those times, and is otherwise
+complete.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from cluster.kube.objects import Ref
 from triage.facts.finding import Gap
 
 EARLIEST = datetime(2010, 1, 1, tzinfo=UTC)
-"""Kubernetes is younger."""
+"""Before this year there was no Kubernetes."""
 _UNSET = datetime(1970, 1, 1, tzinfo=UTC)
-"""Runtimes write it for a time that they do not know: a missing time, no fault."""
+"""Runtimes write it for an unknown time; it counts as missing."""
 AHEAD = timedelta(minutes=5)
 """Clocks of nodes may be ahead of the server's by this much."""
 _PLANNED = frozenset({"deletion_timestamp"})
@@ -87,7 +87,7 @@ class OddObjects:
         return bool(self._objects)
 
     def gaps(self, steps: Mapping[str, str]) -> list[Gap]:
-        """What to say of them; `steps` are parts of the report that failed, with the reason."""
+        """Gaps for the report; `steps` are parts of the report that failed, with the reason."""
         found = []
         if self._objects:
             count = len(self._objects)
@@ -113,12 +113,12 @@ class Fence:
     def __call__(self, part: str) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # any error: the rest of the report stands
+        except Exception as error:  # Any error: the rest of the report continues.
             self._failed[part] = reason(error)
 
 
 def reason(error: Exception) -> str:
-    """Why an object was not understood, in two words."""
+    """Why an object could not be evaluated, in two words."""
     if isinstance(error, OverflowError):
         return OUT_OF_RANGE
     return f"not readable, {type(error).__name__}"

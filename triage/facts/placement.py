@@ -1,5 +1,5 @@
-"""Where a pod could run, as far as its template says: node selector, required node affinity,
-taints. Ignores free capacity."""
+"""Nodes where a pod may run by its template: node selector, required node affinity, taints. Ignores
+free capacity."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from cluster.kube.selectors import contains, node_term_matches
 from triage.facts.cluster_view import ready_status
 
 _PASSING = "node.kubernetes.io/"
-"""Taints of node conditions and cordons: they come and go with the state of the node."""
+"""Taints of node conditions and cordons, which come and go with the state of the node."""
 
 
 def eligible(spec: PodSpec, node: Node) -> bool:
-    """Whether the node is one of those that the pod may run on when they are well."""
+    """Whether the pod may run on the node when the node is well."""
     if not contains(node.metadata.labels, spec.node_selector):
         return False
     if not _affine(spec, node):

@@ -26,7 +26,7 @@ _OWNER_KINDS = frozenset(
 
 
 def attributes(pod: Pod) -> Iterator[Attribute]:
-    """What a pod says of itself alone. Attributes of its node are derived from `node`, owners from
+    """Attributes from the pod alone. Attributes of its node are derived from `node`, owners from
     `controller`."""
     if pod.spec.node_name:
         yield ("node", pod.spec.node_name)
@@ -34,7 +34,7 @@ def attributes(pod: Pod) -> Iterator[Attribute]:
 
 
 def _of_template(pod: Pod) -> Iterator[Attribute]:
-    """What the pods of one controller say alike."""
+    """Attributes that the pods of one controller share."""
     meta, spec = pod.metadata, pod.spec
     yield ("namespace", meta.namespace)
     owner = controller_of(meta)
@@ -165,8 +165,8 @@ class Population:
                 self.control_plane.pop(change.key, None)
 
     def _refer(self, change: Change) -> None:
-        """Keep which owners are named by live objects and are not there; each step costs the change
-        alone."""
+        """Track which owners live objects name without being there; each step costs only the
+        change."""
         old, new = change.old, change.new
         before = old.metadata.uid if old is not None else ""
         after = new.metadata.uid if new is not None else ""
@@ -193,7 +193,7 @@ class Population:
                     break
 
     def _name(self, owner: OwnerReference, namespace: str, sign: int) -> None:
-        """One more or one less object names this owner."""
+        """One object more or less names this owner."""
         uid = owner.uid
         count = self._references.get(uid, 0) + sign
         self._references[uid] = count

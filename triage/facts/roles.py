@@ -1,8 +1,5 @@
-"""What a pod does in the cluster, from its structure: ports, host mounts, Services in front
-of it, well-known images.
-
-Names of objects are not used: they differ from cluster to cluster.
-"""
+"""The role of a pod in the cluster, from its structure: ports, host mounts, Services in front of
+it, well-known images. Names of objects are not used, because they differ between clusters."""
 
 from __future__ import annotations
 
@@ -46,8 +43,7 @@ _INGRESS_IMAGE = re.compile(
     r"ingress|skipper|traefik|contour|^kong|ambassador|emissary|gloo|^router$|haproxy-router"
 )
 _PROXY_IMAGE = re.compile(r"^envoy|^proxyv2$|^haproxy|nginx-plus")
-"""Proxies that also stand beside an application, as a sidecar: they make a pod an ingress only
-where they are all that it runs."""
+"""Proxies that also run as a sidecar: they make a pod an ingress only when it runs nothing else."""
 _DNS_IMAGE = re.compile(r"^coredns$|kube-?dns|k8s-dns|dnsmasq|node-cache")
 
 

@@ -1,12 +1,12 @@
-"""How long things count: grace before something is called abnormal, and how far back an edge is
-still news."""
+"""Time windows: grace before something counts as abnormal, and how long a past event is still
+news."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 NOTE_AFTER = timedelta(seconds=15)
-"""What has a known cause and has not outlived its grace is a note ("young: 40 s") from this age."""
+"""A fault with a known cause within its grace is a note ("young: 40 s") from this age."""
 SCHEDULE_GRACE = timedelta(seconds=60)
 """A pod may wait this long for a node."""
 SCALE_UP_GRACE = timedelta(minutes=10)
@@ -20,7 +20,7 @@ INIT_GRACE = timedelta(minutes=10)
 READY_GRACE = timedelta(minutes=5)
 """A pod that was never ready may take this long to become so; probes may allow more."""
 UNREADY_GRACE = timedelta(seconds=45)
-"""A pod that was ready before and is not any more."""
+"""A pod that was ready before may be unready for this long."""
 RETRY_GRACE = timedelta(seconds=60)
 """Mounts and sandboxes fail once and succeed a moment later in healthy clusters."""
 TERMINATION_GRACE = timedelta(minutes=2)

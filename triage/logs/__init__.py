@@ -1,2 +1,2 @@
-"""What lines of a container's log mean: the class of the failure, the sentence that says it, the
-address that it names. Pure functions over text; knows no objects and reads nothing."""
+"""Classifies lines of container logs: the class of the failure, the deciding sentence, the address
+in it. Pure functions of text, without objects; reads nothing."""

@@ -1,4 +1,4 @@
-"""The address that a sentence names: a host or an IP address, and a port where it is said."""
+"""The address in a sentence: a host or an IP address, with its port when the sentence has one."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _TEXTS = (
     rf"\b[a-z][a-z0-9+.-]*://(?:[^\s/@]*@)?\[?{_HOST}\]?(?::{_PORT})?(?=[/\s\"'?,)]|$|:)",
     rf"\bhost(?:name)?[=:] ?{_QUOTE}{_HOST}{_QUOTE}",
 )
-"""Ways to write an address, what stands beside the failure first."""
+"""Ways to write an address; those beside the failure come first."""
 _FILE = re.compile(
     r"\.(?:go|py|js|ts|rb|java|kt|rs|c|cc|cpp|cs|php|conf|ya?ml|json|ex|exs|scala|sh|mjs|cfg)$"
 )
@@ -71,7 +71,7 @@ def address(text: str) -> Address | None:
 
 
 def address_near(lines: Iterable[str]) -> Address | None:
-    """The address of the first of these lines that names one."""
+    """The address in the first of these lines that has one."""
     return next((a for line in lines if (a := address(line)) is not None), None)
 
 
@@ -94,7 +94,9 @@ def _is_peer(host: str) -> bool:
     if lower in _NO_HOST or _FILE.search(lower) or lower.isdigit():
         return False
     try:
-        return not ipaddress.ip_address(host).is_unspecified  # what listens everywhere is no peer
+        return not ipaddress.ip_address(
+            host
+        ).is_unspecified  # An address that listens everywhere is no peer.
     except ValueError:
         return any(c.isalpha() for c in host)
 

@@ -1,4 +1,4 @@
-"""Last words: the sentence of a log that decides why a container fails."""
+"""The sentence of a log that decides why a container fails."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ from triage.logs.log_line import LONGEST, Level, Message, message
 from triage.logs.sentences import patterns
 
 LONG = 160
-"""Characters of a sentence that are told."""
+"""Most characters of a quoted sentence."""
 _NEAR = 3
-"""Lines around a sentence in which its address is looked for."""
+"""Lines around a sentence that are searched for its address."""
 _WEIGHT = {"panic": 0, "config-invalid": 1}
-"""Of a class; 2 where nothing stands. What names a cause outweighs what only says that it
-ended."""
+"""Weight of a class; default 2. A cause outweighs a mere end."""
 _PEER = frozenset(
     {"unreachable", "name-not-found", "credentials-refused", "tls-refused", "too-many-connections"}
 )
-"""Classes whose sentences name another side."""
+"""Classes with sentences about a peer."""
 _QUIET_TOO = frozenset({"too-many-connections"})
-"""Classes that servers report below the level of a warning."""
+"""Classes that servers log below the level of a warning."""
 _WAITED_FOR = frozenset({"unreachable", "name-not-found"})
-"""Classes that programs report as notes while they wait for the other side."""
+"""Classes that programs log as notes while they wait for a peer."""
 _BEST = (2, True)
 _HINT = (
     "fail|err|refus|denied|not |n't|no |cannot|unable|invalid|exception|panic|fatal|time|"
@@ -76,8 +75,8 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def verdict(lines: Sequence[str]) -> Verdict | None:
-    """The sentence that decides, None where none does. What names a cause comes before what only
-    says that the program ended, an error before a note, what is later before what is earlier."""
+    """The deciding sentence, None for none. A cause comes before a mere end, an error before a
+    note, a later line before an earlier one."""
     best: tuple[tuple[int, bool], Verdict] | None = None
     seen: set[str] = set()
     for at in range(len(lines) - 1, -1, -1):
@@ -105,7 +104,7 @@ def verdict(lines: Sequence[str]) -> Verdict | None:
 
 
 def last_line(lines: Sequence[str]) -> str:
-    """The last line that may say something of an end: no note of a program and no access log."""
+    """The last line that may describe an end: neither a program's note nor an access log."""
     for line in reversed(lines):
         if line.strip() and _NOISE.search(line) is None:
             one = message(line)
@@ -120,7 +119,7 @@ def _may_decide(line: str) -> bool:
 
 
 def _near(lines: Sequence[str], at: int) -> Address | None:
-    """The address beside a sentence that names none: behind it first."""
+    """The address near a sentence without one: after it first."""
     texts = [message(line).text for line in lines[max(0, at - _NEAR) : at + _NEAR + 1]]
     place = min(at, _NEAR)
     return address_near((" ".join(texts[place:]), *reversed(texts[:place])))
@@ -134,8 +133,8 @@ def classify(one: Message) -> str | None:
 
 
 def sentence(text: str) -> str:
-    """A line as it is told: without exception classes ahead of a sentence, and cut in the middle
-    when it is long."""
+    """A line as it is quoted: without exception classes before a sentence, and shortened in the
+    middle."""
     text = _SECRET.sub(r"\g<lead>…", " ".join(text.split()))
     for _ in range(4):
         shorter = _PREFIX.sub("", _START.sub("", text))

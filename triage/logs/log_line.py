@@ -1,8 +1,6 @@
-"""One line of a log, whatever wrote it: its level and its message without time, level and logger.
-
-Understands JSON lines, logfmt, klog, and the usual plain layouts of Java, Python, Go, Ruby, .NET,
-nginx, PostgreSQL and MySQL.
-"""
+"""Parses one line of a log: its level, and its message without time, level and logger. Understands
+JSON lines, logfmt, klog, and the usual plain layouts of Java, Python, Go, Ruby, .NET, nginx,
+PostgreSQL and MySQL."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ class Level(enum.IntEnum):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """`text` is one line without what stands before the message."""
+    """`text` is one line without its prefix."""
 
     level: Level
     text: str

@@ -1,6 +1,6 @@
-"""The sentences that decide: what programs say before they give up, by class.
+"""Sentences that programs write before they give up, by class. The first class in the table with a
+matching pattern wins, so narrow ones come first.
 
-The first class of the table whose pattern is in a line has it, so what is narrow stands first.
 Sources: the error texts of the programs and drivers named in `tests/triage/logs/corpus.txt`.
 """
 

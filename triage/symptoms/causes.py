@@ -1,5 +1,4 @@
-"""Why findings belong together: keys that say what explains a finding, and the chains of causes
-between them."""
+"""Groups findings by cause: keys that explain a finding, and the chains of causes between them."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from triage.facts.rules.catalogue import EFFECTS
 from triage.symptoms.order import same_nodes
 
 _ON_NODE = EFFECTS - {"workload-unavailable", "workload-degraded", "service-no-endpoints"}
-"""What follows from the trouble of a pod's node."""
+"""Rules that follow from a fault of the pod's node."""
 
 
 NODE_TROUBLE = frozenset(
@@ -92,7 +91,7 @@ def _owner_key(finding: Finding) -> str:
 
 
 def sick_nodes(index: FindingIndex) -> set[str]:
-    """Nodes whose own trouble explains trouble of their pods."""
+    """Nodes whose own fault explains faults of their pods."""
     sick: set[str] = set()
     for rule in (
         "node-not-ready",
@@ -111,7 +110,7 @@ def sick_nodes(index: FindingIndex) -> set[str]:
 
 
 def keys(finding: Finding, sick: set[str]) -> Iterator[str]:
-    """Why a finding is there, as keys; the first is its own."""
+    """Reasons of a finding, as keys; the first is its own."""
     rule, ref, facts = finding.rule, finding.object, finding.facts
     node = str(facts.get("node") or "")
     if ref.kind == "Node":
@@ -275,7 +274,7 @@ _STOPS = {
     "kube-scheduler": ("pod-not-scheduled",),
     "kube-controller-manager": ("generation-not-observed", "deletion-stuck"),
 }
-"""What follows when a component is away."""
+"""What stops without a component."""
 _NETWORK = ("cni-not-ready", "cni", "network-plugin")
 
 
@@ -342,7 +341,7 @@ def join_chains(findings: list[Finding], first_key: dict[str, str], groups: Grou
         )
     agents = [f for rule in _AGENT for f in by_rule.get(rule, []) if f.facts.get("role") == "cni"]
     waiting = [f for f in by_rule.get("pod-sandbox-failed", []) if f.facts.get("cause") in _NETWORK]
-    for agent in agents:  # no sandbox on a node whose network agent is not there
+    for agent in agents:  # A node without its network agent creates no sandboxes.
         join(agent, [f for f in waiting if f.facts.get("node") == agent.facts.get("node")])
     for flood in by_rule.get("cronjob-flood", []):
         mine = (flood.object.namespace, flood.object.name)

@@ -153,11 +153,11 @@ _BEFORE = timedelta(minutes=5)
 
 
 def began(findings: Iterable[Finding]) -> datetime | None:
-    """When a symptom began: the earliest of its findings, except effects that are older than every
+    """When a symptom began: the earliest of its findings, without effects that are older than every
     cause in it.
 
-    A pod that has crashed for an hour on a node that fails now has a trouble of its own; it does
-    not make the node's an hour old.
+    A pod that has crashed for an hour on a node that fails now has its own fault, which does not
+    make the node's an hour old.
     """
     timed = [(f.since, f.rule) for f in findings if f.since is not None]
     causes = [since for since, rule in timed if rule not in EFFECTS]
@@ -173,8 +173,8 @@ def began(findings: Iterable[Finding]) -> datetime | None:
 
 
 def _objects(findings: list[Finding]) -> tuple[Ref, ...]:
-    """What is affected: objects of the findings that count, of the rest when none does; then what
-    cluster-wide findings relate to."""
+    """Affected objects: those of the findings that count, or of all when none does; then objects
+    related to cluster-wide findings."""
     worst = findings[0].severity
     found: dict[Ref, None] = {}
     for finding in findings:
@@ -221,7 +221,7 @@ def related_changes(
 
     def relation(change: ChangeFact) -> int:
         if change.object in exposed:
-            return 0  # however long it has stood open
+            return 0  # However long it has been open.
         if change.rule == "secrets-written-together":
             return 0 if change.manager in managers else 1
         if change.object.name in managers and change.object.kind in WORKLOADS:

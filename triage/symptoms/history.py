@@ -1,5 +1,5 @@
-"""The course of symptoms: new, getting worse, standing, recovering; and those that are gone, kept
-for an hour with the time since when."""
+"""The course of symptoms: new, getting worse, standing, recovering; and recovered ones, kept for an
+hour with the time of their end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from triage.facts.finding import Course, Severity, Symptom
 from triage.symptoms import order
 
 KEPT = timedelta(hours=1)
-"""A symptom that is gone is listed for this long."""
+"""A recovered symptom is listed for this long."""
 NEW = timedelta(minutes=30)
 _COMPARED = timedelta(minutes=5)
 """How far back the extent is compared: shorter changes are noise."""
@@ -31,7 +31,7 @@ class SymptomHistory:
     def follow(
         self, symptoms: Sequence[Symptom], now: datetime
     ) -> tuple[tuple[Symptom, ...], tuple[Symptom, ...]]:
-        """(the symptoms with their course, those that are gone for less than an hour, the last one
+        """(the symptoms with their course, those that ended within the last hour, the latest
         first). Notes have no course."""
         found = tuple(self._followed(each, now) for each in symptoms)
         present = {s.id for s in found if s.severity is not Severity.INFO}

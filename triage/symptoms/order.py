@@ -1,9 +1,8 @@
-"""The order of symptoms: what is new and wide stands above what is old and small.
+"""The order of symptoms: new and wide ones come before old and small ones.
 
 Severity first, notes last. Within a severity: how new and how wide, in steps, so that the order
 does not change with every second; then the earlier beginning, because a cause is older than its
-effects. What has stood for over a day, and concerns few objects, comes after all that is newer: it
-is known already.
+effects. A small symptom of over a day comes after all newer ones, because it is known already.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from triage.facts.rules.catalogue import EFFECTS
 
 STANDING = timedelta(days=1)
 _NEW = ((timedelta(minutes=30), 4), (timedelta(hours=2), 3), (timedelta(hours=6), 2), (STANDING, 1))
-"""Points for what began within this time."""
+"""Points for a beginning within this time."""
 _WIDE = 3
-"""Owners from which on a trouble is wide."""
+"""Number of owners from which a symptom is wide."""
 _LARGE = 10
 
 
@@ -33,7 +32,7 @@ def owners_of(findings: Sequence[Finding]) -> set[tuple[str, str]]:
 
 
 def width(findings: Sequence[Finding], services_down: int) -> int:
-    """How far a symptom reaches, from 0 (one workload, nothing hangs on it) to 5."""
+    """How far a symptom reaches, from 0 (one workload without dependants) to 5."""
     owners = len(owners_of(findings))
     nodes = {f.object.name for f in findings if f.object.kind == "Node"}
     points = 0
@@ -46,7 +45,7 @@ def width(findings: Sequence[Finding], services_down: int) -> int:
 
 
 def is_standing(since: datetime | None, now: datetime, reach: int) -> bool:
-    """Whether it has stood for over a day and is small: such troubles are folded."""
+    """Whether it has lasted for over a day and is small: such symptoms are folded."""
     return since is not None and now - since > STANDING and reach < 3
 
 
@@ -63,20 +62,20 @@ def key(
     A `young` trouble is a note that stands above what is old."""
     age = now - since if since is not None else timedelta()
     fresh = next((points for span, points in _NEW if age <= span), 0)
-    told = 1 if rules - EFFECTS else 0
+    causal = 1 if rules - EFFECTS else 0
     note = severity is Severity.INFO and not young
     return (
         note,
         severity is not Severity.INFO and is_standing(since, now, reach),
         severity.rank,
-        -(fresh + reach + told),
+        -(fresh + reach + causal),
         since or now,
         id_,
     )
 
 
 def same_nodes(findings: Sequence[Finding]) -> dict[tuple[str, str], list[Ref]]:
-    """Nodes that have the same trouble, by rule and cause: one cause where it is several."""
+    """Nodes with the same fault, by rule and cause: of several, only one cause."""
     found: dict[tuple[str, str], list[Ref]] = {}
     for finding in findings:
         if finding.rule in _ALIKE and finding.severity is not Severity.INFO:

@@ -1,5 +1,5 @@
-"""What the objects of a symptom share: the cohort test where pods or nodes can be compared, the
-finding itself where it has compared."""
+"""What the objects of a symptom share: from the cohort test where pods or nodes can be compared,
+else from the finding."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def shared_by(
     if lead.rule == "cronjob-flood" and lead.since is not None:
         found.append(_flood(lead, view, index))
     elif lead.rule in SYSTEM:
-        # what began it, before what followed from it
+        # Causes before their effects.
         origin = [
             p
             for p in (view.store.get(*r) for r in lead.related)
@@ -41,7 +41,7 @@ def shared_by(
         ]
         found.extend(cohort.of_pods(origin, failing, index.population, view, limit=3))
     if len(nodes) == 1:
-        # one node: what happened to its pods says whether it is the node, notes included
+        # For one node its pods say whether the node is the cause, notes included.
         more = {r for f in findings for r in (f.object, *f.related) if r.kind == "Pod"}
         pods = [
             p
@@ -60,7 +60,7 @@ def shared_by(
         elif finding.rule == "replicas-on-one-node" and lead is finding:
             found.append(_packed(finding, view, index))
         elif finding.rule == "nodes-failing-in-turn":
-            # a suspect that chance may have put there stands behind what is certain
+            # A suspect that may be there by chance comes after what is certain.
             suspects = list(_suspect(finding, view))
             certain = [s for s in suspects if s.p_value < cohort.ALPHA]
             compared = [*certain, *compared, *(s for s in suspects if s.p_value >= cohort.ALPHA)]

@@ -1,4 +1,4 @@
-"""Short titles for symptoms, made of the finding that says most about the mechanism."""
+"""Short titles for symptoms, made from the finding that says most about the mechanism."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ it."""
 
 
 def title(findings: Sequence[Finding]) -> str:
-    """One short line: what, where, how many. It does not change while time passes."""
+    """One short line: what, where, how many. Does not change with time."""
     text = _AGE.sub("", _YOUNG.sub("", _title(findings)))
     return f"{text} (young)" if leading(findings).young else text
 
@@ -183,7 +183,7 @@ def _title(findings: Sequence[Finding]) -> str:
 
 
 def _last_words(findings: Sequence[Finding]) -> str:
-    """`orders exits 1: access denied …`, and how many other workloads fail with it."""
+    """`orders exits 1: access denied …`, and how many other workloads fail in the same way."""
     lead = findings[0]
     owner = str(lead.facts.get("owner") or lead.object.name)
     others = {str(f.facts.get("owner") or f.object.name) for f in findings} - {owner}

@@ -1,4 +1,4 @@
-"""Questions: short, in the middle, with `no` as the answer of Escape and of everything unclear."""
+"""Questions in the middle of the screen; Escape and any unclear answer mean `no`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Dialog(ModalScreen[T], Generic[T]):
     KEYS: ClassVar[tuple[tuple[str, str], ...]] = (("esc", "back"),)
     AUTO_FOCUS = ".answer"
     ANSWER_FIRST: ClassVar[bool] = False
-    """Whether what is typed stands above the lines: a list that narrows."""
+    """Whether the input stands above the lines: for a list that narrows."""
 
     def __init__(self, title: str) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class Dialog(ModalScreen[T], Generic[T]):
         return not stack or stack[-1] is not self
 
     def dismiss(self, result: T | None = None) -> AwaitComplete:
-        """Gives one answer: a second Enter in the same read is not another one."""
+        """Gives one answer, also when two Enter keys arrive in one read."""
         return AwaitComplete() if self.answered else super().dismiss(result)
 
     def draw(self) -> None:
@@ -117,7 +117,7 @@ class Dialog(ModalScreen[T], Generic[T]):
 
 
 class Question(Dialog[bool]):
-    """Yes by one named key; Enter, Escape and everything else is no."""
+    """A named key is yes; Enter, Escape and every other key are no."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "yes", "yes", show=False),
@@ -127,7 +127,7 @@ class Question(Dialog[bool]):
     def __init__(
         self, title: str, texts: Sequence[str], consequence: str, verb: str, refusal: str
     ) -> None:
-        """`verb` and `refusal`: what the two answers do, for the line of keys."""
+        """`verb` and `refusal` name the two answers in the line of keys."""
         super().__init__(title)
         self._texts, self._consequence = texts, consequence
         self._verb, self._refusal = verb, refusal
@@ -148,7 +148,7 @@ class Question(Dialog[bool]):
 
 
 class Ask(Dialog[str | None]):
-    """One line of text; Escape gives nothing back."""
+    """One line of text; Escape returns None."""
 
     KEYS: ClassVar[tuple[tuple[str, str], ...]] = (("enter", "take it"), ("esc", "leave it"))
     AUTO_FOCUS = "TypedLine"

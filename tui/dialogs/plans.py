@@ -58,8 +58,8 @@ class ProbeDialog(Dialog[bool]):
 
 
 class GateDialog(Dialog[str]):
-    """The exact change, what it touches, how it is undone; done only when the asked word is typed
-    exactly. Default: no."""
+    """The exact change, its effects and its undo. Runs only when the asked word is typed exactly.
+    Default: no."""
 
     KEYS = (("esc", "no, change nothing"), ("↑ ↓", "read on"))
     AUTO_FOCUS = "TypedLine"
@@ -72,7 +72,7 @@ class GateDialog(Dialog[str]):
         self._plan, self._view = plan, view
         self._shut = refusal(plan, view.write)
         self._asked = Fixed(classes="asked")
-        """What must be typed stands below what scrolls, so that it is always whole."""
+        """The text to type stands below the scrolled part, so that it is always visible."""
         self._input = TypedLine(
             placeholder=f"type {plan.confirmation} to do it; an empty line or esc: no",
             classes="typed",
@@ -113,7 +113,7 @@ class GateDialog(Dialog[str]):
         elif text == self._plan.confirmation:
             self.dismiss(text)
         else:
-            wrong = ("That is not it; nothing was changed. ", "warning")
+            wrong = ("The text does not match; nothing was changed. ", "warning")
             asked = f"Asked for: {self._plan.confirmation}   "
             self._keys_pane.show(lambda _: [line(" ", wrong, asked, ("esc", "key"), " no")])
 

@@ -1,1 +1,1 @@
-"""The screens: each puts panes together and says what its keys do."""
+"""The screens: each arranges panes and handles its keys."""

@@ -54,7 +54,7 @@ class ObjectScreen(Frame):
         self._text = RangePane(classes="main")
         self._yaml = ""
         self._last: Any = None
-        """The object as it was last known: it stays readable when it is deleted."""
+        """The last known object, which stays readable after its deletion."""
 
     def body(self) -> Iterable[Widget]:
         yield self._head

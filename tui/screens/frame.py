@@ -26,15 +26,15 @@ from tui.search import SearchLine
 
 
 def tell_failure(host: Host, event: Worker.StateChanged) -> None:
-    """Says that a worker failed; the screens stay."""
+    """Shows that a worker failed; the screens stay."""
     if event.state is WorkerState.ERROR:
         worker = event.worker
         host.tell(f"{worker.description or worker.name} failed: {worker.error}", "error")
 
 
 class Frame(Screen[None]):
-    """One screen. A visible one is painted for each new view: at least every two seconds, by which
-    ages grow."""
+    """The base of each screen. A visible screen is painted for each new view, at least every two
+    seconds, because ages grow."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = LOOKS
     SCOPE: ClassVar[str] = ""
@@ -77,7 +77,7 @@ class Frame(Screen[None]):
 
     @property
     def subjects(self) -> Sequence[Ref]:
-        """The objects that are shown or chosen: what `a` acts on."""
+        """The objects that are shown or chosen: the subjects of `a`."""
         return ()
 
     @property
@@ -89,19 +89,19 @@ class Frame(Screen[None]):
         """Waits until what was typed before a key is shown."""
 
     def body(self) -> Iterable[Widget]:
-        """The panes between the status line and the keys."""
+        """The panes between the status line and the line of keys."""
         return ()
 
     @property
     def searched(self) -> LinePane | None:
-        """The pane that a search looks through: the one with the focus, else the first."""
+        """The pane to search: the focused one, else the first."""
         if isinstance(self.focused, LinePane):
             return self.focused
         shown = (pane for pane in self.query(LinePane) if pane.display and pane.can_focus)
         return next(shown, None)
 
     async def action_search(self) -> None:
-        """Opens the line of search; the words of the last search stand in it."""
+        """Opens the search line with the words of the last search."""
         pane = self.searched
         if pane is None:
             self.stanch.tell("There is no text to search here.", "warning")
@@ -139,10 +139,11 @@ class Frame(Screen[None]):
         self.stanch.tell(f"{kept} kept as evidence in the timeline.")
 
     def draw(self) -> None:
-        """Fills the panes; called for each new view, and when the screen is visible again."""
+        """Fills the panes, for each new view and when the screen becomes visible again."""
 
     def paint(self) -> None:
-        """Paints the screen from the view, once it is composed: a view may come while it opens."""
+        """Paints the screen from the view once it is composed, because a view may arrive while it
+        opens."""
         if not self.keys_ready.is_set() or not self.is_attached or not self.size.width:
             return
         width, height = self.size
@@ -158,7 +159,7 @@ class Frame(Screen[None]):
         self.draw()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Says that a worker of this screen failed: the message does not reach the application."""
+        """Shows that a worker of this screen failed: the message does not reach the application."""
         tell_failure(self.stanch, event)
 
     def on_mount(self) -> None:

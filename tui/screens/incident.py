@@ -1,4 +1,4 @@
-"""What the incident is called, how severe it is and whether it is over; one choice, one answer."""
+"""Changes the title, severity and state of the incident: one choice, one answer."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ QUESTIONS = {
     "title": ("title", "What is it called, in one line?"),
     "severity": ("severity", "How severe is it? For example SEV1."),
     "close": ("close the incident", "Why is it over? The record keeps the reason."),
-    "reopen": ("open it again", "Why does it go on? The record keeps the reason."),
+    "reopen": ("open it again", "Why is it open again? The record keeps the reason."),
 }
 
 
 async def change_incident(app: Navigation) -> None:
-    """Asks what to change and for the new value; says what is on disk."""
+    """Asks what to change and for the new value, then reports whether it is on disk."""
     record = app.view.record
 
     def listed(words: str) -> list[Line]:
@@ -35,7 +35,10 @@ async def change_incident(app: Navigation) -> None:
     investigation = app.investigation
     unknown = next((intent for intent in record.unknown if intent.id == chosen), None)
     if unknown is not None:
-        title, question = "what became of it?", f"{unknown.text}: what do you see in the cluster?"
+        title, question = (
+            "what was the outcome?",
+            f"{unknown.text}: what do you see in the cluster?",
+        )
     else:
         title, question = QUESTIONS[chosen]
     value = {"title": record.summary.title, "severity": record.summary.severity}.get(chosen, "")

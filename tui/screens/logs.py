@@ -118,7 +118,7 @@ class LogsScreen(Frame):
             self._hidden += 1
 
     def _rebuild(self) -> None:
-        """What is chosen changed: make all lines again."""
+        """Makes all lines again after the filters changed."""
         self._lines.clear()
         self._hidden = 0
         for number, row in enumerate(self._rows, self._received - len(self._rows)):

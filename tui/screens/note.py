@@ -1,4 +1,4 @@
-"""A note in one line, from anywhere, also with no cluster; the arrow keys say what it is."""
+"""A note in one line, on any screen, also without a cluster. The arrow keys choose its mark."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from tui.text_input import BlockLine
 
 
 class NoteDialog(Ask):
-    """Stays open and says why when a note could not be recorded. `text` and `refusal`: the note
-    that the disk refused before, and why."""
+    """Stays open with the reason when a note could not be recorded. `text` and `refusal`: an
+    earlier note that the disk refused, and why."""
 
     KEYS = (("enter", "record it"), ("↑ ↓", "what it is"), ("esc", "leave it"))
     ANSWER_FIRST = True
@@ -71,7 +71,7 @@ class NoteDialog(Ask):
             self.dismiss(None)
             return
         if text == self._refused and app.refused_note == (self._refused, self._refusal):
-            self.complain(self._refusal)  # it waits in memory and is tried again every second
+            self.complain(self._refusal)  # It waits in memory and is tried again every second.
             return
         remark = doubt(app.investigation.entries(), self._body.target)
         if remark and remark != self._remark:

@@ -29,7 +29,7 @@ from tui.line_pane import Fixed, LinePane
 from tui.screens.frame import Frame
 
 HIGH = 36
-"""Rows from which on the time axis has room."""
+"""Rows from which the time axis has room."""
 
 
 class NowScreen(Frame):
@@ -46,11 +46,11 @@ class NowScreen(Frame):
         self._why = LinePane(classes="why")
         self._right = Container(self._why_head, self._why, classes="pane right")
         self._match = 0
-        """Which of the chosen symptom's runbooks is explained."""
+        """Which runbook of the chosen symptom is explained."""
         self._whole = False
-        """Whether everything that is known stands below what decides."""
+        """Whether the rest of what is known stands below the deciding lines."""
         self._first: tuple[object, list[Line]] = (None, [])
-        """The symptom and runbook for which the first thing to do was looked up, and its lines."""
+        """The symptom and runbook of the first thing to do, and its lines."""
 
     def body(self) -> Iterable[Widget]:
         left = Container(self._head, self._symptoms, classes="pane left")
@@ -173,7 +173,7 @@ class NowScreen(Frame):
         self.stanch.open_runbook(item.matches[self.match_index].id, item.symptom.id)
 
     def action_probe(self) -> None:
-        """Plans the probe that would tell what is missing; otherwise the runbook's first probe."""
+        """Plans the probe for what is missing, otherwise the runbook's first probe."""
         item = self.chosen
         if item is None or not item.matches:
             self.stanch.tell(

@@ -1,4 +1,4 @@
-"""The screen `objects`: one table of one kind, live."""
+"""The screen `objects`: a live table of one kind."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class ObjectsScreen(Frame):
         self._shown: Sequence[Column] = ()
         self._problem = ""
         self._shift = 0
-        """Number of columns beside the name that are left out at the left."""
+        """Number of columns after the name that are left out at the left."""
         self._changes: list[Change] = []
         self._touched: set[Key] = set()
         self._repainted = 0.0

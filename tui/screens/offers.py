@@ -1,4 +1,4 @@
-"""What can be done about objects: choose an action, give what it needs, read its plan, confirm."""
+"""Acts on objects: choose an action, fill in its parameters, read its plan, confirm."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from incident.offers import Offer
 
 MOST = 8
-"""Objects whose actions are offered at once."""
+"""Most objects with offered actions at once."""
 
 
 async def act_on(app: Navigation, refs: Sequence[Ref]) -> None:
-    """Nothing is changed before the gate's word is typed."""
+    """Changes nothing before the confirmation is typed."""
     investigation = app.investigation
     offers: dict[str, Offer] = {}
     for ref in refs[:MOST]:

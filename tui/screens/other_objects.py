@@ -1,4 +1,4 @@
-"""The screen of a kind that is not watched: the server's table of it, as of one moment."""
+"""The screen of a kind that is not watched: the server's table of it at one time."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class OtherObjectsScreen(Frame):
         self._head.show(lambda _: [rule(f"{self._kind.plural} ({self._kind.api_version})")])
 
     def action_read(self) -> None:
-        """Ask the server again."""
+        """Read the table again."""
         self._state.show(lambda _: [line(" ", ("reading …", "unknown"))])
         self.run_worker(
             self._read(),

@@ -52,7 +52,8 @@ class RunbookScreen(Frame):
         self._step = LinePane(classes="step")
         self._right = Container(self._step_head, self._step, classes="pane right")
         self._at = ""
-        """run id and step that were shown last: the cursor follows the run, not every repaint."""
+        """Run id and step that were last shown: the cursor follows the run and ignores other
+        repaints."""
 
     def body(self) -> Iterable[Widget]:
         left = Container(self._head, self._steps, classes="pane left")

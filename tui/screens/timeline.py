@@ -45,7 +45,7 @@ class TimelineScreen(Frame):
         self._folded, self._hidden = True, False
         """Whether objects of probes are one line, and whether hidden entries are shown."""
         self._recorded: object = None
-        """What the record said of itself when the log was drawn."""
+        """The state of the record when the log was drawn."""
         self._entries: Sequence[Entry] = ()
 
     def body(self) -> Iterable[Widget]:
@@ -160,7 +160,7 @@ class TimelineScreen(Frame):
         self.stanch.show_brief()
 
     def action_unfold(self) -> None:
-        """Every entry, also those that are folded or hidden; and back."""
+        """Shows every entry, also folded and hidden ones; and back."""
         self._folded, self._hidden = not self._folded, not self._hidden
         self._draw_log()
         self.stanch.tell(
@@ -188,11 +188,11 @@ class TimelineScreen(Frame):
         self.stanch.refresh_screens()
 
     def action_pin(self) -> None:
-        """Pinned entries always stand in the draft."""
+        """A pinned entry always stands in the draft."""
         self._revise(lambda each: "unpin" if each.pinned else "pin")
 
     def action_hide(self) -> None:
-        """Hidden entries stay in the record and leave log and draft."""
+        """A hidden entry stays in the record and leaves log and draft."""
         self._revise(lambda each: "unhide" if each.hidden else "hide")
 
     @work(exit_on_error=False)
@@ -210,7 +210,7 @@ class TimelineScreen(Frame):
         self._work(self._export(), "export the draft")
 
     def _work(self, work: Coroutine[Any, Any, None], description: str) -> None:
-        """A failure is a message, not the end of the program."""
+        """A failure becomes a message instead of ending the program."""
         self.run_worker(
             work, group=description, exclusive=True, exit_on_error=False, description=description
         )
@@ -220,7 +220,7 @@ class TimelineScreen(Frame):
 
     @on(LinePane.Chosen)
     def opened(self, event: LinePane.Chosen) -> None:
-        """Enter on an entry: all that is recorded of it, with its evidence."""
+        """Enter on an entry opens it in full, with its evidence."""
         chosen = self._chosen
         if chosen is None:
             return

@@ -1,1 +1,1 @@
-"""Detectors that look at the control plane and at the cluster's own services, such as DNS."""
+"""Detectors for the control plane and the cluster's own services, such as DNS."""

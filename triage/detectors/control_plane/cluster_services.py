@@ -27,9 +27,9 @@ from triage.facts.windows import EDGE, READY_GRACE, RECENT
 Owner = Deployment | DaemonSet | StatefulSet
 
 
-class Health(msgspec.Struct, frozen=True):
-    """How a set of pods fares: ready of total, ends within the hour (oldest first), and since when
-    any is not ready."""
+class PodHealth(msgspec.Struct, frozen=True):
+    """The state of a set of pods: ready of total, ends within the hour (oldest first), and since
+    when one is not ready."""
 
     ready: int
     total: int
@@ -45,10 +45,12 @@ class Health(msgspec.Struct, frozen=True):
     fresh: bool
     """The newest end is within half an hour, or something is not ready now."""
     backed_off: datetime | None = None
-    """When the kubelet first held a restart back, within the hour."""
+    """When the kubelet first delayed a restart, within the hour."""
 
 
-def health(pods: list[Pod], view: ClusterView, grace: timedelta = timedelta(seconds=60)) -> Health:
+def health(
+    pods: list[Pod], view: ClusterView, grace: timedelta = timedelta(seconds=60)
+) -> PodHealth:
     """Judge the pods of one system service."""
     ready = sum(1 for p in pods if is_ready(p))
     oom: set[str] = set()
@@ -80,7 +82,7 @@ def health(pods: list[Pod], view: ClusterView, grace: timedelta = timedelta(seco
                 continue
             restarted.add(name)
             times.append(end.finished_at)
-            # the status keeps only the last end; the back-off event gives the beginning
+            # The status keeps only the last end; the back-off event gives the beginning.
             held_back = [
                 e.first
                 for e in view.events_of(pod)
@@ -119,7 +121,7 @@ def health(pods: list[Pod], view: ClusterView, grace: timedelta = timedelta(seco
                 unready.append(since)
     times.sort()
     newest = times[-1] if times else None
-    return Health(
+    return PodHealth(
         ready,
         len(pods),
         len(oom),
@@ -138,9 +140,9 @@ def _pods(ref: Ref, view: ClusterView) -> list[Pod]:
     return [p for p in view.pods_of(ref) if not is_finished(p)]
 
 
-def sick(state: Health) -> bool:
-    """A single restart that is over is no news; a kill for memory is, and so are several restarts,
-    loops and pods that stay unready."""
+def sick(state: PodHealth) -> bool:
+    """Whether to report it: kills for memory, several restarts, loops and unready pods, but not a
+    single restart that is over."""
     return state.total > 0 and (
         state.oom > 0
         or state.looping > 0
@@ -149,7 +151,7 @@ def sick(state: Health) -> bool:
     )
 
 
-def began(state: Health) -> datetime | None:
+def began(state: PodHealth) -> datetime | None:
     moments = [
         t
         for t in (state.unready_since, state.times[0] if state.times else None, state.backed_off)
@@ -158,7 +160,7 @@ def began(state: Health) -> datetime | None:
     return min(moments, default=None)
 
 
-def spoken(state: Health) -> list[str]:
+def spoken(state: PodHealth) -> list[str]:
     parts = [f"{state.ready} of {state.total} ready"]
     if state.oom:
         parts.append(
@@ -171,7 +173,7 @@ def spoken(state: Health) -> list[str]:
 
 @object_detector("Deployment", "StatefulSet", "DaemonSet")
 def serving(row: Owner, view: ClusterView) -> Iterator[Finding]:
-    """DNS servers and ingress controllers as one thing each (stories 003 #1 and #3)."""
+    """DNS servers and ingress controllers, each as one service (stories 003 #1 and #3)."""
     kind = type(row).__name__
     template = row.spec.template
     role = roles.role(
@@ -192,7 +194,7 @@ def serving(row: Owner, view: ClusterView) -> Iterator[Finding]:
         yield from _ingress(ref, pods, state, view)
 
 
-def _dns(row: Owner, ref: Ref, pods: list[Pod], state: Health) -> Iterator[Finding]:
+def _dns(row: Owner, ref: Ref, pods: list[Pod], state: PodHealth) -> Iterator[Finding]:
     if sick(state):
         down = state.ready == 0
         bad = down or state.oom >= 2 or (state.looping > 0 and state.ready * 2 < state.total)
@@ -239,7 +241,7 @@ def _dns(row: Owner, ref: Ref, pods: list[Pod], state: Health) -> Iterator[Findi
 
 
 def _dns_scaled_away(row: Owner, ref: Ref, view: ClusterView) -> Iterator[Finding]:
-    """DNS scaled to zero while its Service has no other endpoint. A workload that another one has
+    """DNS scaled to zero while its Service has no other endpoint. A workload that another one
     replaced may stay at zero."""
     if isinstance(row, DaemonSet) or row.spec.replicas != 0 or not view.readable("EndpointSlice"):
         return
@@ -282,12 +284,12 @@ def _dns_scaled_away(row: Owner, ref: Ref, view: ClusterView) -> Iterator[Findin
 
 
 def _node_works(pod: Pod, view: ClusterView) -> bool:
-    """Whether the pod's node is known and Ready: else the pod may be down with its node."""
+    """Whether the pod's node is known and Ready; otherwise the pod may be down with its node."""
     node = view.node(pod.spec.node_name)
     return node is not None and ready_status(node) == "True"
 
 
-def _ingress(ref: Ref, pods: list[Pod], state: Health, view: ClusterView) -> Iterator[Finding]:
+def _ingress(ref: Ref, pods: list[Pod], state: PodHealth, view: ClusterView) -> Iterator[Finding]:
     if not sick(state):
         return
     hosts: set[str] = set()

@@ -12,7 +12,7 @@ from triage.detectors.registry import cluster_detector
 from triage.facts.cluster_view import ClusterView, burstable, is_finished, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
-from triage.facts.finding_builder import CLUSTER, event_evidence, field_evidence, make, told
+from triage.facts.finding_builder import CLUSTER, event_evidence, field_evidence, from_events, make
 from triage.facts.finding_index import FindingIndex
 from triage.facts.quantity import span_text
 from triage.facts.windows import EDGE, RECENT
@@ -20,7 +20,7 @@ from triage.facts.windows import EDGE, RECENT
 
 @cluster_detector
 def control_plane(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
-    """Static pods of the control plane, by component (where the cluster shows them)."""
+    """Static pods of the control plane by component, in clusters that show them."""
     groups: dict[str, list[Pod]] = {}
     for key, component in sorted(index.population.control_plane.items()):
         pod = view.store.get("Pod", *key)
@@ -28,8 +28,7 @@ def control_plane(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
             groups.setdefault(component, []).append(pod)
     for component, pods in sorted(groups.items()):
         state = health(pods, view)
-        # one restart within the hour is reported when it was an OOM kill, or of the API server or
-        # etcd
+        # One restart within the hour is reported for an OOM kill, the API server or etcd.
         probes = [
             e
             for p in pods
@@ -126,7 +125,7 @@ def errors_in_messages(view: ClusterView, index: FindingIndex) -> Iterator[Findi
             "server did not answer",
             Severity.WARNING,
             "components that do not reach the API server within the hour",
-            **told(api, 4),
+            **from_events(api, 4),
             related=sorted(objects)[:10],
             facts={"count": sum(e.count for e in api), "objects": len(objects)},
         )
@@ -157,8 +156,8 @@ _SHORT_PAST = timedelta(minutes=10)
 
 
 def _of_the_gone(event: EventFact, view: ClusterView) -> bool:
-    """Whether a message is about a pod that is gone and is no longer fresh: what it said has ended
-    with the pod."""
+    """Whether a message is about a deleted pod and is no longer fresh, so that its fault is
+    over."""
     return (
         event.about.kind == "Pod"
         and view.now - event.last > _SHORT_PAST
@@ -186,13 +185,13 @@ def leader_changes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         "the hour",
         Severity.WARNING,
         "three or more changes of one component",
-        **told(every, 4),
+        **from_events(every, 4),
         facts={"count": _within_the_hour(every, view), "components": tuple(sorted(often))},
     )
 
 
 def _within_the_hour(events: list[EventFact], view: ClusterView) -> int:
-    """How often they happened within the hour: the count of an event that is older covers more."""
+    """How often they happened within the hour. The count of an older event covers more."""
     return sum(
         e.count
         if view.now - e.first <= RECENT
@@ -242,10 +241,10 @@ _COMPONENTS = {
     "cloud-controller-manager": "load balancers, routes and nodes of the cloud are not kept",
 }
 """Leases in kube-system that the leaders of these components renew every two seconds, with what
-stops while none does."""
+stops without them."""
 _AWAY = timedelta(seconds=60)
 _LEFT_OVER = timedelta(days=1)
-"""A Lease that was not renewed for longer belongs to a component that is not used any more."""
+"""A Lease that was not renewed for longer belongs to a component that is no longer used."""
 
 
 @cluster_detector

@@ -39,8 +39,8 @@ def pattern(names: Iterable[str]) -> str:
 
 @cluster_detector
 def missing_across(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
-    """Secrets that do not exist, missed by pods of three or more namespaces, or of three owners by
-    one name pattern (story 003 #8)."""
+    """Secrets that do not exist and that pods of three or more namespaces need, or of three owners
+    with one name pattern (story 003 #8)."""
     findings = [
         f
         for f in index.rule("pod-config-missing")
@@ -84,7 +84,7 @@ def missing_across(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
 
 
 def _supplier(view: ClusterView, common: str, namespaces: set[str]) -> str:
-    """The field manager of Secrets whose names are like the missing ones."""
+    """The field manager of Secrets with names similar to the missing ones."""
     if "*" not in common:
         return ""
     head, _, tail = common.partition("*")
@@ -190,8 +190,8 @@ def keys_lost(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
 def _crashing(
     secrets: Iterable[Ref], since: datetime, view: ClusterView, index: FindingIndex
 ) -> set[Ref]:
-    """Pods that read one of these Secrets and crash since it was written: a missing variable looks
-    so when it is optional."""
+    """Pods that read one of these Secrets and crash since it was written: a missing optional
+    variable has that effect."""
     wanted = set(secrets)
     found: set[Ref] = set()
     for finding in index.rule("pod-crash-looping"):

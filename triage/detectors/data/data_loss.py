@@ -117,8 +117,8 @@ def owners_missing(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
 
 
 def _cleaned_up(uid: str, ref: Ref, view: ClusterView) -> bool:
-    """Whether an owner was deleted on purpose: with its namespace, or a Job whose pods have ended
-    or are being collected."""
+    """Whether an owner was deleted on purpose: with its namespace, or a Job with pods that have
+    ended or are being collected."""
     namespace = view.store.get("Namespace", "", ref.namespace)
     if namespace is not None and namespace.metadata.deletion_timestamp is not None:
         return True
@@ -140,8 +140,8 @@ def _unread(ref: Ref, view: ClusterView) -> bool:
 
 
 def _collected(children: Iterable[Object]) -> datetime | None:
-    """When the garbage collector began with what has no owner any more: the owners went shortly
-    before."""
+    """When the garbage collector began to delete objects without owners: the owners were deleted
+    shortly before."""
     times: list[datetime] = []
     for row in children:
         if row.metadata.deletion_timestamp is not None:
@@ -151,7 +151,7 @@ def _collected(children: Iterable[Object]) -> datetime | None:
 
 
 def _gone(ref: Ref, view: ClusterView) -> bool:
-    """Whether a whole kind is known to be empty although objects name members of it."""
+    """Whether a whole kind is empty although objects name members of it."""
     state = view.freshness.get(ref.kind)
     return state is not None and state.complete() and view.store.count(ref.kind) == 0
 
@@ -283,7 +283,7 @@ def _intact(moment: datetime, view: ClusterView, kinds: Iterable[str]) -> bool:
 
 
 _BY_SERVER = ("default", "kube-system", "kube-public", "kube-node-lease")
-"""Namespaces that an API server makes when they are missing."""
+"""Namespaces that an API server creates when they are missing."""
 
 
 @cluster_detector
@@ -296,7 +296,7 @@ def system_emptied(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """
     known = [view.freshness.get(kind) for kind in ("Pod", "DaemonSet", "Deployment", "Node")]
     if not all(state is not None and state.complete() for state in known):
-        return  # what is still being read is not gone
+        return  # Kinds that are still being read are not missing.
     nodes = [
         n
         for n in view.store.all("Node", Node)

@@ -1,2 +1,1 @@
-"""Detectors that look at measurements instead of objects. Each finding names the age of its
-sample."""
+"""Detectors for measurements instead of objects. Each finding gives the age of its sample."""

@@ -19,22 +19,22 @@ from triage.facts.cluster_view import ClusterView
 
 _KINDS = ("Deployment", "DaemonSet", "StatefulSet", "CronJob", "ClusterRoleBinding")
 _BESIDE = timedelta(minutes=30)
-"""The person who exposed the Service goes on installing for a while."""
+"""The person who exposed the Service may continue installing for this long."""
 
 
-class Stranger(msgspec.Struct, frozen=True):
-    """The first object of a new field manager: what, when (UTC), and the manager."""
+class NewManager(msgspec.Struct, frozen=True):
+    """The first object of a new field manager: the object, its time (UTC), and the manager."""
 
     ref: Ref
     at: datetime
     manager: str
 
 
-def first_stranger(opened: datetime, view: ClusterView) -> Stranger | None:
-    """The first of them after a Service was exposed; None where every later manager had written
+def first_stranger(opened: datetime, view: ClusterView) -> NewManager | None:
+    """The first new manager after a Service was exposed; None when every later manager had written
     before, or belongs to a workload of the cluster."""
     known: set[str] = set()
-    later: list[Stranger] = []
+    later: list[NewManager] = []
     for ref, meta in _objects(view):
         created = meta.creation_timestamp
         written = writes(meta)
@@ -42,7 +42,7 @@ def first_stranger(opened: datetime, view: ClusterView) -> Stranger | None:
         if created is not None and created > opened + _BESIDE:
             manager = creator(written, created)
             if manager:
-                later.append(Stranger(ref, created, manager))
+                later.append(NewManager(ref, created, manager))
     names = {name for kind in _KINDS[:3] for _, name in view.store.rows(kind)}
     strange = [each for each in later if each.manager not in known and each.manager not in names]
     return min(strange, key=lambda each: (each.at, each.ref), default=None)

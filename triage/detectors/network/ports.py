@@ -69,7 +69,7 @@ def _spoken(port: ContainerPort) -> str:
 
 
 def _misses(port: ServicePort, declared: list[ContainerPort]) -> str:
-    """What a port leads to and no container has, "" when one has it."""
+    """The target of a port that no container has, "" when one has it."""
     target, protocol = port.target_port or port.port, port.protocol or "TCP"
     if isinstance(target, str) and not target.isdecimal():
         fits = [p for p in declared if p.name == target]

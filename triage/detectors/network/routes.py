@@ -103,11 +103,11 @@ def hosts_claimed_twice(view: ClusterView, index: FindingIndex) -> Iterator[Find
                 target = Ref("Service", row.metadata.namespace, backend.service.name)
                 key = (row.spec.ingress_class_name, host, path)
                 claims.setdefault(key, {})[ref_of(row)] = target
-    told: set[str] = set()
+    reported: set[str] = set()
     for (_, host, path), by in sorted(claims.items()):
-        if len(set(by.values())) < 2 or host in told:
+        if len(set(by.values())) < 2 or host in reported:
             continue
-        told.add(host)
+        reported.add(host)
         rows = sorted(by)
         newest = max(rows, key=lambda r: (_created(r, view) or view.now, r))
         others = [r for r in rows if r != newest]

@@ -15,7 +15,7 @@ from triage.facts import blast_radius as blast
 from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, is_finished, is_ready, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
-from triage.facts.finding_builder import event_evidence, field_evidence, make, told
+from triage.facts.finding_builder import event_evidence, field_evidence, from_events, make
 from triage.facts.finding_index import FindingIndex
 from triage.facts.windows import EDGE, NOTE_AFTER, READY_GRACE, RECENT, UNREADY_GRACE
 
@@ -39,13 +39,12 @@ _CHURN = (
     "Sync",
 )
 CHURN = 6
-"""Rewrites of a load balancer within an hour that are called churn."""
+"""Rewrites of a load balancer within an hour that count as churn."""
 _INTERNAL = ("internal", "private", "intranet")
 
 
 ALIKE = 0.75
-"""Share of characters that two values of a label have in common when one may be meant for the
-other."""
+"""Share of common characters from which one value of a label may be meant for the other."""
 
 
 @object_detector("Service")
@@ -68,7 +67,7 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
     ref = ref_of(row)
     slices = view.slices_of(ref.namespace, ref.name)
     if not slices and any(is_ready(p) for p in view.selected(row)):
-        return  # no slice at all beside ready pods: they are kept elsewhere, or not by this cluster
+        return  # Without any slice beside ready pods, endpoints are kept elsewhere or not at all.
     if any(e.conditions.ready is not False for s in slices for e in s.endpoints):
         return
     pods = view.selected(row)
@@ -88,7 +87,7 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
     if not pods and idle is None and not hosts and not nearest:
         return
     if pods and not ready and not any(view.older(_born(p), READY_GRACE) for p in pods):
-        return  # they are about to start, and say themselves what keeps them
+        return  # They are about to start; their own findings say what delays them.
     if since is not None and not view.older(since, NOTE_AFTER):
         return
     young = view.young(since, UNREADY_GRACE) if pods else view.young(created, READY_GRACE)
@@ -163,7 +162,7 @@ def _nearest(row: Service, view: ClusterView) -> str:
 
 
 class _Idle(NamedTuple):
-    """A workload that was scaled to zero: when, and in words by whom."""
+    """A workload that was scaled to zero: when, and by whom in words."""
 
     ref: Ref
     at: datetime | None
@@ -171,7 +170,7 @@ class _Idle(NamedTuple):
 
 
 _FORGOTTEN = timedelta(days=1)
-"""A workload that has stood at zero for longer is meant to."""
+"""A workload that has been at zero for longer is meant to be."""
 
 
 def _scaled_to_zero(row: Service, view: ClusterView) -> _Idle | None:
@@ -209,7 +208,7 @@ def load_balancer(row: Service, view: ClusterView) -> Iterator[Finding]:
             f"its load balancer cannot be synchronised: {failed[-1].reason}",
             Severity.WARNING,
             "the cloud controller fails within 30 min",
-            **told(failed),
+            **from_events(failed),
             facts={"reason": failed[-1].reason, "count": count},
         )
     churn = [
@@ -279,8 +278,7 @@ def load_balancer(row: Service, view: ClusterView) -> Iterator[Finding]:
 
 
 def internal(row: Service) -> bool:
-    """Whether a load balancer is meant for the inside, by the annotations of the cloud
-    providers."""
+    """Whether a load balancer is internal, by the annotations of the cloud providers."""
     for key, value in row.metadata.annotations.items():
         lowered = f"{key}={value}".lower()
         if (
@@ -346,8 +344,7 @@ def webhooks(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
 
 
 def _answers(namespace: str, name: str, view: ClusterView) -> bool:
-    """Whether something stands behind a Service: ready endpoints, or ready pods where no slices are
-    kept for it."""
+    """Whether a Service has ready endpoints, or ready pods when it has no slices."""
     if blast.ready_endpoints(namespace, name, view):
         return True
     row = view.store.get("Service", namespace, name)

@@ -1,1 +1,1 @@
-"""Detectors that look at nodes, one by one and together."""
+"""Detectors for nodes, one by one and together."""

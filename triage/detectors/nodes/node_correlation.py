@@ -50,19 +50,16 @@ def _downs(index: FindingIndex) -> dict[str, list[Finding]]:
                 "never-reported",
                 "shutting-down",
             ):
-                continue  # it has not come up yet, or goes down by intent
+                continue  # It has not come up yet, or is stopped on purpose.
             found.setdefault(finding.object.name, []).append(finding)
     return found
 
 
 @cluster_detector
 def unknown_together(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
-    """Many nodes of several pools silent within 90 s: the control plane or its way to them, not the
-    nodes (story 003 #5).
-
-    Nodes that came back count as well, by their NodeNotReady events. At least three nodes and a
-    third of the cluster.
-    """
+    """Many nodes of several pools silent within 90 s: the fault is the control plane or the path to
+    it, not the nodes (story 003 #5). Nodes that came back count too, by their NodeNotReady events.
+    At least three nodes and a third of the cluster."""
     moments: dict[str, datetime] = {}
     for finding in index.rule("node-not-ready"):
         if (
@@ -206,7 +203,7 @@ def leases_stale(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
 
 
 _ARRIVAL = timedelta(minutes=60)
-"""An owner whose pod came to a node within this time before it failed may be the cause."""
+"""An owner whose pod came to a node within this time before its failure may be the cause."""
 
 
 def _present(node: str, at: datetime, view: ClusterView) -> dict[Ref, datetime]:
@@ -275,7 +272,7 @@ def in_turn(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     oom = sum(1 for n in names if any(f.rule == "node-system-oom" for f in downs[n]))
     reboots = sum(1 for n in names if any(f.rule == "node-rebooted" for f in downs[n]))
     if span < 60 and not oom:
-        return  # they failed, or were powered on, at once and not in turn
+        return  # They failed, or were powered on, at once and not in turn.
     planned = [n for n in names if (node := view.node(n)) is not None and node.spec.unschedulable]
     if len(planned) == len(names) and not oom:
         return
@@ -305,12 +302,12 @@ def in_turn(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
             )
         )
         unlimited = _unlimited(owner, view, "cpu" if reboots > oom else "memory")
-        # an owner that came to a node shortly before it failed, has no limit and runs nowhere else
-        # is more suspect than one that was there before
+        # An owner that came to a node shortly before its failure, has no limit and runs nowhere
+        # else is more suspect than an older one.
         weight = k + 0.5 * arrived[owner] + unlimited - 2 * elsewhere / max(len(healthy), 1)
         ranked.append((-weight, k, elsewhere, unlimited, owner))
     ranked.sort(key=lambda r: (r[0], r[4]))
-    # an owner that is everywhere, or that has limits and was always there, explains nothing
+    # An owner that runs everywhere, or that has limits and was always there, explains nothing.
     ranked = [
         r for r in ranked if r[2] * 2 <= len(healthy) and (r[3] or arrived[r[4]] >= 2 or not r[2])
     ]

@@ -1,5 +1,5 @@
-"""What happened to a node: out of memory, reclaiming, problems, reboots, flapping, restarts of many
-owners at once."""
+"""Events of a node: out of memory, reclaiming, problems, reboots, flapping, restarts of many owners
+at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, is_finished, ready_status, ref_of, statuses
 from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
-from triage.facts.finding_builder import event_evidence, field_evidence, make, told
+from triage.facts.finding_builder import event_evidence, field_evidence, from_events, make
 from triage.facts.messages.kubelet import RUNTIMES, oom_victim, runtime_away
 from triage.facts.windows import EDGE, INCIDENT, JOINING, RECENT, TOGETHER
 
@@ -137,8 +137,8 @@ def reclaim(node: Node, view: ClusterView) -> Iterator[Finding]:
             and event.count > 1
             and not runtime_away(event.message)
         ):
-            # one failed collection at the start of a kubelet ("non-existent label docker-images")
-            # is usual
+            # One failed collection at the start of a kubelet is usual ("non-existent label
+            # docker-images").
             failed.extend([event] if view.within(event.last, EDGE) else [])
     for resource, group in sorted(by_resource.items()):
         count = sum(e.count for e in group)
@@ -148,7 +148,7 @@ def reclaim(node: Node, view: ClusterView) -> Iterator[Finding]:
             f"the kubelet reclaims {resource} by evicting pods",
             Severity.WARNING,
             "an eviction threshold was met within 30 min",
-            **told(group),
+            **from_events(group),
             detail=resource,
             facts={**view.node_facts(node), "resource": resource, "count": count},
         )
@@ -159,7 +159,7 @@ def reclaim(node: Node, view: ClusterView) -> Iterator[Finding]:
             "the kubelet cannot free disk space",
             Severity.WARNING,
             "garbage collection failed within 30 min",
-            **told(failed),
+            **from_events(failed),
             facts={**view.node_facts(node), "count": sum(e.count for e in failed)},
         )
 
@@ -180,7 +180,7 @@ def problems(node: Node, view: ClusterView) -> Iterator[Finding]:
             f"{reason}: {group[-1].message}",
             Severity.WARNING,
             "a problem event within 30 min",
-            **told(group),
+            **from_events(group),
             detail=f"event/{reason}",
             facts={**view.node_facts(node), "type": reason, "reason": reason},
         )
@@ -191,7 +191,7 @@ _POWER_ON = timedelta(minutes=15)
 
 
 def powered_on(at: datetime, view: ClusterView) -> bool:
-    """Whether three of four nodes came up around a moment: the cluster was switched on, and no node
+    """Whether three of four nodes came up around a time: the cluster was switched on, and no node
     failed."""
     up = {
         e.about.name
@@ -303,7 +303,7 @@ def restarts_together(node: Node, view: ClusterView) -> Iterator[Finding]:
             if end is None or end.finished_at is None or not view.within(end.finished_at, INCIDENT):
                 continue
             if end.exit_code == 0 and end is status.state.terminated:
-                continue  # it completed: an init container, or work that is done
+                continue  # It completed: an init container, or finished work.
             owner = view.owner(pod)
             if (
                 owner.kind in ("Job", "CronJob")
@@ -320,7 +320,7 @@ def restarts_together(node: Node, view: ClusterView) -> Iterator[Finding]:
                 looping
                 or (status.restart_count >= 3 and ran is not None and ran < timedelta(minutes=10))
             ):
-                continue  # it crashes repeatedly: this end is a coincidence
+                continue  # It crashes repeatedly, so this end is a coincidence.
             if end.reason == "OOMKilled":
                 own_limit += 1
             else:
@@ -345,8 +345,8 @@ def restarts_together(node: Node, view: ClusterView) -> Iterator[Finding]:
         if e.reason == "Rebooted" and abs(e.last - at) <= timedelta(minutes=10)
     ]
     planned = bool(reboots) and (node.spec.unschedulable or powered_on(at, view))
-    # a reboot looks the same in the pods; only where events of that time are there does the lack of
-    # one tell it apart
+    # A reboot looks the same in the pods. Its event tells it apart, but only when events of that
+    # time still exist.
     witnesses = {ref_of(node), *(ref_of(p) for _, _, _, p in best)}
     events_known = any(
         abs(e.last - at) <= timedelta(minutes=10)

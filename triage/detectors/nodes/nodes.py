@@ -285,22 +285,26 @@ def announced(node: Node, view: ClusterView) -> Iterator[Finding]:
     """An event that the provider announced for the machine: preemption, reboot, maintenance."""
     ref = ref_of(node)
     set_ = [c for c in node.status.conditions if _announced(c.type) and c.status == "True"]
-    told = [
+    announcements = [
         e
         for e in view.events.about(ref)
         if e.type == "Warning" and _announced(e.reason) and view.within(e.last, EDGE)
     ]
-    if not set_ and not told:
+    if not set_ and not announcements:
         return
     texts = [t for c in set_ for t in (c.message, c.reason, c.type)]
-    texts += [t for e in told for t in (e.message, e.reason)]
+    texts += [t for e in announcements for t in (e.message, e.reason)]
     whole = " ".join(texts)
     event = next((word for word in _EVENTS if word in whole.lower()), "")
     at = _AT.search(whole)
     what = _EVENTS.get(event, "taken for maintenance")
     when = f" at {at[0]}" if at else " soon"
     since = min(
-        (t for t in (*(c.last_transition_time for c in set_), *(e.first for e in told)) if t),
+        (
+            t
+            for t in (*(c.last_transition_time for c in set_), *(e.first for e in announcements))
+            if t
+        ),
         default=None,
     )
     heavy = event in ("preempt", "terminat", "reboot", "redeploy", "")
@@ -314,7 +318,7 @@ def announced(node: Node, view: ClusterView) -> Iterator[Finding]:
         source=SinceSource.CONDITION if set_ else SinceSource.EVENT,
         evidence=[
             *(condition_evidence(ref, c) for c in set_),
-            *(event_evidence(e) for e in told[-2:]),
+            *(event_evidence(e) for e in announcements[-2:]),
         ],
         facts={
             **view.node_facts(node, since),

@@ -1,2 +1,1 @@
-"""Detectors that look at pods and their containers. What concerns the node beneath them stands in
-`nodes`."""
+"""Detectors for pods and their containers; `nodes` has those for the node below."""

@@ -35,12 +35,12 @@ def rejected(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         )
         nodes = sorted({str(f.facts.get("node")) for f in group} - {""})
         on = f" on {nodes[0]}" if len(nodes) == 1 else f" on {len(nodes)} nodes"
-        told = group[-1].claim.partition(": ")[2] or reason
+        cause = group[-1].claim.partition(": ")[2] or reason
         verb = "refused at admission" if group[-1].rule == "pod-rejected-by-kubelet" else "evicted"
         yield make(
             "pods-rejected-in-bulk",
             Ref(*key),
-            f"{len(group)} of its pods were {verb}{on} within the hour: {told}",
+            f"{len(group)} of its pods were {verb}{on} within the hour: {cause}",
             Severity.WARNING,
             "five or more pods of one owner within the hour",
             since=min((f.since for f in group if f.since), default=None),

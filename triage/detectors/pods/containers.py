@@ -36,9 +36,9 @@ _PULL = frozenset(
     }
 )
 _STARTING = frozenset({"", "ContainerCreating", "PodInitializing"})
-"""A container that waits for one of these is being started; any other reason says what is wrong."""
+"""A container that waits for one of these is starting; any other reason is a fault."""
 PULL_RETRY = timedelta(seconds=30)
-"""A pull that fails once is tried again within this time."""
+"""The kubelet repeats a failed pull within this time."""
 _BATCH = ("Job", "CronJob")
 
 
@@ -91,7 +91,7 @@ def waiting(pod: Pod, status: ContainerStatus, view: ClusterView) -> Iterator[Fi
     facts = view.pod_facts(pod)
     if state.reason == "CrashLoopBackOff":
         if killed_by_probe(pod, _last_end(status), view):
-            return  # reported as restarts by the probe
+            return  # Reported as restarts by the probe.
         yield _crash_loop(pod, status, view, [*evidence, *_end_evidence(ref, status)])
     elif state.reason in _PULL:
         failed = [

@@ -35,13 +35,13 @@ FAILING = (
     "pod-restarted",
     "job-failed",
 )
-"""Findings whose pods have something to say; what says most comes first."""
+"""Findings of pods with useful logs, the most useful first."""
 _SELF = frozenset({"unreachable", "name-not-found", "tls-refused"})
-"""Classes that the kubelet itself writes about a probe: they say nothing about another side."""
+"""Classes that the kubelet itself writes about a probe: they do not concern a peer."""
 _SHARED = frozenset(
     {"too-many-connections", "unreachable", "name-not-found", "credentials-refused"}
 )
-"""Classes that are the other side's trouble where several workloads meet them."""
+"""Classes that are the peer's fault when several workloads report them."""
 _PORTS = (
     (5432, ("postgres", "psql", "pg_", "sorry, too many clients", "connection slots", 'role "')),
     (3306, ("mysql", "maria", "error 1040", "too many connections")),
@@ -49,9 +49,9 @@ _PORTS = (
     (27017, ("mongo",)),
     (5672, ("amqp", "rabbit")),
 )
-"""The usual port of what a sentence without an address speaks of, by its words."""
+"""The usual port for a sentence without an address, by its words."""
 _MANY = 3
-"""Workloads from which on what they share is critical."""
+"""Number of workloads from which a shared fault is critical."""
 
 
 @functools.lru_cache(maxsize=512)
@@ -147,7 +147,7 @@ def _from_log(
         severe = False
     else:
         said = words.verdict
-    which = "log of the run before" if words.previous else "log"
+    which = "log of the previous run" if words.previous else "log"
     evidence = Evidence(f"{words.pod} {which} of {words.container}", said.sentence, sample.at)
     finding = _finding(pod, words.container, said, severe, head, code, evidence, view)
     return replace(finding, since=base.since, since_source=base.since_source)
@@ -238,7 +238,7 @@ def _usual(said: Verdict, namespace: str, view: ClusterView) -> Address | None:
 def _dependencies(
     words: Iterable[Finding], view: ClusterView, index: FindingIndex
 ) -> Iterator[Finding]:
-    """Services that fail their callers: full, without a ready pod, or named by several."""
+    """Services that fail their clients: no free connections, no ready pod, or named by several."""
     callers: dict[tuple[str, str], list[Finding]] = {}
     for finding in words:
         service, class_ = str(finding.facts["service"]), str(finding.facts["class"])

@@ -28,12 +28,12 @@ _TROUBLE = (
 )
 
 _OWN = frozenset({"pod-not-ready", "pod-crash-looping", "pod-image-pull-failed"})
-"""Trouble that mostly comes from the pod itself: it points at a node only where the twins of the
-pod are well on other nodes."""
+"""Faults that mostly come from the pod itself: they point at a node only when the pod's siblings
+are well on other nodes."""
 
 
 def _troubled(view: ClusterView, index: FindingIndex) -> Iterator[tuple[str, Finding]]:
-    """(node, finding) of every pod whose trouble may come from its node."""
+    """(node, finding) of every pod whose fault may come from its node."""
     well: dict[Ref, set[str]] = {}
     for rule in _TROUBLE:
         for finding in index.rule(rule):
@@ -54,8 +54,8 @@ def _troubled(view: ClusterView, index: FindingIndex) -> Iterator[tuple[str, Fin
 
 @cluster_detector
 def new_nodes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
-    """Trouble only on nodes that joined within the day, or that run another kubelet version; the
-    older ones are fine (story 003 #6)."""
+    """Faults only on nodes that joined within the day, or that run another kubelet version, while
+    older nodes are fine (story 003 #6)."""
     bad: dict[str, datetime] = {}
     for finding in (*index.rule("node-not-ready"), *index.rule("node-network-unavailable")):
         if finding.since is not None:
@@ -161,12 +161,12 @@ def stuck_on_node(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
             f.rule == "pod-sandbox-failed" for f in creating.get(name, [])
         )
         if len(busy) > 1 and not telling:
-            continue  # on several nodes, and nothing points at their runtimes
+            continue  # On several nodes, without a sign of their runtimes.
         if len(group) < 2 or len(owners) < 2 or node is None:
             continue
         ready = ready_status(node) == "True"
         if ready_status(node) == "Unknown":
-            continue  # a silent kubelet starts and ends nothing: that is said already
+            continue  # A silent kubelet starts and ends nothing, and has its own finding.
         since = min((f.since for f in group if f.since), default=None)
         c, t = len(creating.get(name, [])), len(ending.get(name, []))
         parts = [f"{c} do not start" if c else "", f"{t} do not end" if t else ""]
@@ -200,7 +200,7 @@ def sandboxes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
             continue
         pod = view.store.get("Pod", event.about.namespace, event.about.name)
         if pod is None and view.readable("Pod"):
-            continue  # what a pod said that is gone has ended with it
+            continue  # The fault of a deleted pod ended with it.
         node = pod.spec.node_name if isinstance(pod, Pod) else event.host
         owner = view.owner(pod) if isinstance(pod, Pod) else event.about
         if node:
@@ -240,7 +240,7 @@ def sandboxes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
 @cluster_detector
 def not_ready_together(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """Pods of many owners, namespaces and nodes that had been ready became unready within two
-    minutes: something they share is gone."""
+    minutes: a shared dependency failed."""
     findings = sorted(
         (f for f in index.rule("pod-not-ready") if f.since and f.facts.get("was_ready")),
         key=lambda f: (f.since or view.now, f.id),

@@ -36,7 +36,7 @@ def condition(pod: Pod, type_: str) -> Condition | None:
 
 
 def _ended(pod: Pod) -> datetime | None:
-    """When a pod that is over ended, as far as it says."""
+    """When a finished pod ended, as far as it says."""
     times = [
         s.state.terminated.finished_at
         for s in statuses(pod)
@@ -65,7 +65,7 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
             yield make(
                 "pod-not-scheduled",
                 ref,
-                f"Pending for {quantity.span_text(age)} without any word from a scheduler",
+                f"Pending for {quantity.span_text(age)} and no scheduler has reported on it",
                 Severity.WARNING,
                 "no PodScheduled condition and no event after 2 min",
                 since=created,
@@ -140,9 +140,9 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
 
 
 NOT_SCHEDULED = timedelta(minutes=2)
-"""A scheduler that is at work says something about a pod within this time."""
+"""A working scheduler reports on a pod within this time."""
 _NODE_ASKED = ("TriggeredScaleUp", "Nominated")
-"""Events of the cluster autoscaler and of Karpenter: they add a node for this pod."""
+"""Events of the cluster autoscaler and of Karpenter when they add a node for this pod."""
 
 
 def ended(pod: Pod, view: ClusterView) -> Iterator[Finding]:
@@ -260,7 +260,7 @@ def terminating(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     until = pod.metadata.deletion_timestamp
     if until is None:
         return
-    if until > view.now:  # the grace period of the pod runs
+    if until > view.now:  # The pod's grace period still runs.
         view.wake(until + TERMINATION_GRACE)
         return
     if not view.older(until, TERMINATION_GRACE):
@@ -331,7 +331,7 @@ def not_ready(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         if status.state.waiting is not None or (
             status.state.terminated is not None and status.state.terminated.exit_code != 0
         ):
-            return  # reported for the container
+            return  # Reported for the container.
     start = pod.status.start_time or pod.metadata.creation_timestamp
     since = ready.last_transition_time or start
     if since is None:
@@ -381,8 +381,8 @@ def not_ready(pod: Pod, view: ClusterView) -> Iterator[Finding]:
 
 
 def _known(was_ready: bool, failed: list[EventFact]) -> bool:
-    """Whether it is known before the grace is over why a pod is not ready: it was ready, or its
-    probe has failed more than once."""
+    """Whether the reason is known before the grace ends: the pod was ready, or its probe has failed
+    more than once."""
     return was_ready or sum(e.count for e in failed) >= 2
 
 

@@ -1,4 +1,4 @@
-"""Running pods that are not whole: containers that ended for good, resizes that cannot be done."""
+"""Running pods with a fault: containers that ended for good, resizes that cannot be done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pods that are assigned to a node and do not start: missing configuration, sandboxes, volumes."""
+"""Pods that have a node and do not start: missing configuration, sandboxes, volumes."""
 
 from __future__ import annotations
 
@@ -150,20 +150,20 @@ _ORDINARY = frozenset(
         "NodeNotReady",
     }
 )
-"""Warnings that do not say why a pod on its node does not start."""
+"""Warnings that do not explain why a pod on its node does not start."""
 
 
 def _unknown_failure(pod: Pod, events: list[EventFact], view: ClusterView) -> Finding | None:
-    """The warning that was repeated most lately, whatever its reason: the list of the kubelet's
-    reasons is open."""
-    told = [
+    """The most recent repeated warning, whatever its reason: the list of the kubelet's reasons is
+    open."""
+    warnings = [
         e
         for e in events
         if e.type == "Warning" and e.reason not in _ORDINARY and view.now - e.last <= RECENT
     ]
-    if not told:
+    if not warnings:
         return None
-    event = max(told, key=lambda e: (e.count, e.last, e.uid))
+    event = max(warnings, key=lambda e: (e.count, e.last, e.uid))
     return make(
         "pod-container-create-failed",
         ref_of(pod),

@@ -1,1 +1,1 @@
-"""Detectors that look at controllers of pods: Deployments, Jobs, autoscalers and their like."""
+"""Detectors for controllers of pods: Deployments, Jobs, autoscalers and the like."""

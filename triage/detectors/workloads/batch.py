@@ -15,12 +15,12 @@ from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, is_finished, ref_of, statuses
 from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
-from triage.facts.finding_builder import condition_evidence, field_evidence, make, told
+from triage.facts.finding_builder import condition_evidence, field_evidence, from_events, make
 from triage.facts.windows import EDGE
 
 _NEWS = timedelta(hours=6)
 FLOOD = 5
-"""Jobs of one CronJob that are active at once before it is called a flood."""
+"""Active Jobs of one CronJob that count as a flood."""
 
 
 def _failed(row: Job) -> bool:
@@ -67,7 +67,7 @@ def job(row: Job, view: ClusterView) -> Iterator[Finding]:
             if last is not None and at is not None and last > at:
                 return
             if any(_failed(j) for j in later):
-                return  # the newest run is reported
+                return  # The newest run is reported.
     fresh = view.within(at, timedelta(hours=1))
     ref = ref_of(row)
     yield make(
@@ -145,7 +145,7 @@ def schedule(row: CronJob, view: ClusterView) -> Iterator[Finding]:
         return
     gap = None if _complaints(ref, view) else longest_gap(row.spec.schedule)
     created = row.metadata.creation_timestamp
-    # one that is old and never ran was copied without its status
+    # An old CronJob that never ran was copied without its status.
     first = created if created is not None and view.now - created < _FIRST_RUN else None
     last = row.status.last_schedule_time or first
     if gap is None or last is None or not view.older(last, 2 * gap + _LATE):
@@ -153,7 +153,7 @@ def schedule(row: CronJob, view: ClusterView) -> Iterator[Finding]:
     leases = (r.spec.renew_time for r in view.store.all("Lease", Lease))
     heard = max((t for t in leases if t is not None), default=last)
     if heard - last < 2 * gap:
-        return  # the picture of the cluster is as old as the last run
+        return  # The snapshot of the cluster is as old as the last run.
     running = [a.name for a in row.status.active]
     why = "and nothing says why"
     if running and row.spec.concurrency_policy == "Forbid":
@@ -279,6 +279,6 @@ def cronjob(row: CronJob, view: ClusterView) -> Iterator[Finding]:
             f"does not run: {missed[-1].reason}",
             Severity.WARNING,
             "the schedule is missed",
-            **told(missed),
+            **from_events(missed),
             facts={"reason": missed[-1].reason},
         )

@@ -12,7 +12,7 @@ from triage.facts import roles
 from triage.facts.cluster_view import ClusterView, is_finished, is_ready, ref_of
 from triage.facts.create_failures import create_failure
 from triage.facts.finding import Finding, Severity, SinceSource
-from triage.facts.finding_builder import field_evidence, make, told
+from triage.facts.finding_builder import field_evidence, from_events, make
 from triage.facts.windows import EDGE, READY_GRACE, ROLLOUT_GRACE
 
 
@@ -258,17 +258,17 @@ def short(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
             f"pods cannot be created: {read.text}",
             Severity.WARNING,
             "the controller is short of pods it may not create",
-            **told(failed),
+            **from_events(failed),
             facts={"cause": read.cause, "detail": read.detail},
         )
 
 
 _CHANCE = timedelta(minutes=2)
-"""A pod of a new revision may take this long to start."""
+"""Pods of a new revision may take this long to start."""
 
 
 def _fails(pod: Pod, view: ClusterView) -> bool:
-    """Whether its containers are not ready by their own report, and have had the time to be."""
+    """Whether its containers report not ready and have had the time to start."""
     if not pod.status.container_statuses or all(s.ready for s in pod.status.container_statuses):
         return False
     return view.older(pod.metadata.creation_timestamp, _CHANCE)
@@ -276,7 +276,7 @@ def _fails(pod: Pod, view: ClusterView) -> bool:
 
 @object_detector("DaemonSet")
 def update_failing(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
-    """Most pods of the newest revision fail, those of the one before do not: the update is at
+    """Most pods of the newest revision fail and those of the previous one do not: the update is at
     fault, on whatever node (story 003 #6)."""
     groups: dict[str, list[Pod]] = {}
     for pod in view.pods_of(ref_of(row)):

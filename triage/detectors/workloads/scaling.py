@@ -13,8 +13,8 @@ from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import (
     condition_evidence,
     field_evidence,
+    from_events,
     make,
-    told,
 )
 from triage.facts.messages.wording import quoted
 from triage.facts.windows import EDGE, NOTE_AFTER, READY_GRACE
@@ -169,7 +169,7 @@ def quota(row: ResourceQuota, view: ClusterView) -> Iterator[Finding]:
         f"refuses new objects of {waits[0]}: {resource} {used} of {hard} used",
         Severity.WARNING,
         "a quota that refuses objects",
-        **told(refused),
+        **from_events(refused),
         related=waits[:10],
         facts={"quota": name, "resource": resource, "used": used, "hard": hard},
     )

@@ -1,5 +1,5 @@
-"""What no controller acts on: specs that were not observed, endpoints that are not updated,
-pods that ended and stay so."""
+"""What no controller processes: specs that were not observed, endpoints that are not updated, pods
+that ended and stay so."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cluster.kube.objects import DaemonSet, Deployment, Pod, Ref, Service, State
 from triage.detectors.registry import object_detector
 from triage.facts.cluster_view import ClusterView, ref_of, statuses
 from triage.facts.finding import Finding, Severity, SinceSource
-from triage.facts.finding_builder import field_evidence, make, told
+from triage.facts.finding_builder import field_evidence, from_events, make
 from triage.facts.windows import EDGE, RECENT
 
 _OBSERVED = timedelta(minutes=5)
@@ -75,24 +75,22 @@ def governing_service(row: StatefulSet, view: ClusterView) -> Iterator[Finding]:
 
 @object_detector("Service")
 def endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
-    """FailedToUpdateEndpoint(Slices) of the endpoint controllers: clients go on being led to pods
-    that are gone."""
+    """FailedToUpdateEndpoint(Slices) of the endpoint controllers: clients are still sent to deleted
+    pods."""
     ref = ref_of(row)
     failed = [
         e
         for e in view.events.about(ref)
         if e.reason.startswith("FailedToUpdateEndpoint") and view.within(e.last, EDGE)
     ]
-    if failed and (
-        len(failed) > 1 or failed[-1].count > 1
-    ):  # one conflict is settled by the next try
+    if failed and (len(failed) > 1 or failed[-1].count > 1):  # The next try settles one conflict.
         yield make(
             "endpoints-not-updated",
             ref,
             "its endpoints cannot be updated",
             Severity.WARNING,
             "more than one failed update within 30 min",
-            **told(failed),
+            **from_events(failed),
             facts={"count": sum(e.count for e in failed)},
         )
 

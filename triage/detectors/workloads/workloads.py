@@ -79,7 +79,7 @@ def availability(row: Scalable, view: ClusterView) -> Iterator[Finding]:
     ]
     unready = [p for p in pods if not is_ready(p)]
     if len(pods) - len(unready) >= desired:
-        return  # the pods are there, the status has not been counted yet
+        return  # The pods are there, but the status has not counted them yet.
     times = [t for t in map(_unready_since, unready) if t is not None]
     available = next((c for c in row.status.conditions if c.type == "Available"), None)
     ref = ref_of(row)
@@ -243,7 +243,7 @@ def create_failed(row: Scalable | ReplicaSet | Job, view: ClusterView) -> Iterat
         None,
     )
     if isinstance(row, Deployment) and not events:
-        return  # reported by its ReplicaSet
+        return  # Reported by its ReplicaSet.
     if not short or (not events and failure is None):
         return
     text = events[-1].message if events else failure.message if failure else ""
@@ -302,7 +302,7 @@ def spread(row: Scalable, view: ClusterView) -> Iterator[Finding]:
         (p.metadata.creation_timestamp for p in pods if p.metadata.creation_timestamp), default=None
     )
     if not view.older(since, READY_GRACE):
-        return  # replicas may still move while nodes come and go
+        return  # Replicas may still move while nodes come and go.
     if len(names) == 1:
         name = next(iter(names))
         others = [
@@ -427,8 +427,8 @@ def not_graceful(row: Deployment, view: ClusterView) -> Iterator[Finding]:
 def _stopped_listening(
     sets: list[ReplicaSet], rollout: datetime | None, view: ClusterView
 ) -> list[EventFact]:
-    """Probes that were refused by pods on their way out (of the revision before, leaving or gone):
-    what clients met as well. One a pod.
+    """Refused probes of pods that end (of the previous revision, terminating or gone), one for each
+    pod: clients were refused as well.
 
     A pod that starts refuses too, before it listens: those of the newest revision do not count.
     """

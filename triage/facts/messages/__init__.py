@@ -1,6 +1,6 @@
-"""What the texts of the scheduler, the kubelet, the runtimes and the controllers mean. Pure
-functions over one message; objects and time stand elsewhere.
+"""Parses messages of the scheduler, the kubelet, the runtimes and the controllers. Pure functions
+of one message, without objects or time.
 
-The formats are those of Kubernetes 1.20 to 1.35 (kube-scheduler FitError, kubelet events,
-containerd and CRI-O errors, admission).
+Formats are those of Kubernetes 1.20 to 1.35 (kube-scheduler FitError, kubelet events, containerd
+and CRI-O errors, admission).
 """

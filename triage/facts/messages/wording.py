@@ -1,4 +1,4 @@
-"""Messages as a claim quotes them, and what they have in common."""
+"""Shortens messages for claims, and finds messages with the same cause."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ def quoted(message: str) -> str:
 
 
 def signature(message: str) -> str:
-    """A message without what varies from object to object (numbers, hashes, quoted names, paths):
-    the same for one cause."""
+    """A message without the parts that vary between objects (numbers, hashes, quoted names, paths):
+    equal for one cause."""
     return " ".join(_VARYING.sub("*", _RPC.sub("", message)).split())[:QUOTE]

@@ -36,7 +36,7 @@ pod-unschedulable (pod): The scheduler finds no node
     causes: tuple: all, most frequent first
     nodes: int: nodes looked at
     detail: str: the word that decides: the resource, the key of the taint, the claim
-pod-not-scheduled (pod): Pending without any word from a scheduler
+pod-not-scheduled (pod): Pending and no scheduler has reported on it
     source: kube-scheduler down
     seconds: int
 pod-evicted (pod): The kubelet evicted the pod
