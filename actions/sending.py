@@ -27,6 +27,9 @@ async def send(
             accept=accept_of(target.ref),
         )
     if request.verb == "POST" and isinstance(body, Mapping):
+        if dry_run and "deleteOptions" in body:
+            # Of an eviction: the options in the body count, the query alone may not.
+            body = {**body, "deleteOptions": {**body["deleteOptions"], "dryRun": ["All"]}}
         return await writer.create(request.path, body, dry_run=dry_run)
     if request.verb == "DELETE":
         return await writer.delete(

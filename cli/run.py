@@ -344,9 +344,9 @@ class Terminal:
                 return reply.startswith("y")
             say(f"“{reply}” is neither yes nor no")
 
-    async def confirm(self, plan: ActionPlan, changed: bool) -> str:
+    async def confirm(self, plan: ActionPlan, changed: str) -> str:
         if changed:
-            print("  the state has changed since this was shown; read it again:")
+            say(changed)
         print_lines(action_plan.plan_lines(plan))
         if plan.refused:
             return ""

@@ -50,7 +50,7 @@ def fitting_lines(plan: ActionPlan, width: int, height: int) -> list[Line]:
 def effect_lines(plan: ActionPlan, *, brief: bool = False) -> list[Line]:
     """Object and cluster first, then the change, its undo, what speaks against it, what it touches,
     what must hold, the server's own answer and the command. `brief`: what speaks for it is
-    counted."""
+    counted, and sentences follow each other."""
     undo = (plan.undo.kubectl, "plain") if plan.undo else ("there is none", "critical")
     where = (f"{plan.context}  {plan.server}", "warning" if plan.production else "plain")
     forbidden = [each.removeprefix(FORBIDS) for each in plan.warnings if each.startswith(FORBIDS)]
@@ -60,13 +60,18 @@ def effect_lines(plan: ActionPlan, *, brief: bool = False) -> list[Line]:
         field("cluster", where, size=SIZE),
         field("change", (plan.change.summary, "strong"), size=SIZE),
     ]
+    if plan.refused and not plan.targets:
+        return lines
     if len(plan.targets) > 1:
         objects = [each.request.summary for each in plan.targets]
         lines += fields("objects", objects, size=SIZE, limit=1 if brief else 0)
     lines.append(field("undo", undo, size=SIZE))
+    touches = list(plan.blast.lines) or [NOTHING_ELSE]
+    if brief:
+        forbidden, touches = [" ".join(forbidden)] if forbidden else [], [" ".join(touches)]
     lines += fields("do not", forbidden, "critical", size=SIZE)
     lines += fields("warning", warnings, "warning", size=SIZE)
-    lines += fields("touches", plan.blast.lines or [NOTHING_ELSE], "warning", size=SIZE)
+    lines += fields("touches", touches, "warning", size=SIZE)
     lines += _checks(plan, brief)
     return [*lines, field("by hand", plan.change.kubectl, size=SIZE)]
 
@@ -98,14 +103,14 @@ def confirmation_lines(plan: ActionPlan, write: bool) -> list[Line]:
     return [line(" ", asked, (f"  {plan.confirmation_reason}", "muted"), hang=1)]
 
 
-def result_lines(result: ActionResult) -> list[Line]:
-    """The outcome of the change, what was observed, and how to undo it."""
+def result_lines(result: ActionResult, key: str = "u") -> list[Line]:
+    """The outcome of the change, what was observed, and how to undo it: with `key`."""
     style = "good" if result.outcome is Outcome.DONE else "warning"
     lines = [line(" ", (result.outcome.value, style), f"  {result.sentence}", hang=3)]
     if result.observed:
         lines += prose(result.observed)
     if result.undo is not None:
-        lines.append(field("undo", result.undo.kubectl, ("  u takes it back", HINT)))
+        lines.append(field("undo", result.undo.kubectl, (f"  {key} takes it back", HINT)))
     return lines
 
 

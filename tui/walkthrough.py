@@ -278,14 +278,10 @@ class OpenRun:
             self._app.tell("The probe was not run.")
         return agreed
 
-    async def confirm(self, plan: ActionPlan, changed: bool) -> str:
+    async def confirm(self, plan: ActionPlan, changed: str) -> str:
         from tui.dialogs.plans import GateDialog
 
-        if changed:
-            self._app.tell(
-                "The state has changed since the plan was shown; read it again.", "warning"
-            )
-        typed = await self._app.push_screen_wait(GateDialog(plan, self._app.view))
+        typed = await self._app.push_screen_wait(GateDialog(plan, self._app.view, changed))
         if not typed:
             self._app.tell("Nothing was changed.")
         return typed or ""

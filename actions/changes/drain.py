@@ -41,10 +41,11 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     targets = (*proposal.targets, *(_eviction(pod) for pod in pods))
     if not targets:
         raise CannotPlan(f"Node {node_name} is cordoned and has no pod that can be evicted.")
+    cordoned = f"Node {node_name} is cordoned and " if proposal.targets else ""
     return Proposal(
         ref,
         targets,
-        f"Node {node_name} is cordoned and {len(pods)} pods are evicted, one after another",
+        f"{cordoned}{len(pods)} pods of {node_name} are evicted, one after another",
         preconditions=(*proposal.preconditions, all_come_back(pods, "evicted")),
         touches=_touches(context, node_name, pods),
         warnings=(*proposal.warnings, *_warnings(context, pods)),

@@ -69,9 +69,9 @@ class Face(Protocol):
         """Whether to run the probe. A refused plan is only shown."""
         ...
 
-    async def confirm(self, plan: ActionPlan, changed: bool) -> str:
-        """The text typed to confirm the change, "" for no. `changed`: the state, and so the plan,
-        differs from the one shown before."""
+    async def confirm(self, plan: ActionPlan, changed: str) -> str:
+        """The text typed to confirm the change, "" for no. `changed`: how the state, and so the
+        plan, differs from the one shown before; "" at first."""
         ...
 
 
@@ -295,7 +295,7 @@ class Walkthrough:
     async def _change(self, run: Run, step: Step, plan: ActionPlan, face: Face) -> None:
         """Confirm a change on the current state. When the gate finds another state than was shown,
         show the plan for that state."""
-        actions, changed = self._actions(), False
+        actions, changed = self._actions(), ""
         while True:
             typed = await face.confirm(plan, changed)
             if typed != plan.confirmation or not typed:
@@ -304,7 +304,7 @@ class Walkthrough:
             result = await actions.run(plan, typed, face.progress, face.stopped)
             if result.again is None:
                 break
-            plan, changed = result.again, True
+            plan, changed = result.again, result.sentence
         run.keep(step.id, result)
         face.finished(run.view(), step)
 

@@ -166,7 +166,7 @@ class Typing(Agreeing):
         super().__init__()
         self._cluster, self._words = cluster, iter(words)
 
-    async def confirm(self, plan: ActionPlan, changed: bool) -> str:
+    async def confirm(self, plan: ActionPlan, changed: str) -> str:
         return "" if plan.refused else self._cluster.typed(plan, self._words)
 
 

@@ -69,17 +69,18 @@ def _eviction(name: str) -> Json:
 
 
 def test_an_eviction_deletes(http: httpx.Client, placed: str) -> None:
-    trial = http.post(
-        f"{placed}/eviction", json={**_eviction("placed"), "deleteOptions": {"dryRun": ["All"]}}
-    )
-    assert trial.status_code == 201, trial.text
     uid = http.get(placed).json()["metadata"]["uid"]
-    options = {"deleteOptions": {"preconditions": {"uid": uid}}}
-    trial = http.post(
-        f"{placed}/eviction", params={"dryRun": "All"}, json={**_eviction("placed"), **options}
-    )
-    assert trial.status_code == 201, trial.text
-    assert "deletionTimestamp" not in http.get(placed).json()["metadata"]
+    only = {"preconditions": {"uid": uid}}
+    every = {"dryRun": "All"}
+    for options, query in (
+        ({"dryRun": ["All"]}, {}),
+        (only, every),
+        ({**only, "dryRun": ["All"]}, every),
+    ):
+        body = {**_eviction("placed"), "deleteOptions": options}
+        trial = http.post(f"{placed}/eviction", json=body, params=query)
+        assert trial.status_code == 201, trial.text
+        assert "deletionTimestamp" not in http.get(placed).json()["metadata"], "a dry run"
     done = http.post(f"{placed}/eviction", json=_eviction("placed"))
     assert (done.status_code, done.json()["kind"], done.json()["status"]) == (
         201,

@@ -48,6 +48,6 @@ class Agreeing:
     async def agree(self, plan: ProbePlan) -> bool:
         return not plan.refused
 
-    async def confirm(self, plan: ActionPlan, changed: bool) -> str:
-        self.plans.append((plan, changed))
+    async def confirm(self, plan: ActionPlan, changed: str) -> str:
+        self.plans.append((plan, bool(changed)))
         return "" if plan.refused else plan.confirmation

@@ -67,9 +67,11 @@ class GateDialog(Dialog[str]):
         Binding("enter", "take", "take it", show=False, priority=True)
     ]
 
-    def __init__(self, plan: ActionPlan, view: View) -> None:
+    def __init__(self, plan: ActionPlan, view: View, changed: str = "") -> None:
+        """`changed`: in which way the plan is another one than was shown before."""
         super().__init__("a change to the cluster")
         self._plan, self._view = plan, view
+        self._changed = prose(changed, "critical") if changed else []
         self._shut = refusal(plan, view.write)
         self._asked = Fixed(classes="asked")
         """The text to type stands below the scrolled part, so that it is always visible."""
@@ -84,7 +86,8 @@ class GateDialog(Dialog[str]):
             yield self._input
 
     def lines(self, width: int) -> Sequence[Line]:
-        return fitting_lines(self._plan, width, self._room(width))
+        room = self._room(width) - len(layout(self._changed, width))
+        return [*self._changed, *fitting_lines(self._plan, width, room)]
 
     def draw(self) -> None:
         super().draw()
@@ -157,7 +160,7 @@ class ChangeDialog(Dialog[None]):
     def end(self, result: ActionResult | None) -> None:
         """Shows the result; None: it was stopped at once."""
         stopped = "It was stopped at once: look whether it took effect before you repeat it."
-        self._outcome = result_lines(result) if result else prose(stopped, "warning")
+        self._outcome = result_lines(result, "a") if result else prose(stopped, "warning")
         self._redraw()
 
     def _redraw(self) -> None:

@@ -97,8 +97,9 @@ async def _carry_out(
     """Plans, asks and runs, again for the state of now when it has changed; whether a person said
     yes. `keep`: the result stays on the screen until it is closed."""
     plan = await app.investigation.plan_action(offer.action, arguments)
+    changed = ""
     while True:
-        typed = await app.push_screen_wait(GateDialog(plan, app.view)) or ""
+        typed = await app.push_screen_wait(GateDialog(plan, app.view, changed)) or ""
         if refusal(plan, app.view.write):
             return False
         if not typed:
@@ -108,8 +109,7 @@ async def _carry_out(
         result = await _made(app, plan, typed, keep)
         if result.again is None:
             return True
-        app.tell("The state has changed since the plan was shown; read it again.", "warning")
-        plan = result.again
+        plan, changed = result.again, result.sentence
 
 
 async def _made(app: Navigation, plan: ActionPlan, typed: str, keep: bool) -> ActionResult:
