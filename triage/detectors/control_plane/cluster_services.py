@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
@@ -20,7 +20,7 @@ from triage.facts.cluster_view import (
     ref_of,
     statuses,
 )
-from triage.facts.finding import Evidence, Finding, Severity, SinceSource
+from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import field_evidence, make
 from triage.facts.windows import EDGE, READY_GRACE, RECENT
 
@@ -194,34 +194,54 @@ def serving(row: Owner, view: ClusterView) -> Iterator[Finding]:
         yield from _ingress(ref, pods, state, view)
 
 
+def _degraded(
+    rule: str,
+    ref: Ref,
+    claim: str,
+    worse: bool,
+    why: str,
+    state: PodHealth,
+    pods: list[Pod],
+    facts: Mapping[str, Fact],
+) -> Finding:
+    """A sick service. `claim` has a place for its state; `worse`: critical for a reason other than
+    that none is ready or two were killed for memory."""
+    parts = spoken(state)
+    bad = state.ready == 0 or state.oom >= 2 or worse
+    severity = Severity.CRITICAL if bad else Severity.WARNING
+    return make(
+        rule,
+        ref,
+        claim.format(", ".join(parts)),
+        severity if state.fresh else Severity.INFO,
+        why,
+        since=began(state),
+        source=SinceSource.STATUS,
+        evidence=state.evidence or [field_evidence(ref, "pods", parts[0])],
+        active=state.fresh,
+        related=[ref_of(p) for p in pods],
+        facts={
+            "ready": state.ready,
+            "total": state.total,
+            "oom_killed": state.oom,
+            "restarted": state.restarted,
+            "limit": state.limit,
+            **facts,
+        },
+    )
+
+
 def _dns(row: Owner, ref: Ref, pods: list[Pod], state: PodHealth) -> Iterator[Finding]:
     if sick(state):
-        down = state.ready == 0
-        bad = down or state.oom >= 2 or (state.looping > 0 and state.ready * 2 < state.total)
-        parts = spoken(state)
-        yield make(
+        yield _degraded(
             "dns-degraded",
             ref,
-            f"the cluster's DNS: {', '.join(parts)} within the hour",
-            Severity.CRITICAL
-            if bad and state.fresh
-            else Severity.WARNING
-            if state.fresh
-            else Severity.INFO,
+            "the cluster's DNS: {} within the hour",
+            state.looping > 0 and state.ready * 2 < state.total,
             "critical when none is ready, or two were killed within 30 min",
-            since=began(state),
-            source=SinceSource.STATUS,
-            evidence=state.evidence or [field_evidence(ref, "pods", parts[0])],
-            active=state.fresh,
-            related=[ref_of(p) for p in pods[:10]],
-            facts={
-                "ready": state.ready,
-                "total": state.total,
-                "oom_killed": state.oom,
-                "restarted": state.restarted,
-                "limit": state.limit,
-                "crash_looping": state.looping,
-            },
+            state,
+            pods[:10],
+            {"crash_looping": state.looping},
         )
     nodes = {p.spec.node_name for p in pods if is_ready(p)}
     if (
@@ -300,29 +320,15 @@ def _ingress(ref: Ref, pods: list[Pod], state: PodHealth, view: ClusterView) -> 
             backends += 1
             ready += bool(blast.ready_endpoints(row.metadata.namespace, name, view))
     within = int((state.times[-1] - state.times[0]).total_seconds()) if state.times else 0
-    parts = spoken(state)
-    bad = state.ready == 0 or state.oom >= 2 or state.restarted * 2 > state.total
-    yield make(
+    yield _degraded(
         "ingress-degraded",
         ref,
-        f"the ingress controller: {', '.join(parts)} within the hour; {len(hosts)} hosts behind it",
-        Severity.CRITICAL
-        if bad and state.fresh
-        else Severity.WARNING
-        if state.fresh
-        else Severity.INFO,
+        f"the ingress controller: {{}} within the hour; {len(hosts)} hosts behind it",
+        state.restarted * 2 > state.total,
         "critical when none is ready, two were killed for memory, or most restarted within 30 min",
-        since=began(state),
-        source=SinceSource.STATUS,
-        evidence=state.evidence or [field_evidence(ref, "pods", parts[0])],
-        active=state.fresh,
-        related=[ref_of(p) for p in pods[:50]],
-        facts={
-            "ready": state.ready,
-            "total": state.total,
-            "oom_killed": state.oom,
-            "restarted": state.restarted,
-            "limit": state.limit,
+        state,
+        pods[:50],
+        {
             "hosts": len(hosts),
             "within_seconds": within,
             "backends_ready": backends > 0 and ready * 10 >= backends * 8,
