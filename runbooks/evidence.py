@@ -223,11 +223,11 @@ def _holds(
         return _shared(condition, here)
     if condition.on == "change":
         return _change(condition, weight, symptom, here, elsewhere)
-    return _finding(condition, weight, symptom, here, elsewhere)
+    return _finding(condition, weight, here, elsewhere)
 
 
 def _finding(
-    condition: Condition, weight: Weight, symptom: Symptom, here: Scope, elsewhere: Scope | None
+    condition: Condition, weight: Weight, here: Scope, elsewhere: Scope | None
 ) -> Held | None:
     found, share = _enough(condition, here.findings(condition)), 1.0
     if not found and elsewhere is not None:

@@ -100,14 +100,5 @@ async def server_text(
     return await api.get_text(path, timeout=timeout, cap=cap, what=f"GET {path}")
 
 
-async def server_version(api: Api, *, timeout: float = 5.0) -> str:
-    """gitVersion of the API server, such as "v1.34.4"."""
-    return str(
-        _document(
-            await api.get_json("/version", timeout=timeout, what="version of the API server")
-        ).get("gitVersion", "")
-    )
-
-
 def _document(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}

@@ -93,13 +93,10 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Budget(msgspec.Struct, frozen=True):
-    """Load on the server: requests in the last minute, requests and bytes since the start, and
-    requests that wait for an answer."""
+    """Load on the server: requests in the last minute and since the start."""
 
     last_minute: int
     total: int
-    received_bytes: int
-    in_flight: int
 
 
 class Response:
@@ -115,7 +112,7 @@ class Response:
         off."""
         try:
             async for chunk in self._response.chunks():
-                self._api.count_bytes(len(chunk))
+                self._api.note_received()
                 yield chunk
         except RequestFailure as error:
             raise self._api.unreachable(self._what, error) from error
@@ -177,7 +174,7 @@ class Api:
         self._slots = asyncio.Semaphore(concurrency)
         self._clients: dict[int, HttpClient] = {}
         self._recent: deque[float] = deque(maxlen=20_000)
-        self._total = self._received = self._in_flight = 0
+        self._total = 0
 
     # -- reading
 
@@ -306,10 +303,9 @@ class Api:
         edge = time.monotonic() - 60
         while self._recent and self._recent[0] < edge:
             self._recent.popleft()
-        return Budget(len(self._recent), self._total, self._received, self._in_flight)
+        return Budget(len(self._recent), self._total)
 
-    def count_bytes(self, number: int) -> None:
-        self._received += number
+    def note_received(self) -> None:
         self.last_received = time.monotonic()
 
     def unreachable(self, what: str, error: RequestFailure) -> Unreachable:
@@ -373,7 +369,6 @@ class Api:
         async with self._slots:
             self._total += 1
             self._recent.append(time.monotonic())
-            self._in_flight += 1
             try:
                 response = await client.send(
                     request.method,
@@ -386,8 +381,6 @@ class Api:
                 )
             except RequestFailure as error:
                 raise self.unreachable(request.what, error) from error
-            finally:
-                self._in_flight -= 1
         with contextlib.suppress(KeyError, ValueError, TypeError):  # no Date, or none that is valid
             self.clock_offset = parsedate_to_datetime(response.headers["date"]) - self._clock()
         note_audit_id(response.headers)

@@ -38,13 +38,11 @@ class Reach(enum.StrEnum):
 
 
 class ApiHealth(msgspec.Struct, frozen=True):
-    """Whether the API server answers. Times in UTC; `latency` of the last answered heartbeat in
-    seconds."""
+    """Whether the API server answers. Times in UTC."""
 
     reach: Reach = Reach.UNKNOWN
     since: datetime | None = None
     heard: datetime | None = None
-    latency: float | None = None
     reason: str = ""
     hops: tuple[Hop, ...] = ()
     hops_at: datetime | None = None
@@ -147,7 +145,7 @@ class HealthMonitor:
         if status == 404 or not_api_server(status, headers, body):  # each API server has /readyz
             return describe_intermediary(status, headers, body)
         took = time.monotonic() - began
-        self.health = replace(self.health, heard=self._clock(), latency=took)
+        self.health = replace(self.health, heard=self._clock())
         if status == 401 and not credentials.waiting(0):
             self._renew.set()
             why = credentials.explanation() or "Log in again."

@@ -55,7 +55,6 @@ _DNS = (
 _API = (
     "apiserver_request_duration_seconds_bucket",
     "apiserver_request_total",
-    "apiserver_flowcontrol_rejected_requests_total",
     "etcd_request_duration_seconds_bucket",
 )
 
@@ -251,7 +250,7 @@ class Metrics:
             series = list(samples(page[0], _API))
             if before is None:
                 return series, None
-            return series, api_server_usage(list(increases(before.series, series)), seconds)
+            return series, api_server_usage(list(increases(before.series, series)))
 
         series, usage = await asyncio.to_thread(read)
         self._scrapes["apiserver"] = _Scrape(now, series)
@@ -276,8 +275,6 @@ def node_usage(node: str, stats: Mapping[str, Any]) -> NodeUsage:
     whole = _part(stats, "node")
     system = {str(each.get("name")): each for each in _parts(whole, "systemContainers")}
     pods = _parts(stats, "pods")
-    file_system = _part(whole, "fs")
-    used, capacity = _number(file_system, "usedBytes"), _number(file_system, "capacityBytes")
     return NodeUsage(
         node=node,
         cpu_cores=_cores(whole),
@@ -288,7 +285,6 @@ def node_usage(node: str, stats: Mapping[str, Any]) -> NodeUsage:
         runtime_cpu_cores=_cores(system.get("runtime", {})),
         pods_cpu_cores=sum(_cores(pod) or 0.0 for pod in pods) if pods else None,
         pods_memory_bytes=sum(_memory(pod) or 0 for pod in pods) if pods else None,
-        fs_used_share=used / capacity if used is not None and capacity else None,
     )
 
 
@@ -382,9 +378,9 @@ def dns_usage(pod: Ref, grown: list[Series], seconds: float) -> DnsUsage:
     )
 
 
-def api_server_usage(grown: list[Series], seconds: float) -> ApiServerUsage:
-    """The API server from the growth of its counters in `seconds`; long-running requests are left
-    out of the latency."""
+def api_server_usage(grown: list[Series]) -> ApiServerUsage:
+    """The API server from the growth of its counters; long-running requests are left out of the
+    latency."""
     requests = [each for each in grown if each.name == _API[1]]
     total = sum(each.value for each in requests)
     failed = sum(each.value for each in requests if each.labels.get("code", "").startswith("5"))
@@ -393,12 +389,10 @@ def api_server_usage(grown: list[Series], seconds: float) -> ApiServerUsage:
         for each in grown
         if each.name == _API[0] and each.labels.get("verb") not in ("WATCH", "CONNECT", "WATCHLIST")
     ]
-    rejected = sum(each.value for each in grown if each.name == _API[2])
     return ApiServerUsage(
         p99_seconds=quantile(0.99, short),
         error_share=failed / total if total else None,
-        rejected_per_second=rejected / seconds if seconds > 0 else None,
-        etcd_p99_seconds=quantile(0.99, (each for each in grown if each.name == _API[3])),
+        etcd_p99_seconds=quantile(0.99, (each for each in grown if each.name == _API[2])),
     )
 
 

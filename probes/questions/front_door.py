@@ -116,7 +116,7 @@ async def measure_hops(context: ProbeContext, entry: EntryPoint) -> list[Hop]:
         )
 
     hops += await map_bounded(dialled[:MOST], ask)
-    hops += await _node_ports(context, entry, ports)
+    hops += await _node_ports(context, ports)
     return hops + await _pods(context, entry)
 
 
@@ -140,9 +140,7 @@ async def _names(host: str, entry: EntryPoint) -> list[Hop]:
     return [Hop("dns", host, shown, True)]
 
 
-async def _node_ports(
-    context: ProbeContext, entry: EntryPoint, ports: Sequence[ServicePort]
-) -> list[Hop]:
+async def _node_ports(context: ProbeContext, ports: Sequence[ServicePort]) -> list[Hop]:
     nodes = [
         (n.metadata.name, a.address)
         for n in context.store.all("Node", Node)

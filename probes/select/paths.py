@@ -106,7 +106,7 @@ def find_targets(store: Store, to: str, port: int = 0) -> Targets:
             return _of_service(store, service, port)
         pod: Pod | None = store.get("Pod", namespace, name)
         if pod is not None:
-            return _of_pod(store, pod, port)
+            return _of_pod(pod, port)
         _check_namespace(store, namespace)
         raise Unusable(
             f"There is neither a Service nor a pod {namespace}/{name}; look at `kubectl get "
@@ -179,7 +179,7 @@ def _of_service(store: Store, service: Service, port: int) -> Targets:
     notes: list[str] = []
     pods: dict[str, tuple[Pod, int]] = {}
     backends = list(endpoints(store, service))
-    for endpoint_pod, number in _numbers(store, backends, chosen):
+    for endpoint_pod, number in _numbers(backends, chosen):
         pods[endpoint_pod.metadata.name] = (endpoint_pod, number)
     ready_count = sum(1 for _, good, _ in backends if good)
     if not backends:
@@ -192,7 +192,7 @@ def _of_service(store: Store, service: Service, port: int) -> Targets:
             f"Service {meta.namespace}/{meta.name} has no ready endpoint ({len(backends)} are not "
             "ready)."
         )
-    targets = _one_for_each_node(store, list(pods.values()), meta.name, notes)
+    targets = _one_for_each_node(store, list(pods.values()), notes)
     notes += _other_family(
         f"Service {meta.namespace}/{meta.name}", spec.cluster_ip, spec.cluster_ips
     )
@@ -251,7 +251,7 @@ def endpoints(store: Store, service: Service) -> Iterable[tuple[Pod | None, bool
 
 
 def _numbers(
-    store: Store, backends: list[tuple[Pod | None, bool, dict[str, int]]], chosen: ServicePort
+    backends: list[tuple[Pod | None, bool, dict[str, int]]], chosen: ServicePort
 ) -> list[tuple[Pod, int]]:
     found: list[tuple[Pod, int]] = []
     for pod, _, numbers in backends:
@@ -283,7 +283,7 @@ def target_port(pod: Pod, port: ServicePort) -> int:
     )
 
 
-def _of_pod(store: Store, pod: Pod, port: int) -> Targets:
+def _of_pod(pod: Pod, port: int) -> Targets:
     meta = pod.metadata
     if not pod.status.pod_ip:
         where = f"on {pod.spec.node_name}" if pod.spec.node_name else "not placed on a node"
@@ -377,12 +377,10 @@ def _of_namespace(store: Store, namespace: str, port: int) -> Targets:
             "port; give NS/POD and --port."
         )
     notes: list[str] = []
-    return Targets(tuple(_one_for_each_node(store, pods, "", notes)), None, tuple(notes))
+    return Targets(tuple(_one_for_each_node(store, pods, notes)), None, tuple(notes))
 
 
-def _one_for_each_node(
-    store: Store, pods: list[tuple[Pod, int]], service: str, notes: list[str]
-) -> list[Target]:
+def _one_for_each_node(store: Store, pods: list[tuple[Pod, int]], notes: list[str]) -> list[Target]:
     """One pod for each node, youngest nodes first, because those are most likely to differ. Two
     pods when only one node has any."""
     by_node: dict[str, list[tuple[Pod, int]]] = {}

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from cluster.api.logs import LogLine, follow_logs, read_logs
-from cluster.api.reads import get_object, node_text, object_path, pod_text, server_version
+from cluster.api.reads import get_object, node_text, object_path, pod_text
 from cluster.api.transport import Api
 from cluster.errors import NotFound, Refused
 from cluster.kube.kinds import BY_NAME
@@ -114,7 +114,3 @@ async def test_pages_through_the_proxy(fake: FakeCluster, api: Api) -> None:
     ]
     with pytest.raises(NotFound):
         await node_text(api, "node-9", "healthz")
-
-
-async def test_version(api: Api) -> None:
-    assert await server_version(api) == "v1.34.4"

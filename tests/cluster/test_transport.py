@@ -235,8 +235,7 @@ async def test_budget_and_clock(fake: FakeCluster, api: Api) -> None:
     for _ in range(3):
         await api.get_json("/api/v1/pods")
     budget = api.budget()
-    assert (budget.last_minute, budget.total, budget.in_flight) == (3, 3, 0)
-    assert budget.received_bytes > 100
+    assert (budget.last_minute, budget.total) == (3, 3)
     assert api.clock_offset is not None
     assert abs(api.clock_offset) < timedelta(seconds=5)
     assert fake.requests[-1].headers["User-Agent"].startswith("stanch/")

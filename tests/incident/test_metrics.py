@@ -66,12 +66,10 @@ def test_api_server_errors_and_rejections() -> None:
     text = (
         'apiserver_request_total{verb="GET",code="200"} '
         '90\napiserver_request_total{verb="GET",code="503"} 10\n'
-        "apiserver_flowcontrol_rejected_requests_total 30\n"
         'apiserver_request_duration_seconds_bucket{verb="WATCH",le="60"} 5\n'
     )
-    usage = api_server_usage(list(samples(text)), 15.0)
+    usage = api_server_usage(list(samples(text)))
     assert usage.error_share == 0.1
-    assert usage.rejected_per_second == 2
     assert usage.p99_seconds is None
 
 
@@ -93,7 +91,6 @@ def test_a_summary_without_file_system_or_containers_is_survived() -> None:
     )
     assert usage.cpu_cores == 0.5
     assert usage.kubelet_memory_bytes is None
-    assert usage.fs_used_share is None
 
 
 def test_metrics_server_stands_in_for_kubelets() -> None:

@@ -33,9 +33,6 @@ from triage.facts.finding import ChangeFact, Fact
 _AT_BIRTH = timedelta(seconds=30)
 
 
-HELM = "helm.sh/release.v1"
-
-
 def change_fact(
     at: datetime, what: str, ref: Ref, rule: str, manager: str = "", **facts: Fact
 ) -> ChangeFact:

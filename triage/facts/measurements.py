@@ -50,8 +50,6 @@ class NodeUsage(msgspec.Struct, frozen=True):
     runtime_cpu_cores: float | None = None
     pods_cpu_cores: float | None = None
     pods_memory_bytes: int | None = None
-    fs_used_share: float | None = None
-    pleg_p99_seconds: float | None = None
 
 
 class DnsUsage(msgspec.Struct, frozen=True):
@@ -113,7 +111,6 @@ class ApiServerUsage(msgspec.Struct, frozen=True):
 
     p99_seconds: float | None = None
     error_share: float | None = None
-    rejected_per_second: float | None = None
     etcd_p99_seconds: float | None = None
     failed_checks: tuple[str, ...] = ()
     """Names of the /readyz checks that fail, such as `etcd`."""

@@ -57,9 +57,9 @@ def missing_across(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     pods = {f.object for f in findings}
     first = min((f.since for f in findings if f.since), default=None)
     only_new, _ = _only_new(
-        [p for p in (view.store.get(*r) for r in pods) if isinstance(p, Pod)], index, findings
+        [p for p in (view.store.get(*r) for r in pods) if isinstance(p, Pod)], index
     )
-    supplier = _supplier(view, common, namespaces)
+    supplier = _supplier(view, common)
     alike = f" ({common})" if common else ""
     by = f", siblings are written by {supplier}" if supplier else ""
     yield make(
@@ -83,7 +83,7 @@ def missing_across(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     )
 
 
-def _supplier(view: ClusterView, common: str, namespaces: set[str]) -> str:
+def _supplier(view: ClusterView, common: str) -> str:
     """The field manager of Secrets with names similar to the missing ones."""
     if "*" not in common:
         return ""
@@ -218,9 +218,7 @@ def secrets_of(pod: Pod) -> set[Ref]:
     return {Ref("Secret", pod.metadata.namespace, n) for n in names if n}
 
 
-def _only_new(
-    pods: list[Pod], index: FindingIndex, findings: Iterable[Finding]
-) -> tuple[bool, int]:
+def _only_new(pods: list[Pod], index: FindingIndex) -> tuple[bool, int]:
     """Whether every pod created since the first of these fails (three of four), and how many were
     created since."""
     created = [p.metadata.creation_timestamp for p in pods if p.metadata.creation_timestamp]
@@ -253,7 +251,7 @@ def new_pods_failing(view: ClusterView, index: FindingIndex) -> Iterator[Finding
     owners = {view.owner(p) for p in pods}
     if len(pods) < 3 or len(owners) < 2:
         return
-    only_new, since = _only_new(pods, index, ())
+    only_new, since = _only_new(pods, index)
     if not only_new:
         return
     at = min(p.metadata.creation_timestamp for p in pods if p.metadata.creation_timestamp)

@@ -30,14 +30,6 @@ _FAILED = (
     "FailedBuildModel",
     "LoadBalancerUpdateFailed",
 )
-_CHURN = (
-    "UpdatedLoadBalancer",
-    "EnsuringLoadBalancer",
-    "EnsuredLoadBalancer",
-    "UpdatedLoadbalancer",
-    "BackendsUpdated",
-    "Sync",
-)
 CHURN = 6
 """Rewrites of a load balancer within an hour that count as churn."""
 _INTERNAL = ("internal", "private", "intranet")

@@ -25,9 +25,6 @@ _MISSING_KEY = re.compile(
 )
 
 
-_UNREGISTERED = re.compile(r"object \"([^\"/]+)\"/\"([^\"]+)\" not registered", re.IGNORECASE)
-
-
 _NO_VOLUME_KEY = re.compile(r"references non-existent (secret|config) key: ?(\S+)", re.IGNORECASE)
 
 
