@@ -79,7 +79,7 @@ def free_port() -> int:
             "by envoy",
             False,
         ),
-        (b"SSH-2.0-OpenSSH\r\n", Verdict.OK, "no HTTP", False),
+        (b"SSH-2.0-OpenSSH\r\n", Verdict.OK, "does not speak HTTP", False),
         (b"", Verdict.RESET, "closed without an answer", False),
         (None, Verdict.TIMEOUT_FIRST_BYTE, "no answer", False),
     ],

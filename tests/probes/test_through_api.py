@@ -160,7 +160,7 @@ async def test_port_forward(answer: ForwardResult, verdict: Verdict, component: 
 @pytest.mark.parametrize(
     ("arguments", "denied", "word"),
     [
-        ({"how": "proxy", "to": "203.0.113.9:443"}, "", "no pod or Service"),
+        ({"how": "proxy", "to": "203.0.113.9:443"}, "", "neither a pod nor a Service"),
         ({"how": "proxy"}, "get pods/proxy", "get pods/proxy is not allowed"),
         ({"how": "port-forward"}, "", "needs a connection"),
         ({"how": "proxy", "to": "marketplace/pending"}, "", "has no address"),
