@@ -230,6 +230,11 @@ def _finding(
     condition: Condition, weight: Weight, here: Scope, elsewhere: Scope | None
 ) -> Held | None:
     found, share = _enough(condition, here.findings(condition)), 1.0
+    if not found and condition.follows and elsewhere is not None:
+        nodes = {one.object.name for one in symptom.findings if one.object.kind == "Node"}
+        others = elsewhere.findings(condition)
+        theirs = [one for one in others if one.facts.get(condition.follows) in nodes]
+        found = _enough(condition, theirs)
     if not found and elsewhere is not None:
         rule = FINDINGS.get(condition.rule)
         anywhere = rule is not None and rule.area == "cluster"

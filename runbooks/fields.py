@@ -257,7 +257,10 @@ def _cases(data: Any, lines: Lines, line: int) -> tuple[tuple[str, Condition], .
 
 _SUBJECTS = ("finding", "change", "shared")
 _CONDITION = frozenset(
-    {*_SUBJECTS, "where", "count", "same", "within", "step", "text", "weight", "any", "all"}
+    {
+        *(*_SUBJECTS, "where", "count", "same", "follows", "within", "step", "text", "weight"),
+        *("any", "all"),
+    }
 )
 
 
@@ -316,6 +319,7 @@ def _condition(weight: Weight, data: Any, line: int) -> Condition:
         where=MappingProxyType({str(key): value for key, value in where.items()}),
         count=int(data.get("count", 1)),
         same=str(data.get("same", "")),
+        follows=str(data.get("follows", "")),
         within=seconds(data.get("within", 0), line),
         step=str(data.get("step", "")),
         value=float(data.get("weight", 0.0)),

@@ -300,7 +300,7 @@ def _condition(runbook: Runbook, condition: Condition) -> Iterator[str]:
         yield f"there is no {on} rule {name!r}; see triage/facts/rules"
     else:
         facts = rule.fact_names | ({"manager"} if on == "change" else set())
-        for fact in filter(None, (*condition.where, condition.same)):
+        for fact in filter(None, (*condition.where, condition.same, condition.follows)):
             if fact not in facts:
                 yield f"{on} {name} has no fact {fact!r}; it has: {', '.join(sorted(facts))}"
     if condition.step and runbook.step(condition.step) is None:

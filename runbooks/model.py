@@ -98,6 +98,9 @@ class Condition(msgspec.Struct, frozen=True):
     step: str = ""
     value: float = 0.0
     """Own weight between 0 and 1; 0 = the default of its kind."""
+    follows: str = ""
+    """A fact of findings outside the symptom: they count like its own where it names a node of the
+    symptom. A volume that a dead node holds belongs to the dead node."""
     any_of: tuple[Condition, ...] = ()
     all_of: tuple[Condition, ...] = ()
 

@@ -238,3 +238,13 @@ match:
     assert book is not None
     found = judge(book, symptom(finding("oom")))
     assert [reason.text for reason in found.missing] == ["Something else"]
+
+
+def test_what_follows_a_node_of_the_symptom_counts_as_its_own() -> None:
+    """A volume that a dead node holds: the story stands above the guide for the node."""
+    down = symptom(finding("node-not-ready", "n1", cause="kubelet-silent"))
+    for holder, first in (("n1", "volume-attach-stuck"), ("n2", "node-not-ready")):
+        held = symptom(finding("volume-attachment-failed", "csi-1", node=holder))
+        found = MATCHER.match_symptom(down, report(down, held))
+        assert found[0].id == first, holder
+        assert found[0].confident

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from datetime import timedelta
 
 from cluster.kube.objects import Lease, Pod
@@ -106,7 +106,7 @@ def errors_in_messages(view: ClusterView, index: FindingIndex) -> Iterator[Findi
             yield make(
                 "etcd-errors-in-messages",
                 CLUSTER,
-                f"etcd errors in {count} messages about {len(objects)} objects: {kind}",
+                f"etcd errors in {count} messages about {_objects(objects)}: {kind}",
                 Severity.CRITICAL if kind == "no-space" else Severity.WARNING,
                 "errors of etcd within the hour",
                 since=min(e.first for _, e in etcd),
@@ -121,7 +121,7 @@ def errors_in_messages(view: ClusterView, index: FindingIndex) -> Iterator[Findi
         yield make(
             "api-errors-in-messages",
             CLUSTER,
-            f"{sum(e.count for e in api)} messages about {len(objects)} objects say that the API "
+            f"{sum(e.count for e in api)} messages about {_objects(objects)} say that the API "
             "server did not answer",
             Severity.WARNING,
             "components that do not reach the API server within the hour",
@@ -153,6 +153,10 @@ def errors_in_messages(view: ClusterView, index: FindingIndex) -> Iterator[Findi
 
 
 _SHORT_PAST = timedelta(minutes=10)
+
+
+def _objects(objects: Sized) -> str:
+    return f"{len(objects)} object{'s' if len(objects) > 1 else ''}"
 
 
 def _of_the_gone(event: EventFact, view: ClusterView) -> bool:

@@ -201,7 +201,11 @@ def load_balancer(row: Service, view: ClusterView) -> Iterator[Finding]:
             Severity.WARNING,
             "the cloud controller fails within 30 min",
             **from_events(failed),
-            facts={"reason": failed[-1].reason, "count": count},
+            facts={
+                "reason": failed[-1].reason,
+                "count": count,
+                "address": bool(row.status.load_balancer.ingress),
+            },
         )
     churn = [
         e

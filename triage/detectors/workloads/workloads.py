@@ -399,8 +399,8 @@ def not_graceful(row: Deployment, view: ClusterView) -> Iterator[Finding]:
         f"rolled out at {quantity.moment_text(rollout or view.now, view.now)} with {missing}: "
         "connections may be cut"
         + (f"; {len(cut)} pods refused connections while they ended" if cut else ""),
-        Severity.INFO,
-        "a rollout without draining is a note",
+        Severity.WARNING if cut else Severity.INFO,
+        "pods refused connections" if cut else "a rollout without draining is a note",
         since=rollout,
         source=SinceSource.CREATION,
         active=rolling,

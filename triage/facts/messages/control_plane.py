@@ -36,7 +36,8 @@ _SILENT = r"(?:connection refused|i/o timeout|tls handshake timeout|eof|no route
 
 _API = re.compile(
     r"the server was unable to return a response in the time allotted|unable to handle the "
-    r"request|context deadline exceeded.{0,80}/api"
+    r"request(?!\W{1,3}(?:get|list) [a-z]+\.(?:\w+\.)?metrics\.k8s\.io)"
+    r"|context deadline exceeded.{0,80}/api"
     r"|(?:get|post|put|patch|delete|list) "
     r"\"?https?://[^\s\"]+(?::6443|:443)?/(?:api|apis)/[^\n]{0,200}"
     + _SILENT

@@ -31,6 +31,7 @@ load-balancer-failed (service): The cloud load balancer of a Service cannot be s
     source: service controller: SyncLoadBalancerFailed, …
     reason: str
     count: int
+    address: bool: it has an address
 load-balancer-churn (service): The load balancer's backends are rewritten again and again
     source: UpdatedLoadBalancer; story 001
     count: int
