@@ -76,6 +76,11 @@ class Scope:
             for rule in rows:
                 yield on, rule
 
+    def nodes(self) -> set[str]:
+        """Names of the nodes with findings."""
+        found = (one.object for row in self._findings.values() for one in row)
+        return {ref.name for ref in found if ref.kind == "Node"}
+
     def findings(self, condition: Condition) -> list[Finding]:
         """Findings of the condition's rule with its facts."""
         rows = self._findings.get(condition.rule)
@@ -231,7 +236,7 @@ def _finding(
 ) -> Held | None:
     found, share = _enough(condition, here.findings(condition)), 1.0
     if not found and condition.follows and elsewhere is not None:
-        nodes = {one.object.name for one in symptom.findings if one.object.kind == "Node"}
+        nodes = here.nodes()
         others = elsewhere.findings(condition)
         theirs = [one for one in others if one.facts.get(condition.follows) in nodes]
         found = _enough(condition, theirs)
