@@ -214,6 +214,8 @@ def _entry(revised: RevisedEntry, unanswered: bool, *, closed: bool) -> list[Lin
         word = "ruled out"
     at = f" {ABOUT.get(entry.occurred_precision, '')}{clock(entry.occurred_at)}  "
     first, *more = (entry.text or entry.reason).split("\n")
+    name = str(entry.data.get("name", "")) if entry.kind == "milestone" else ""
+    first = first if first.startswith(name) else f"{name}: {first}"
     behind: list[tuple[str, str]] = []
     if abs(entry.recorded_at - entry.occurred_at) > LATE:
         behind.append((f"  (recorded {clock(entry.recorded_at, entry.occurred_at)})", "muted"))

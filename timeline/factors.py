@@ -168,6 +168,8 @@ def _hinted(lines: Sequence[RevisedEntry], story: Story) -> Iterator[Factor]:
             for kind, title, pattern in _HINTS:
                 if found := pattern.search(said):
                     why = said[said.rfind("; ", 0, found.start()) + 1 :].strip().rstrip(".")
+                    told = why.find(": ", max(0, why.find(found[0])) + len(found[0]))
+                    why = why if told < 0 else why[:told]
                     why = why if len(why) <= _WHY else why[:_WHY] + " …"
                     yield Factor(title=title, kind=kind, seqs=(entry.seq,), candidate=True, why=why)
         if entry.kind == "step-result" and entry.data.get("answer") == "unknown":

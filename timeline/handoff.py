@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from timeline.entry import MILESTONES, Entry
-from timeline.export.wording import LEADS
+from timeline.export.wording import DECLINED, LEADS
 from timeline.journal.journal import Journal
 from timeline.metrics import milestones, spoken
 from timeline.revisions import draft_entries
@@ -106,12 +106,15 @@ def _part(title: str, rows: list[str]) -> list[str]:
 def _text(entry: Entry) -> str:
     about = (
         f"{entry.object} "
-        if entry.object is not None and str(entry.object) not in entry.text
+        if entry.object is not None
+        and str(entry.object) not in entry.text
+        and entry.kind not in ("match", "milestone")
         else ""
     )
     name = str(entry.data.get("name", "")) if entry.kind == "milestone" else ""
     named = f"{name}: " if name and not entry.text.startswith(name) else ""
-    return _folded(about + named + entry.text)
+    text = entry.text.replace(DECLINED, "") if entry.kind == "action-declined" else entry.text
+    return _folded(about + named + text)
 
 
 def _lead(entry: Entry) -> str:

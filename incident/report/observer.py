@@ -211,8 +211,8 @@ def _appeared(symptom: Symptom) -> Draft:
 def _shared(shared: SharedAttribute) -> str:
     inside, outside = shared.inside, shared.outside
     return (
-        f"{shared.what} {shared.spoken}: {inside[0]}/{inside[1]} failing, "
-        f"{outside[0]}/{outside[1]} healthy"
+        f"{shared.what} {shared.spoken}: {inside[0]} of {inside[1]} that fail, "
+        f"{outside[0]} of {outside[1]} others"
     )
 
 
@@ -298,4 +298,4 @@ def _titled(symptom: Symptom) -> str:
 def _objects(symptom: Symptom) -> str:
     names = [str(ref) for ref in symptom.objects[:3]]
     more = len(symptom.objects) - len(names)
-    return ", ".join(names) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(names) + (f" and {more} more objects" if more > 0 else "")

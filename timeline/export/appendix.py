@@ -7,10 +7,10 @@ import json
 from collections import Counter
 from typing import Final
 
-from timeline.entry import CHANGED, Entry
+from timeline.entry import ABOUT, CHANGED, Entry
 from timeline.export.document import Block, Cell, Fence, Items, Outside, Para, Table
 from timeline.export.response import read_json
-from timeline.export.wording import Wording, excerpt, moment, seqs, word
+from timeline.export.wording import LEADS, Wording, excerpt, milestone_name, moment, seqs, word
 from timeline.metrics import duration, phases
 from timeline.metrics import metrics as find_metrics
 from timeline.revisions import draft_entries
@@ -57,7 +57,16 @@ def unknown(w: Wording) -> list[Block]:
         return [Para(("None: every intent has a result.",))]
     return [
         Items(
-            tuple(_line(w, entry, " without a result: ") for entry in w.source.unfinished),
+            tuple(
+                (
+                    f"{moment(entry)} UTC, ",
+                    word(entry.kind),
+                    " without a result: ",
+                    w.text(entry),
+                    seqs(entry),
+                )
+                for entry in w.source.unfinished
+            ),
             tasks=True,
         )
     ]
@@ -72,18 +81,27 @@ def unsupported(w: Wording) -> list[Block]:
     ]
     if not bare:
         return [Para(("None: every key entry has evidence.",))]
-    return [Items(tuple(_line(w, entry, " (", word(entry.confidence), "): ") for entry in bare))]
-
-
-def _line(w: Wording, entry: Entry, *between: str | Outside) -> Cell:
-    return (f"{moment(entry)} UTC, ", word(entry.kind), *between, w.text(entry), seqs(entry))
+    return [
+        Items(
+            tuple(
+                (
+                    f"{moment(entry)} UTC, ",
+                    word(LEADS.get(entry.kind, milestone_name(entry))),
+                    " (",
+                    word(entry.confidence),
+                    "): ",
+                    w.text(entry),
+                    seqs(entry),
+                )
+                for entry in bare
+            )
+        )
+    ]
 
 
 def _supported(entry: Entry) -> bool:
-    """Bytes that were seen, or findings that the tool took from objects."""
-    return bool(
-        entry.evidence or entry.data.get("findings") or entry.data.get("event") == "cleared"
-    )
+    """Bytes that were seen, or objects that the API told of."""
+    return bool(entry.evidence or entry.data.get(ABOUT) or entry.data.get("findings"))
 
 
 def evidence(w: Wording) -> list[Block]:
@@ -104,7 +122,9 @@ def evidence(w: Wording) -> list[Block]:
             if seen_in
             else ()
         )
-        command: Cell = (" from ", w.out(seen_in[1])) if seen_in and seen_in[1] else ()
+        command: Cell = (
+            (" from ", Outside(w.out(seen_in[1]).text, code=True)) if seen_in and seen_in[1] else ()
+        )
         blocks.append(Para((f"**{name}** {size}", *command, *seen, f", sha256 {blob.sha256}")))
         if blob.content is None:
             blocks.append(Para((_NOT_KEPT,)))

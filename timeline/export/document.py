@@ -13,9 +13,10 @@ import msgspec
 
 
 class Outside(msgspec.Struct, frozen=True):
-    """Text that this program did not write."""
+    """Text that this program did not write; `code`: a command or a path."""
 
     text: str
+    code: bool = False
 
 
 Cell = tuple[str | Outside, ...]

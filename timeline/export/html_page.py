@@ -3,7 +3,10 @@ that forbids the rest."""
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from html import escape
 from typing import Final
 
@@ -21,13 +24,15 @@ from timeline.export.document import (
 
 _STYLE: Final = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem;
-       padding: 0 1rem; color: #1b1f24; background: #fff; overflow-wrap: anywhere }
+       padding: 0 1rem; color: #1b1f24; background: #fff; overflow-wrap: break-word }
 table { border-collapse: collapse; width: 100%; font-size: .9rem }
 th, td { border: 1px solid #c8ccd1; padding: .3rem .5rem; text-align: left; vertical-align: top }
-th { background: #f0f2f4 }
+th { background: #f0f2f4; white-space: nowrap }
+td { min-width: 3.5rem }
+td.short, td.short .outside { white-space: nowrap }
 pre { background: #f6f7f8; padding: .7rem; overflow: auto; max-height: 24rem }
 .prompt { color: #57606a; font-style: italic }
-.outside { white-space: pre-wrap }
+.outside { white-space: pre-wrap; overflow-wrap: anywhere }
 .axis { margin: 1rem 0 2rem }
 .lane { position: relative; height: 2.4rem; margin-left: 6rem; border-bottom: 1px solid #c8ccd1 }
 .lane .name { position: absolute; left: -6rem; top: .5rem; font-size: .8rem }
@@ -35,14 +40,19 @@ pre { background: #f6f7f8; padding: .7rem; overflow: auto; max-height: 24rem }
        border-radius: 50%; background: #57606a }
 .symptoms .dot { background: #b3261e } .changes .dot { background: #8a5a00; border-radius: 0 }
 .actions .dot { background: #1f6f43 } .marks .dot { background: #1d4f91 }
-.dot small { position: absolute; top: .8rem; left: -.6rem; font-size: .65rem }
+.dot small { position: absolute; top: .8rem; left: -.6rem; font-size: .65rem; white-space: nowrap }
 .ends { display: flex; justify-content: space-between; margin-left: 6rem; font-size: .8rem }
-@media print { body { margin: 0; max-width: none } pre { max-height: none } }
+.scale { margin-left: 6rem; font-size: .75rem; color: #57606a }
+@media print { body { margin: 0; max-width: none; font-size: 10pt } pre { max-height: none }
+  pre, tr, .axis { break-inside: avoid } .dot { print-color-adjust: exact }
+  thead { display: table-header-group } }
 """
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 _LANES: Final = ("symptoms", "changes", "actions", "marks")
 _CELL: Final = 4000
-"""Most characters of a cell on the page."""
+"""Characters of a cell that a page shows."""
+_SHORT: Final = 24
+"""Characters of a cell that is not wrapped."""
 _APART: Final = 5.0
 """Percent of the axis between two points with a written time."""
 
@@ -89,28 +99,34 @@ def _block(block: Block) -> str:
     if isinstance(block, Axis):
         return _axis(block)
     head = "".join(f"<th>{_inline((name,))}</th>" for name in block.header)
-    rows = "".join(
-        "<tr>" + "".join(f"<td>{_inline(cell)}</td>" for cell in row) + "</tr>\n"
-        for row in block.rows
-    )
+    rows = "".join("<tr>" + "".join(_td(cell) for cell in row) + "</tr>\n" for row in block.rows)
     return f"<table><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table>"
 
 
+def _td(cell: Cell) -> str:
+    """A time, a number and the like stay on one line."""
+    own = sum(len(part) for part in cell if isinstance(part, str))
+    outside = sum(len(part.text) for part in cell if isinstance(part, Outside))
+    kind = ' class="short"' if own + outside <= _SHORT else ""
+    return f"<td{kind}>{_inline(cell)}</td>"
+
+
 def _axis(axis: Axis) -> str:
-    """One lane for each kind of point, drawn with boxes, because the page has no scripts or
-    images."""
+    """A lane for each sort of moment, drawn with boxes: the page has no scripts and no images. The
+    distance of two moments grows with the root of the time between them, so that minutes of
+    response stand apart also after hours of lead-up."""
     if not axis.marks:
         return ""
     first = min(mark.at for mark in axis.marks)
     last = max(mark.at for mark in axis.marks)
-    whole = max((last - first).total_seconds(), 1.0)
+    places = _places(sorted({mark.at for mark in axis.marks}))
     out = ['<div class="axis">']
     for lane in _LANES:
         dots, written = [], -_APART
         for mark in sorted(axis.marks, key=lambda mark: mark.at):
             if mark.lane != lane:
                 continue
-            left = 100 * (mark.at - first).total_seconds() / whole
+            left = places[mark.at]
             label = ""
             if left - written >= _APART:
                 label, written = f"<small>{mark.at:%H:%M}</small>", left
@@ -120,7 +136,19 @@ def _axis(axis: Axis) -> str:
         name = f'<span class="name">{lane}</span>'
         out.append(f'<div class="lane {lane}">{name}{"".join(dots)}</div>')
     ends = (f"<span>{moment:%Y-%m-%d %H:%M:%S} UTC</span>" for moment in (first, last))
-    return "".join([*out, f'<div class="ends">{"".join(ends)}</div></div>'])
+    out.append(f'<div class="ends">{"".join(ends)}</div>')
+    return "".join(
+        [*out, '<div class="scale">Order and times are exact, distances are not.</div></div>']
+    )
+
+
+def _places(moments: Sequence[datetime]) -> Mapping[datetime, float]:
+    """Percent from the left for each moment, which are in order."""
+    at, places = 0.0, {}
+    for before, moment in zip([moments[0], *moments], moments, strict=False):
+        at += math.sqrt((moment - before).total_seconds())
+        places[moment] = at
+    return {moment: 100 * place / max(at, 1.0) for moment, place in places.items()}
 
 
 def _inline(cell: Cell) -> str:

@@ -24,7 +24,7 @@ from timeline.export.document import (
 )
 from timeline.export.regions import Region, base_comments, head_comment, wrap
 
-_PROSE: Final = re.compile(r"[\w ,;:()%'\"+=/.?-]*")
+_PROSE: Final = re.compile(r"[\w ,;:()%'\"+=/.?→…-]*")
 _ACTIVE: Final = re.compile(
     r"://|\bwww\.|(?<!\w)/\w|_|\w\.[A-Za-z]|\b[0-9a-f]{7,40}\b|^\s*(?:[-+]|\d+[.)])\s|^[=-]+\s*$"
     r"|\bGH-\d|\b[A-Z]{2,}-\d",
@@ -82,23 +82,28 @@ def _block(block: Block) -> str:
 
 
 def _inline(cell: Cell, *, table: bool = False) -> str:
-    text = "".join(part if isinstance(part, str) else inert(part.text) for part in cell).strip()
+    text = "".join(
+        part if isinstance(part, str) else inert(part.text, code=part.code) for part in cell
+    ).strip()
     return re.sub(r"\|", r"\\|", text) if table else text
 
 
-def inert(text: str) -> str:
+def inert(text: str, *, code: bool = False) -> str:
     """Text from outside for use inside a line: prose, with the words that could mean something in
-    code spans."""
+    code spans; with `code` one span."""
     text = " ⏎ ".join(line.strip() for line in text.splitlines() if line.strip())
     text = _MARKER.sub("<! --", text.replace("\t", " "))
     if len(text) > _CELL_LIMIT:
         text = text[:_CELL_LIMIT] + " …"
+    if code and text:
+        return _span(text)
     if _is_prose(text):
         return text
     parts = []
     for plain, tokens in groupby(enumerate(text.split(" ")), lambda each: _is_plain(*each)):
         words = " ".join(token for _, token in tokens)
-        parts.append(words if plain else _span(words))
+        bare = words.rstrip(",;:") if not plain else words
+        parts.append(words if plain or not bare else _span(bare) + words[len(bare) :])
     return " ".join(parts)
 
 

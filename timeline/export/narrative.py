@@ -26,6 +26,12 @@ from timeline.metrics import spoken
 from timeline.revisions import RevisedEntry, draft_entries
 from timeline.story import LEAD, ClusterChange, Intervention, hypotheses, is_ruled_out
 
+_ABNORMAL: Final = 4
+"""Checks that a summary quotes, the last ones."""
+_SAID: Final = 200
+"""Characters of what a check said in a summary."""
+_AUDITED: Final = 4
+"""Audit-Ids in a row of the timeline."""
 _PROPOSED: Final = 8
 """Runbook sections that propose follow-ups."""
 
@@ -73,10 +79,12 @@ def _verdict(w: Wording) -> Iterator[Cell]:
         for entry in (followed.results if followed is not None else ())
         if entry.kind == "step-result" and entry.data.get("state") == "failed"
     ]
-    for entry in abnormal[-2:]:
+    for entry in abnormal[-_ABNORMAL:]:
         asked = w.story.asked.get(entry.id)
         question: Cell = (w.text(asked), " — ") if asked is not None else ()
-        yield ("Found by a check: ", *question, w.text(entry), seqs(entry))
+        said = w.text(entry).text
+        short = Outside(said if len(said) <= _SAID else f"{said[:_SAID]} …")
+        yield ("Found by a check: ", *question, short, seqs(entry))
     matches = [line.entry for line in w.lines if line.entry.kind == "match"]
     if matches and followed is None:
         last = matches[-1]
@@ -164,7 +172,9 @@ def _before(change: ClusterChange, first: Entry) -> str:
 def _change(w: Wording, change: ClusterChange) -> Cell:
     by: Cell = (" by ", w.out(change.manager)) if change.manager else ()
     named: Cell = (
-        () if change.object and change.object in change.what else (w.out(change.object), " ")
+        ()
+        if change.object and change.object.casefold() in change.what.casefold()
+        else (w.out(change.object), " ")
     )
     return (*named, w.out(change.what), *by, f" (seq {numbers(change.seqs)})")
 
@@ -246,7 +256,9 @@ def _row(w: Wording, line: RevisedEntry, by_hand: Intervention | None) -> tuple[
 def _audit_ids(entries: Sequence[Entry]) -> str:
     """The first digits of each, which are enough to find it; whole in JSON Lines and CSV."""
     found = " ".join(entry.audit_id for entry in entries).split()
-    return " ".join(dict.fromkeys(each[:8] for each in found))
+    first = dict.fromkeys(each[:8] for each in found)
+    more = f" and {len(first) - _AUDITED} more" if len(first) > _AUDITED else ""
+    return " ".join(list(first)[:_AUDITED]) + more
 
 
 def _status(w: Wording, entry: Entry) -> str:
@@ -258,8 +270,8 @@ def _status(w: Wording, entry: Entry) -> str:
 
 
 def _about(w: Wording, entry: Entry) -> Cell:
-    """The object, when the text does not name it."""
-    named = entry.object is None or str(entry.object) in entry.text
+    """The object, where the text does not name it."""
+    named = entry.object is None or str(entry.object) in entry.text or entry.kind == "match"
     return () if named else (w.out(str(entry.object)), " ")
 
 

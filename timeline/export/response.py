@@ -149,7 +149,8 @@ def _outcome(w: Wording, entry: Entry) -> Cell:
     text = without_lead(entry.text.removeprefix(before).strip(), before)
     text = "" if lead or text.casefold().rstrip(".") == state else text
     if entry.kind in ("step-result", "probe-result"):
-        state = _CHECKED.get(state, state)
+        found = entry.data.get("answer") == "found"
+        state = "found" if found and state == "failed" else _CHECKED.get(state, state)
         if asked is not None and entry.time_source == "human":
             state = ""  # a person's answer says it in their own words
     parts: list[str | Outside] = [f"{lead} " if lead else w.out(state if text or state else "")]

@@ -15,8 +15,8 @@ from timeline.metrics import milestones, spoken
 from timeline.story import FollowedRunbook, Intervention, read_story
 
 _SHOWN_LINES: Final = 16
-_DECLINED: Final = ": Declined, nothing was changed"
-"""Text of the result of a declined action (`actions.gate.decline`)."""
+DECLINED: Final = ": Declined, nothing was changed"
+"""What the result of a declined action says (`actions.gate.decline`)."""
 
 
 class Wording:
@@ -33,7 +33,9 @@ class Wording:
             ) from error
         self.source = source
         self.people = people
-        self.lines = [line for line in source.lines if not line.hidden]
+        self.lines = [
+            line for line in source.lines if not line.hidden and not _is_empty(line.entry)
+        ]
         self.names = source.evidence_names
         self.story = read_story(self.lines)
         marked = milestones(source.lines)
@@ -52,7 +54,7 @@ class Wording:
         an action was declined."""
         text = entry.text.removeprefix(f"{milestone_name(entry)}: ")
         if entry.kind == "action-declined":
-            text = text.replace(_DECLINED, "")
+            text = text.replace(DECLINED, "")
         elif entry.kind == "step-skipped":
             text = text.removeprefix("skipped: ")
         return self.out(text)
@@ -72,6 +74,12 @@ class Wording:
         """The text of a runbook at the start of the run, "" when it is not stored."""
         cited = frozenset(run.begun.evidence)
         return next((blob.text for blob in self.source.evidence if blob.sha256 in cited), "")
+
+
+def _is_empty(entry: Entry) -> bool:
+    """Whether a change was declined that would have changed nothing."""
+    said = entry.text.startswith(f"{entry.data.get('action')}{DECLINED}")
+    return entry.kind == "action-declined" and entry.object is None and said
 
 
 LEADS: Final[Mapping[str, str]] = {
@@ -109,7 +117,11 @@ def intervention_text(w: Wording, act: Intervention) -> Cell:
     if act.by_hand:
         return ("by hand: ", w.out(act.by_hand))
     action, _, change = act.intent.text.partition(": ")
-    count = (f" ({act.parts} objects)",) if act.parts > 1 else ()
+    count = (
+        (f" ({act.parts} objects)",)
+        if act.parts > 1 and f" {act.parts} " not in act.intent.text
+        else ()
+    )
     if action == act.intent.data.get("action"):
         return (w.out(change), " (", w.out(action), ")", *count)
     return (w.text(act.intent), *count)

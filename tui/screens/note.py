@@ -76,7 +76,7 @@ class NoteDialog(Ask):
         remark = doubt(app.investigation.entries(), self._body.target)
         if remark and remark != self._remark:
             self._remark = remark
-            self.complain(f"{remark}. Enter again records it with that remark.")
+            self.complain(f"Enter again records it with the remark: {remark}")
             return
         first, _, rest = self.block.partition("\n")
         more = rest if first.strip() in text else self.block
