@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import TypedDict
 
 import msgspec
 
@@ -194,30 +195,27 @@ def serving(row: Owner, view: ClusterView) -> Iterator[Finding]:
         yield from _ingress(ref, pods, state, view)
 
 
-def _degraded(
-    rule: str,
-    ref: Ref,
-    claim: str,
-    worse: bool,
-    why: str,
-    state: PodHealth,
-    pods: list[Pod],
-    facts: Mapping[str, Fact],
-) -> Finding:
-    """A sick service. `claim` has a place for its state; `worse`: critical for a reason other than
-    that none is ready or two were killed for memory."""
-    parts = spoken(state)
+class _Common(TypedDict):
+    """What the findings of a sick service share, as arguments of `make`."""
+
+    severity: Severity
+    since: datetime | None
+    source: SinceSource
+    evidence: Sequence[Evidence]
+    active: bool
+    related: list[Ref]
+    facts: dict[str, Fact]
+
+
+def _degraded(ref: Ref, state: PodHealth, pods: list[Pod], worse: bool, **facts: Fact) -> _Common:
+    """`worse`: critical for a reason other than that none is ready or two were killed."""
     bad = state.ready == 0 or state.oom >= 2 or worse
     severity = Severity.CRITICAL if bad else Severity.WARNING
-    return make(
-        rule,
-        ref,
-        claim.format(", ".join(parts)),
-        severity if state.fresh else Severity.INFO,
-        why,
+    return _Common(
+        severity=severity if state.fresh else Severity.INFO,
         since=began(state),
         source=SinceSource.STATUS,
-        evidence=state.evidence or [field_evidence(ref, "pods", parts[0])],
+        evidence=state.evidence or [field_evidence(ref, "pods", spoken(state)[0])],
         active=state.fresh,
         related=[ref_of(p) for p in pods],
         facts={
@@ -233,15 +231,13 @@ def _degraded(
 
 def _dns(row: Owner, ref: Ref, pods: list[Pod], state: PodHealth) -> Iterator[Finding]:
     if sick(state):
-        yield _degraded(
+        looping = state.looping > 0 and state.ready * 2 < state.total
+        yield make(
             "dns-degraded",
             ref,
-            "the cluster's DNS: {} within the hour",
-            state.looping > 0 and state.ready * 2 < state.total,
-            "critical when none is ready, or two were killed within 30 min",
-            state,
-            pods[:10],
-            {"crash_looping": state.looping},
+            f"the cluster's DNS: {', '.join(spoken(state))} within the hour",
+            why="critical when none is ready, or two were killed within 30 min",
+            **_degraded(ref, state, pods[:10], looping, crash_looping=state.looping),
         )
     nodes = {p.spec.node_name for p in pods if is_ready(p)}
     if (
@@ -320,19 +316,22 @@ def _ingress(ref: Ref, pods: list[Pod], state: PodHealth, view: ClusterView) -> 
             backends += 1
             ready += bool(blast.ready_endpoints(row.metadata.namespace, name, view))
     within = int((state.times[-1] - state.times[0]).total_seconds()) if state.times else 0
-    yield _degraded(
+    parts = ", ".join(spoken(state))
+    yield make(
         "ingress-degraded",
         ref,
-        f"the ingress controller: {{}} within the hour; {len(hosts)} hosts behind it",
-        state.restarted * 2 > state.total,
-        "critical when none is ready, two were killed for memory, or most restarted within 30 min",
-        state,
-        pods[:50],
-        {
-            "hosts": len(hosts),
-            "within_seconds": within,
-            "backends_ready": backends > 0 and ready * 10 >= backends * 8,
-            "by_itself": state.restarted > 0
+        f"the ingress controller: {parts} within the hour; {len(hosts)} hosts behind it",
+        why="critical when none is ready, two were killed for memory, or most restarted within "
+        "30 min",
+        **_degraded(
+            ref,
+            state,
+            pods[:50],
+            state.restarted * 2 > state.total,
+            hosts=len(hosts),
+            within_seconds=within,
+            backends_ready=backends > 0 and ready * 10 >= backends * 8,
+            by_itself=state.restarted > 0
             or any(not is_ready(p) and _node_works(p, view) for p in pods),
-        },
+        ),
     )
