@@ -36,6 +36,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for helper in ("actions", "probes", "triage", "tui"):
         shutil.copytree(ROOT / "tests" / helper, copy / "tests" / helper)
     (copy / "tests" / "__init__.py").touch()
+    shutil.copy(ROOT / "pyproject.toml", copy)
     return copy
 
 
@@ -74,77 +75,27 @@ def test_a_recipe_touches_at_most_three_files() -> None:
         assert 2 <= len(rows) <= MOST_FILES, title
 
 
+def passes(product: Path, path: str, name: str) -> None:
+    """The recipe's own test passes where the recipe puts it."""
+    write(product, path, block(name))
+    code = f"import sys, pytest; sys.exit(pytest.main(['-q', {path!r}]))"
+    assert "1 passed" in run(product, code)
+
+
 def test_a_detector(product: Path) -> None:
     write(product, "triage/detectors/workloads/teams.py", block("detector"))
     insert(product, "triage/facts/rules/workloads.py", "workload-degraded (", block("rule"))
-    told = run(
-        product,
-        """
-        from datetime import UTC, datetime
-        from cluster.kube.objects import Namespace, ObjectMeta
-        from cluster.live.store import Store
-        from triage.engine import Triage
-        now = datetime(2026, 11, 21, 3, tzinfo=UTC)
-        store = Store()
-        engine = Triage(lambda: now)
-        made = [
-            Namespace(metadata=ObjectMeta(name="a")),
-            Namespace(metadata=ObjectMeta(name="b", labels={"team": "x"})),
-        ]
-        engine.update(store.apply("Namespace", made), store)
-        report = engine.report(now, store, {})
-        print([(one.rule, one.object.name) for one in report.findings])
-        """,
-    )
-    assert told == "[('namespace-without-team', 'a')]\n"
+    passes(product, "tests/triage/detectors/test_teams.py", "detector-test")
 
 
 def test_a_probe(product: Path) -> None:
     write(product, "probes/questions/node_count.py", block("probe"))
-    told = run(
-        product,
-        """
-        import asyncio
-        from tests.probes.cells import story
-        from tests.probes.fake import FakeCluster
-        from probes import catalogue
-        async def main():
-            context = FakeCluster(story(), lambda *_: "").context()
-            plan = await catalogue.plan("node-count", context, {})
-            result = await catalogue.run(plan, context)
-            print(plan.refused, [(row.seen, row.normal) for row in result.rows])
-        asyncio.run(main())
-        """,
-    )
-    assert told.strip().endswith("nodes', True)]")
+    passes(product, "tests/probes/test_node_count.py", "probe-test")
 
 
 def test_an_action(product: Path) -> None:
     write(product, "actions/changes/hold_rollout.py", block("action"))
-    told = run(
-        product,
-        """
-        import asyncio
-        from actions import catalogue
-        from tests.actions.fake import FakeApi, FakeJournal
-        web = {
-            "kind": "Deployment",
-            "apiVersion": "apps/v1",
-            "metadata": {"name": "web", "namespace": "shop"},
-            "spec": {"replicas": 1},
-        }
-        async def main():
-            api = FakeApi([web])
-            given = {"namespace": "shop", "name": "web"}
-            plan = await catalogue.plan("hold-rollout", api.context(), given)
-            journal = FakeJournal()
-            result = await catalogue.run(plan, plan.confirmation, api.context(), journal)
-            print(plan.refused, result.outcome.value, [body for _, _, body in api.sent])
-        asyncio.run(main())
-        """,
-    )
-    assert "done" in told
-    assert "/spec/paused" in told
+    passes(product, "tests/actions/test_hold_rollout.py", "action-test")
 
 
 def test_a_screen(product: Path) -> None:
