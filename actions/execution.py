@@ -287,7 +287,7 @@ class Execution:
             return f"The server accepted it; not seen within {plan.deadline_s:g} s: {seen}."
         if outcome is Outcome.UNKNOWN:
             reason = f"{count}, {why}" if self.several else single
-            return f"It is not known whether it took effect: {reason}. Look before you repeat it."
+            return f"It is not known whether it took effect: {reason}. Check before you repeat it."
         if outcome is Outcome.PART:
             return f"Done in part, {count}; {why}."
         reason = f"{count}, {why}" if self.several else single

@@ -120,13 +120,13 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
     add("--names", default="role", choices=["role", "initials", "name"], help=names)
     zone = "time zone of a second column in an export, such as Europe/Berlin"
     add("--zone", dest="time_zone", default="", metavar="ZONE", help=zone)
-    target = "where an export, a copy or what was salvaged is written"
+    target = "file of an export, a copy or a salvage"
     add("--to", dest="target_path", type=Path, metavar="PATH", help=target)
     anchor = "verify: compare the record with an export or with its hash"
     add("--anchor", default="", metavar="FILE|HASH", help=anchor)
     chosen = "show: words, kind:note, who:ana, in:draft, around:14:30, or the name of a view"
     add("--filter", dest="words", default="", metavar="WORDS", help=chosen)
-    agreed = "prune: remove what is listed, and not only say it"
+    agreed = "prune: remove the listed incidents instead of only listing them"
     add("--yes", action="store_true", help=agreed)
 
     add = command("runbooks", "list, show, lint, path")
@@ -152,9 +152,9 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
     add("--blind", action="store_true", help="pick a drill, hide its id and shuffle its names")
     add("--port", type=int, default=0, help="with --serve: the port (default: a free one)")
 
-    add = command("config", "the settings, each with where its value comes from; the keys")
+    add = command("config", "print each setting and the source of its value; the keys")
     add("verb", choices=["show", "keys"])
-    command("doctor", "can this machine and this account do what stanch needs?")
+    command("doctor", "check that this machine and this account have what stanch needs")
 
     add = command("completion", "print the completion script of a shell", output=False)
     shells = ["bash", "zsh", "fish", "names"]

@@ -60,9 +60,9 @@ KEYS = (
     ("v", "read the whole runbook, with its story"),
     ("c", "the runbooks that are open in this incident"),
     ("n", "take a note: n TEXT"),
-    ("q", "stop; the run goes on here the next time"),
+    ("q", "stop; the next run continues here"),
 )
-LATER = "stopped; the run goes on here the next time"
+LATER = "stopped; the next run continues here"
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -75,7 +75,7 @@ def load_config(directory: Path) -> Config:
         line = _line(text.decode("utf-8", "replace"), str(error))
         raise ConfigError(f"{path}{line} cannot be used: {error}; correct or remove it") from error
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be used: {error}; mend or remove it") from error
+        raise ConfigError(f"{path} cannot be used: {error}; correct or remove it") from error
     if config.notify == "command" and not config.notify_command:
         raise ConfigError(
             f"{place(directory, 'notify')} cannot be used: notify_command names no command"

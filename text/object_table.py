@@ -215,7 +215,7 @@ def mention_lines(refs: Sequence[Ref], words: str) -> list[Line]:
         line(" ", (ref.kind, "muted"), f" {str(ref).partition(' ')[2]}", target="|".join(ref))
         for ref in found
     ]
-    return lines or [line(" ", ("No object that is named here has that in its name.", "unknown"))]
+    return lines or [line(" ", ("No object named here has that in its name.", "unknown"))]
 
 
 def ref_of(target: str) -> Ref:

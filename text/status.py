@@ -139,7 +139,7 @@ def banner_lines(view: View, now: datetime) -> list[Line]:
     elif record.state == "none" and record.reason:
         said.append(line(" ", ("Nothing is recorded", "warning"), f": {record.reason}", hang=1))
     for intent in record.unknown:
-        text = f": {intent.text} ({clock(intent.occurred_at)} UTC). Look before you repeat it."
+        text = f": {intent.text} ({clock(intent.occurred_at)} UTC). Check before you repeat it."
         said.append(line(" ", ("The outcome of a change is not known", "critical"), text, hang=1))
     return said
 

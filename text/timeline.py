@@ -235,7 +235,7 @@ def _entry(revised: RevisedEntry, unanswered: bool, *, closed: bool) -> list[Lin
     elif entry.pending:
         behind.append(("  not in the file yet", "critical"))
     if unanswered:
-        behind.append(("  no result is recorded: look before you repeat it", "unknown"))
+        behind.append(("  no result is recorded: check before you repeat it", "unknown"))
     head = (at, (f"{fit(word, 11)} ", style))
     lines = [line(*head, first, *behind, target=entry.id, hang=23)]
     lines += [line(" " * 23, row, target=entry.id, hang=23) for row in more[:SHOWN]]

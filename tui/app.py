@@ -415,7 +415,7 @@ class StanchApp(App["int | Reopen"]):
             (text for pane in panes for text in pane.texts()), self.investigation.store
         )
         if not refs:
-            self.tell("No object that is known is named here.", "warning")
+            self.tell("No known object is named here.", "warning")
             return
 
         def opened(target: str | None) -> None:

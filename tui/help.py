@@ -36,7 +36,7 @@ READING = {
         "never a pass."
     ),
     "objects": (
-        "Rows are live, those that are broken first. A filter is words and conditions, which all "
+        "Rows are live, broken ones first. A filter is words and conditions, which all "
         "must hold: restarts>3 age<1h node=node-2 !ready; -l app=web,tier!=test takes a label "
         "selector, -n shop,dev namespaces; ! says the opposite. Marked rows (●) are shown whatever "
         "the filter says, and keep their mark in another order. `loading`, `stale`, `forbidden` "

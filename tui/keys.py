@@ -65,7 +65,7 @@ LEAVE_FILTER = Action("leave_filter", "escape", "", "Remove the filter; without 
 LEAVE_TABLE = Action(
     "leave_filter", "escape", "", "Remove the filter, then the marks; without either, go back."
 )
-RANGE = Action("begin", "space", "", "Begin a range of lines at the cursor; again gives it up.")
+RANGE = Action("begin", "space", "", "Begin a range of lines at the cursor; again cancels it.")
 NOW = (
     Action("open_runbook", "enter", "runbook", "Open the runbook that fits the chosen symptom."),
     Action("probe", "p", "probe", "Plan the probe that would tell more; it runs after you agree."),
@@ -95,7 +95,7 @@ OBJECTS = (
     Action(
         "filter", "f,slash", "filter", "Filter: restarts>3 age<1h !ready -l app=web -n a,b, words."
     ),
-    Action("mark", "space", "mark", "Mark the row, and back; a then acts on all that are marked."),
+    Action("mark", "space", "mark", "Mark the row, or unmark it; a acts on all marked rows."),
     Action("sort", "s", "sort", "Sort by the next column."),
     Action("reverse", "S", "reverse", "Reverse the order."),
     Action("next_kind(1)", "tab", "", "The next kind."),
@@ -140,7 +140,7 @@ TIMELINE = (
         "filter",
         "f",
         "filter",
-        "Only entries that hold the words; also kind:note who:ana in:draft around:14:30.",
+        "Only entries that contain the words; also kind:note who:ana in:draft around:14:30.",
     ),
     Action("views", "v", "views", "Choose a view of the log, or save the filter as one."),
     Action("around", "w", "around", "What happened 5 min before and after the entry, and back."),
@@ -160,7 +160,7 @@ ANYWHERE = (
         "go('runbook')",
         "2",
         "",
-        "The runbook that is open; of several the list, also after a restart.",
+        "The open runbook, or the list of several; also after a restart.",
     ),
     Action("go('objects')", "o,3", "objects", "Tables of everything in the cluster."),
     Action("kind", "colon", "", "Open any kind by its name or short name: svc, pvc, hpa, sts."),
@@ -172,7 +172,7 @@ ANYWHERE = (
     Action("contexts", "C", "", "Open another context of the kubeconfig: a new investigation."),
     Action("incidents", "L", "", "Open another incident of this machine, with its context."),
     Action("incident", "I", "", "Title, severity and state of the incident."),
-    Action("new_incident", "N", "", "Begin a new incident; the one until now stays as it is."),
+    Action("new_incident", "N", "", "Begin a new incident; the current one does not change."),
     Action(
         "stop",
         "x",

@@ -11,7 +11,7 @@ from tui.line_pane import LinePane
 
 
 class RangePane(LinePane):
-    """A range begins where space is pressed and ends at the cursor; space again gives it up.
+    """A range begins where space is pressed and ends at the cursor; space again cancels it.
 
     Lines that can be in a range have numbers as targets, which grow from line to line.
     """

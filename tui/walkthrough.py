@@ -20,7 +20,7 @@ from text.runbook import progress_text
 from timeline.story import next_mark
 from tui.host import Host
 
-STOPPING = "Stopping after the object that is under way; x once more stops at once."
+STOPPING = "Stopping after the current object; x again stops at once."
 
 
 class OpenRun:
@@ -173,7 +173,7 @@ class OpenRun:
         self._worker.cancel()
         left = "what it created is removed"
         if is_change:
-            left = "what was sent may take effect: look before you repeat it"
+            left = "what was sent may take effect: check before you repeat it"
         self._app.tell(f"Stopping {self.running}; {left}.")
 
     # -- the worker

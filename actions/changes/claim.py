@@ -61,7 +61,7 @@ def _templates(context: ActionContext, ref: Ref) -> list[str]:
     size of before."""
     made_for = ref.name.rstrip("0123456789")
     return [
-        f"StatefulSet {ref.namespace}/{row.metadata.name} still asks for the size of before in "
+        f"StatefulSet {ref.namespace}/{row.metadata.name} still asks for the previous size in "
         "its template: a new replica starts with that"
         for row in context.store.in_namespace("StatefulSet", ref.namespace).values()
         if row.spec.volume_claim_templates and made_for.endswith(f"-{row.metadata.name}-")

@@ -300,7 +300,7 @@ ACTIONS = (
         "Return a workload to an earlier revision.",
         (
             _ANY,
-            Parameter("revision", "number; default: the one before", whole(1, 10**9), False),
+            Parameter("revision", "number; default: the previous one", whole(1, 10**9), False),
         ),
         "Every pod of the workload is replaced.",
         "undo from the record, which rolls out again",

@@ -231,7 +231,7 @@ class Writer:
             if not error.sent:
                 raise
             raise OutcomeUnknown(
-                f"{error} Whether it took effect is not known: look before you repeat it."
+                f"{error} Whether it took effect is not known: check before you repeat it."
             ) from error
         try:
             document = clean_tree(msgspec.json.decode(answer))

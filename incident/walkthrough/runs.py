@@ -162,7 +162,7 @@ class Run:
             )
         self.outcomes[step_id] = StepOutcome(
             StepState.UNKNOWN,
-            meaning="started, and no result was recorded: look before you repeat it",
+            meaning="started, and no result was recorded: check before you repeat it",
             at=entry.occurred_at,
             entry=entry.seq,
         )

@@ -383,7 +383,7 @@ async def test_only_what_shows_our_label_is_deleted(
 async def test_no_answer_is_unknown_and_no_connection_is_not_sent(fake: FakeCluster) -> None:
     api = Api(Access(fake.url), limits=Limits(0.5, 0.5, 0.5, 0.5))
     fake.frozen.clear()
-    with pytest.raises(OutcomeUnknown, match="look before you repeat it"):
+    with pytest.raises(OutcomeUnknown, match="check before you repeat it"):
         await Writer(api, Mode.WRITE, Purpose.ACTION, 0.3).patch(NODE, {})
     fake.frozen.set()
     await api.aclose()

@@ -159,7 +159,7 @@ class ChangeDialog(Dialog[None]):
 
     def end(self, result: ActionResult | None) -> None:
         """Shows the result; None: it was stopped at once."""
-        stopped = "It was stopped at once: look whether it took effect before you repeat it."
+        stopped = "It was stopped at once: check whether it took effect before you repeat it."
         self._outcome = result_lines(result, "a") if result else prose(stopped, "warning")
         self._redraw()
 
@@ -173,7 +173,7 @@ class ChangeDialog(Dialog[None]):
         if self.stopping:
             self._cancel()
         self.stopping = True
-        self.tell("Stopping after the object that is under way; x once more stops at once.")
+        self.tell("Stopping after the current object; x again stops at once.")
 
     def action_close(self) -> None:
         if self._outcome:
