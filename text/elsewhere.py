@@ -30,7 +30,7 @@ def context_lines(
 
 def _context(each: ContextChoice, here: str) -> Line:
     said = [
-        *(["open here"] if each.name == here else []),
+        *(["shown now"] if each.name == here else []),
         *(["current in the kubeconfig"] if each.current else []),
         *(["read-only by the settings"] if each.read_only else []),
     ]
@@ -62,7 +62,7 @@ def _incident(each: Incident, here: str, now: datetime) -> Line:
         problem = (f"  cannot be read: {each.problem}", "warning")
         return line(" ", (each.id, "strong"), problem, hang=3)
     state = (f"  {each.state}", "good" if each.state == "open" else "muted")
-    open_here = ("  open here", "key") if each.id == here else ""
+    open_here = ("  shown now", "key") if each.id == here else ""
     about = f"{each.context or 'no cluster'}, {plural(each.entries, 'entry', 'entries')}"
     about += f", last {ago(each.last_at, now)} ago" if each.last_at is not None else ""
     name, title = (each.id, "strong"), f"  {each.title}"

@@ -148,7 +148,7 @@ def runs_lines(runs: Sequence[RunView], now: datetime) -> list[Line]:
 
 def _last_and_next(run: RunView, now: datetime) -> Iterator[str]:
     made = [
-        (outcome.entry or 0, step, outcome)
+        (outcome.at, step, outcome)
         for step in run.runbook.steps()
         if (outcome := run.outcomes.get(step.id)) and outcome.at is not None
     ]
@@ -169,7 +169,7 @@ def progress_text(run: RunView) -> str:
     answered = {
         step
         for step, outcome in run.outcomes.items()
-        if outcome.state not in (StepState.TODO, StepState.NOW)
+        if outcome.state not in (StepState.TODO, StepState.NOW, StepState.UNKNOWN)
     }
     return f"{sum(step.id in answered for step in steps)} of {len(steps)} steps"
 

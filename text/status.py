@@ -187,8 +187,11 @@ def activity_line(
         return None
     first = activities[0]
     more = f"  and {len(activities) - 1} more" if len(activities) > 1 else ""
-    detail = f"  {first.detail}" if first.detail else ""
-    text = shorten(f"{first.title}{detail}", max(10, width - 24))
+    room = max(10, width - 24)
+    text = shorten(first.title, room)
+    if first.detail:  # what is there now changes; the title is known
+        title = shorten(first.title, max(16, room - len(first.detail) - 2))
+        text = shorten(f"{title}  {first.detail}", room)
     elapsed = f"  {age((now - first.started).total_seconds())}"
     stop = (f"  {stop_key} stop", HINT) if first.can_stop and stop_key else ""
     return line(" ", ("running ", "info"), text, elapsed, (more, "muted"), stop)

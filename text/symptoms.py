@@ -99,7 +99,7 @@ def headline(view: View, now: datetime) -> str:
     ]
     first = f", first {clock(min(begun), now)} UTC ({ago(min(begun), now)} ago)" if begun else ""
     reading = unread_kinds(view) and view.api.reach is not Reach.LOST
-    still = "still reading, may change: " if reading else ""
+    still = "still reading: " if reading else ""
     return f"{still}{plural(len(view.symptoms), 'symptom')}, {plural(touched, 'object')}{first}"
 
 
@@ -267,7 +267,8 @@ def _nothing(view: View, now: datetime) -> list[Line]:
     if report is None and view.problem and reach is not Reach.OFFLINE:
         lines += [BLANK, *prose(view.problem, "warning")]
     if reach is Reach.OFFLINE:
-        text = " Notes (n), runbooks (2) and symptoms in words (m) work without a cluster."
+        text = " Runbooks (2), symptoms in words (m), notes (n), other contexts (C) and incidents"
+        text += " (L) work without a cluster."
         lines += [BLANK, line((text, HINT), hang=1)]
     if report is not None and report.changes:
         lines += [BLANK, rule("changed lately"), *change_lines(report.changes, now)]

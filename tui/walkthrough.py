@@ -250,6 +250,7 @@ class OpenRun:
         return self._stopping
 
     def finished(self, run: RunView, step: Step) -> None:
+        self.running_step = ""  # the next one may have to be asked for a value first
         self._shown(run)
 
     async def value(self, step: Step, parameter: Parameter) -> str | None:

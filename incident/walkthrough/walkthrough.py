@@ -321,7 +321,7 @@ class Walkthrough:
 
     def _follow(self, run: Run, checks: Sequence[Step]) -> None:
         """Go where the answers of a section lead: from the first abnormal one, else the first, past
-        checks that were just answered."""
+        checks that were just answered and changes that stand already."""
         if not checks:
             return
         failed = [each for each in checks if run.outcomes[each.id].state is StepState.FAILED]
@@ -333,6 +333,9 @@ class Walkthrough:
             lead = steps.next_step(run.runbook, at, run.outcomes[at.id].answer)
             following = "" if lead.end else lead.target
             at = next((each for each in checks if each.id == following), None)
+            if at is None and (step := run.runbook.step(following)) and step.mutates:
+                stands = run.outcomes.get(step.id)
+                at = step if stands and stands.state is StepState.DONE else None
         if lead is not None and (following, lead.end) != (run.current, run.end):
             self._stand(run, following, lead.end, by_person=False)
 

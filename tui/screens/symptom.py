@@ -124,8 +124,10 @@ class SymptomScreen(Frame):
     def _open(self, runbook_id: str) -> None:
         if not runbook_id:
             return
-        if self._input.block:
-            self._keep(f"symptom: {self._input.value.strip()}\n{self._input.block}")
+        if block := self._input.block:
+            first, _, rest = block.partition("\n")
+            typed = self._input.value.strip()
+            self._keep(f"symptom: {typed}\n{rest if first.strip() in typed else block}")
         self.stanch.open_runbook(runbook_id)
 
     def _keep(self, text: str) -> None:
