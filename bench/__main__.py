@@ -1,5 +1,6 @@
 """`python -m bench`: start a real control plane with 200 nodes and 10,000 pods, measure stanch on
-it beside kubectl, print ratios."""
+it beside kubectl, print ratios. `python -m bench NAME` for one measure; those of broken clusters
+(`bench.broken`) need no control plane."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bench import answers
+from bench import answers, broken
 from bench.measures import MEASURES, Place, kubectl
 from bench.record import record
 from bench.report import Row, document, text
@@ -28,12 +29,13 @@ PACKAGES = (
     "incident",
     "probes",
     "runbooks",
+    "text",
     "timeline",
     "triage",
     "tui",
 )
-ON_DRILL = {"record": record}
-"""Measures that need no cluster but the embedded one."""
+ALONE = {"record": record, **broken.MEASURES}
+"""Measures that bring their own server: the embedded cluster, or one of rendered answers."""
 Measure = Callable[[Place], list[Row]]
 QUIET = 8.0  # seconds that controllers and kwok get to have been through everything
 
@@ -49,19 +51,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "measures",
         nargs="*",
         metavar="MEASURE",
-        help=f"which of {', '.join((*ON_DRILL, *MEASURES))}; all by default",
+        help=f"which of {', '.join((*ALONE, *MEASURES))}; by default `record` and those of a real "
+        "control plane",
     )
     parser.add_argument("--nodes", type=int, default=200)
     parser.add_argument("--pods", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=5, help="of each command; medians are printed")
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
     options = parser.parse_args(arguments)
-    known = {**ON_DRILL, **MEASURES}
+    known = {**ALONE, **MEASURES}
     if unknown := set(options.measures) - set(known):
         parser.error(
             f"no measure is called {', '.join(sorted(unknown))}; there are {', '.join(known)}"
         )
-    wanted = options.measures or list(known)
+    wanted = options.measures or ["record", *MEASURES]
     rows: list[Row] = []
     # What is measured is what people install, and pip compiles that; a checkout may be uncompiled,
     # and would be compiled in every run.
@@ -69,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         compileall.compile_dir(Path(__file__).parents[1] / package, quiet=1)
     with tempfile.TemporaryDirectory(prefix="stanch-bench-") as scratch:
         place = Place(Path(), Path(scratch), options.pods, options.runs)
-        rows += _all(place, {name: ON_DRILL[name] for name in wanted if name in ON_DRILL})
+        rows += _all(place, {name: ALONE[name] for name in wanted if name in ALONE})
     try:
         if on_cluster := {name: MEASURES[name] for name in wanted if name in MEASURES}:
             filled = population(nodes=options.nodes, pods=options.pods)
@@ -84,6 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (RungMissing, StartFailed) as problem:
         print(problem, file=sys.stderr)
         return 3
+    print(broken.versions(), file=sys.stderr)
     print(document(rows) if options.output == "json" else text(rows))
     return 1 if any(row.verdict == "MISSED" for row in rows) else 0
 

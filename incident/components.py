@@ -134,7 +134,7 @@ class Components:
             from incident.view import SymptomView
 
             return tuple(SymptomView(symptom, (), ranked=False) for symptom in report.symptoms)
-        return (yield from self.ranking.rank(report, self.library.generation))
+        return (yield from self.ranking.rank(report))
 
     @cached_property
     def runs(self) -> Runs:

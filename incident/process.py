@@ -29,10 +29,11 @@ YOUNG = 10
 
 
 def for_screens() -> None:
-    """Set the collector for a process with screens."""
-    os.environ.setdefault("TEXTUAL_FPS", "120")
-    sys.setswitchinterval(0.001)
-    gc.set_threshold(200_000, 20, 50)
+    """Set frames, threads and collector for a process with screens; before Textual is imported,
+    which reads its frames then."""
+    os.environ.setdefault("TEXTUAL_FPS", FRAMES)
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    gc.set_threshold(*READING)
 
 
 class GcPolicy:

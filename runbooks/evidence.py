@@ -44,27 +44,17 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class Scope:
-    """Findings, changes and shared attributes of one symptom or of one report, by rule. It caches
-    what fits each condition, since all symptoms of a report ask the same."""
+    """Findings, changes and shared attributes of one symptom, by rule."""
 
     def __init__(
         self,
-        findings: Iterable[Finding],
-        changes: Iterable[ChangeFact],
+        findings: Iterable[Finding] = (),
+        changes: Iterable[ChangeFact] = (),
         shared: Iterable[SharedAttribute] = (),
-        as_of: datetime | None = None,
     ) -> None:
-        self.as_of = as_of
-        self._findings: dict[str, list[Finding]] = {}
-        self._changes: dict[str, list[ChangeFact]] = {}
-        self._shared: dict[str, list[SharedAttribute]] = {}
-        for finding in findings:
-            self._findings.setdefault(finding.rule, []).append(finding)
-        for change in changes:
-            self._changes.setdefault(change.rule, []).append(change)
-        for attribute in shared:
-            self._shared.setdefault(attribute.what, []).append(attribute)
-        self._fitting: dict[int, tuple[Condition, list[Any]]] = {}
+        self._findings = _by(findings, operator.attrgetter("rule"))
+        self._changes = _by(changes, operator.attrgetter("rule"))
+        self._shared = _by(shared, operator.attrgetter("what"))
 
     def rules(self) -> Iterator[tuple[str, str]]:
         """The rules of what is here, each as (what has it, rule)."""
@@ -99,26 +89,119 @@ class Scope:
     def _fit(
         self, condition: Condition, rows: list[T], facts: Callable[[T], Mapping[str, Fact]]
     ) -> list[T]:
-        known = self._fitting.get(id(condition))
+        return [one for one in rows if holds(condition.where, facts(one))]
+
+
+class Fitting(msgspec.Struct):
+    """What fits one condition in a report."""
+
+    condition: Condition
+    """Kept, so that Python does not use its id for another one."""
+    rows: list[Any]
+    """All of the condition's rule."""
+    found: list[Any]
+    checked: int
+    """The last report that it was compared with."""
+    changed: int
+    """The report in which `found` became what it is."""
+    held: Held | None = None
+    """The findings as evidence for a symptom that has none of them."""
+
+
+class Elsewhere(Scope):
+    """The scope of a whole report, kept from one report to the next.
+
+    It remembers what fits each condition and since which report, so that a symptom is judged again
+    only when something that it asked for has changed. `asked` collects the conditions that are
+    asked for.
+    """
+
+    def __init__(self, report: Report | None = None) -> None:
+        super().__init__()
+        self.as_of: datetime | None = None
+        self.turn = 0
+        """Reports taken so far."""
+        self.asked: set[int] = set()
+        self._fitting: dict[int, Fitting] = {}
+        self._report: Report | None = None
+        if report is not None:
+            self.take(report)
+
+    def take(self, report: Report) -> bool:
+        """Go over to this report; returns whether it is another one."""
+        if report is self._report:
+            return False
+        self._report, self.as_of = report, report.as_of
+        self.turn += 1
+        super().__init__(report.findings, report.changes)
+        return True
+
+    def changed_since(self, turn: int, asked: Iterable[int]) -> bool:
+        """Whether what fits one of the conditions, which were asked for, has changed after that
+        report."""
+        return any(self._compared(self._fitting[condition]).changed > turn for condition in asked)
+
+    def findings(self, condition: Condition) -> list[Finding]:
+        return self._fitted(condition).found
+
+    def changes(self, condition: Condition) -> list[ChangeFact]:
+        return self._fitted(condition).found
+
+    def held(self, condition: Condition) -> Held | None:
+        """The findings of the condition as evidence for a symptom that has none of them."""
+        fitting = self._fitted(condition)
+        if fitting.held is None and (found := _enough(condition, fitting.found)):
+            fitting.held = _found(condition, found, ELSEWHERE)
+        return fitting.held
+
+    def _fitted(self, condition: Condition) -> Fitting:
+        key = id(condition)
+        self.asked.add(key)
+        known = self._fitting.get(key)
         if known is None:
-            found = [one for one in rows if holds(condition.where, facts(one))]
-            # Keeps the condition, so that Python does not reuse its id.
-            known = self._fitting[id(condition)] = (condition, found)
-        return known[1]
+            known = self._fitting[key] = Fitting(condition, [], [], 0, self.turn)
+        return self._compared(known)
+
+    def _compared(self, known: Fitting) -> Fitting:
+        """Bring up to the report of now. Rows that were there before are not looked at again."""
+        if known.checked == self.turn:
+            return known
+        known.checked = self.turn
+        condition = known.condition
+        rows: list[Any]
+        facts: Callable[[Any], Mapping[str, Fact]]
+        if condition.on == "change":
+            rows, facts = self._changes.get(condition.rule, []), _change_facts
+        else:
+            rows, facts = self._findings.get(condition.rule, []), operator.attrgetter("facts")
+        if rows == known.rows:
+            return known
+        before, fitted = {id(one) for one in known.rows}, {id(one) for one in known.found}
+        found = [
+            one
+            for one in rows
+            if (id(one) in fitted if id(one) in before else holds(condition.where, facts(one)))
+        ]
+        if found != known.found:
+            known.changed, known.held = self.turn, None
+        known.rows, known.found = rows, found
+        return known
 
 
-def scope_of(report: Report) -> Scope:
-    """The scope of a whole report."""
-    return Scope(report.findings, report.changes, as_of=report.as_of)
+def _by(rows: Iterable[T], key: Callable[[T], str]) -> dict[str, list[T]]:
+    found: dict[str, list[T]] = {}
+    for row in rows:
+        found.setdefault(key(row), []).append(row)
+    return found
 
 
 def judge(runbook: Runbook, symptom: Symptom, report: Report | None = None) -> Match:
     """Scores one runbook for one symptom. Deterministic: reads no clock."""
-    return judge_all([runbook], symptom, scope_of(report) if report is not None else None)[0]
+    return judge_all([runbook], symptom, Elsewhere(report) if report is not None else None)[0]
 
 
 def judge_all(
-    runbooks: Iterable[Runbook], symptom: Symptom, elsewhere: Scope | None
+    runbooks: Iterable[Runbook], symptom: Symptom, elsewhere: Elsewhere | None
 ) -> list[Match]:
     """Scores each runbook for one symptom; `elsewhere` is the scope of the report."""
     here = Scope(symptom.findings, symptom.changes, symptom.shared)
@@ -135,7 +218,7 @@ def named_rules(runbook: Runbook) -> set[tuple[str, str]]:
     }
 
 
-def _judge(runbook: Runbook, symptom: Symptom, here: Scope, elsewhere: Scope | None) -> Match:
+def _judge(runbook: Runbook, symptom: Symptom, here: Scope, elsewhere: Elsewhere | None) -> Match:
     held = {
         weight: [
             one
@@ -199,7 +282,7 @@ def _own(held: Held) -> bool:
 
 
 def _holds(
-    condition: Condition, weight: Weight, symptom: Symptom, here: Scope, elsewhere: Scope | None
+    condition: Condition, weight: Weight, symptom: Symptom, here: Scope, elsewhere: Elsewhere | None
 ) -> Held | None:
     """`weight` decides whether evidence outside the symptom counts."""
     if condition.any_of:
@@ -221,9 +304,8 @@ def _holds(
         if not all(every) or not any(one and one.share == 1.0 for one in every):
             return None
         seen = "; ".join(dict.fromkeys(one.seen for one in every if one))
-        return Held(
-            condition, seen, tuple(name for one in every if one for name in one.findings), 1.0
-        )
+        names = dict.fromkeys(name for one in every if one for name in one.findings)
+        return Held(condition, seen, tuple(names), 1.0)
     if condition.on == "shared":
         return _shared(condition, here)
     if condition.on == "change":
@@ -232,23 +314,32 @@ def _holds(
 
 
 def _finding(
-    condition: Condition, weight: Weight, here: Scope, elsewhere: Scope | None
+    condition: Condition, weight: Weight, here: Scope, elsewhere: Elsewhere | None
 ) -> Held | None:
-    found, share = _enough(condition, here.findings(condition)), 1.0
-    if not found and condition.follows and elsewhere is not None:
+    inside = here.findings(condition)
+    if found := _enough(condition, inside):
+        return _found(condition, found, 1.0)
+    if elsewhere is None:
+        return None
+    if condition.follows:
         nodes = here.nodes()
         others = elsewhere.findings(condition)
         theirs = [one for one in others if one.facts.get(condition.follows) in nodes]
-        found = _enough(condition, theirs)
-    if not found and elsewhere is not None:
-        rule = FINDINGS.get(condition.rule)
-        anywhere = rule is not None and rule.area == "cluster"
-        if weight is Weight.SUPPORT or (weight is Weight.REFUTE and anywhere):
-            inside = {one.id for one in here.findings(condition)}
-            others = [one for one in elsewhere.findings(condition) if one.id not in inside]
-            found, share = _enough(condition, others), ELSEWHERE
-    if not found:
+        if found := _enough(condition, theirs):
+            return _found(condition, found, 1.0)
+    rule = FINDINGS.get(condition.rule)
+    anywhere = rule is not None and rule.area == "cluster"
+    if weight is not Weight.SUPPORT and not (weight is Weight.REFUTE and anywhere):
         return None
+    if not inside:
+        return elsewhere.held(condition)
+    names = {one.id for one in inside}
+    others = [one for one in elsewhere.findings(condition) if one.id not in names]
+    found = _enough(condition, others)
+    return _found(condition, found, ELSEWHERE) if found else None
+
+
+def _found(condition: Condition, found: list[Finding], share: float) -> Held:
     claim = found[0].claim if len(found) == 1 else f"{found[0].claim} (and {len(found) - 1} more)"
     where = "" if share == 1.0 else ", elsewhere in the cluster"
     return Held(condition, f"{claim}{where}", tuple(one.id for one in found), share)
@@ -269,9 +360,9 @@ def _enough(condition: Condition, found: list[Finding]) -> list[Finding]:
 
 
 def _change(
-    condition: Condition, weight: Weight, symptom: Symptom, here: Scope, elsewhere: Scope | None
+    condition: Condition, weight: Weight, symptom: Symptom, here: Scope, elsewhere: Elsewhere | None
 ) -> Held | None:
-    scopes = [(here, 1.0)]
+    scopes: list[tuple[Scope, float]] = [(here, 1.0)]
     if elsewhere is not None and weight is Weight.SUPPORT:
         scopes.append((elsewhere, ELSEWHERE))
     for scope, share in scopes:
@@ -324,7 +415,9 @@ def _reasons(held: Sequence[Held]) -> tuple[Reason, ...]:
             Reason(
                 text=f"{'; '.join(criteria)}: {seen}",
                 step=next((one.condition.step for one in ones if one.condition.step), ""),
-                findings=tuple(dict.fromkeys(name for one in ones for name in one.findings)),
+                findings=ones[0].findings  # may be thousands: shared by all symptoms
+                if len(ones) == 1
+                else tuple(dict.fromkeys(name for one in ones for name in one.findings)),
                 evidence=seen,
                 criteria=criteria,
             )

@@ -3,8 +3,8 @@ fits" is an answer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
@@ -48,6 +48,17 @@ ALONE, APART = 0.35, 0.6
 objects."""
 
 
+class _Matched(NamedTuple):
+    """The answer for one symptom, and what it rests on."""
+
+    basis: tuple[object, ...]
+    turn: int
+    """The report for which it was made."""
+    asked: Collection[int]
+    """The conditions that were asked about other symptoms."""
+    matches: Sequence[Match]
+
+
 class Matcher:
     """Ranks the runbooks of a library. Builds the word index at first use, and again when the
     library changes."""
@@ -60,8 +71,8 @@ class Matcher:
         self._index: WordIndex | None = None
         self._names: Names | None = None
         self._generation = -1
-        self._of: Report | None = None
-        self._known: evidence.Scope | None = None
+        self._elsewhere = evidence.Elsewhere()
+        self._matched: dict[str, _Matched] = {}
         self._naming: tuple[int, dict[tuple[str, str], list[Runbook]]] | None = None
         self._live: tuple[Report, int, Sequence[tuple[Symptom, Match]]] | None = None
 
@@ -131,22 +142,39 @@ class Matcher:
             runbook_id, runbook.title, 1.0, True, tuple(reasons), guide=runbook.guide, certain=True
         )
 
-    def match_symptom(self, symptom: Symptom, report: Report | None = None) -> list[Match]:
+    def match_symptom(self, symptom: Symptom, report: Report | None = None) -> Sequence[Match]:
         """Runbooks for one symptom, best first; only those with evidence of their own mechanism. A
-        story with evidence stands above a guide."""
+        story with evidence stands above a guide.
+
+        With a report, the same answer as for the report before comes from a cache, unless the
+        symptom, or what its runbooks ask about other symptoms, has changed.
+        """
+        if report is None:
+            return self._judge(symptom, None)
+        self._by_rule()
+        elsewhere = self._elsewhere
+        if elsewhere.take(report):
+            present = {one.id for one in report.symptoms}
+            self._matched = {key: one for key, one in self._matched.items() if key in present}
+        basis = (symptom, report.as_of.date())  # the text of a change says its day
+        known = self._matched.get(symptom.id)
+        if (
+            known is None
+            or known.basis != basis
+            or elsewhere.changed_since(known.turn, known.asked)
+        ):
+            elsewhere.asked = set()
+            matches = self._judge(symptom, elsewhere)
+            known = _Matched(basis, elsewhere.turn, elsewhere.asked, matches)
+        self._matched[symptom.id] = known
+        return known.matches
+
+    def _judge(self, symptom: Symptom, elsewhere: evidence.Elsewhere | None) -> Sequence[Match]:
         here = evidence.Scope(symptom.findings, symptom.changes, symptom.shared)
         by_rule = self._by_rule()
         near = {each.id: each for rule in here.rules() for each in by_rule.get(rule, ())}.values()
-        found = evidence.judge_all(near, symptom, self._scope(report))
+        found = evidence.judge_all(near, symptom, elsewhere)
         return _ordered(match for match in found if match.own and match.score >= LISTED)
-
-    def _scope(self, report: Report | None) -> evidence.Scope | None:
-        """The scope of the report, cached for all its symptoms."""
-        if report is None:
-            return None
-        if self._of is not report:
-            self._of, self._known = report, evidence.scope_of(report)
-        return self._known
 
     def match(self, text: str, report: Report | None) -> list[Match]:
         """Runbooks for a text and a report together, in one score. Evidence about the objects that
@@ -190,6 +218,7 @@ class Matcher:
                 for rule in evidence.named_rules(runbook):
                     found.setdefault(rule, []).append(runbook)
             self._naming = (self.library.generation, found)
+            self._elsewhere, self._matched = evidence.Elsewhere(), {}
         return self._naming[1]
 
     def _ours(self) -> Iterable[Runbook]:

@@ -51,32 +51,23 @@ def hop_view(hop: Hop) -> HopView:
 
 
 class Ranking:
-    """Matches for each symptom, computed again only when their inputs change."""
+    """Symptoms with their matches. What did not change since the last report is the same object, so
+    that the faces draw only what changed."""
 
     def __init__(self, match: Callable[[Symptom, Report], Sequence[Match]]) -> None:
         self._match = match
-        self._known: dict[str, tuple[object, SymptomView]] = {}
+        self._known: dict[str, SymptomView] = {}
 
-    def rank(self, report: Report, generation: int) -> Cooperative[tuple[SymptomView, ...]]:
-        """The report's symptoms with their runbooks. `generation` is that of the runbook
-        library."""
-        surroundings = (
-            generation,
-            tuple(finding.id for finding in report.findings),
-            report.changes,
-        )
-        views = []
+    def rank(self, report: Report) -> Cooperative[tuple[SymptomView, ...]]:
+        """Symptoms of the report with their runbooks."""
+        views = {}
         for symptom in report.symptoms:
-            basis = (symptom, surroundings)
+            view = SymptomView(symptom, tuple(self._match(symptom, report)))
             known = self._known.get(symptom.id)
-            if known is None or known[0] != basis:
-                known = (basis, SymptomView(symptom, tuple(self._match(symptom, report))))
-                yield
-            self._known[symptom.id] = known
-            views.append(known[1])
-        present = {symptom.id for symptom in report.symptoms}
-        self._known = {key: value for key, value in self._known.items() if key in present}
-        return tuple(sorted(views, key=_place))
+            views[symptom.id] = view if known is None or known != view else known
+            yield
+        self._known = views
+        return tuple(sorted(views.values(), key=_place))
 
 
 def _place(view: SymptomView) -> int:

@@ -1,5 +1,5 @@
-"""Decides when to report: at once for the first news, then in a small share of the time, and seldom
-while nothing changes."""
+"""When a report is made: at once for news, as long as reports take a small share of the time, and
+seldom while nothing changes."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ class ReportSchedule:
         self._made = 0.0
         self._waiting = False
         self._loaded = False
+        self._saved = 0.0
+        """Seconds of work that reports may take before they must wait for their share."""
 
     def hurry(self) -> None:
         """Make the next report at once, because something outside the cluster changed its
@@ -45,5 +47,9 @@ class ReportSchedule:
             pause = max(took / cadence.search_share, cadence.search)
         else:
             least = cadence.report if self._loaded else cadence.report_loading
-            pause = max(took / cadence.report_share, least)
+            earned = (now - self._made) * cadence.report_share if self._made else 0.0
+            self._saved = min(self._saved + earned, cadence.report_saved) - took
+            pause = max(-self._saved / cadence.report_share, least)
+            if pause > cadence.report_longest:
+                pause, self._saved = cadence.report_longest, 0.0
         self._made, self._due, self._waiting = now, now + pause, False

@@ -13,7 +13,7 @@ def order(fitting: str, *given: Symptom) -> list[str]:
     def matches(found: Symptom, _: Report) -> list[Match]:
         return [match(confident=found.id == fitting)]
 
-    return [view.symptom.id for view in run(Ranking(matches).rank(report(*given), 1))]
+    return [view.symptom.id for view in run(Ranking(matches).rank(report(*given)))]
 
 
 def test_of_what_is_only_worth_knowing_the_one_that_fits_a_runbook_leads() -> None:

@@ -43,6 +43,27 @@ def test_a_slow_report_is_made_less_often() -> None:
     assert schedule.is_due(10.0 + 0.1 / CADENCE.report_share, news=True, loaded=True)
 
 
+def test_news_after_a_quiet_time_is_reported_at_once_however_slow_reports_are() -> None:
+    schedule = ReportSchedule(CADENCE)
+    schedule.is_due(10.0, news=True, loaded=True)
+    schedule.made(10.0, 0.01, found=True)
+    quiet = 10.0 + CADENCE.report_saved / CADENCE.report_share
+    schedule.made(quiet, 0.1, found=True)
+    assert schedule.is_due(quiet + CADENCE.report, news=True, loaded=True)
+    schedule.made(quiet + CADENCE.report, 0.3, found=True)
+    assert not schedule.is_due(quiet + 2 * CADENCE.report, news=True, loaded=True), (
+        "what was saved is used up"
+    )
+
+
+def test_the_slowest_report_is_repeated_after_the_longest_pause() -> None:
+    schedule = ReportSchedule(CADENCE)
+    schedule.is_due(10.0, news=True, loaded=True)
+    schedule.made(10.0, 20.0, found=True)
+    assert not schedule.is_due(10.0 + CADENCE.report_longest - 0.1, news=True, loaded=True)
+    assert schedule.is_due(10.0 + CADENCE.report_longest, news=True, loaded=True)
+
+
 def test_a_quiet_cluster_is_looked_at_seldom_but_not_never() -> None:
     schedule = ReportSchedule(CADENCE)
     schedule.is_due(9.0, news=True, loaded=True)

@@ -17,24 +17,34 @@ class FindingIndex:
         self._all: dict[str, Finding] = {}
         self._rule: dict[str, dict[str, Finding]] = {}
         self._object: dict[Ref, dict[str, Finding]] = {}
+        self._ordered: dict[str, list[Finding]] = {}
+        """By id, of a rule that was asked for; of all under ""."""
         for finding in findings:
             self.add(finding)
 
     def add(self, finding: Finding) -> None:
         """Add a finding; one with the same id is replaced."""
+        self._ordered.pop(finding.rule, None)
+        self._ordered.pop("", None)
         self._all[finding.id] = finding
         self._rule.setdefault(finding.rule, {})[finding.id] = finding
         self._object.setdefault(finding.object, {})[finding.id] = finding
 
     def rule(self, rule: str) -> list[Finding]:
         """Findings of a rule, by id."""
-        return [f for _, f in sorted(self._rule.get(rule, {}).items())]
+        return self._by_id(rule, self._rule.get(rule, {}))
 
     def about(self, ref: Ref) -> list[Finding]:
         return [f for _, f in sorted(self._object.get(ref, {}).items())]
 
     def all(self) -> Iterator[Finding]:
-        return iter(f for _, f in sorted(self._all.items()))
+        return iter(self._by_id("", self._all))
+
+    def _by_id(self, rule: str, found: dict[str, Finding]) -> list[Finding]:
+        known = self._ordered.get(rule)
+        if known is None:
+            known = self._ordered[rule] = [found[id_] for id_ in sorted(found)]
+        return known
 
     def __len__(self) -> int:
         return len(self._all)

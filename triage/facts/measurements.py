@@ -11,13 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
 from cluster.kube.objects import Ref
 from triage.facts.finding import Evidence, Gap
-from triage.logs.classify import Verdict
+
+if TYPE_CHECKING:
+    from triage.logs.classify import Verdict  # 10 ms of patterns, which the first finding waits for
 
 T = TypeVar("T")
 

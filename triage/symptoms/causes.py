@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from cluster.kube.objects import Pod, Ref
+from cluster.kube.selectors import service_selects
 from triage.cohorts import cohort
 from triage.facts.cluster_view import ClusterView, is_finished, ref_of
 from triage.facts.finding import Finding, Severity
@@ -190,6 +191,11 @@ def join_causes(
     view: ClusterView,
 ) -> None:
     """Let the findings over the whole cluster pull in what they explain."""
+    failing_in: dict[str, list[Finding]] = {}
+    """Findings of pods by namespace, notes left out."""
+    for finding in index.all():
+        if finding.object.kind == "Pod" and finding.severity is not Severity.INFO:
+            failing_in.setdefault(finding.object.namespace, []).append(finding)
     for finding in findings:
         key = first_key[finding.id]
         if finding.rule in _JOINS_NODES:
@@ -234,16 +240,13 @@ def join_causes(
             service = view.store.get(*finding.object)
             if service is None:
                 continue
-            for other in index.all():
-                if (
-                    other.object.kind == "Pod"
-                    and other.severity is not Severity.INFO
-                    and other.object.namespace == finding.object.namespace
+            for other in failing_in.get(finding.object.namespace, ()):
+                pod = view.store.get(*other.object)
+                if isinstance(pod, Pod) and service_selects(
+                    service.spec.selector, pod.metadata.labels
                 ):
-                    pod = view.store.get(*other.object)
-                    if isinstance(pod, Pod) and service in view.services_of(pod):
-                        groups.join(first_key[other.id], key)
-                        break
+                    groups.join(first_key[other.id], key)
+                    break
         elif finding.rule == "component-away":
             for rule in _STOPS.get(str(finding.facts.get("component")), ()):
                 for other in index.rule(rule):

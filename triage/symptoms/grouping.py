@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from cluster.kube.objects import Pod, Ref
-from triage.changes import change_log as change_rules
 from triage.facts import blast_radius as blast
 from triage.facts.cluster_view import ClusterView
 from triage.facts.cooperative import Cooperative
@@ -22,7 +21,6 @@ from triage.facts.rules.catalogue import EFFECTS
 from triage.symptoms import order
 from triage.symptoms.causes import (
     NODE_TROUBLE,
-    WORKLOADS,
     Groups,
     failing_pods,
     join_causes,
@@ -32,6 +30,7 @@ from triage.symptoms.causes import (
     keys,
     sick_nodes,
 )
+from triage.symptoms.related_changes import RelatedChanges
 from triage.symptoms.shared_attributes import shared_by
 from triage.symptoms.titles import leading, title
 
@@ -76,6 +75,7 @@ def group(
     quiet: dict[str, list[Finding]] = {}
     result: list[Symptom] = []
     failing = failing_pods(findings, view)
+    related = RelatedChanges(changes, view)
     yield
     for key, group_ in sorted(members.items()):
         if all(f.severity is Severity.INFO for f in group_):
@@ -84,10 +84,10 @@ def group(
                     quiet.setdefault(finding.rule, []).append(finding)
             group_ = [f for f in group_ if f.young]
         if group_:
-            result.append(_symptom(key, group_, view, index, changes, failing, fence))
+            result.append(_symptom(key, group_, view, index, related, failing, fence))
             yield
     for rule, group_ in sorted(quiet.items()):
-        result.append(_symptom(f"note:{rule}", group_, view, index, changes, failing, fence))
+        result.append(_symptom(f"note:{rule}", group_, view, index, related, failing, fence))
         yield
     result.sort(key=lambda s: _place(s, view.now))
     return tuple(result)
@@ -112,7 +112,7 @@ def _symptom(
     findings: list[Finding],
     view: ClusterView,
     index: FindingIndex,
-    changes: tuple[ChangeFact, ...],
+    changes: RelatedChanges,
     failing: list[Pod],
     fence: Fence,
 ) -> Symptom:
@@ -134,7 +134,7 @@ def _symptom(
         with fence("blast radius"):
             hanging = blast.dependants(objects, view)
     with fence("changes"):
-        before = related_changes(findings, objects, since, changes, view)
+        before = changes.of(findings, objects, since)
     return Symptom(
         id=key,
         title=name,
@@ -186,84 +186,3 @@ def _objects(findings: list[Finding]) -> tuple[Ref, ...]:
         for finding in findings:
             found.update(dict.fromkeys(finding.related))
     return tuple(found)
-
-
-def related_changes(
-    findings: list[Finding],
-    objects: tuple[Ref, ...],
-    since: datetime | None,
-    changes: Iterable[ChangeFact],
-    view: ClusterView,
-) -> tuple[ChangeFact, ...]:
-    """The changes before or around a symptom, by relation to its objects and closeness in time."""
-    direct = set(objects) | {r for f in findings for r in f.related}
-    namespaces = {r.namespace for r in objects if r.namespace}
-    owners: set[Ref] = set()
-    nodes: set[str] = {r.name for r in direct if r.kind == "Node"}
-    for ref in list(direct):
-        row = view.store.get(*ref) if ref.kind == "Pod" else None
-        if isinstance(row, Pod):
-            owners.add(view.owner(row))
-            if row.spec.node_name:
-                nodes.add(row.spec.node_name)
-    quiet = all(f.severity is Severity.INFO for f in findings)
-    wide = not quiet and any(f.object.kind == "Cluster" for f in findings)
-    wide = wide or (not quiet and (len(nodes) > 1 or len(namespaces) > 2))
-    has_nodes = any(r.kind == "Node" for r in objects)
-    managers = {
-        str(f.facts.get(name))
-        for f in findings
-        for name in ("manager", "supplier", "edited_by")
-        if f.facts.get(name)
-    }
-
-    exposed = {f.object for f in findings if f.rule == "exposed-privileged-workload"}
-
-    def relation(change: ChangeFact) -> int:
-        if change.object in exposed:
-            return 0  # However long it has been open.
-        if change.rule == "secrets-written-together":
-            return 0 if change.manager in managers else 1
-        if change.object.name in managers and change.object.kind in WORKLOADS:
-            return 0  # the supplier itself was changed
-        if change.rule in (
-            "workload-created",
-            "service-edited",
-            "ingress-edited",
-            "autoscaler-edited",
-        ):
-            return (
-                1
-                if change.object in owners
-                or change.object in direct
-                or change.object.namespace in namespaces
-                else 3
-                if wide
-                else -1
-            )
-        if (
-            change.object in direct
-            or change.object in owners
-            or (change.manager and change.manager in managers)
-        ):
-            return 0
-        if change.object.kind == "Node":
-            return 0 if change.object.name in nodes else -1
-        if change.object.namespace and change.object.namespace in namespaces:
-            return 1
-        if change.rule in ("rollout", "scaled", "workload-created", "workload-edited") and (
-            has_nodes or wide
-        ):
-            return 2
-        if change.rule in (
-            "webhook-edited",
-            "crd-edited",
-            "rbac-edited",
-            "helm-release",
-            "secrets-written-together",
-            "policy-edited",
-        ) and (wide or has_nodes):
-            return 2
-        return 3 if wide else -1
-
-    return change_rules.rank(changes, since, relation)

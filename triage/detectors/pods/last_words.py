@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -24,7 +25,10 @@ from triage.facts.finding_index import FindingIndex
 from triage.facts.measurements import LastWords, Sample
 from triage.facts.windows import EDGE, RECENT
 from triage.logs.address import Address
-from triage.logs.classify import Verdict, verdict
+
+# Imported at first use: its patterns take 10 ms, and most clusters need none of them at first.
+if TYPE_CHECKING:
+    from triage.logs.classify import Verdict
 
 FAILING = (
     "pod-crash-looping",
@@ -56,6 +60,8 @@ _MANY = 3
 
 @functools.lru_cache(maxsize=512)
 def _verdict(text: str) -> Verdict | None:
+    from triage.logs.classify import verdict
+
     return verdict([clean_json(row) for row in text.split("\n")])
 
 
@@ -142,6 +148,8 @@ def _from_log(
     if words.verdict is None:
         if not code or not words.last_line:
             return None
+        from triage.logs.classify import Verdict
+
         said = Verdict("", words.last_line, None, 0)
         head = "the log's last line"
         severe = False
