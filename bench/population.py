@@ -48,7 +48,7 @@ def pod(number: int, broken_each: int = BROKEN, *, now: datetime = NOW, nodes: i
     return {
         "metadata": {
             "name": f"{owner}-{number:06d}",
-            "namespace": f"team-{number % 40}",
+            "namespace": f"team-{number // 10 % 40}",
             "uid": f"uid-{number}",
             "resourceVersion": str(number + 1),
             "creationTimestamp": born,
@@ -89,6 +89,31 @@ def rendered_pods(count: int, broken_each: int, nodes: int, now: datetime) -> It
         one["spec"] |= _SPEC
         one["spec"]["containers"][0] |= _CONTAINER
         yield msgspec.json.encode(one)
+
+
+def rendered_owners(count: int, broken_each: int, now: datetime) -> Iterator[bytes]:
+    """The ReplicaSets of the pods."""
+    stamp, known = _stamp(now - timedelta(days=3)), set()
+    for number in range(count):
+        meta = pod(number, broken_each, now=now)["metadata"]
+        owner = meta["ownerReferences"][0]
+        if owner["uid"] in known:
+            continue
+        known.add(owner["uid"])
+        status = {"replicas": 1, "readyReplicas": 1, "availableReplicas": 1}
+        yield msgspec.json.encode(
+            {
+                "metadata": {
+                    "name": owner["name"],
+                    "namespace": meta["namespace"],
+                    "uid": owner["uid"],
+                    "resourceVersion": str(number + 1),
+                    "creationTimestamp": stamp,
+                },
+                "spec": {"replicas": 1},
+                "status": status,
+            }
+        )
 
 
 def rendered_nodes(count: int, now: datetime) -> Iterator[bytes]:

@@ -2,7 +2,8 @@
 
 `python -m bench.rendered FOLDER PODS [--nodes N] [--broken-each N] [--delay S] [--flood N]` renders
 a cluster into FOLDER, writes FOLDER/kubeconfig and serves until it is ended. Pages are ranges of a
-file, sent by the kernel. Kinds other than pods and nodes are empty. `POST /bench/break/N` breaks
+file, sent by the kernel. Kinds other than pods, ReplicaSets and
+nodes are empty. `POST /bench/break/N` breaks
 pod N and sends the change to all watches; `POST /bench/mend/N` the reverse; `GET /bench/load` gives
 the requests and bytes so far.
 """
@@ -29,7 +30,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from bench.population import BROKEN, pod, rendered_nodes, rendered_pods
+from bench.population import BROKEN, pod, rendered_nodes, rendered_owners, rendered_pods
 from cluster.kube.kinds import KINDS, Kind
 
 KUBECONFIG = """apiVersion: v1
@@ -297,9 +298,11 @@ def main() -> None:
     now = datetime.now(UTC) - timedelta(minutes=1)
     nodes = options.nodes or max(3, options.pods // 30)
     folder: Path = options.folder
-    files = {name: Rendered(folder / f"{name}.json") for name in ("Pod", "Pod.table", "Node")}
+    kinds = ("Pod", "Pod.table", "ReplicaSet", "Node")
+    files = {name: Rendered(folder / f"{name}.json") for name in kinds}
     files["Pod"].write(rendered_pods(options.pods, options.broken_each, nodes, now))
     files["Pod.table"].write(_rows(options.pods, now))
+    files["ReplicaSet"].write(rendered_owners(options.pods, options.broken_each, now))
     files["Node"].write(rendered_nodes(nodes, now))
     server = Server(
         files, now=now, broken_each=options.broken_each, delay=options.delay, flood=options.flood

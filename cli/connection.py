@@ -72,6 +72,10 @@ def why_unread(view: View) -> str:
     return view.problem or view.api.reason or "the cluster was not read"
 
 
+LATE = 10.0
+"""Longest time in seconds for the report of what was read in time."""
+
+
 async def read_once(investigation: LiveInvestigation, wait: float) -> View:
     """Wait until every kind was read, refused or found absent, or the server is known not to
     answer; at most `wait` seconds. Kinds that fail with a reason get `PATIENCE` seconds to recover.
@@ -101,7 +105,8 @@ async def read_once(investigation: LiveInvestigation, wait: float) -> View:
         async with asyncio.timeout(wait):
             await settled.wait()
     except TimeoutError:
-        pass  # The answer says what is missing.
+        if any(kind.count for kind in investigation.view.kinds):
+            await investigation.answer_now(LATE)  # it says what is missing
     finally:
         patience.cancel()
         unsubscribe()

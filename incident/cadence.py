@@ -35,7 +35,7 @@ class Cadence(msgspec.Struct, frozen=True):
     search_share: float = 0.25
     """Largest share of the time that those reports take."""
     whole: float = 2.0
-    """Longest time that a single answer waits for all kinds to be read."""
+    """Time without news after which a single answer is made of what has been read."""
     slice: float = 0.001
     """Longest time that triage holds the loop. A key passes through about six tasks before it is
     drawn, and waits for each."""

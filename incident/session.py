@@ -188,6 +188,17 @@ class LiveInvestigation:
             self._live.retry_now()
         self._ask()
 
+    async def answer_now(self, limit: float) -> None:
+        """Wait for a report of what has been read by now, at most `limit` seconds."""
+        before, made = self._reporter.report, asyncio.Event()
+        stop = self.subscribe(lambda view: None if view.report is before else made.set())
+        self._reporter.answer_now()
+        self._ask()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                await made.wait()
+        stop()
+
     def give_way(self) -> None:
         self._input_priority.ask()
 

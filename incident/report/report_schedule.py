@@ -26,6 +26,11 @@ class ReportSchedule:
         result."""
         self._due, self._waiting = 0.0, True
 
+    def answer_now(self) -> None:
+        """Report what is there by now, although not everything has been read."""
+        self._whole = False
+        self.hurry()
+
     def is_due(self, now: float, *, news: bool, loaded: bool) -> bool:
         """Whether to report now. `news`: something changed. `loaded`: everything has been read."""
         if loaded and not self._loaded:
@@ -33,7 +38,8 @@ class ReportSchedule:
             self.hurry()
         self._waiting = self._waiting or news
         if self._whole and not self._loaded:
-            self._asked = now if self._asked is None else self._asked
+            if news or self._asked is None:
+                self._asked = now
             if now - self._asked < self._cadence.whole:
                 return False
         idle = now - self._made >= self._cadence.report_idle

@@ -86,6 +86,10 @@ class Reporter:
         result."""
         self._schedule.hurry()
 
+    def answer_now(self) -> None:
+        """For a single answer: report what is there by now, although more is to be read."""
+        self._schedule.answer_now()
+
     async def take(
         self, workings: ReporterInputs, live: LiveCluster, drain: Callable[[], Sequence[Change]]
     ) -> None:

@@ -83,8 +83,17 @@ def test_a_runbook_that_was_edited_is_matched_again_at_once() -> None:
 def test_a_single_answer_waits_for_the_whole_but_not_for_ever() -> None:
     schedule = ReportSchedule(CADENCE, whole=True)
     assert not schedule.is_due(10.0, news=True, loaded=False)
-    assert not schedule.is_due(10.0 + CADENCE.whole - 0.1, news=True, loaded=False)
-    assert schedule.is_due(10.0 + CADENCE.whole, news=False, loaded=False), (
+    last = 10.0 + 5 * CADENCE.whole
+    assert not schedule.is_due(last, news=True, loaded=False), "more is being read"
+    assert not schedule.is_due(last + CADENCE.whole - 0.1, news=False, loaded=False)
+    assert schedule.is_due(last + CADENCE.whole, news=False, loaded=False), (
         "what is there is reported when the rest does not come"
     )
     assert ReportSchedule(CADENCE, whole=True).is_due(10.0, news=False, loaded=True)
+
+
+def test_a_single_answer_whose_time_is_up_is_made_of_what_is_there() -> None:
+    schedule = ReportSchedule(CADENCE, whole=True)
+    assert not schedule.is_due(10.0, news=True, loaded=False)
+    schedule.answer_now()
+    assert schedule.is_due(10.1, news=True, loaded=False)

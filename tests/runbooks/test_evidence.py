@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from cluster.kube.objects import Ref
 from runbooks.evidence import fits, judge
@@ -42,8 +44,7 @@ def finding(rule: str, name: str = "n1", kind: str = "Node", **facts: Any) -> Fi
     )
 
 
-BOOK, _ = parse(
-    """---
+PAGE = """---
 id: b
 title: B
 match:
@@ -62,9 +63,8 @@ match:
     - {finding: reboot, text: Rebooted}
 ---
 # B
-""",
-    Path("b.md"),
-)
+"""
+BOOK, _ = parse(PAGE, Path("b.md"))
 
 
 def symptom(
@@ -248,3 +248,49 @@ def test_what_follows_a_node_of_the_symptom_counts_as_its_own() -> None:
         found = MATCHER.match_symptom(down, report(down, held))
         assert found[0].id == first, holder
         assert found[0].confident
+
+
+def random_report(
+    chance: Random, turn: int, pool: list[Finding], books: list[ChangeFact]
+) -> Report:
+    """Some findings of the pool in three symptoms; what stays is the same object."""
+    seen = [one for one in pool if chance.random() < 0.7]
+    changes = tuple(one for one in books if chance.random() < 0.5)
+    symptoms = tuple(
+        replace(symptom(*part, changes=changes[:1]), id=f"s{number}")
+        for number in range(3)
+        if (part := seen[number::3])
+    )
+    as_of = AT + timedelta(minutes=turn)
+    return Report(as_of, True, (), symptoms, tuple(seen), changes)
+
+
+def test_a_symptom_that_is_not_judged_again_has_the_answer_of_one_that_is(tmp_path: Path) -> None:
+    (tmp_path / "b.md").write_text(PAGE)
+    (tmp_path / "c.md").write_text(PAGE.replace("id: b", "id: c").replace("oom", "hot"))
+    library = Library((tmp_path,), own=())
+    chance = Random(7)
+    pool = [
+        finding(rule, f"n{number}", node=f"n{number % 2}", count=number)
+        for rule in ("oom", "left", "right", "hot", "restart", "reboot")
+        for number in range(4)
+    ]
+    changes = [
+        ChangeFact(AT, f"rolled out {n}", Ref("Deployment", "a", n), "rollout") for n in "ab"
+    ]
+    kept, judged = Matcher(library), []
+    kept._judge, judge_again = (  # type: ignore[method-assign]  # counts what is judged
+        lambda *asked: judged.append(asked) or judge_again(*asked),
+        kept._judge,
+    )
+    asked = 0
+    for turn in range(60):
+        place = chance.randrange(len(pool))
+        pool[place] = replace(pool[place], claim=f"changed in {turn}")
+        report = random_report(Random(turn // 3), turn, pool, changes)
+        for one in report.symptoms:
+            asked += 1
+            assert list(kept.match_symptom(one, report)) == list(
+                Matcher(library).match_symptom(one, report)
+            ), turn
+    assert len(judged) < asked, "what did not change is not judged again"
