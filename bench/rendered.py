@@ -2,10 +2,9 @@
 
 `python -m bench.rendered FOLDER PODS [--nodes N] [--broken-each N] [--delay S] [--flood N]` renders
 a cluster into FOLDER, writes FOLDER/kubeconfig and serves until it is ended. Pages are ranges of a
-file, sent by the kernel. Kinds other than pods, ReplicaSets and
-nodes are empty. `POST /bench/break/N` breaks
-pod N and sends the change to all watches; `POST /bench/mend/N` the reverse; `GET /bench/load` gives
-the requests and bytes so far.
+file, sent by the kernel. Kinds other than pods, ReplicaSets and nodes are empty.
+`POST /bench/break/N` breaks pod N and sends the change to all watches; `POST /bench/mend/N` the
+reverse; `GET /bench/load` gives the requests and bytes so far.
 """
 
 from __future__ import annotations
