@@ -170,9 +170,9 @@ def load(place: Place) -> list[Row]:
     with rendered(_folder(place, 10_000), 10_000) as kubeconfig:
         here = replace(place, kubeconfig=kubeconfig)
         figures = []
-        for command in (lambda: _triage(place, kubeconfig), lambda: kubectl(here)):
+        for command in (_triage, kubectl):
             before = _load(kubeconfig)
-            command()
+            command(here)
             after = _load(kubeconfig)
             figures.append({name: after[name] - before[name] for name in after})
     ours, theirs = figures
@@ -220,7 +220,7 @@ def _keys(name: str, taken: Sequence[float]) -> list[Row]:
     ]
 
 
-def _triage(place: Place, kubeconfig: Path) -> Cost:
+def _triage(place: Place, kubeconfig: Path | None = None) -> Cost:
     """One answer. Raises RuntimeError when it is not complete."""
     command = place.stanch("triage", "-o", "json", "--wait", "300", kubeconfig=kubeconfig)
     cost = run(command, place.environment(), limit=600)

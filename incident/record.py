@@ -29,7 +29,6 @@ from incident.options import Options
 from incident.view import RecordView
 from timeline.entry import Draft, Entry, Kind, ObjectRef
 from timeline.intents import unknown_changes
-from timeline.story import doubt
 from timeline.summary import ClusterId, Summary, summarize
 
 if TYPE_CHECKING:
@@ -152,6 +151,8 @@ class Record:
 
         draft = self.complete(draft)
         if draft.kind == "milestone" and not draft.reason:
+            from timeline.story import doubt
+
             draft = msgspec.structs.replace(
                 draft, reason=doubt(self.by_record(), draft.data.get("name"))
             )

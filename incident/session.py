@@ -21,7 +21,6 @@ from cluster.health.monitor import Reach as Health
 from cluster.kube.objects import Ref
 from cluster.live.input_priority import InputPriority
 from cluster.live.store import Change, Store
-from incident import saved_views
 from incident.activities import Activities
 from incident.cadence import Cadence
 from incident.config import ConfigError
@@ -302,9 +301,13 @@ class LiveInvestigation:
         return self._components.record.redact(text) if self._components is not None else text
 
     def views(self) -> Mapping[str, str]:
+        from incident import saved_views
+
         return saved_views.views(self.options.state)
 
     def save_view(self, name: str, text: str) -> None:
+        from incident import saved_views
+
         saved_views.save_view(self.options.state, name, text)
 
     async def brief(self) -> str:
@@ -444,7 +447,8 @@ class LiveInvestigation:
         self._ask()
         if self.options.record:
             self._spawn(self._keep_record(), "record again")
-        self._spawn(components.measure(), "measure")
+        if not self.options.once:  # a single answer is given before the first round
+            self._spawn(components.measure(), "measure")
         if self.options.record and self._live is not None:
             await self._live.wait_loaded(self.cadence.loaded)
             await asyncio.to_thread(components.read_earlier)

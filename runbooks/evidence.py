@@ -74,7 +74,7 @@ class Scope:
     def findings(self, condition: Condition) -> list[Finding]:
         """Findings of the condition's rule with its facts."""
         rows = self._findings.get(condition.rule)
-        return self._fit(condition, rows, lambda one: one.facts) if rows else []
+        return self._fit(condition, rows, _finding_facts) if rows else []
 
     def changes(self, condition: Condition) -> list[ChangeFact]:
         """Changes of the condition's rule with its facts, at any time."""
@@ -168,12 +168,10 @@ class Elsewhere(Scope):
             return known
         known.checked = self.turn
         condition = known.condition
-        rows: list[Any]
-        facts: Callable[[Any], Mapping[str, Fact]]
-        if condition.on == "change":
-            rows, facts = self._changes.get(condition.rule, []), _change_facts
-        else:
-            rows, facts = self._findings.get(condition.rule, []), operator.attrgetter("facts")
+        changes = condition.on == "change"
+        kept: Mapping[str, list[Any]] = self._changes if changes else self._findings
+        facts: Callable[[Any], Mapping[str, Fact]] = _change_facts if changes else _finding_facts
+        rows = kept.get(condition.rule, [])
         if rows == known.rows:
             return known
         before, fitted = {id(one) for one in known.rows}, {id(one) for one in known.found}
@@ -382,6 +380,10 @@ def _in_time(condition: Condition, symptom: Symptom, change: ChangeFact) -> bool
     if not condition.within or symptom.since is None:
         return True
     return -300 <= (symptom.since - change.at).total_seconds() <= condition.within
+
+
+def _finding_facts(finding: Finding) -> Mapping[str, Fact]:
+    return finding.facts
 
 
 def _change_facts(change: ChangeFact) -> dict[str, Fact]:

@@ -22,7 +22,6 @@ from incident.cadence import Cadence
 from triage.detectors.pods.last_words import FAILING
 from triage.facts.finding import Finding, Gap, Report
 from triage.facts.measurements import LastWords, Sample
-from triage.logs.classify import last_line, verdict
 
 OWNERS = 10
 """Workloads whose logs are kept."""
@@ -152,6 +151,8 @@ class LastWordsReader:
 
     def _words(self, source: LogSource, lines: list[str], previous: bool) -> LastWords | None:
         """Redact and classify the lines (blocking)."""
+        from triage.logs.classify import last_line, verdict
+
         lines = self._redact("\n".join(lines)).split("\n")
         found, last = verdict(lines), last_line(lines)
         if found is None and not last:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from difflib import SequenceMatcher
 from typing import NamedTuple
 
 from cluster.kube.managed_fields import last_write
@@ -131,6 +130,8 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
 def _nearest(row: Service, view: ClusterView) -> str:
     """`version=v2 (nearest: Deployment shop/api has version=v1)`: the pods that miss one label of
     a selector of several, or that have one label spelt nearly alike; "" for none."""
+    from difflib import SequenceMatcher
+
     wanted = row.spec.selector
     for pod in view.store.in_namespace("Pod", row.metadata.namespace).values():
         labels = pod.metadata.labels
