@@ -97,13 +97,11 @@ class Firehose:
         began, sent = loop.time(), 0
         while True:
             due = int((loop.time() - began) * self._rate)
-            burst = []
             for number in range(sent, due):
                 newest += 1
                 line = self._line(pairs[number % len(pairs)], number // len(pairs))
-                burst.append(_VERSION.sub(b'"resourceVersion":"%d"' % newest, line, count=1))
-            if burst:
-                await reply.write(b"\n".join(burst) + b"\n")
+                line = _VERSION.sub(b'"resourceVersion":"%d"' % newest, line, count=1)
+                await reply.write(line + b"\n")  # a chunk for each, as API servers write them
             sent = due
             self.sent, self.seconds = sent, loop.time() - began
             await asyncio.sleep(PAUSE)
