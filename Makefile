@@ -12,7 +12,7 @@ DRILL ?= network-policy-cni-version-skew
 # Tests start the program hundreds of times; without compiled modules each start takes a second longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: drill quick test check lint coverage bench clean
+.PHONY: drill quick test check lint coverage bench pictures clean
 
 drill: $(VENV)/.installed
 	@$(BIN)/stanch drill $(DRILL)
@@ -38,6 +38,10 @@ coverage: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m bench
+
+# The pictures of the README and the recorded tour, from a drill whose clock stands still.
+pictures: $(VENV)/.installed
+	$(BIN)/python -m bench.pictures
 
 # constraints.txt holds the version and the hashes of every package, those for the tests and the build included. The project itself comes after
 # them and without asking anybody: pip refuses a folder among hashed packages.

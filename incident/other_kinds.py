@@ -223,6 +223,8 @@ def _named(item: dict[str, Any]) -> tuple[str, str]:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return "" if value is None else str(value)
 
 

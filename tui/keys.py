@@ -65,7 +65,7 @@ LEAVE_FILTER = Action("leave_filter", "escape", "", "Remove the filter; without 
 LEAVE_TABLE = Action(
     "leave_filter", "escape", "", "Remove the filter, then the marks; without either, go back."
 )
-RANGE = Action("begin", "space", "", "Begin a range of lines at the cursor; again cancels it.")
+RANGE = Action("begin", "space", "range", "Begin a range of lines here; again cancels it.")
 NOW = (
     Action("open_runbook", "enter", "runbook", "Open the runbook that fits the chosen symptom."),
     Action("probe", "p", "probe", "Plan the probe that would tell more; it runs after you agree."),

@@ -7,6 +7,7 @@ import logging
 import socket
 import uuid
 from collections.abc import Callable
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -78,6 +79,7 @@ class DrillServer:
         app = web.Application(client_max_size=32 * 2**20)
         app.router.add_route("*", "/{tail:.*}", self._serve)
         app.on_response_prepare.append(_name_request)
+        app.on_response_prepare.append(self._date)
         self._runner = web.AppRunner(
             app, access_log=None, shutdown_timeout=0.2, handler_cancellation=True
         )
@@ -92,6 +94,10 @@ class DrillServer:
         if scenario is not None and scenario.data.get("script"):
             self._script = asyncio.create_task(play(state, scenario.data["script"]))
             self._script.add_done_callback(_log_failure)
+
+    async def _date(self, _: web.Request, response: web.StreamResponse) -> None:
+        """The Date of an answer follows the clock of the cluster."""
+        response.headers["Date"] = format_datetime(self.state.clock(), usegmt=True)
 
     async def stop(self) -> None:
         """Close every connection and end the background work."""

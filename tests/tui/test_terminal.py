@@ -29,10 +29,15 @@ class Terminal:
     """The fake in a pty of its own; everything it writes is kept."""
 
     def __init__(
-        self, *arguments: str, size: tuple[int, int] = (100, 30), **environment: str
+        self,
+        *arguments: str,
+        size: tuple[int, int] = (100, 30),
+        stops: bool = False,
+        **environment: str,
     ) -> None:
+        """`stops`: it can be stopped by a signal, which a session of its own cannot."""
         self.main, side = pty.openpty()
-        fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
+        self.set_size(*size)
         env = {**os.environ, "TERM": "xterm-256color", **environment}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.tui.program", *arguments],
@@ -40,10 +45,19 @@ class Terminal:
             stdout=side,
             stderr=side,
             env=env,
-            start_new_session=True,
+            start_new_session=not stops,
+            process_group=0 if stops else None,
         )
         os.close(side)
         self.seen = b""
+
+    def set_size(self, width: int, height: int) -> None:
+        fcntl.ioctl(self.main, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+
+    def state(self) -> str:
+        """The state of the process as Linux names it: T when it is stopped."""
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text("utf-8")
+        return stat.rpartition(")")[2].split()[0]
 
     def read(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -192,6 +206,29 @@ def test_no_color_sends_no_colours_of_our_own() -> None:
     colours = {*range(30, 39), *range(40, 49), *range(90, 98), *range(100, 108)}
     assert not chosen & colours
     assert 1 in chosen  # bold says what colour would
+
+
+@pytest.mark.parametrize("key", ["\x1a", ""], ids=["ctrl-z", "SIGTSTP"])
+def test_it_stops_gives_the_terminal_back_and_goes_on(key: str) -> None:
+    terminal = Terminal(stops=True, TERM="screen")
+    try:
+        terminal.until("CRIT")
+        if key:
+            terminal.press(key)
+        else:
+            terminal.process.send_signal(signal.SIGTSTP)
+        end = time.monotonic() + DEADLINE
+        while terminal.state() != "T":
+            assert time.monotonic() < end, "it did not stop"
+            terminal.read(0.05)
+        assert b"\x1b[?1049l" in terminal.seen  # the shell's own screen is back
+        terminal.seen = b""
+        terminal.process.send_signal(signal.SIGCONT)
+        terminal.until("CRIT")
+        terminal.press("q")
+        assert terminal.ended() == 0
+    finally:
+        terminal.close()
 
 
 def test_what_cannot_show_screens_is_told_in_one_sentence() -> None:

@@ -11,6 +11,7 @@ from textual.worker import get_current_worker
 from actions.plan import ActionPlan, ActionResult
 from cluster.kube.objects import Ref
 from text.action_plan import offer_lines, refusal
+from text.lines import BLANK, fields
 from tui.dialogs.choice import Choice
 from tui.dialogs.dialog import Ask
 from tui.dialogs.plans import ChangeDialog, GateDialog
@@ -60,10 +61,12 @@ async def act_on_marked(app: Navigation, refs: Sequence[Ref]) -> None:
         app.tell(f"No action fits all {len(refs)} marked objects.", "warning")
         return
     rows = sorted(common, key=lambda name: not any(each.likely for each in common[name]))
+    offers = [(name, common[name][0]) for name in rows]
+    on = fields("on", [str(ref) for ref in refs])
     chosen = await app.push_screen_wait(
         Choice(
             f"what can be done with {len(refs)} objects",
-            lambda words: offer_lines([(name, common[name][0]) for name in rows], words, len(refs)),
+            lambda words: [*offer_lines(offers, words, len(refs)), BLANK, *on],
         )
     )
     if not chosen:
