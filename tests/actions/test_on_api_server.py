@@ -14,6 +14,7 @@ import pytest
 from actions import catalogue
 from actions.changes import finalizer
 from actions.changes.cordon import takes_pods
+from actions.changes.rollout import rollout_state
 from actions.context import action_writer
 from actions.plan import Outcome
 from cluster.api.mode import Mode
@@ -298,6 +299,74 @@ async def test_cronjob_and_jobs(real: RealCluster) -> None:
     assert len(real.get(jobs)["items"]) == 1
     real.http.delete(f"{cronjobs}/report").raise_for_status()
     real.http.delete(f"{jobs}/{real.get(jobs)['items'][0]['metadata']['name']}").raise_for_status()
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet"])
+async def test_controller_revisions(real: RealCluster, kind: str) -> None:
+    collection, name = f"/apis/apps/v1/namespaces/{NS}/{kind.lower()}s", kind.lower()
+    body = deployment(name, 2, FIRST)
+    if kind == "DaemonSet":
+        del body["spec"]["replicas"]
+    real.create(collection, {**body, "kind": kind})
+    path, given = f"{collection}/{name}", {"workload": f"{kind.lower()}/{NS}/{name}"}
+
+    def image() -> str:
+        found = real.get(path)
+        return str(found["spec"]["template"]["spec"]["containers"][0]["image"])
+
+    await real.until(lambda: rollout_state(real.get(path))[0], "it runs")
+    await real.do("set-image", **given, container="web", image=SECOND)
+    result = await real.do("rollout-undo", **given)
+    assert "revision 1 replaces that of 2: web image" in result.plan.change.summary
+    assert image() == FIRST
+    again = await real.plan("rollout-undo", **given)
+    assert "revision 2 replaces that of 3" in again.change.summary, "the controller numbers anew"
+    restart = await real.do("rollout-restart", **given)
+    assert restart.observed.endswith("pods are ready")
+    await real.do("rollout-undo", **given, revision="2")
+    assert image() == SECOND
+    await real.undo()
+    assert image() == FIRST
+    real.http.delete(path).raise_for_status()
+    await real.until(lambda: not pods_of(real, name), "its pods are gone")
+
+
+async def test_a_claim_is_expanded_when_its_class_allows_it(control_plane: Cluster) -> None:
+    """Without controllers: the test plays binder and driver, which write the status."""
+    claims = "/api/v1/namespaces/default/persistentvolumeclaims"
+    classes = "/apis/storage.k8s.io/v1/storageclasses"
+    storage = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "provisioner": "csi.test"}
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "grows"}}
+    spec = {
+        "storageClassName": "grows",
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "1Gi"}},
+        "volumeName": "grows-1",
+    }
+    path = f"{claims}/grows"
+    with control_plane.client() as http:
+
+        def write(size: str) -> None:
+            status = {"status": {"phase": "Bound", "capacity": {"storage": size}}}
+            merge = {"Content-Type": "application/merge-patch+json"}
+            http.patch(f"{path}/status", json=status, headers=merge).raise_for_status()
+
+        async with acting(control_plane.kubeconfig, http) as bare:
+            meta = {"name": "grows"}
+            bare.create(classes, {**storage, "metadata": meta, "allowVolumeExpansion": True})
+            bare.create(claims, {**claim, "spec": spec})
+            write("1Gi")
+            less = await bare.plan("expand-claim", claim="default/grows", size="512Mi")
+            assert "never shrinks" in less.refused
+            plan = await bare.plan("expand-claim", claim="default/grows", size="2Gi")
+            assert (plan.refused, plan.dry_run_ok) == ("", True), plan.dry_run
+            result = await catalogue.run(
+                plan, plan.confirmation, bare.context, bare.journal, lambda _: write("2Gi")
+            )
+            assert result.outcome is Outcome.DONE, result.sentence
+            assert bare.get(path)["spec"]["resources"]["requests"]["storage"] == "2Gi"
+            bare.http.delete(path).raise_for_status()
+            bare.http.delete(f"{classes}/grows").raise_for_status()
 
 
 async def test_network_policy_comes_back_from_its_manifest(real: RealCluster) -> None:
