@@ -21,6 +21,7 @@ from actions.targets import SPEC
 from cluster.api.mode import Mode
 from cluster.kube.text import clean_line
 
+STOPPED = "Nothing was changed: it was stopped before it was sent."
 Replan = Callable[[], Awaitable[ActionPlan]]
 
 
@@ -45,6 +46,9 @@ async def run(plan: ActionPlan, typed: str, run_: GateRun) -> ActionResult:
     context, journal = run_.context, run_.journal
     try:
         refused, again = await _refusal(plan, typed, run_)
+    except asyncio.CancelledError:
+        _close(journal, _result(plan, context, Outcome.REFUSED, STOPPED))
+        raise
     except Exception as error:  # Any error keeps the gate shut.
         refused, again = f"the check itself failed ({say(error)})", None
     if refused:
@@ -54,8 +58,7 @@ async def run(plan: ActionPlan, typed: str, run_: GateRun) -> ActionResult:
     try:
         await journal.intend(plan)
     except asyncio.CancelledError:
-        sentence = "Nothing was changed: it was stopped before it was sent."
-        _close(journal, _result(plan, context, Outcome.REFUSED, sentence))
+        _close(journal, _result(plan, context, Outcome.REFUSED, STOPPED))
         raise
     except Exception as error:  # Without a record of the intent nothing may be sent.
         sentence = f"Nothing was changed: the intent could not be recorded ({say(error)})."

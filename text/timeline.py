@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from actions.plan import Outcome
 from incident.view import View
 from text.lines import BLANK, HINT, Line, field, fields, fit, line, prose, rule
 from text.words import ago, clock, plural
@@ -168,8 +169,19 @@ def selected(entries: Sequence[Entry], words: str) -> Sequence[Entry]:
     return [each for each in entries if each.id in chosen or each.supersedes in chosen]
 
 
+def _word(entry: Entry) -> tuple[str, str]:
+    """The word and style of an entry: of a result, whether anything was changed."""
+    if entry.kind == "action-result":
+        outcome = str(entry.data.get("outcome", ""))
+        if outcome in (Outcome.FAILED, Outcome.REFUSED):
+            return WORDS["action-declined"]
+        if outcome in (Outcome.UNKNOWN, Outcome.SENT_NOT_SEEN):
+            return outcome if outcome == Outcome.UNKNOWN else "sent", "warning"
+    return WORDS.get(entry.kind, (entry.kind.replace("-", " "), "muted"))
+
+
 def _shown(entry: Entry) -> str:
-    word = WORDS.get(entry.kind, (entry.kind, ""))[0]
+    word, _ = _word(entry)
     return f"{word} {entry.text} {entry.reason} {entry.actor} {entry.object or ''}"
 
 
@@ -209,7 +221,7 @@ def _folded(revised: Sequence[RevisedEntry]) -> Iterator[RevisedEntry]:
 def _entry(revised: RevisedEntry, unanswered: bool, *, closed: bool) -> list[Line]:
     """`closed`: a hypothesis that was ruled out."""
     entry = revised.entry
-    word, style = WORDS.get(entry.kind, (entry.kind.replace("-", " "), "muted"))
+    word, style = _word(entry)
     if entry.kind == "hypothesis" and is_ruled_out(entry):
         word = "ruled out"
     at = f" {ABOUT.get(entry.occurred_precision, '')}{clock(entry.occurred_at)}  "

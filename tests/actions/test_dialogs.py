@@ -134,7 +134,7 @@ async def test_x_stops_before_the_next_object_and_at_the_second_time_at_once() -
         await pilot.press("x")
         await until(pilot, lambda: work.is_finished)
         assert work.is_cancelled
-        await until(pilot, lambda: "It was stopped at once" in shown(app))
+        await until(pilot, lambda: "Stopped at once" in shown(app))
 
 
 async def test_no_is_recorded_and_changes_nothing() -> None:

@@ -3,6 +3,7 @@ nodes with more pods than a budget lets go."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -220,3 +221,19 @@ async def test_the_wait_for_an_effect_can_be_ended() -> None:
     )
     assert result.outcome is Outcome.SENT_NOT_SEEN
     assert "the wait for its effect was ended: 3 of 5 pods are ready" in result.sentence
+
+
+async def test_what_is_stopped_while_it_is_checked_again_is_recorded() -> None:
+    api, journal = FakeApi(SCENARIOS["cordon"].objects), FakeJournal()
+    plan = await catalogue.plan("cordon", api.context(), SCENARIOS["cordon"].arguments)
+
+    async def frozen(verb: str, resource: str, **attributes: Any) -> tuple[bool, str]:
+        raise asyncio.CancelledError
+
+    api.review = frozen  # type: ignore[method-assign]  # the server stands still
+    with pytest.raises(asyncio.CancelledError):
+        await catalogue.run(plan, plan.confirmation, api.context(), journal)
+    (result,) = journal.results
+    assert result.outcome is Outcome.REFUSED
+    assert "stopped before it was sent" in result.sentence
+    assert journal.intents == []

@@ -149,7 +149,7 @@ class ChangeDialog(Dialog[None]):
 
     def content(self) -> Sequence[Line]:
         told = [row for text in self._progress[-SHOWN:] for row in prose(text, "muted")]
-        now = self._outcome or prose("It is being made …", "muted")
+        now = self._outcome or prose("Checked once more, then made …", "muted")
         return [*prose(self._plan.change.summary, "strong"), BLANK, *told, *now]
 
     def tell(self, text: str) -> None:
@@ -159,7 +159,7 @@ class ChangeDialog(Dialog[None]):
 
     def end(self, result: ActionResult | None) -> None:
         """Shows the result; None: it was stopped at once."""
-        stopped = "It was stopped at once: check whether it took effect before you repeat it."
+        stopped = "Stopped at once. The timeline says whether it was sent; check before you repeat."
         self._outcome = result_lines(result, "a") if result else prose(stopped, "warning")
         self._redraw()
 
@@ -172,6 +172,7 @@ class ChangeDialog(Dialog[None]):
             return
         if self.stopping:
             self._cancel()
+            return
         self.stopping = True
         self.tell("Stopping after the current object; x again stops at once.")
 
