@@ -50,10 +50,11 @@ class ParamValue:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A symptom, and the ids of its findings for which the runbook was selected."""
+    """A symptom, and the ids of its findings for which the runbook was selected; None when the
+    symptom did not select it."""
 
     symptom: Symptom
-    selected: Set[str] = frozenset()
+    selected: Set[str] | None = frozenset()
 
 
 class _Fit(NamedTuple):
@@ -112,6 +113,10 @@ class Candidates:
 
     def __init__(self, evidence: Iterable[Evidence] = ()) -> None:
         self._evidence = tuple(evidence)
+        self.selected = not self._evidence or any(
+            one.selected is not None for one in self._evidence
+        )
+        """Whether a symptom selected the runbook: objects of another symptom may be innocent."""
         self._known: dict[str, list[_Fit]] = {}
 
     def of(self, name: str) -> list[_Fit]:
@@ -132,10 +137,14 @@ def resolve(
     for name in wanted:
         if name in typed:
             values.append(ParamValue(name, typed[name], "typed"))
-        elif name == "namespace" and subjects:
-            values.append(_namespace_of(subjects))
         else:
-            values.append(_value(name, candidates, step))
+            of_object = name == "namespace" and subjects
+            value = _namespace_of(subjects) if of_object else _value(name, candidates, step)
+            chosen = of_object and any(typed.get(each) for each in wanted)
+            if value.value and step.mutates and not (candidates.selected or chosen):
+                origin = f"the symptom did not select this runbook; {value.value} is nearest"
+                value = ParamValue(name, "", origin, (value.value,), (value.origin,))
+            values.append(value)
     return tuple(values)
 
 
@@ -200,15 +209,32 @@ def _fits(name: str, evidence: Sequence[Evidence]) -> list[_Fit]:
         found = [fit for one in evidence for fit in tier(name, one)]
         referred = [fit for fit in found if fit.namespace]
         if found:
-            return list(dict.fromkeys(referred or found))
+            return _without_parts(dict.fromkeys(referred or found))
     return []
+
+
+def _without_parts(fits: Iterable[_Fit]) -> list[_Fit]:
+    """The values without ReplicaSets whose Deployment fits as well."""
+    fits = list(fits)
+    wholes = tuple(
+        (fit.namespace, f"replicaset/{fit.value.removeprefix('deployment/')}-")
+        for fit in fits
+        if fit.value.startswith("deployment/")
+    )
+    return [
+        fit
+        for fit in fits
+        if not any(
+            fit.namespace == where and fit.value.startswith(whole) for where, whole in wholes
+        )
+    ]
 
 
 def _nearest(name: str, evidence: Evidence) -> Iterator[_Fit]:
     for attribute in evidence.symptom.shared:
         yield from _shared(name, attribute)
     for finding in evidence.symptom.findings:
-        if finding.id in evidence.selected:
+        if finding.id in (evidence.selected or ()):
             yield from _of_finding(name, finding)
 
 
@@ -248,6 +274,9 @@ def _of_finding(name: str, finding: Finding) -> Iterator[_Fit]:
             yield _Fit(finding.object.namespace, finding.claim)
         return
     yield from _of_refs(name, refs, finding.claim)
+    kind, owner = finding.facts.get("owner_kind"), finding.facts.get("owner")
+    if name == "workload" and owner and kind in WORKLOADS:
+        yield _Fit(f"{str(kind).lower()}/{owner}", finding.claim, finding.object.namespace)
     yield from _of_facts(name, finding.facts, finding.claim)
 
 
@@ -267,7 +296,7 @@ def _of_facts(name: str, facts: Mapping[str, object], reason: str) -> Iterator[_
             for each in (value if isinstance(value, tuple) else (value,))
             if each not in (None, "")
         ]
-        yield from (_Fit(each, reason) for each in found)
+        yield from (_Fit(each, reason) for each in found if name != "workload" or "/" in each)
         if found:
             return
 

@@ -555,8 +555,10 @@ def _one_of(name: str, found: tuple[str, ...]) -> Parameter:
     return Parameter(name, "", f"{len(found)} fit: {', '.join(found)}", found)
 
 
-def _selected(view: SymptomView, runbook_id: str) -> frozenset[str]:
-    """Ids of the findings that support the runbook."""
+def _selected(view: SymptomView, runbook_id: str) -> frozenset[str] | None:
+    """Ids of the findings that support the runbook, None when it does not fit the symptom."""
+    if all(match.id != runbook_id for match in view.matches):
+        return None
     return frozenset(
         finding
         for match in view.matches

@@ -23,7 +23,7 @@ from incident.walkthrough.run import StepState
 from incident.walkthrough.runs import Runs
 from runbooks.model import Runbook
 from runbooks.parse import parse
-from tests.incident.build import symptom, view
+from tests.incident.build import match, symptom, view
 from timeline.entry import Draft
 from timeline.summary import ClusterId
 from triage.facts.finding import Symptom
@@ -213,7 +213,7 @@ async def test_a_declined_change_leaves_its_step_open(record: Record) -> None:
 async def test_a_runbook_that_is_opened_from_another_symptom_keeps_its_answers(
     record: Record,
 ) -> None:
-    symptoms = view(symptom("first"), symptom("second"))
+    symptoms = view(symptom("first"), symptom("second"), matches=(match("book"),))
     runs = runs_of(record, *symptoms)
     first = runs.open("book", "first")
     await through(record, runs, plan(first.id, "cordon"))
@@ -243,7 +243,7 @@ async def test_entries_of_another_program_are_taken(record: Record) -> None:
 
 
 async def test_a_step_keeps_the_values_that_it_was_done_with(record: Record) -> None:
-    runs = runs_of(record, *view(symptom("first")))
+    runs = runs_of(record, *view(symptom("first"), matches=(match("book"),)))
     run = runs.open("book", "first")
     await through(record, runs, plan(run.id, "cordon"))
     assert run.view().values("cordon") == {"node": "first-0"}

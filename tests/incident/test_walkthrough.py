@@ -26,7 +26,7 @@ from probes.result import ProbePlan, ProbeResult
 from runbooks.check import CheckOutcome, Result
 from runbooks.model import Query
 from runbooks.parse import parse
-from tests.incident.build import symptom, view
+from tests.incident.build import match, symptom, view
 from tests.incident.face import Agreeing
 from tests.incident.test_runs import NOW, OneBook, Values, plan
 from tests.probes import cells
@@ -143,7 +143,7 @@ class Scripted:
         assert book is not None, problems
         self.book = OneBook()
         self.book.runbooks = (book,)
-        self.symptoms: tuple[SymptomView, ...] = view(symptom("nodes"))
+        self.symptoms: tuple[SymptomView, ...] = view(symptom("nodes"), matches=(match("book"),))
         self.runs = Runs(record, self.book, Values(), lambda: self.symptoms)
         self.engine = Walkthrough(
             self.runs, lambda: self.checks, lambda: self, lambda: self.actions, under_way
@@ -430,8 +430,17 @@ async def test_a_default_is_used_to_read_and_never_to_change(scripted: Scripted)
     assert "not used to change" in run.parameters["cordon"][0].origin
 
 
+async def test_a_symptom_that_did_not_select_the_runbook_fills_no_change(
+    scripted: Scripted,
+) -> None:
+    scripted.symptoms = view(symptom("nodes"), matches=(match("another"),))
+    run = scripted.engine.open("book", "nodes")
+    node = next(one for one in run.parameters["cordon"] if one.name == "node")
+    assert (node.value, node.choices) == ("", ("nodes-0",)), "offered, not filled in"
+
+
 async def test_where_two_fit_it_asks(scripted: Scripted) -> None:
-    scripted.symptoms = view(symptom("nodes", count=2))
+    scripted.symptoms = view(symptom("nodes", count=2), matches=(match("book"),))
     run = scripted.engine.open("book", "nodes")
     assert run.parameters["cordon"][0].choices == ("nodes-0", "nodes-1")
     face = Agreeing(values={"node": "nodes-1"})
