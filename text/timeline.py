@@ -225,7 +225,7 @@ def _entry(revised: RevisedEntry, unanswered: bool, *, closed: bool) -> list[Lin
     if entry.kind == "hypothesis" and is_ruled_out(entry):
         word = "ruled out"
     at = f" {ABOUT.get(entry.occurred_precision, '')}{clock(entry.occurred_at)}  "
-    first, *more = (entry.text or entry.reason).split("\n")
+    first, *more = (entry.words or entry.reason).split("\n")
     name = str(entry.data.get("name", "")) if entry.kind == "milestone" else ""
     first = first if first.startswith(name) else f"{name}: {first}"
     behind: list[tuple[str, str]] = []

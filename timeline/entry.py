@@ -201,6 +201,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         return self.seq != IN_MEMORY
 
     @property
+    def words(self) -> str:
+        """The text for a reader, also of an entry whose words were purged."""
+        gone = "(its words were purged)" if PURGED in self.data else ""
+        return self.text or gone
+
+    @property
     def intent_id(self) -> str:
         """The key that joins an intent to its result; without a key of its own the intent's entry
         id."""

@@ -113,7 +113,7 @@ def _text(entry: Entry) -> str:
     )
     name = str(entry.data.get("name", "")) if entry.kind == "milestone" else ""
     named = f"{name}: " if name and not entry.text.startswith(name) else ""
-    text = entry.text.replace(DECLINED, "") if entry.kind == "action-declined" else entry.text
+    text = entry.text.replace(DECLINED, "") if entry.kind == "action-declined" else entry.words
     return _folded(about + named + text)
 
 

@@ -91,7 +91,7 @@ def parse_note(line: str, now: datetime) -> Note:
     Raises ValueError with one sentence for a time that does not exist or lies ahead, and for an
     empty note.
     """
-    line = line.strip()
+    line = line.encode("utf-8", "backslashreplace").decode().strip()  # bytes that are no UTF-8
     note = _parse(line, now.astimezone(UTC))
     if not note.text:
         raise ValueError("the note has no text; write what you saw after the time")

@@ -209,3 +209,13 @@ def test_otlp_has_a_log_record_for_each_entry(journal: Journal) -> None:
     assert first["body"] == {"stringValue": "connections refused, 7 of 7 on node-2"}
     assert (first["severityText"], len(first["timeUnixNano"])) == ("ERROR", 19)
     assert {"key": "stanch.seq", "value": {"stringValue": "2"}} in first["attributes"]
+
+
+def test_an_import_keeps_its_end_and_a_purged_entry_says_so(
+    journal: Journal, tmp_path: Path
+) -> None:
+    entry = journal.append(Draft(kind="note", text="the token was abc"))
+    journal.purge(entry, "secret")
+    assert "note: (its words were purged)" in to_markdown(journal)
+    with import_jsonl(to_jsonl(journal).splitlines(), tmp_path / "i.db", clean=clean_uncut) as copy:
+        assert copy.verify().end_known

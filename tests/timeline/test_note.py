@@ -117,3 +117,9 @@ def test_of_a_pasted_block_the_first_line_is_the_note() -> None:
     assert len(long.text) < 1100
     assert long.captures[0].content == b"x" * 5000
     assert parse_note("one line", NOW).draft().captures == ()
+
+
+def test_bytes_that_are_no_text_are_kept_as_escapes() -> None:
+    draft = parse_note("a\udcff b\nc\udc9b", NOW).draft()
+    assert draft.text == "a\\udcff b (and 1 more line)"
+    assert draft.captures[0].content == b"a\\udcff b\nc\\udc9b"

@@ -115,3 +115,33 @@ async def test_a_note_is_marked_and_the_incident_is_named_by_keys() -> None:
         await until(pilot, lambda: "What is it called" in shown(app))
         await pilot.press(*"Shop is down", "enter")
         await until(pilot, lambda: ("rename", "Shop is down") in fake.calls)
+
+
+async def test_the_log_is_seen_around_an_entry_by_views_and_as_a_brief() -> None:
+    async with screens(size=WIDE) as (app, fake, pilot):
+        app.action_go("timeline")
+        await until(pilot, lambda: "paged by shop-errors" in shown(app))
+        await pilot.press("f", *"in:draft", "enter", "v")
+        await until(pilot, lambda: "which view of the log?" in shown(app))
+        await pilot.press(*"notes and", "enter")
+        await until(pilot, lambda: "by:human" in shown(app))
+        await pilot.press("f", "end", *" kind:note", "enter", "v")
+        await until(pilot, lambda: "save this one" in shown(app))
+        await pilot.press(*"save this", "enter")
+        await until(pilot, lambda: "save the view as" in shown(app))
+        await pilot.press(*"mine", "enter")
+        await until(pilot, lambda: fake.saved_views == {"mine": "by:human kind:note"})
+        await pilot.press("end", "w")
+        await until(pilot, lambda: "around:" in shown(app))
+        await pilot.press("w", "b")
+        await until(pilot, lambda: "the hand-off brief" in shown(app))
+
+
+async def test_a_mark_is_offered_with_words_and_a_secret_is_shown_as_it_is_kept() -> None:
+    async with screens(size=WIDE) as (app, fake, pilot):
+        app.offer_mark("mitigated", "Verify passed: all answer")
+        await until(pilot, lambda: "Verify passed: all answer" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: any(e.data.get("name") == "mitigated" for e in fake.entries()))
+        await pilot.press("n", *"the password was hunter22")
+        await until(pilot, lambda: "The record will hold: the password was" in shown(app))

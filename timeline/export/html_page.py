@@ -153,7 +153,7 @@ def _places(moments: Sequence[datetime]) -> Mapping[datetime, float]:
 
 def _inline(cell: Cell) -> str:
     return "".join(
-        escape(part.replace("**", "").replace("`", ""))
+        escape(part.replace("*", "").replace("`", ""))
         if isinstance(part, str)
         else f'<span class="outside">{escape(_cut(part.text))}</span>'
         for part in cell

@@ -92,6 +92,7 @@ def import_jsonl(
                     database.table("entry").insert(to_row(entry))
         finally:
             database.close()
+        storage.write_head(path, entries[-1].seq, entries[-1].hash)
     except (OSError, sqlite3.Error) as error:
         path.unlink(missing_ok=True)
         raise JournalError(f"the import into {path} failed: {error}") from error

@@ -201,9 +201,9 @@ def timeline(w: Wording) -> list[Block]:
             rows.append(_row(w, line, by_hand.get(line.entry.id)))
     hidden = sum(1 for line in w.source.lines if line.hidden)
     rest = len(w.source.lines) - hidden - len(chosen)
-    note = f"All times are UTC. {rest} more entries are in the log" + (
-        f", {hidden} are hidden." if hidden else "."
-    )
+    more = [f"{rest} more are in the log"] if rest else []
+    more += [f"{hidden} are hidden"] if hidden else []
+    note = "All times are UTC." + (f" Entries: {', '.join(more)}." if more else "")
     zone: Cell = (Outside(str(w.zone)),) if w.zone else ()
     header: Cell = (
         "Happened",

@@ -52,7 +52,7 @@ class Wording:
     def text(self, entry: Entry) -> Outside:
         """The words of an entry without what its kind says already: the name of a milestone, that
         an action was declined."""
-        text = entry.text.removeprefix(f"{milestone_name(entry)}: ")
+        text = entry.words.removeprefix(f"{milestone_name(entry)}: ")
         if entry.kind == "action-declined":
             text = text.replace(DECLINED, "")
         elif entry.kind == "step-skipped":
