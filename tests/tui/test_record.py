@@ -131,7 +131,7 @@ async def test_the_log_is_seen_around_an_entry_by_views_and_as_a_brief() -> None
         await until(pilot, lambda: "save the view as" in shown(app))
         await pilot.press(*"mine", "enter")
         await until(pilot, lambda: fake.saved_views == {"mine": "by:human kind:note"})
-        await pilot.press("end", "w")
+        await pilot.press("escape", "end", "w")
         await until(pilot, lambda: "around:" in shown(app))
         await pilot.press("w", "b")
         await until(pilot, lambda: "the hand-off brief" in shown(app))
