@@ -95,7 +95,10 @@ def tell(query: Query, findings: Sequence[Finding], changes: Sequence[ChangeFact
     objects: dict[str, dict[str, None]] = {}
     for _, _, ref, said, _ in told:
         objects.setdefault(said, {})["/".join(filter(None, (ref.namespace, ref.name)))] = None
-    quoted = [f"{_some([*names], 2)}: {said}" for said, names in objects.items()]
+    quoted = [
+        ": ".join(filter(None, (_some([*filter(None, names)], 2), said)))
+        for said, names in objects.items()
+    ]
     return CheckOutcome(
         Result.FAIL,
         _some(quoted, 3, "; "),
@@ -138,7 +141,7 @@ class _Check:
             seen = self._seen(objects) or _found(query, len(objects), offenders)
             return CheckOutcome(result, seen, offenders=offenders)
         value = self._ask("expression", query.expression, {"objects": objects})
-        counted = f"{_counted(len(objects), query)}: {'as' if value else 'not as'} expected"
+        counted = _counted(len(objects), query)
         result = Result.PASS if _boolean("expression", value) else Result.FAIL
         return CheckOutcome(result, self._seen(objects) or counted)
 

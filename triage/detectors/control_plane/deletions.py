@@ -44,7 +44,8 @@ def stuck_namespace(row: Namespace, view: ClusterView) -> Iterator[Finding]:
     ref = Ref("Namespace", "", row.metadata.name)
     why = message or "no condition says why"
     if finalizer is not None:
-        why = f"waits for the finalizer {finalizer[1]} of {finalizer[2]} objects"
+        why = f"waits for the finalizer {finalizer[1]} of {finalizer[2]} object"
+        why += "" if finalizer[2] == "1" else "s"
     elif api is not None:
         why = f"the API {api[1]} does not answer, so its objects cannot be listed"
     yield make(
