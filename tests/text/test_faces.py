@@ -112,4 +112,9 @@ def test_old_and_small_troubles_fold_into_one_line_and_what_is_gone_is_said() ->
     )
     text = printed(triage_lines(view))
     assert " 2 older than a day: web crashes; disk is full" in text
+    folded = said(symptom_lines(view, ground.NOW, first.symptom.id))
+    assert any("2 older than a day: web crashes; disk is full" in row for row in folded)
+    unfolded = said(symptom_lines(view, ground.NOW, "web crashes"))
+    assert not any("older than a day" in row for row in unfolded), "a chosen one is shown"
+    assert any("disk is full" in row for row in unfolded)
     assert any("dns is away: gone since" in row for row in said(symptom_lines(view, ground.NOW)))
