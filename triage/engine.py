@@ -141,8 +141,11 @@ class Triage:
                 group = self._slices.setdefault((ref.namespace, name), set())
                 group.discard(ref.name) if change.new is None else group.add(ref.name)
         elif kind == "Service" and (change.old is None or change.new is None):
+            naming = ("Ingress",) if change.new is not None else _NAMING_SERVICES
             self._dirty |= {
-                Ref("Ingress", *key) for key in store.in_namespace("Ingress", ref.namespace)
+                Ref(each, *key)
+                for each in naming
+                for key in store.in_namespace(each, ref.namespace)
             }
 
     def _take_event(self, change: Change, store: Store, now: datetime) -> None:
@@ -445,6 +448,9 @@ def _signature(pod: Pod) -> tuple[object, ...]:
     )
 
 
+_NAMING_SERVICES = ("Ingress", "HTTPRoute", "Deployment", "StatefulSet", "DaemonSet", "CronJob")
+"""Kinds that name Services of their namespace: evaluated again when one is deleted. One that is
+missed is watched for."""
 _REQUIRED = frozenset(kind.name for kind in KINDS if not kind.optional)
 _SPARE = frozenset(kind.name for kind in KINDS if kind.spare)
 

@@ -153,6 +153,16 @@ def _used(quota: k.ResourceQuota) -> str:
     )
 
 
+def _available(item: k.APIService) -> str:
+    found = condition(item.status.conditions, "Available")
+    return f"{found.status} ({found.reason})" if found is not None and found.reason else "?"
+
+
+def _backend(item: k.APIService) -> str:
+    service = item.spec.service
+    return f"{service.namespace}/{service.name}" if service is not None else "local"
+
+
 def _job_status(job: k.Job) -> str:
     for type_ in ("Complete", "Failed", "Suspended"):
         found = condition(job.status.conditions, type_)
@@ -306,6 +316,27 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         text("class", 14, lambda o: o.spec.ingress_class_name, 4),
         text("hosts", 36, lambda o: ",".join(r.host or "*" for r in o.spec.rules), 2),
         text("address", 18, _balancer, 3),
+        AGE,
+    ),
+    "IngressClass": (NAME, text("controller", 40, lambda o: o.spec.controller, 2), AGE),
+    "Gateway": (
+        NAMESPACE,
+        NAME,
+        text("class", 20, lambda o: o.spec.gateway_class_name, 2),
+        number("listeners", 10, lambda o: len(o.spec.listeners), 3),
+        AGE,
+    ),
+    "HTTPRoute": (
+        NAMESPACE,
+        NAME,
+        text("hosts", 36, lambda o: ",".join(o.spec.hostnames) or "*", 2),
+        text("gateways", 24, lambda o: ",".join(p.name for p in o.spec.parent_refs), 3),
+        AGE,
+    ),
+    "APIService": (
+        NAME,
+        text("available", 30, _available, 1),
+        text("service", 40, _backend, 2),
         AGE,
     ),
     "NetworkPolicy": (

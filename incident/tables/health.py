@@ -114,7 +114,8 @@ def _event(item: k.Event, _: Store) -> Health:
 def _by_conditions(item: Any) -> Health:
     conditions = getattr(getattr(item, "status", None), "conditions", ())
     bad = any(
-        c.type in ("Ready", "Available", "Healthy", "ScalingActive") and c.status == "False"
+        c.type in ("Ready", "Available", "Healthy", "ScalingActive", "Accepted", "Programmed")
+        and c.status == "False"
         for c in conditions
     )
     return Health.BROKEN if bad else Health.WELL

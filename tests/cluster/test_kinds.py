@@ -20,16 +20,16 @@ from text.words import kinds_count
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 
 
-class GatewaySpec(Wire, frozen=True):
+class BalancerSpec(Wire, frozen=True):
     class_name: str = ""
 
 
-class Gateway(Object, frozen=True):
-    spec: GatewaySpec = GatewaySpec()
+class Balancer(Object, frozen=True):
+    spec: BalancerSpec = BalancerSpec()
 
 
 ROW = Kind(
-    "Gateway", "gateways", "gateway.networking.k8s.io/v1", Gateway, 4, ("gtw",), namespaced=False
+    "Balancer", "balancers", "balance.example.com/v1", Balancer, 4, ("blc",), namespaced=False
 )
 
 
@@ -40,7 +40,7 @@ def test_a_type_and_a_row_are_enough_to_watch_a_kind(monkeypatch: pytest.MonkeyP
             {
                 "metadata": {
                     "name": "edge",
-                    "ownerReferences": [{"kind": "Gateway", "name": "up", "controller": True}],
+                    "ownerReferences": [{"kind": "Balancer", "name": "up", "controller": True}],
                 },
                 "spec": {"className": "cilium"},
             }
@@ -49,14 +49,14 @@ def test_a_type_and_a_row_are_enough_to_watch_a_kind(monkeypatch: pytest.MonkeyP
     decoder = KindDecoder(ROW)
     page = decoder.page(json.dumps(sent).encode())
     store = Store()
-    store.replace("Gateway", decoder.finish(page.objects))
-    row = store.get("Gateway", "", "edge")
-    assert isinstance(row, Gateway)
+    store.replace("Balancer", decoder.finish(page.objects))
+    row = store.get("Balancer", "", "edge")
+    assert isinstance(row, Balancer)
     assert row.spec.class_name == "cilium"
-    assert controller_of(row.metadata) == Ref("Gateway", "", "up")
-    assert ROW.path("ignored") == "/apis/gateway.networking.k8s.io/v1/gateways"
-    assert kinds_count(3, "Gateway") == "3 gateways"
-    table = ObjectTable(store, "Gateway", NOW)
+    assert controller_of(row.metadata) == Ref("Balancer", "", "up")
+    assert ROW.path("ignored") == "/apis/balance.example.com/v1/balancers"
+    assert kinds_count(3, "Balancer") == "3 balancers"
+    table = ObjectTable(store, "Balancer", NOW)
     assert [column.name for column in table.columns] == ["namespace", "name", "age"]
 
 
@@ -72,6 +72,8 @@ def test_paths_are_those_that_the_drill_serves() -> None:
     served = {(each.kind, each.group): each for each in SERVED}
     found = [(kind, served.get((kind.name, kind.group))) for kind in KINDS]
     for kind, other in found:
+        if kind.group == "gateway.networking.k8s.io":
+            continue  # custom resources: served where their CRDs are installed
         assert other is not None, kind.name
         assert (kind.plural, kind.namespaced) == (other.plural, other.namespaced), kind.name
         assert set(kind.short_names) == set(other.short), kind.name

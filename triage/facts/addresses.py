@@ -33,11 +33,13 @@ class Standing(enum.StrEnum):
 
 class Resolved(msgspec.Struct, frozen=True):
     """`service` is the Service that is meant, even when it does not exist. `says` is the cluster's
-    answer in words, "" for none."""
+    answer in words, "" for none. `near`: a Service that does not exist has its name elsewhere, or
+    nearly."""
 
     standing: Standing
     service: Ref | None = None
     says: str = ""
+    near: bool = False
 
 
 def resolve(address: Address, namespace: str, view: ClusterView) -> Resolved:
@@ -64,7 +66,7 @@ def resolve(address: Address, namespace: str, view: ClusterView) -> Resolved:
         return _compared(row, address, view)
     if not view.readable("Service"):
         return Resolved(Standing.OUTSIDE)
-    return Resolved(Standing.NO_SERVICE, ref, _missing(ref, view))
+    return _missing(ref, view)
 
 
 def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -93,21 +95,19 @@ def _meant(host: str, namespace: str, view: ClusterView) -> Ref | None:
     return None
 
 
-def _missing(ref: Ref, view: ClusterView) -> str:
-    here = sorted(name for _, name in view.store.in_namespace("Service", ref.namespace))
-    elsewhere = sorted(
-        row.metadata.namespace
-        for row in view.store.all("Service", Service)
-        if row.metadata.name == ref.name
-    )
+def _missing(ref: Ref, view: ClusterView) -> Resolved:
+    elsewhere = view.service_namespaces.get(ref.name)
+    says, near = f"there is no Service {ref.name} in namespace {ref.namespace}", True
     if elsewhere:
-        return (
-            f"there is no Service {ref.name} in namespace {ref.namespace}, "
-            f"but one in {elsewhere[0]}"
-        )
-    near = get_close_matches(ref.name, here, n=1, cutoff=0.7)
-    hint = f"; the nearest is {near[0]}" if near else ""
-    return f"there is no Service {ref.name} in namespace {ref.namespace}{hint}"
+        says += f", but one in {min(elsewhere)}"
+    elif view.readable("Namespace") and view.store.get("Namespace", "", ref.namespace) is None:
+        says = f"there is no namespace {ref.namespace}"
+    else:
+        here = sorted(name for _, name in view.store.in_namespace("Service", ref.namespace))
+        nearest = get_close_matches(ref.name, here, n=1, cutoff=0.7)
+        near = bool(nearest)
+        says += f"; the nearest is {nearest[0]}" if nearest else ""
+    return Resolved(Standing.NO_SERVICE, ref, says, near)
 
 
 def _compared(row: Service, address: Address, view: ClusterView) -> Resolved:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from cluster.kube.objects import (
+    Condition,
     Container,
     ContainerStatus,
     EndpointSlice,
@@ -21,6 +22,7 @@ from cluster.kube.objects import (
     Service,
 )
 from cluster.kube.owners import controller_of, top_owner
+from cluster.kube.quantity import parse
 from cluster.kube.selectors import service_selects
 from cluster.live.freshness import Freshness
 from cluster.live.store import Store
@@ -109,6 +111,10 @@ def is_finished(pod: Pod) -> bool:
     return pod.status.phase in ("Succeeded", "Failed")
 
 
+def condition(pod: Pod, type_: str) -> Condition | None:
+    return next((c for c in pod.status.conditions if c.type == type_), None)
+
+
 def statuses(pod: Pod) -> Iterator[ContainerStatus]:
     """Init containers first, then the main ones."""
     yield from pod.status.init_container_statuses
@@ -147,6 +153,9 @@ class ClusterView:
         self._roles: dict[tuple[str, str], str] = {}
         self._selected: tuple[Service, list[Pod]] | None = None
         self._slices = slices
+        self._service_namespaces: dict[str, list[str]] | None = None
+        self._labels: frozenset[str | tuple[str, str]] | None = None
+        self._largest: dict[str, str] = {}
 
     def begin(self) -> None:
         """Begin the next object."""
@@ -257,6 +266,30 @@ class ClusterView:
             return [r for r in known if r is not None]
         rows = self.store.in_namespace("EndpointSlice", namespace).values()
         return [r for r in rows if r.metadata.labels.get("kubernetes.io/service-name") == service]
+
+    def labelled(self, key: str, value: str | None = None) -> bool:
+        """Whether a node has a label (of this value)."""
+        if self._labels is None:
+            rows = [node.metadata.labels for node in self.store.all("Node", Node)]
+            pairs = {pair for labels in rows for pair in labels.items()}
+            self._labels = frozenset(pairs | {key for labels in rows for key in labels})
+        return (key if value is None else (key, value)) in self._labels
+
+    def largest(self, resource: str) -> str:
+        """The most of a resource that a node may give, "" where none has any."""
+        if resource not in self._largest:
+            texts = [n.status.allocatable.get(resource, "") for n in self.store.all("Node", Node)]
+            self._largest[resource] = max(texts, key=lambda t: parse(t) or 0, default="")
+        return self._largest[resource]
+
+    @property
+    def service_namespaces(self) -> Mapping[str, Sequence[str]]:
+        """The namespaces in which a Service of a name exists, by name."""
+        if self._service_namespaces is None:
+            self._service_namespaces = {}
+            for namespace, name in self.store.rows("Service"):
+                self._service_namespaces.setdefault(name, []).append(namespace)
+        return self._service_namespaces
 
     def selected(self, service: Service) -> list[Pod]:
         """The pods that a Service's selector matches, without finished ones. Cached for the present

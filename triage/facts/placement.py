@@ -3,14 +3,12 @@ free capacity."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from cluster.kube.objects import Node, PodSpec
+from cluster.kube.objects import Node, PodSpec, Taint
 from cluster.kube.selectors import contains, node_term_matches
 from triage.facts.cluster_view import ready_status
 
 _PASSING = "node.kubernetes.io/"
-"""Taints of node conditions and cordons, which come and go with the state of the node."""
+"""Taints of node conditions and cordons."""
 
 
 def eligible(spec: PodSpec, node: Node) -> bool:
@@ -19,12 +17,7 @@ def eligible(spec: PodSpec, node: Node) -> bool:
         return False
     if not _affine(spec, node):
         return False
-    return all(
-        t.key.startswith(_PASSING)
-        or t.effect not in ("NoSchedule", "NoExecute")
-        or _tolerated(spec, t)
-        for t in node.spec.taints
-    )
+    return untolerated(spec, node) is None
 
 
 def fits(spec: PodSpec, node: Node) -> bool:
@@ -36,7 +29,36 @@ def fits(spec: PodSpec, node: Node) -> bool:
     )
 
 
-def _tolerated(spec: PodSpec, taint: Any) -> bool:
+def untolerated(spec: PodSpec, node: Node) -> Taint | None:
+    """The first taint of the node that keeps the pod away for good: those of conditions and
+    cordons come and go with the state of the node."""
+    return next(
+        (
+            t
+            for t in node.spec.taints
+            if not t.key.startswith(_PASSING)
+            and t.effect in ("NoSchedule", "NoExecute")
+            and not _tolerated(spec, t)
+        ),
+        None,
+    )
+
+
+def meant_for(spec: PodSpec) -> str:
+    """The node that a DaemonSet made a pod for: its required affinity names it before the pod is
+    placed."""
+    affinity = spec.affinity.node_affinity if spec.affinity is not None else None
+    terms = (affinity.required or {}).get("nodeSelectorTerms") if affinity is not None else None
+    for term in terms if isinstance(terms, list) else ():
+        fields = term.get("matchFields") if isinstance(term, dict) else None
+        for field in fields if isinstance(fields, list) else ():
+            if isinstance(field, dict) and field.get("key") == "metadata.name":
+                values = field.get("values")
+                return str(values[0]) if isinstance(values, list) and values else ""
+    return ""
+
+
+def _tolerated(spec: PodSpec, taint: Taint) -> bool:
     for t in spec.tolerations:
         key = t.key == taint.key or (not t.key and t.operator == "Exists")
         if (

@@ -18,6 +18,7 @@ CLASSES: Mapping[str, str] = {
     "tls-refused": "a certificate or TLS is refused",
     "api-forbidden": "it may not do what it tries",
     "migration-failed": "its database does not have the expected state",
+    "kind-missing": "the API server does not know a kind",
     "port-in-use": "its port is in use",
     "too-many-files": "the limit of open files or watches is reached",
     "disk-full": "its disk is full",
@@ -81,6 +82,14 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"Permission denied \((?:publickey|password|keyboard)|host key verification failed",
         r"Server returned error: NOT_AUTHORIZED|bad user name or password",
         r"connection refused: not authori[sz]ed",
+    ),
+    "kind-missing": (
+        r"no matches for kind|ensure CRDs are installed|conversion webhook for .{0,120}failed",
+        r"the server could not find the requested resource \(\w+ [\w.-]+\.[\w.]+\)",
+        r"could not find the requested resource, (?:list|watch|get)",
+        r"customresourcedefinitions?\S* [^ ]+ not found|CRDs? (?:is|are) not installed",
+        r"(?:the )?server doesn't have a resource type",
+        r"failed to get API group resources|unable to retrieve the complete list of server APIs",
     ),
     "migration-failed": (
         r"flyway|liquibase.*(?:exception|error|fail)|change ?log lock|dirty database version",

@@ -173,7 +173,9 @@ def keys(finding: Finding, sick: set[str]) -> Iterator[str]:
         yield f"create:quota/{facts.get('quota')}"
     elif ref.kind in WORKLOADS:
         yield f"owner:{ref.kind}/{ref.namespace}/{ref.name}"
-        if rule == "cpu-throttled-below-limit":
+        if rule == "service-reference-wrong":
+            yield f"service:{facts.get('service')}"
+        elif rule == "cpu-throttled-below-limit":
             yield f"throttled:{facts.get('kernel')}"
     elif ref.kind == "Service":
         yield f"service:{ref.namespace}/{ref.name}"
@@ -256,7 +258,11 @@ def join_causes(
                 for other in index.about(ref):
                     if other.rule == "pod-unschedulable":
                         groups.join(key, first_key[other.id])
-        elif finding.rule in SYSTEM or finding.rule == "dependency-failing":
+        elif finding.rule in SYSTEM or finding.rule in (
+            "dependency-failing",
+            "apiservice-unavailable",
+            "gateway-not-working",
+        ):
             for ref in finding.related:
                 for other in index.about(ref):
                     if other.severity is not Severity.INFO:

@@ -30,6 +30,7 @@ _TELLING = (
     "leader-changes",
     "daemonset-image-drift",
     "webhook-backend-down",
+    "apiservice-unavailable",
     "exposed-privileged-workload",
     "stateful-on-emptydir",
     "node-system-oom",
@@ -55,6 +56,7 @@ _TELLING = (
     "pod-image-pull-failed",
     "pod-oom-killed",
     "pod-last-words",
+    "service-reference-wrong",
     "new-pods-failing",
     "pod-crash-looping",
     "pod-init-waiting",
@@ -117,7 +119,9 @@ def _title(findings: Sequence[Finding]) -> str:
     if rule == "pod-unschedulable":
         detail = str(facts.get("detail") or "")
         why = scheduling_text(str(facts.get("cause")), detail)
-        return f"pods pending: {why}{where}"
+        asked = {str(f.facts.get("asked") or "") for f in same}
+        more = f": {min(asked)}" if len(asked) == 1 and asked != {""} else ""
+        return f"pods pending: {why}{where}{more}"
     if rule == "pod-sandbox-failed":
         causes = {
             "ip-exhausted": "no pod addresses left",

@@ -14,6 +14,7 @@ from __future__ import annotations
 from cluster.kube.objects.apps import *
 from cluster.kube.objects.batch import *
 from cluster.kube.objects.core import *
+from cluster.kube.objects.gateway import *
 from cluster.kube.objects.meta import *
 from cluster.kube.objects.networking import *
 from cluster.kube.objects.pods import *

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from cluster.kube.objects.meta import Condition, LabelSelector, ManagedObject, Object, Wire
-from cluster.kube.objects.pods import PodTemplate, PodTemplateMeta
+from cluster.kube.objects.pods import PodTemplate, PodTemplateMeta, WorkloadTemplate
 
 
-class DaemonSetSpec(Wire, frozen=True):
+class ReplicaSetSpec(Wire, frozen=True):
     selector: LabelSelector = LabelSelector()
     template: PodTemplate = PodTemplate()
-
-
-class ReplicaSetSpec(DaemonSetSpec, frozen=True):
     replicas: int = 1
 
 
@@ -68,6 +65,7 @@ class ControllerRevision(ManagedObject, frozen=True):
 
 
 class DeploymentSpec(ReplicaSetSpec, frozen=True):
+    template: WorkloadTemplate = WorkloadTemplate()
     paused: bool = False
     min_ready_seconds: int = 0
 
@@ -82,6 +80,7 @@ class VolumeClaimTemplate(Wire, frozen=True):
 
 
 class StatefulSetSpec(ReplicaSetSpec, frozen=True):
+    template: WorkloadTemplate = WorkloadTemplate()
     service_name: str = ""
     volume_claim_templates: tuple[VolumeClaimTemplate, ...] = ()
 
@@ -89,6 +88,11 @@ class StatefulSetSpec(ReplicaSetSpec, frozen=True):
 class StatefulSet(ManagedObject, frozen=True):
     spec: StatefulSetSpec = StatefulSetSpec()
     status: WorkloadStatus = WorkloadStatus()
+
+
+class DaemonSetSpec(Wire, frozen=True):
+    selector: LabelSelector = LabelSelector()
+    template: WorkloadTemplate = WorkloadTemplate()
 
 
 class DaemonSetStatus(Wire, frozen=True):

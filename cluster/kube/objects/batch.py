@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cluster.kube.objects.meta import Condition, ManagedObject, Object, ObjectReference, Time, Wire
+from cluster.kube.objects.pods import WorkloadTemplate
 
 
 class JobSpec(Wire, frozen=True):
@@ -26,8 +27,12 @@ class Job(Object, frozen=True):
     status: JobStatus = JobStatus()
 
 
+class JobTemplateSpec(JobSpec, frozen=True):
+    template: WorkloadTemplate = WorkloadTemplate()
+
+
 class JobTemplate(Wire, frozen=True):
-    spec: JobSpec = JobSpec()
+    spec: JobTemplateSpec = JobTemplateSpec()
 
 
 class CronJobSpec(Wire, frozen=True):

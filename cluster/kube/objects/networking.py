@@ -78,6 +78,14 @@ class Ingress(ManagedObject, frozen=True):
     status: LoadBalanced = LoadBalanced()
 
 
+class IngressClassSpec(Wire, frozen=True):
+    controller: str = ""
+
+
+class IngressClass(ManagedObject, frozen=True):
+    spec: IngressClassSpec = IngressClassSpec()
+
+
 class IPBlock(Wire, frozen=True):
     cidr: str = ""
     except_: tuple[str, ...] = msgspec.field(default=(), name="except")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec.structs import force_setattr
 
+from cluster.kube.env_addresses import service_addresses
 from cluster.kube.objects.meta import Condition, Object, Time, Wire
 
 
@@ -39,10 +41,21 @@ class EnvVarSource(Wire, frozen=True):
 
 
 class EnvVar(Wire, frozen=True):
-    """Name and source only: literal values are never decoded, they may be secrets."""
+    """Name and source only: literal values of pods are never decoded, they may be secrets."""
 
     name: str = ""
     value_from: EnvVarSource | None = None
+
+
+class TemplateEnvVar(EnvVar, frozen=True):
+    """A variable of a workload's template. `value` keeps only what looks like the address of a
+    Service (`cluster.kube.env_addresses`); all else of it is dropped as it is decoded."""
+
+    value: str = ""
+
+    def __post_init__(self) -> None:
+        if self.value:
+            force_setattr(self, "value", service_addresses(self.name, self.value))
 
 
 class EnvFromSource(Wire, frozen=True):
@@ -256,3 +269,19 @@ class PodTemplateMeta(Wire, frozen=True):
 class PodTemplate(Wire, frozen=True):
     metadata: PodTemplateMeta = PodTemplateMeta()
     spec: PodSpec = PodSpec()
+
+
+class TemplateContainer(Container, frozen=True):
+    env: tuple[TemplateEnvVar, ...] = ()
+
+
+class TemplatePodSpec(PodSpec, frozen=True):
+    containers: tuple[TemplateContainer, ...] = ()
+    init_containers: tuple[TemplateContainer, ...] = ()
+
+
+class WorkloadTemplate(PodTemplate, frozen=True):
+    """The template of a workload that people write: its variables keep the addresses of Services.
+    Pods and ReplicaSets, which come in thousands, repeat them and do not."""
+
+    spec: TemplatePodSpec = TemplatePodSpec()

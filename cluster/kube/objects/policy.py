@@ -1,5 +1,5 @@
-"""Small groups: autoscaling/v2, policy/v1, coordination.k8s.io/v1 and
-admissionregistration.k8s.io/v1."""
+"""Small groups: autoscaling/v2, policy/v1, coordination.k8s.io/v1, admissionregistration.k8s.io/v1
+and apiregistration.k8s.io/v1."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ class Lease(Object, frozen=True):
     spec: LeaseSpec = LeaseSpec()
 
 
-class WebhookServiceRef(Wire, frozen=True):
+class ServiceReference(Wire, frozen=True):
     namespace: str = ""
     name: str = ""
 
 
 class WebhookClientConfig(Wire, frozen=True):
-    service: WebhookServiceRef | None = None
+    service: ServiceReference | None = None
     url: str = ""
 
 
@@ -76,3 +76,19 @@ class Webhook(Wire, frozen=True):
 
 class WebhookConfiguration(ManagedObject, frozen=True):
     webhooks: tuple[Webhook, ...] = ()
+
+
+class APIServiceSpec(Wire, frozen=True):
+    service: ServiceReference | None = None
+    """None where the API server itself serves the group."""
+    group: str = ""
+    version: str = ""
+
+
+class APIServiceStatus(Wire, frozen=True):
+    conditions: tuple[Condition, ...] = ()
+
+
+class APIService(ManagedObject, frozen=True):
+    spec: APIServiceSpec = APIServiceSpec()
+    status: APIServiceStatus = APIServiceStatus()

@@ -1,11 +1,12 @@
-"""Ingresses: backends, ports and TLS Secrets that do not exist, hosts that two of them claim."""
+"""Ingresses: classes, backends, ports and TLS Secrets that do not exist, hosts that two of them
+claim."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
 
-from cluster.kube.objects import Ingress, IngressBackend, Ref, Service
+from cluster.kube.objects import Ingress, IngressBackend, IngressClass, Ref, Service
 from triage.detectors.registry import cluster_detector, object_detector
 from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
@@ -85,6 +86,47 @@ def _absent(backend: IngressBackend, service: Service) -> str:
         p.port == port.number if port.number else p.name == port.name for p in service.spec.ports
     )
     return "" if found else str(port.number or port.name)
+
+
+_CLASS = "kubernetes.io/ingress.class"
+_DEFAULT = "ingressclass.kubernetes.io/is-default-class"
+
+
+@object_detector("Ingress")
+def class_missing(row: Ingress, view: ClusterView) -> Iterator[Finding]:
+    """A class that does not exist, or none where no class is the default: no controller serves the
+    Ingress. One that has an address is served, whatever its class."""
+    created = row.metadata.creation_timestamp
+    if not view.readable("IngressClass") or not view.older(created, NOTE_AFTER):
+        return
+    name = row.spec.ingress_class_name
+    if row.metadata.annotations.get(_CLASS) or row.status.load_balancer.ingress:
+        return
+    known = {c.metadata.name: c for c in view.store.all("IngressClass", IngressClass)}
+    if name in known or not (name or known):
+        return
+    if not name and any(c.metadata.annotations.get(_DEFAULT) == "true" for c in known.values()):
+        return
+    ref, names = ref_of(row), tuple(sorted(known))
+    there = f"there is {', '.join(names[:3])}" if names else "there is none"
+    what = (
+        f"names IngressClass {name}, which does not exist ({there})"
+        if name
+        else f"names no class, and no IngressClass is the default ({there})"
+    )
+    yield make(
+        "ingress-class-missing",
+        ref,
+        f"no controller serves it: it {what}",
+        Severity.WARNING,
+        "requests to its hosts are not answered",
+        since=created,
+        source=SinceSource.CREATION,
+        young=view.young(created, READY_GRACE),
+        evidence=[field_evidence(ref, "spec.ingressClassName", name or "not set")],
+        facts={"class": name, "known": names},
+        related=[Ref("IngressClass", "", name)] if name else [],
+    )
 
 
 _CANARY = "nginx.ingress.kubernetes.io/canary"

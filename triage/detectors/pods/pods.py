@@ -1,38 +1,32 @@
-"""Pods as a whole: scheduling, eviction, rejection, readiness, termination."""
+"""Pods as a whole: eviction, rejection, readiness, termination."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from cluster.kube.objects import Condition, Pod, Ref
+from cluster.kube.objects import Pod, Ref
 from triage.detectors.pods.kubelet_probes import failures, trouble
+from triage.detectors.pods.scheduling import unschedulable
 from triage.detectors.registry import object_detector
 from triage.facts import quantity
-from triage.facts.cluster_view import ClusterView, is_ready, ref_of, statuses
+from triage.facts.cluster_view import ClusterView, condition, is_ready, ref_of, statuses
 from triage.facts.events import EventFact
-from triage.facts.finding import Evidence, Finding, Severity, SinceSource
+from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
 from triage.facts.messages.kubelet import evicted_resource, own_limit
-from triage.facts.messages.scheduler import SCHEDULING_TEXT, scheduling, scheduling_text
 from triage.facts.messages.wording import quoted
 from triage.facts.windows import (
     EDGE,
     NOTE_AFTER,
     READY_GRACE,
     RECENT,
-    SCALE_UP_GRACE,
-    SCHEDULE_GRACE,
     TERMINATION_GRACE,
     UNREADY_GRACE,
 )
 
 _PLANNED = ("NodeShutdown", "Terminated", "Shutdown", "Preempting")
 _RAN = ("DeadlineExceeded", "NodeLost")
-
-
-def condition(pod: Pod, type_: str) -> Condition | None:
-    return next((c for c in pod.status.conditions if c.type == type_), None)
 
 
 def _ended(pod: Pod) -> datetime | None:
@@ -46,103 +40,6 @@ def _ended(pod: Pod) -> datetime | None:
     if target is not None and target.last_transition_time:
         times.append(target.last_transition_time)
     return max(times) if times else pod.status.start_time or pod.metadata.creation_timestamp
-
-
-def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
-    """Pending with PodScheduled=False (table 1.2 Unschedulable), after a grace of a minute.
-
-    The newest text of condition and FailedScheduling events is read; SchedulingGated is by intent
-    and only reported after ten minutes.
-    """
-    if pod.spec.node_name or pod.status.phase not in ("Pending", ""):
-        return
-    scheduled = condition(pod, "PodScheduled")
-    created = pod.metadata.creation_timestamp
-    ref = ref_of(pod)
-    if scheduled is None:
-        if view.older(created, 2 * NOTE_AFTER) and not view.events_of(pod) and created is not None:
-            age = view.now - created
-            yield make(
-                "pod-not-scheduled",
-                ref,
-                f"Pending for {quantity.span_text(age)} and no scheduler has reported on it",
-                Severity.WARNING,
-                "no PodScheduled condition and no event after 2 min",
-                since=created,
-                source=SinceSource.CREATION,
-                young=view.young(created, NOT_SCHEDULED),
-                facts={**view.pod_facts(pod), "seconds": int(age.total_seconds())},
-                evidence=[field_evidence(ref, "status.conditions", "no PodScheduled condition")],
-            )
-        return
-    if scheduled.status != "False":
-        return
-    if scheduled.reason == "SchedulingGated":
-        if view.older(created, timedelta(minutes=10)):
-            yield make(
-                "pod-unschedulable",
-                ref,
-                "held back by scheduling gates",
-                Severity.INFO,
-                "scheduling gates are set by intent",
-                since=created,
-                source=SinceSource.CREATION,
-                evidence=[condition_evidence(ref, scheduled)],
-                facts={
-                    **view.pod_facts(pod),
-                    "cause": "gated",
-                    "causes": ("gated",),
-                    "nodes": 0,
-                    "detail": "",
-                },
-            )
-        return
-    since = scheduled.last_transition_time or created
-    if not view.older(since, NOTE_AFTER):
-        return
-    failed = [e for e in view.events_of(pod) if e.reason == "FailedScheduling"]
-    text = failed[-1].message if failed else scheduled.message
-    read = scheduling(text or scheduled.message)
-    causes = tuple(name for name, _ in read.causes)
-    cause = causes[0] if causes else "other"
-    said = [scheduling_text(cause, read.detail)]
-    said += [SCHEDULING_TEXT[name] for name in causes[1:]]
-    counts = ", ".join(
-        f"{words} on {count}" if count else words
-        for words, (_, count) in zip(said, read.causes, strict=True)
-    )
-    of = f" of {read.nodes} nodes" if read.nodes else ""
-    evidence: list[Evidence] = [condition_evidence(ref, scheduled)]
-    evidence.extend(event_evidence(e) for e in failed[-1:])
-    asked = [e for e in view.events_of(pod) if e.reason in _NODE_ASKED]
-    evidence.extend(event_evidence(e) for e in asked[-1:])
-    coming = bool(asked) and not view.older(
-        max(since or asked[0].first, asked[0].first), SCALE_UP_GRACE
-    )
-    yield make(
-        "pod-unschedulable",
-        ref,
-        f"not scheduled: {counts}{of}" + (", a node for it was asked for" if coming else ""),
-        Severity.INFO if coming else Severity.WARNING,
-        "unschedulable for over 60 s (10 min once an autoscaler adds a node for it)",
-        since=since,
-        source=SinceSource.CONDITION,
-        evidence=evidence,
-        young=view.young(since, SCHEDULE_GRACE),
-        facts={
-            **view.pod_facts(pod),
-            "cause": cause,
-            "causes": causes,
-            "nodes": read.nodes,
-            "detail": read.detail,
-        },
-    )
-
-
-NOT_SCHEDULED = timedelta(minutes=2)
-"""A working scheduler reports on a pod within this time."""
-_NODE_ASKED = ("TriggeredScaleUp", "Nominated")
-"""Events of the cluster autoscaler and of Karpenter when they add a node for this pod."""
 
 
 def ended(pod: Pod, view: ClusterView) -> Iterator[Finding]:
@@ -194,7 +91,22 @@ def ended(pod: Pod, view: ClusterView) -> Iterator[Finding]:
             active=fresh,
             facts={**facts, "reason": reason},
         )
-    elif reason not in _PLANNED:
+    elif reason in _PLANNED or (
+        reason == "DeadlineExceeded" and view.owner(pod).kind not in ("Job", "CronJob")
+    ):
+        yield make(
+            "pod-ended-by-kubelet",
+            ref,
+            f"ended by the kubelet of {pod.spec.node_name}: {_why(reason, message)}",
+            Severity.INFO,
+            "a shutdown or a deadline is announced, and a controller makes the pod again",
+            since=at,
+            source=SinceSource.STATUS,
+            evidence=evidence,
+            active=False,
+            facts={**facts, "reason": reason},
+        )
+    else:
         lost = [
             s
             for s in statuses(pod)

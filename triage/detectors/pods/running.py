@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from cluster.kube.durations import words
 from cluster.kube.objects import Pod
-from triage.detectors.pods.pods import condition
 from triage.detectors.registry import object_detector
-from triage.facts.cluster_view import ClusterView, ref_of
+from triage.facts.cluster_view import ClusterView, condition, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, field_evidence, make
 from triage.facts.messages.wording import quoted

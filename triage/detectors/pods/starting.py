@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from cluster.kube.objects import Pod, Ref
-from triage.detectors.pods.pods import condition
 from triage.facts import quantity
-from triage.facts.cluster_view import ClusterView, ref_of, statuses
+from triage.facts.cluster_view import ClusterView, condition, ref_of, statuses
 from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import as_young, event_evidence, field_evidence, make

@@ -108,6 +108,29 @@ def retrying(row: Job, view: ClusterView) -> Iterator[Finding]:
     )
 
 
+@object_detector("Job")
+def suspended(row: Job, view: ClusterView) -> Iterator[Finding]:
+    """A Job that is suspended: a note, for a week."""
+    said = next(
+        (c for c in row.status.conditions if c.type == "Suspended" and c.status == "True"), None
+    )
+    if not row.spec.suspend or is_done(row) or said is None:
+        return
+    if not view.within(said.last_transition_time, _SUSPENDED):
+        return
+    yield make(
+        "job-suspended",
+        ref_of(row),
+        "does not run: it is suspended",
+        Severity.INFO,
+        "a suspension is made by intent",
+        since=said.last_transition_time,
+        source=SinceSource.CONDITION,
+        evidence=[condition_evidence(ref_of(row), said)],
+        facts={},
+    )
+
+
 def _last_exit(row: Job, view: ClusterView) -> str:
     """`, container main exit 1`: how the last of its pods ended."""
     ends = [

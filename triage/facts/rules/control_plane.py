@@ -67,6 +67,13 @@ component-away (cluster): A control plane component does not renew its Lease whi
     component: str: kube-scheduler, kube-controller-manager or cloud-controller-manager
     holder: str
     seconds: int
+apiservice-unavailable (cluster): An aggregated API is not available
+    source: APIService condition Available; kube-aggregator available_controller.go
+    group: str
+    reason: str: of the condition
+    service: str: namespace/name of its backend
+    backend: str: missing, no-endpoint or ready
+    blind: tuple: what does not work without it
 deletion-stuck (cluster): An object is being deleted for longer than ten minutes for its finalizer
     source: metadata.deletionTimestamp, metadata.finalizers
     finalizer: str: the first that stays

@@ -20,6 +20,14 @@ service-port-mismatch (service): A port of a Service leads to a port that no con
     port: int
     target: str
     declared: tuple: ports of the containers
+service-reference-wrong (workload): An environment variable names a Service or port that does not
+        exist
+    source: spec.template env; Kubernetes, DNS for Services and Pods
+    variable: str
+    container: str
+    service: str: namespace/name of the Service that is meant
+    port: int: the port that the Service does not have, else 0
+    standing: str: no-service or no-port
 external-name-missing (service): An ExternalName names a Service that does not exist
     source: spec.externalName
     target: str: namespace/name
@@ -44,13 +52,27 @@ load-balancer-local-few (service): externalTrafficPolicy Local with endpoints on
     source: story 001
     nodes: int
     total: int
-ingress-backend-missing (service): An Ingress leads to a Service or port that does not exist
-    source: Ingress
+ingress-backend-missing (service): An Ingress or HTTPRoute leads to a Service or port that does not
+        exist
+    source: Ingress; HTTPRoute
     service: str
     port: str: the port that the Service does not have, empty when the Service does not exist
     hosts: tuple
-ingress-tls-missing (service): An Ingress names a TLS Secret that does not exist
-    source: Ingress
+ingress-class-missing (service): An Ingress names a class that does not exist, or none where no
+        class is the default
+    source: Kubernetes, Ingress class
+    class: str: empty where none is named
+    known: tuple: the classes that exist
+route-not-accepted (service): No listener of its Gateway takes an HTTPRoute
+    source: Gateway API, RouteConditionReason
+    gateway: str: namespace/name
+    reason: str: of the condition, GatewayMissing or ListenerMissing
+gateway-not-working (service): A Gateway is not accepted or programmed
+    source: Gateway API, GatewayConditionReason
+    class: str
+    reason: str: of the condition, ClassMissing or ClassNotAccepted
+ingress-tls-missing (service): An Ingress or Gateway names a TLS Secret that does not exist
+    source: Ingress; Gateway
     secret: str
 webhook-backend-down (cluster): An admission webhook with failurePolicy Fail has no ready backend:
         it blocks writes

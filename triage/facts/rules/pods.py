@@ -35,7 +35,8 @@ pod-unschedulable (pod): The scheduler finds no node
         other; the one that most nodes give
     causes: tuple: all, most frequent first
     nodes: int: nodes looked at
-    detail: str: the word that decides: the resource, the key of the taint, the claim
+    detail: str: the word that decides: the resource, the key of the taint, the claim, the selector
+    asked: str: what it asks for beside the largest node, where that is too small, else empty
 pod-not-scheduled (pod): Pending and no scheduler has reported on it
     source: kube-scheduler down
     seconds: int
@@ -48,6 +49,10 @@ pod-rejected-by-kubelet (pod): Refused by the kubelet after scheduling; controll
         more
     source: kubelet lifecycle/predicate.go
     reason: str: OutOfpods, …
+pod-ended-by-kubelet (pod): Ended or turned away as its node shuts down, for a critical pod or at
+        its deadline (info)
+    source: kubelet nodeshutdown, preemption, active_deadline
+    reason: str: Terminated, NodeShutdown, Shutdown, Preempting or DeadlineExceeded
 pod-preempted (pod): Removed for a pod of higher priority
     source: scheduler preemption
     by: str

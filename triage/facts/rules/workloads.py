@@ -120,6 +120,9 @@ daemonset-short (workload): Fewer pods of a DaemonSet are ready than nodes want 
     desired: int
     role: str
     nodes: tuple: nodes without a ready one
+    why: str: taint, selector, room, not-made or empty (its pods say why)
+job-suspended (workload): A Job is suspended (info)
+    source: Job condition Suspended
 job-failed (workload): A Job gave up and no later run succeeded
     source: Job condition Failed
     reason: str: BackoffLimitExceeded or DeadlineExceeded

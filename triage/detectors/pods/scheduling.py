@@ -1,0 +1,206 @@
+"""Pods that no node takes: what the scheduler says, with the part of the pod that decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+from cluster.kube.objects import Pod, PodSpec
+from triage.facts import quantity
+from triage.facts.cluster_view import ClusterView, condition, ref_of
+from triage.facts.finding import Evidence, Finding, Severity, SinceSource
+from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
+from triage.facts.messages.scheduler import SCHEDULING_TEXT, scheduling, scheduling_text
+from triage.facts.windows import NOTE_AFTER, SCALE_UP_GRACE, SCHEDULE_GRACE
+
+
+def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
+    """Pending with PodScheduled=False (table 1.2 Unschedulable), after a grace of a minute.
+
+    The newest text of condition and FailedScheduling events is read; SchedulingGated is by intent
+    and only reported after ten minutes.
+    """
+    if pod.spec.node_name or pod.status.phase not in ("Pending", ""):
+        return
+    scheduled = condition(pod, "PodScheduled")
+    created = pod.metadata.creation_timestamp
+    ref = ref_of(pod)
+    if scheduled is None:
+        if view.older(created, 2 * NOTE_AFTER) and not view.events_of(pod) and created is not None:
+            age = view.now - created
+            yield make(
+                "pod-not-scheduled",
+                ref,
+                f"Pending for {quantity.span_text(age)} and no scheduler has reported on it",
+                Severity.WARNING,
+                "no PodScheduled condition and no event after 2 min",
+                since=created,
+                source=SinceSource.CREATION,
+                young=view.young(created, NOT_SCHEDULED),
+                facts={**view.pod_facts(pod), "seconds": int(age.total_seconds())},
+                evidence=[field_evidence(ref, "status.conditions", "no PodScheduled condition")],
+            )
+        return
+    if scheduled.status != "False":
+        return
+    if scheduled.reason == "SchedulingGated":
+        if view.older(created, timedelta(minutes=10)):
+            yield make(
+                "pod-unschedulable",
+                ref,
+                "held back by scheduling gates",
+                Severity.INFO,
+                "scheduling gates are set by intent",
+                since=created,
+                source=SinceSource.CREATION,
+                evidence=[condition_evidence(ref, scheduled)],
+                facts={
+                    **view.pod_facts(pod),
+                    "cause": "gated",
+                    "causes": ("gated",),
+                    "nodes": 0,
+                    "detail": "",
+                    "asked": "",
+                },
+            )
+        return
+    since = scheduled.last_transition_time or created
+    if not view.older(since, NOTE_AFTER):
+        return
+    failed = [e for e in view.events_of(pod) if e.reason == "FailedScheduling"]
+    text = failed[-1].message if failed else scheduled.message
+    read = scheduling(text or scheduled.message)
+    causes = tuple(name for name, _ in read.causes)
+    cause = causes[0] if causes else "other"
+    said = [scheduling_text(cause, read.detail)]
+    said += [SCHEDULING_TEXT[name] for name in causes[1:]]
+    counts = ", ".join(
+        f"{words} on {count}" if count else words
+        for words, (_, count) in zip(said, read.causes, strict=True)
+    )
+    of = f" of {read.nodes} nodes" if read.nodes else ""
+    detail = _wanted(pod, cause, view) or read.detail
+    asked, too_much = _asked(pod, cause, read.detail, view)
+    evidence: list[Evidence] = [condition_evidence(ref, scheduled)]
+    evidence.extend(event_evidence(e) for e in failed[-1:])
+    asked = [e for e in view.events_of(pod) if e.reason in _NODE_ASKED]
+    evidence.extend(event_evidence(e) for e in asked[-1:])
+    coming = bool(asked) and not view.older(
+        max(since or asked[0].first, asked[0].first), SCALE_UP_GRACE
+    )
+    yield make(
+        "pod-unschedulable",
+        ref,
+        f"not scheduled: {counts}{of}"
+        + (f": {detail}" if detail != read.detail else f": {asked}" if asked else "")
+        + (", a node for it was asked for" if coming else ""),
+        Severity.INFO if coming else Severity.WARNING,
+        "unschedulable for over 60 s (10 min once an autoscaler adds a node for it)",
+        since=since,
+        source=SinceSource.CONDITION,
+        evidence=evidence,
+        young=view.young(since, SCHEDULE_GRACE),
+        facts={
+            **view.pod_facts(pod),
+            "cause": cause,
+            "causes": causes,
+            "nodes": read.nodes,
+            "detail": detail,
+            "asked": asked if too_much else "",
+        },
+    )
+
+
+NOT_SCHEDULED = timedelta(minutes=2)
+"""A scheduler that is at work says something about a pod within this time."""
+_NODE_ASKED = ("TriggeredScaleUp", "Nominated")
+"""Events of the cluster autoscaler and of Karpenter: they add a node for this pod."""
+
+
+_RESOURCES = {
+    "insufficient-cpu": "cpu",
+    "insufficient-memory": "memory",
+    "insufficient-storage": "ephemeral-storage",
+}
+
+
+def _asked(pod: Pod, cause: str, detail: str, view: ClusterView) -> tuple[str, bool]:
+    """What the pod asks for beside what the largest node has, in words, and whether it is more."""
+    resource = _RESOURCES.get(cause) or (detail if cause == "insufficient-other" else "")
+    requests = [
+        text for c in pod.spec.containers if (text := c.resources.requests.get(resource, ""))
+    ]
+    numbers = [quantity.parse(text) or 0 for text in requests]
+    if not requests:
+        return "", False
+    largest = view.largest(resource)
+    size = quantity.parse(largest) or 0
+    total = sum(numbers)
+    spoken = requests[0] if len(requests) == 1 else _amount(total, resource)
+    has = f"the largest node has {largest}" if largest else "no node has any"
+    return f"it asks for {spoken}, {has}", total > size
+
+
+def _amount(value: float, resource: str) -> str:
+    in_bytes = resource in ("memory", "ephemeral-storage")
+    return quantity.bytes_text(value) if in_bytes else f"{value:g}"
+
+
+def _wanted(pod: Pod, cause: str, view: ClusterView) -> str:
+    """The rule of the pod that decides: the selector, the term, the port; "" where it has none."""
+    spec = pod.spec
+    if cause == "affinity":
+        return _labels(spec, view)
+    if cause == "anti-affinity" and spec.affinity is not None:
+        terms = spec.affinity.pod_anti_affinity
+        return _against(terms.required[0]) if terms is not None and terms.required else ""
+    if cause == "topology-spread":
+        hard = [
+            c for c in spec.topology_spread_constraints if c.when_unsatisfiable != "ScheduleAnyway"
+        ]
+        return f"by {hard[0].topology_key}, maxSkew {hard[0].max_skew}" if hard else ""
+    if cause == "host-port":
+        ports = sorted({p.host_port for c in spec.containers for p in c.ports if p.host_port})
+        return ", ".join(map(str, ports))
+    return ""
+
+
+def _labels(spec: PodSpec, view: ClusterView) -> str:
+    """The labels of the node selector, or the terms of the affinity, that no node has."""
+    pairs = sorted(spec.node_selector.items())
+    lacking = [f"{key}={value}" for key, value in pairs if not view.labelled(key, value)]
+    if lacking:
+        return f"no node has {', '.join(lacking)}"
+    affinity = spec.affinity.node_affinity if spec.affinity is not None else None
+    terms = (affinity.required or {}).get("nodeSelectorTerms") if affinity is not None else None
+    found = [
+        text
+        for term in (terms if isinstance(terms, list) else ())
+        if isinstance(term, dict)
+        for each in (term.get("matchExpressions") or ())
+        if isinstance(each, dict) and (text := _expression(each, view))
+    ]
+    if found:
+        return f"no node has {found[0]}"
+    return f"no node has all of {', '.join(f'{k}={v}' for k, v in pairs)}" if pairs else ""
+
+
+def _expression(each: Mapping[str, Any], view: ClusterView) -> str:
+    """`zone in (z9)` where no node fits it, else ""."""
+    key, values = str(each.get("key") or ""), each.get("values")
+    names = [str(value) for value in values] if isinstance(values, list) else []
+    if each.get("operator") == "In" and not any(view.labelled(key, name) for name in names):
+        return f"{key} in ({', '.join(names[:3])})"
+    if each.get("operator") == "Exists" and not view.labelled(key):
+        return f"label {key}"
+    return ""
+
+
+def _against(term: Mapping[str, Any]) -> str:
+    """`pods with app=web, one for each kubernetes.io/hostname`."""
+    selector = term.get("labelSelector")
+    labels = selector.get("matchLabels") if isinstance(selector, dict) else None
+    pairs = sorted(labels.items()) if isinstance(labels, dict) else []
+    said = ", ".join(f"{key}={value}" for key, value in pairs) or "the labels of its rule"
+    return f"pods with {said}, one for each {term.get('topologyKey') or 'node'}"
