@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.triage.build import Cluster
-from tests.triage.members import MEMBERS, Member, gatewayed, lines, served
+from tests.triage.build import Cluster, meta, ts
+from tests.triage.members import MEMBERS, Member, calls, gatewayed, lines
 from tests.triage.situation import look, loud
 
 
@@ -18,7 +18,38 @@ def test_a_fault_is_named_to_its_mechanism(one: Member) -> None:
 
 
 def test_the_same_objects_without_a_fault_are_quiet() -> None:
+    """Names that exist, names of the world outside, a DaemonSet on each node, an API that answers,
+    and an Ingress without a class that a controller serves."""
     cluster = Cluster(3)
     gatewayed(cluster)
-    served(cluster)
+    calls(
+        cluster,
+        REDIS_ADDR="redis:6379",
+        REDIS_HOST="redis",
+        REDIS_PORT="6379",
+        DB="postgres://a:b@data.storage:5432/x",
+        SEARCH_URL="https://search.example.com:9200",
+        CART_HOST="localhost",
+    )
+    cluster.deployment("agent", "shop", kind="DaemonSet")
+    cluster.add("IngressClass", {"metadata": meta("nginx")})
+    served = {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}
+    cluster.add("Ingress", {"metadata": meta("old", "shop"), "spec": {}, "status": served})
+    available = {"type": "Available", "status": "True", "lastTransitionTime": ts(None)}
+    cluster.add(
+        "APIService",
+        {
+            "metadata": meta("v1beta1.metrics.k8s.io"),
+            "spec": {"group": "metrics.k8s.io", "service": {"namespace": "x", "name": "y"}},
+            "status": {"conditions": [available]},
+        },
+    )
     assert loud(look(cluster)) == set()
+
+
+def test_a_name_that_may_be_a_default_is_a_note() -> None:
+    cluster = Cluster(3)
+    calls(cluster, OTLP_ENDPOINT="http://collector:4317", STATSD_HOST="statsd")
+    report = look(cluster)
+    assert [f.rule for f in report.findings] == ["service-reference-wrong"] * 2
+    assert loud(report) == set()

@@ -66,7 +66,7 @@ def resolve(address: Address, namespace: str, view: ClusterView) -> Resolved:
         return _compared(row, address, view)
     if not view.readable("Service"):
         return Resolved(Standing.OUTSIDE)
-    return _missing(ref, view)
+    return _missing(ref, namespace, view)
 
 
 def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -95,18 +95,24 @@ def _meant(host: str, namespace: str, view: ClusterView) -> Ref | None:
     return None
 
 
-def _missing(ref: Ref, view: ClusterView) -> Resolved:
+def _missing(ref: Ref, namespace: str, view: ClusterView) -> Resolved:
+    """What is nearest to a Service that does not exist, named by a container of `namespace`."""
     elsewhere = view.service_namespaces.get(ref.name)
     says, near = f"there is no Service {ref.name} in namespace {ref.namespace}", True
-    if elsewhere:
-        says += f", but one in {min(elsewhere)}"
-    elif view.readable("Namespace") and view.store.get("Namespace", "", ref.namespace) is None:
+    if (
+        ref.namespace != namespace
+        and view.readable("Namespace")
+        and view.store.get("Namespace", "", ref.namespace) is None
+    ):
         says = f"there is no namespace {ref.namespace}"
+        says += f" (Service {ref.name} is in {min(elsewhere)})" if elsewhere else ""
+    elif elsewhere:
+        says += f", but one in {min(elsewhere)}"
     else:
         here = sorted(name for _, name in view.store.in_namespace("Service", ref.namespace))
         nearest = get_close_matches(ref.name, here, n=1, cutoff=0.7)
         near = bool(nearest)
-        says += f"; the nearest is {nearest[0]}" if nearest else ""
+        says += f", the nearest is {nearest[0]}" if nearest else ""
     return Resolved(Standing.NO_SERVICE, ref, says, near)
 
 

@@ -91,6 +91,8 @@ def _rank(finding: Finding) -> int:
         and not facts.get("restarted")
     ):
         return len(_RANK)
+    if finding.rule in ("pod-not-ready", "pod-liveness-killed") and facts.get("probe"):
+        return len(_RANK)  # the probe says more than the count of replicas
     return _RANK.get(finding.rule, len(_RANK) + 1)
 
 
@@ -158,7 +160,11 @@ def _title(findings: Sequence[Finding]) -> str:
     if rule == "pods-rejected-in-bulk":
         return f"{lead.object.name}: {lead.claim}"
     if rule == "pod-image-pull-failed":
-        return f"image cannot be pulled ({facts.get('cause')}){where}"
+        images = {str(f.facts.get("image")) for f in same}
+        name = f"image {min(images)}" if len(images) == 1 else "images"
+        return f"{name} cannot be pulled ({facts.get('cause')}){where}"
+    if rule == "pod-rejected-by-kubelet" and count == 1:
+        return f"{lead.object.name}: {lead.claim}"
     if lead.object.kind == "Node" and count > 1:
         return f"{count} nodes: {lead.claim}"
     if rule in (

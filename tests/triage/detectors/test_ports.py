@@ -46,7 +46,7 @@ HTTP = [{"name": "http", "containerPort": 8080}]
     [
         (HTTP, {"port": 80, "targetPort": 8081}, "port 80 leads to port 8081, which no container"),
         (HTTP, {"port": 80, "targetPort": "web"}, "port 80 leads to port web, which no container"),
-        ([], {"port": 80, "targetPort": "web"}, "its pods declare none"),
+        ([], {"port": 80, "targetPort": "web"}, "they declare none"),
         (HTTP, {"port": 53, "targetPort": 8080, "protocol": "UDP"}, "port 8080/UDP, which is TCP"),
     ],
 )

@@ -14,6 +14,7 @@ from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, event_evidence, field_evidence, from_events, make
 from triage.facts.finding_index import FindingIndex
+from triage.facts.messages.wording import quoted
 from triage.facts.quantity import span_text
 from triage.facts.windows import EDGE, RECENT
 
@@ -47,12 +48,14 @@ def control_plane(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         parts = spoken(state)
         if unhealthy >= 3:
             parts.append(f"{unhealthy} failed probes")
+        said = [f for p in pods for f in index.about(ref_of(p)) if f.rule == "pod-last-words"]
+        words = f" ({quoted(str(said[0].facts['sentence']))})" if said else ""
         core = component in ("kube-apiserver", "etcd")
         bad = state.ready < state.total or state.oom or state.looping
         yield make(
             "control-plane-degraded",
             CLUSTER,
-            f"{component}: {', '.join(parts)} within the hour",
+            f"{component}: {', '.join(parts)} within the hour{words}",
             Severity.CRITICAL
             if core and bad and state.fresh
             else Severity.WARNING
@@ -94,7 +97,7 @@ def errors_in_messages(view: ClusterView, index: FindingIndex) -> Iterator[Findi
             etcd.append((said.etcd, event))
         elif said.api:
             api.append(event)
-        else:
+        elif not _of_a_pull(event):
             lookups.append((said.lookup, event))
     if etcd:
         etcd.sort(key=lambda item: (item[1].last, item[1].uid))
@@ -150,6 +153,12 @@ def errors_in_messages(view: ClusterView, index: FindingIndex) -> Iterator[Findi
             related=sorted(owners)[:10],
             facts={"owners": len(owners), "namespaces": len(namespaces), "kind": kind},
         )
+
+
+def _of_a_pull(event: EventFact) -> bool:
+    """Whether a node does not find a registry: it asks the name servers of the node, not those of
+    the cluster."""
+    return event.about.kind == "Pod" and "pull" in event.message and "image" in event.message
 
 
 _SHORT_PAST = timedelta(minutes=10)

@@ -43,7 +43,7 @@ def target_ports(row: Service, view: ClusterView) -> Iterator[Finding]:
     yield make(
         "service-port-mismatch",
         ref,
-        f"its port {port.port} leads to {why}; its pods declare {has}",
+        f"its port {port.port} leads to {why} (they declare {has})",
         Severity.WARNING,
         "a target port that no container behind it has",
         since=since,

@@ -110,7 +110,7 @@ def waiting(pod: Pod, status: ContainerStatus, view: ClusterView) -> Iterator[Fi
         yield make(
             "pod-image-pull-failed",
             ref,
-            f"image {image} cannot be pulled: {cause}",
+            f"image {image} cannot be pulled: {cause} ({quoted(texts[-1] or state.reason)})",
             Severity.WARNING,
             "the container cannot start",
             since=since,

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 from cluster.kube.objects import Pod, Ref
 from triage.detectors.pods.kubelet_probes import failures, trouble
-from triage.detectors.pods.scheduling import unschedulable
 from triage.detectors.registry import object_detector
 from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, condition, is_ready, ref_of, statuses
@@ -308,5 +307,4 @@ def detect(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         yield from terminating(pod, view)
         return
     yield from ended(pod, view)
-    yield from unschedulable(pod, view)
     yield from not_ready(pod, view)

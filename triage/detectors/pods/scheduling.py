@@ -7,14 +7,17 @@ from datetime import timedelta
 from typing import Any
 
 from cluster.kube.objects import Pod, PodSpec
+from triage.detectors.registry import object_detector
 from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, condition, ref_of
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
 from triage.facts.messages.scheduler import SCHEDULING_TEXT, scheduling, scheduling_text
+from triage.facts.placement import meant_for
 from triage.facts.windows import NOTE_AFTER, SCALE_UP_GRACE, SCHEDULE_GRACE
 
 
+@object_detector("Pod")
 def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     """Pending with PodScheduled=False (table 1.2 Unschedulable), after a grace of a minute.
 
@@ -22,6 +25,8 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     and only reported after ten minutes.
     """
     if pod.spec.node_name or pod.status.phase not in ("Pending", ""):
+        return
+    if pod.metadata.deletion_timestamp is not None:
         return
     scheduled = condition(pod, "PodScheduled")
     created = pod.metadata.creation_timestamp
@@ -71,6 +76,10 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     failed = [e for e in view.events_of(pod) if e.reason == "FailedScheduling"]
     text = failed[-1].message if failed else scheduled.message
     read = scheduling(text or scheduled.message)
+    target = meant_for(pod.spec)
+    if target:  # a DaemonSet's pod: its affinity leaves out all other nodes, which is no reason
+        kept = tuple(each for each in read.causes if each[0] != "affinity")
+        read = read._replace(causes=kept or read.causes, nodes=0)
     causes = tuple(name for name, _ in read.causes)
     cause = causes[0] if causes else "other"
     said = [scheduling_text(cause, read.detail)]
@@ -84,16 +93,17 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     asked, too_much = _asked(pod, cause, read.detail, view)
     evidence: list[Evidence] = [condition_evidence(ref, scheduled)]
     evidence.extend(event_evidence(e) for e in failed[-1:])
-    asked = [e for e in view.events_of(pod) if e.reason in _NODE_ASKED]
-    evidence.extend(event_evidence(e) for e in asked[-1:])
-    coming = bool(asked) and not view.older(
-        max(since or asked[0].first, asked[0].first), SCALE_UP_GRACE
+    summoned = [e for e in view.events_of(pod) if e.reason in _NODE_ASKED]
+    evidence.extend(event_evidence(e) for e in summoned[-1:])
+    coming = bool(summoned) and not view.older(
+        max(since or summoned[0].first, summoned[0].first), SCALE_UP_GRACE
     )
     yield make(
         "pod-unschedulable",
         ref,
         f"not scheduled: {counts}{of}"
         + (f": {detail}" if detail != read.detail else f": {asked}" if asked else "")
+        + (f" (it is for {target} alone)" if target else "")
         + (", a node for it was asked for" if coming else ""),
         Severity.INFO if coming else Severity.WARNING,
         "unschedulable for over 60 s (10 min once an autoscaler adds a node for it)",
@@ -107,7 +117,7 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
             "causes": causes,
             "nodes": read.nodes,
             "detail": detail,
-            "asked": asked if too_much else "",
+            "asked": f"it is for {target} alone" if target else asked if too_much else "",
         },
     )
 

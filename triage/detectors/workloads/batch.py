@@ -63,7 +63,7 @@ def job(row: Job, view: ClusterView) -> Iterator[Finding]:
             if any(j.status.succeeded for j in later):
                 return
             last = parent.status.last_successful_time
-            never = "; its CronJob has never succeeded" if last is None else ""
+            never = " (its CronJob has never succeeded)" if last is None else ""
             if last is not None and at is not None and last > at:
                 return
             if any(_failed(j) for j in later):

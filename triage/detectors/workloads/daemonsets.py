@@ -300,7 +300,7 @@ def _missed(row: DaemonSet, pods: list[Pod], view: ClusterView) -> Iterator[Find
             view,
         )
         return
-    if len(free) * 3 > len(covered):
+    if len(free) * 2 > len(covered):
         return  # it is meant for a part of the nodes
     needed = role_of(row, view) in _NEEDED
     for node in free:

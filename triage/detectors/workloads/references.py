@@ -63,7 +63,7 @@ def references(
         yield make(
             "service-reference-wrong",
             ref,
-            f"its variable {named.variable} names {named.address}, but {meant.says}",
+            f"its variable {named.variable} names {named.address}: {meant.says}",
             Severity.WARNING if sure and not (named.alone and not meant.near) else Severity.INFO,
             "a name of cluster DNS, or nearly that of a Service (a note where it may be a default "
             "that is not used)",

@@ -151,7 +151,7 @@ def rollout_stuck(row: Scalable, view: ClusterView) -> Iterator[Finding]:
             yield make(
                 "rollout-stuck",
                 ref_of(row),
-                "its rollout makes no progress",
+                "its rollout made no progress within its deadline",
                 Severity.WARNING,
                 "progress deadline exceeded",
                 since=condition.last_transition_time,

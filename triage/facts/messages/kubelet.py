@@ -118,10 +118,11 @@ def node_causes(status: str, reason: str, message: str) -> tuple[str, ...]:
 
 
 def image_cause(message: str) -> str:
-    """Cause of a failed pull: not-found, unauthorized, rate-limited, timeout, dns, tls, refused,
-    no-space, invalid-name or other."""
+    """Cause of a failed pull: not-found, unauthorized, platform, rate-limited, timeout, dns, tls,
+    refused, no-space, invalid-name or other."""
     lowered = message.lower()
     table = (
+        (("no match for platform", "no matching manifest"), "platform"),
         (("toomanyrequests", "too many requests", "rate limit"), "rate-limited"),
         (("no such host", "server misbehaving", "temporary failure in name"), "dns"),
         (("x509", "certificate", "tls"), "tls"),

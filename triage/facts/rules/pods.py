@@ -84,8 +84,8 @@ pod-restarted (pod): A container ended with an error lately and runs again
 pod-image-pull-failed (pod): The image cannot be pulled
     source: ErrImagePull, ImagePullBackOff, InvalidImageName, ErrImageNeverPull
     image: str
-    cause: str: not-found, unauthorized, rate-limited, timeout, dns, tls, refused, no-space,
-        invalid-name or other
+    cause: str: not-found, unauthorized, platform, rate-limited, timeout, dns, tls, refused,
+        no-space, invalid-name or other
     registry: str
 pod-config-missing (pod): A Secret or ConfigMap, or a key in it, is not there
     source: kubelet_pods.go; FailedMount
