@@ -28,7 +28,7 @@ _PLANNED = ("NodeShutdown", "Terminated", "Shutdown", "Preempting")
 _RAN = ("DeadlineExceeded", "NodeLost")
 
 
-def _ended(pod: Pod) -> datetime | None:
+def _ended(pod: Pod, view: ClusterView) -> datetime | None:
     """When a finished pod ended, as far as it says."""
     times = [
         s.state.terminated.finished_at
@@ -38,6 +38,8 @@ def _ended(pod: Pod) -> datetime | None:
     target = condition(pod, "DisruptionTarget")
     if target is not None and target.last_transition_time:
         times.append(target.last_transition_time)
+    # a kubelet that starts again may refuse a pod that has run there for days
+    times += [e.last for e in view.events_of(pod) if e.reason == pod.status.reason]
     return max(times) if times else pod.status.start_time or pod.metadata.creation_timestamp
 
 
@@ -47,7 +49,7 @@ def ended(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     if pod.status.phase != "Failed":
         return
     ref = ref_of(pod)
-    at = _ended(pod)
+    at = _ended(pod, view)
     if not view.within(at, RECENT):
         return
     reason, message = pod.status.reason, pod.status.message

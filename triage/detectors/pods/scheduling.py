@@ -123,9 +123,9 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
 
 
 NOT_SCHEDULED = timedelta(minutes=2)
-"""A scheduler that is at work says something about a pod within this time."""
+"""A working scheduler reports on a pod within this time."""
 _NODE_ASKED = ("TriggeredScaleUp", "Nominated")
-"""Events of the cluster autoscaler and of Karpenter: they add a node for this pod."""
+"""Events of the cluster autoscaler and of Karpenter when they add a node for this pod."""
 
 
 _RESOURCES = {
