@@ -794,7 +794,8 @@ def away(cluster: Cluster, name: str) -> None:
 
 
 def static(cluster: Cluster, component: str, message: str = "") -> None:
-    node = cluster.node("cp", **{"node-role.kubernetes.io/control-plane": ""})
+    node = cluster.node("cp")
+    node["metadata"]["labels"]["node-role.kubernetes.io/control-plane"] = ""
     created = ago(days=9)
     pod = cluster.add(
         "Pod",
