@@ -110,7 +110,9 @@ def asks(cluster: Cluster, message: str, resource: str, amount: str) -> None:
     unplaced(cluster, message, containers=[container])
 
 
-@member("scheduling", "no scheduler at work", "no scheduler has reported", guide="scheduler-not-working")
+@member(
+    "scheduling", "no scheduler at work", "no scheduler has reported", guide="scheduler-not-working"
+)
 def _(cluster: Cluster) -> None:
     pending(cluster, "web-1", since=ago(minutes=20), conditions=[{"type": "x", "status": "True"}])
 

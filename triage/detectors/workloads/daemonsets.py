@@ -289,7 +289,7 @@ def _missed(row: DaemonSet, pods: list[Pod], view: ClusterView) -> Iterator[Find
         return
     template = row.spec.template.spec
     fitting = tuple(sorted(n.metadata.name for n in free if eligible(template, n)))
-    if fitting:
+    if fitting and row.status.desired_number_scheduled > len(covered):
         yield _short(
             row,
             f"has no pod on {_some(fitting)}, though nothing keeps it away there",
@@ -309,9 +309,9 @@ def _missed(row: DaemonSet, pods: list[Pod], view: ClusterView) -> Iterator[Find
         created, edited = node.metadata.creation_timestamp, edit.time if edit else None
         late = edited is not None and created is not None and edited - created > READY_GRACE
         fresh = late and view.within(edited, _TAINTED)
-        if is_control_plane(node) or not (needed or fresh or taint is None):
-            continue
         name = node.metadata.name
+        if name in fitting or is_control_plane(node) or not (needed or fresh or taint is None):
+            continue
         by = f", set by {edit.manager}" if fresh and edit is not None and edit.manager else ""
         why = (
             f"it does not tolerate the taint {taint.key}:{taint.effect}{by}"
