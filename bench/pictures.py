@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import re
 import sys
 import tempfile
@@ -39,6 +40,8 @@ LIMIT = 90.0
 """Longest wait for a screen, in seconds."""
 REST = 0.5
 """Seconds without a change after which a screen is at rest."""
+READING = 1.7
+"""How much longer a reader takes than the script says."""
 TYPING = 0.09
 """Seconds between two typed letters in the tour."""
 
@@ -137,7 +140,7 @@ class Tour:
         """Draws the screen when it shows the words, and leaves time to read it."""
         await self._on.shows(*words)
         self._draw()
-        self.wait(seconds)
+        self.wait(seconds * READING)
 
     async def type(self, text: str) -> None:
         for letter in text:
@@ -218,6 +221,7 @@ async def pictures() -> None:
 
 
 async def main() -> None:
+    os.environ["LOGNAME"] = "on-call"  # the author of notes
     OUT.mkdir(parents=True, exist_ok=True)
     wanted = sys.argv[1:] or ["pictures", "tour"]
     if "pictures" in wanted:

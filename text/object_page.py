@@ -92,6 +92,8 @@ def _mentioned(ref: Ref, item: Any, column: str) -> str:
     elif column == "object" and isinstance(item, k.Event):
         about = item.involved_object
         found = Ref(about.kind, about.namespace, about.name)
+    elif column == "volume" and isinstance(item, k.VolumeAttachment):
+        found = Ref("PersistentVolume", "", item.spec.source.persistent_volume_name or "")
     elif column == "volume" and isinstance(item, k.PersistentVolumeClaim):
         found = Ref("PersistentVolume", "", item.spec.volume_name)
     elif column == "service" and isinstance(item, k.EndpointSlice):

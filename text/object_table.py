@@ -212,7 +212,9 @@ def mention_lines(refs: Sequence[Ref], words: str) -> list[Line]:
     """Objects to choose from, narrowed by words."""
     found = [ref for ref in refs if all(word in str(ref).lower() for word in words.lower().split())]
     lines = [
-        line(" ", (ref.kind, "muted"), f" {str(ref).partition(' ')[2]}", target="|".join(ref))
+        line(
+            " ", (ref.kind, "muted"), f" {str(ref).partition(' ')[2]}", target="|".join(ref), hang=3
+        )
         for ref in found
     ]
     return lines or [line(" ", ("No object named here has that in its name.", "unknown"))]
