@@ -17,7 +17,19 @@ def test_the_nearest_users_come_first() -> None:
 
 
 def test_a_server_a_process_or_a_screen_is_not_pure() -> None:
-    assert is_pure("from triage.facts import rules\ndef test_it(tmp_path): ...")
-    assert not is_pure("def test_it(drill_cluster): ...")
-    assert not is_pure("import subprocess")
-    assert not is_pure("async def test_it():\n    async with app.run_test(): ...")
+    sources = {
+        "tests.test_a": "from triage.facts import rules\ndef test_it(tmp_path): ...",
+        "tests.test_b": "def test_it(drill_cluster): ...",
+        "tests.test_c": "import subprocess",
+        "tests.pilot": "async def shown():\n    async with app.run_test(): ...",
+        "tests.test_d": "from tests.pilot import shown",
+        "tests.test_e": "from tests.helper import data",
+        "tests.helper": "from tests.pilot import shown",
+        "tests.test_f": "from tests.data import data",
+        "tests.data": "import json",
+    }
+    assert [name for name in sources if is_pure(name, sources)] == [
+        "tests.test_a",
+        "tests.test_f",
+        "tests.data",
+    ]
