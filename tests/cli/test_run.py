@@ -123,7 +123,7 @@ async def test_an_answer_that_the_step_does_not_offer_is_refused_and_asked_again
 ) -> None:
     with served(DRILL, tmp_path) as (_, kubeconfig):
         async with investigating(kubeconfig, tmp_path) as investigation:
-            await follow(investigation, "yes", "?", "do", "u", "3")
+            await follow(investigation, "yes", "perhaps", "do", "u", "3")
             shown = said(capsys)
             assert shown.count("is not an answer to this step") == 3
             assert "has changed nothing that could be undone" in shown
