@@ -12,7 +12,7 @@ import msgspec
 
 from actions import catalogue
 from actions.context import ActionContext, action_writer
-from actions.plan import ActionPlan, ActionResult, Outcome, Target, TargetResult
+from actions.plan import FORBIDS, ActionPlan, ActionResult, Outcome, Target, TargetResult
 from actions.targets import value_at
 from cluster.api.audit import audit_trail
 from cluster.api.mode import Mode
@@ -24,6 +24,7 @@ from incident.view import unavailable
 from incident.walkthrough.run import NO_STEP, Asker, StepState
 from incident.walkthrough.runs import Runs
 from incident.walkthrough.walkthrough import UnderWay
+from runbooks.model import Runbook
 from timeline.entry import CHANGED, Capture, Draft, Kind, ObjectRef
 
 _ANSWER = {
@@ -36,6 +37,15 @@ _ANSWER = {
 }
 _UNDONE = {StepState.DONE: StepState.TODO}
 """State of a step after its undo: open again, unknown, or (the undo failed) unchanged."""
+
+
+def prohibitions(runbook: Runbook) -> tuple[str, ...]:
+    """The first sentence of each point under "Do not" of a runbook."""
+    section = runbook.section("do-not")
+    points = section.text.splitlines() if section is not None else []
+    return tuple(
+        f"{point[2:].partition('. ')[0].rstrip('.')}." for point in points if point[:2] == "- "
+    )
 
 
 class ActionRunner:
@@ -87,15 +97,18 @@ class ActionRunner:
         """The exact change, its blast radius and its undo, for the step that asks. Raises
         ValueError for an unknown action."""
         plan = await catalogue.plan(name, self.context(asker.run_id), arguments)
-        return replace(plan, **asker._asdict(), undoes=undoes)
+        return self._warned(replace(plan, **asker._asdict(), undoes=undoes))
+
+    def _warned(self, plan: ActionPlan) -> ActionPlan:
+        """A plan that no step asked for, with what the runbooks about its object say not to do."""
+        if plan.run_id:
+            return plan
+        pages = self._runs.about(plan.object)
+        told = (f"{FORBIDS}{each}" for page in pages for each in prohibitions(page))
+        return replace(plan, warnings=tuple(dict.fromkeys((*plan.warnings, *told))))
 
     def _prohibitions(self, run_id: str) -> tuple[str, ...]:
-        """The first sentence of each point under "Do not" of the run's runbook."""
-        section = self._runs.run(run_id).runbook.section("do-not") if run_id else None
-        points = section.text.splitlines() if section is not None else []
-        return tuple(
-            f"{point[2:].partition('. ')[0].rstrip('.')}." for point in points if point[:2] == "- "
-        )
+        return prohibitions(self._runs.run(run_id).runbook) if run_id else ()
 
     async def run(
         self,
@@ -117,7 +130,7 @@ class ActionRunner:
         if result.again is None:
             return result
         again = replace(result.again, run_id=plan.run_id, step_id=plan.step_id, undoes=plan.undoes)
-        return replace(result, again=again)
+        return replace(result, again=self._warned(again))
 
     def decline(self, plan: ActionPlan, reason: str) -> ActionResult:
         return catalogue.decline(plan, self.context(), self._journal(), reason)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec.structs import replace
 
+from cluster.kube.objects import Ref
 from incident.record import Record
 from incident.view import SymptomView
 from incident.walkthrough.live_values import Workload
@@ -515,6 +516,21 @@ class Runs:
             if symptom.since is None or symptom.since - change.at <= _DAY
         ]
         return [finding for symptom in symptoms for finding in symptom.findings], changes
+
+    def about(self, ref: Ref) -> list[Runbook]:
+        """The runbooks that surely fit a symptom of an object."""
+        names = dict.fromkeys(
+            view.matches[0].id
+            for view in self._symptoms()
+            if view.matches
+            and view.matches[0].confident
+            and (
+                ref in view.symptom.objects
+                or any(each.object == ref for each in view.symptom.findings)
+            )
+        )
+        found = (self._library.get(name) for name in names)
+        return [each for each in found if each is not None]
 
     def _refresh_evidence(self, run: Run) -> None:
         """The current symptoms, and the findings for which the runbook was selected. When all

@@ -172,3 +172,15 @@ async def test_actions_act_and_are_undone(flow: Flow) -> None:
     await done(flow, "undo", change=drained)
     assert not await flow.cordoned()
     assert all(result is not None for _, result in flow.actions())
+
+
+async def test_what_the_runbook_of_a_symptom_forbids_is_told_without_its_step(flow: Flow) -> None:
+    """`a` on the agent offers to restart it: exactly what its runbook says not to do."""
+    await until(flow.investigation, lambda view: all(each.ranked for each in view.symptoms))
+    agent = {"workload": "daemonset/kube-system/kube-router"}
+    plan = await flow.investigation.plan_action("rollout-restart", agent)
+    assert plan.refused == ""
+    assert any("Do not restart the network agent on every node" in each for each in plan.warnings)
+    other = {"workload": "deployment/monitoring/grafana"}
+    plan = await flow.investigation.plan_action("rollout-restart", other)
+    assert not any("network agent" in each for each in plan.warnings)
