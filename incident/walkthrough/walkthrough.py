@@ -238,7 +238,8 @@ class Walkthrough:
                 else:
                     outcome = await self._checks().run(steps.query_for(step.query, values), values)
         except asyncio.CancelledError:
-            self._finish(run, step, "", "stopped before an answer came", intent, stopped=True)
+            said, asked = "stopped before an answer came", audit_ids(trail)
+            self._finish(run, step, "", said, intent, stopped=True, audit_id=asked)
             raise
         except BaseException as error:
             self._finish(run, step, "unknown", f"the check ended with an error: {error}", intent)

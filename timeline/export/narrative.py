@@ -72,7 +72,10 @@ def _verdict(w: Wording) -> Iterator[Cell]:
         yield ("Runbook followed: ", w.out(followed.runbook), progress, seqs(followed.begun))
     probes = [line.entry for line in w.lines if line.entry.kind == "probe-result"]
     found = [entry for entry in probes if entry.data.get("conclusions")]
-    if found:
+    faults = [entry for entry in found if entry.data.get("answer") not in ("clear", "unknown")]
+    if faults:
+        yield ("Measured: ", w.text(faults[-1]), seqs(faults[-1]))
+    if found and found[-1] not in faults:
         yield ("Measured last: ", w.text(found[-1]), seqs(found[-1]))
     abnormal = [
         entry
@@ -316,6 +319,11 @@ def detection(w: Wording) -> list[Block]:
 def ruled_out(w: Wording) -> list[Block]:
     """Negative results: refuted, found nothing, skipped, declined; then open hypotheses."""
     items: list[Cell] = []
+    done = {
+        (line.entry.run_id, line.entry.step_id)
+        for line in w.lines
+        if line.entry.kind.endswith("-result") and line.entry.data.get("state") != "unknown"
+    }
     for line in w.lines:
         entry = line.entry
         asked = w.story.asked.get(entry.id)
@@ -327,7 +335,7 @@ def ruled_out(w: Wording) -> list[Block]:
             items.append(
                 ("Checked, nothing abnormal: ", w.text(asked), " — ", w.text(entry), seqs(entry))
             )
-        elif entry.kind == "step-skipped":
+        elif entry.kind == "step-skipped" and (entry.run_id, entry.step_id) not in done:
             items.append(
                 (
                     "Skipped, so not ruled out: ",
