@@ -14,13 +14,14 @@ from runbooks.model import Step, StepKind
 
 VALUES = {
     "amount": "1Gi",
-    "image": f"registry.test/web@sha256:{'a' * 64}",
+    **dict.fromkeys(("image", "pinned_image"), f"registry.test/web@sha256:{'a' * 64}"),
     "keys": "password",
     "replicas": "3",
     "resource": "memory",
     "selector": "app=web",
     "size": "20Gi",
     "workload": "deployment/web",
+    "other_workload": "deployment/web",
 }
 """Examples of what parameters stand for; a name else."""
 CHANGES = re.compile(
@@ -122,7 +123,7 @@ def test_no_number_and_no_placeholder_stands_in_a_change() -> None:
             assert not re.search(r"\b[A-Z]{3,}\b", literals), f"{name}: {step.kubectl}"
 
 
-FIGURES = {"amount", "replicas", "image", "keys", "file", "resource", "size"}
+FIGURES = {"amount", "replicas", "image", "pinned_image", "keys", "file", "resource", "size"}
 
 
 def test_no_figure_that_is_asked_serves_two_steps_of_a_page() -> None:
