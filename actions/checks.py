@@ -127,7 +127,7 @@ def siblings(context: ActionContext, pod: Pod) -> Replicas:
 
 
 def left_without_ready(context: ActionContext, pods: Collection[Pod]) -> list[str]:
-    """Owners of these pods that have no other ready pod, DaemonSets and Jobs aside."""
+    """Owners of these pods without another ready pod, except DaemonSets and Jobs."""
     going = {(pod.metadata.namespace, pod.metadata.name) for pod in pods}
     owners = {top_owner(pod, context.store) for pod in pods if is_ready(pod)}
     owners = {owner for owner in owners if owner.kind not in ("DaemonSet", "Job", "CronJob")}
@@ -141,7 +141,7 @@ def left_without_ready(context: ActionContext, pods: Collection[Pod]) -> list[st
 
 
 def all_come_back(pods: Iterable[Pod], what: str) -> Precondition:
-    """Pods without a controller do not come back. `what` happens to them: "evicted"."""
+    """Pods without a controller are not replaced. `what` happens to them: "evicted"."""
     lost = [pod for pod in pods if controller_of(pod.metadata) is None]
     names = ", ".join(f"{p.metadata.namespace}/{p.metadata.name}" for p in lost[:3])
     seen = f"{names}: no controller creates them again" if lost else "all have a controller"

@@ -55,8 +55,8 @@ class Execution:
         self._end = self._started + plan.deadline_s
 
     async def send_all(self) -> None:
-        """Each target once; an eviction that a budget does not allow again until the deadline. Of
-        the pods of one controller that are held back, one is asked for in a round."""
+        """Sends each target once; an eviction that a budget refuses again until the deadline. Asks
+        for one blocked pod of each controller in a round."""
         waiting = list(self.plan.targets)
         named = ""
         while waiting:

@@ -154,7 +154,7 @@ def compare(plan: ActionPlan, again: ActionPlan) -> list[str]:
 
 
 def _without_figures(warning: str) -> str:
-    """A warning that differs in a number alone is the same one."""
+    """Makes warnings that differ only in a number equal."""
     return re.sub(r"\d+", "#", warning)
 
 

@@ -42,7 +42,7 @@ CHANGED = frozenset({Outcome.DONE, Outcome.PART, Outcome.SENT_NOT_SEEN, Outcome.
 
 
 FORBIDS = "the runbook says: "
-"""How a warning begins that comes from the "Do not" of the runbook."""
+"""Beginning of a warning from the "Do not" of the runbook."""
 
 
 class Sealed(Mapping[str, Json]):

@@ -144,8 +144,8 @@ def patch_operations(
 
 
 def shown_state(found: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """What a plan shows of an object and the gate compares: labels, whether it is being deleted,
-    the switches of its spec, and whether the rest of the spec is the same."""
+    """What a plan shows of an object and the gate compares: labels, a deletion in progress, the
+    switches of its spec, and whether the rest of the spec is unchanged."""
     meta, spec = found["metadata"], found.get("spec") or {}
     state = [(f"label {key}", str(value)) for key, value in (meta.get("labels") or {}).items()]
     state += [(f"spec.{key}", json.dumps(spec[key])) for key in _SHOWN_SPEC if key in spec]

@@ -1,10 +1,10 @@
 """`stanch act NAME KEY=VALUE…`: one change through the gate from the command line.
 
 Prints the plan and asks for the exact word. `--yes` answers for actions that affect no running pod,
-and never in production. The first Ctrl-C stops between two objects, the second at once.
-`stanch act list KIND/NAMESPACE/NAME` names what fits an object; `stanch act undo` lists the changes
-that can be undone; `stanch act settle` lists changes whose outcome is not known, and records what
-became of one.
+and never in production. The first Ctrl-C stops between two objects, the second at once. `stanch act
+list KIND/NAMESPACE/NAME` lists the actions that fit an object; `stanch act undo` lists the changes
+that can be undone; `stanch act settle` lists changes with an unknown outcome, and records the
+outcome of one.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def why_unread(view: View) -> str:
 
 
 LATE = 10.0
-"""Longest time in seconds for the report of what was read in time."""
+"""Longest time in seconds for a report of what was read in time."""
 
 
 async def read_once(investigation: LiveInvestigation, wait: float) -> View:
@@ -106,7 +106,7 @@ async def read_once(investigation: LiveInvestigation, wait: float) -> View:
             await settled.wait()
     except TimeoutError:
         if any(kind.count for kind in investigation.view.kinds):
-            await investigation.answer_now(LATE)  # it says what is missing
+            await investigation.answer_now(LATE)  # The answer says what is missing.
     finally:
         patience.cancel()
         unsubscribe()

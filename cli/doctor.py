@@ -47,7 +47,7 @@ def _settings(options: Options, output: str) -> int:
 
 
 def _given(options: Options) -> list[tuple[str, str, str]]:
-    """What options and the environment set."""
+    """Settings from options and the environment."""
     rows = []
     for name, value, given, variables in (
         ("kubeconfig", options.kubeconfig, "--kubeconfig", ("KUBECONFIG",)),
@@ -69,7 +69,7 @@ _ELSE: Mapping[str, Callable[[Options, str], str]] = {
     "state": lambda options, _: str(options.state),
     "colours": lambda _, set_by: "none" if set_by else "those of the theme",
 }
-"""The value of a setting that no option gives."""
+"""The value of a setting without an option."""
 
 
 def _remapped(config: Config, options: Options) -> Sequence[Action]:
@@ -79,7 +79,7 @@ def _remapped(config: Config, options: Options) -> Sequence[Action]:
 
 
 def _keys(options: Options, output: str) -> int:
-    """Every action by the name that the settings call it, with its keys."""
+    """Every action with its keys, by its name in the settings."""
     actions = _remapped(load_config(options.config), options)
     if output == "json":
         rows = [

@@ -124,7 +124,7 @@ class Terminal:
         return exits.ANSWERED
 
     async def _offer_mark(self, step: Step) -> None:
-        """Verify has passed: offers to mark it, where that is not marked yet."""
+        """Verify has passed: offers to mark the incident, unless it is marked."""
         mark = next_mark(self._investigation.entries())
         if not mark or not self._run.verified(step):
             return
@@ -228,7 +228,7 @@ class Terminal:
         return await self._answered(step, done)
 
     def _others(self) -> None:
-        """Which runbooks are open in this incident, and how to go on with each."""
+        """The open runbooks of this incident, and how to continue each."""
         for run in self._engine.runs():
             here = " (this one)" if run.id == self._run.id else ""
             say(f"stanch run {run.runbook.id}: {progress_text(run)}{here}")
@@ -310,7 +310,7 @@ class Terminal:
         print(f"  {text}")
 
     def stopped(self) -> bool:
-        return False  # Ctrl-C ends the program, and the record says what is unknown
+        return False  # Ctrl-C ends the program; the record shows what is unknown.
 
     def finished(self, run: RunView, step: Step) -> None:
         self._run = run
@@ -360,7 +360,7 @@ class Terminal:
 
 
 def say_command(run: RunView, step: Step) -> None:
-    """The command of the step whole, alone on its lines."""
+    """The command of the step, whole and alone on its lines."""
     print(steps.command(step, run.values(step.id)) if step.kubectl else "  it has no command")
 
 

@@ -319,7 +319,7 @@ def copy(options: Options, arguments: argparse.Namespace) -> int:
 
 
 def redact(options: Options, arguments: argparse.Namespace) -> int:
-    """What the record would hold of a text; nothing is stored."""
+    """What the record would store of a text; stores nothing."""
     given = " ".join(arguments.argument)
     if given in ("", "-"):
         given = sys.stdin.read()

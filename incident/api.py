@@ -116,14 +116,14 @@ class Investigation(Protocol):
         progress: Progress = ...,
         stopped: Callable[[], bool] = ...,
     ) -> ActionResult:
-        """Through the gate: refused unless `typed` is the plan's confirmation text and the session
-        was started with --write. `progress` gets a line for each object, `stopped` is asked before
-        each."""
+        """Run an action through the gate. Refused unless `typed` is the plan's confirmation text
+        and the session was started with --write. `progress` gets a line for each object; `stopped`
+        is called before each."""
         ...
 
     def offers(self, ref: Ref) -> Sequence[Offer]:
-        """The actions that fit an object and its owner, the likely ones first; then the recorded
-        changes of it that can be undone."""
+        """The actions that fit an object and its owner, the most likely first; then its recorded
+        changes that can be undone."""
         ...
 
     def set_write(self, allowed: bool) -> str:
@@ -143,7 +143,7 @@ class Investigation(Protocol):
         ...
 
     async def other_object(self, ref: Ref, kind: OtherKind | None) -> OtherObject:
-        """One object of a kind that is not watched; without `kind` it is found by its name."""
+        """One object of a kind that is not watched. Without `kind` the server is asked for it."""
         ...
 
     def node_usage(self, name: str) -> NodeUsage | None:
@@ -163,10 +163,12 @@ class Investigation(Protocol):
     # -- record
 
     def note(self, text: str, about: Sequence[Ref] = (), *, from_yaml: bool = False) -> Entry:
-        """`text`, `-5m text` or `@14:30 text`. Works without a cluster and does not wait for the
-        disk: it is noted when `recorded` returns. Raises ValueError with a sentence for a bad
-        time. `about`: the objects of which something is kept, `from_yaml`: of what
-        `object_yaml` read."""
+        """Record a note: `text`, `-5m text` or `@14:30 text`. Works without a cluster and does not
+        wait for the disk: the note is safe when `recorded` returns.
+
+        `about`: the objects of the kept evidence. `from_yaml`: it is from `object_yaml`. Raises
+        ValueError with a sentence for an invalid time.
+        """
         ...
 
     async def recorded(self, entry: Entry, *, again: bool = False) -> Entry:
@@ -193,20 +195,20 @@ class Investigation(Protocol):
         ...
 
     def redacted(self, text: str) -> str:
-        """`text` as the record would hold it: without secrets."""
+        """`text` without secrets, as the record would store it."""
         ...
 
     def views(self) -> Mapping[str, str]:
-        """Selections of the log by name: the usual ones, then those that were saved."""
+        """Named selections of the log: the built-in ones, then the saved ones."""
         ...
 
     def save_view(self, name: str, text: str) -> None:
-        """Keep a selection under a name; without `text` it is removed. Raises ValueError with a
-        sentence for a name that is taken, OSError."""
+        """Save a selection under a name, or remove it without `text`. Raises ValueError with a
+        sentence for a name in use, OSError."""
         ...
 
     async def brief(self) -> str:
-        """The hand-off brief as text."""
+        """The hand-off summary as text."""
         ...
 
     def conclude_change(self, intent: Entry, seen: str) -> Entry:

@@ -27,7 +27,7 @@ class Cadence(msgspec.Struct, frozen=True):
     report_saved: float = 0.3
     """Work that reports may save up, so that news after a quiet minute is reported at once."""
     report_longest: float = 15.0
-    """Longest pause between two reports, however long one takes: slices keep keys fast."""
+    """Longest pause between two reports, however long one takes; slices keep keys fast."""
     report_idle: float = 6.0
     """Time between two reports while nothing changes: some verdicts depend on time."""
     search: float = 0.05
@@ -35,7 +35,7 @@ class Cadence(msgspec.Struct, frozen=True):
     search_share: float = 0.25
     """Largest share of the time that those reports take."""
     whole: float = 2.0
-    """Time without news after which a single answer is made of what has been read."""
+    """Time without news after which a single answer uses what has been read."""
     slice: float = 0.001
     """Longest time that triage holds the loop. A key passes through about six tasks before it is
     drawn, and waits for each."""

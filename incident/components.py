@@ -458,8 +458,8 @@ class Components:
                 self.record.append(Draft(kind="session", text=sentence, data={"event": "sweep"}))
 
     def read_picture(self, context: str) -> None:
-        """Blocking: what the last incident of the context saw, for a server that does not answer
-        at a start."""
+        """Read what the last incident of the context saw (blocking), for a server that does not
+        answer at the start."""
         from timeline.journal.earlier import last_picture
 
         journal = self.record.journal

@@ -58,8 +58,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notify_command: tuple[str, ...] = ()
     contexts: dict[str, ContextConfig] = {}
     keys: dict[str, str | dict[str, str]] = {}
-    """Keys by name of the action, those of one screen in a table of their own. The screens know
-    which actions there are."""
+    """Keys by name of the action; those of one screen are in a table of their own. The screens know
+    the actions."""
 
 
 def load_config(directory: Path) -> Config:
@@ -84,7 +84,7 @@ def load_config(directory: Path) -> Config:
 
 
 def place(directory: Path, *setting: str) -> str:
-    """`FILE:LINE` of a setting, such as ("keys", "runbook", "skip_step"); `FILE` where it cannot be
+    """`FILE:LINE` of a setting, such as ("keys", "runbook", "skip_step"); `FILE` when it cannot be
     found."""
     path, table = directory / FILE, ""
     try:
@@ -116,7 +116,7 @@ def _line(text: str, problem: str) -> str:
 
 
 def origins(config: Config, directory: Path) -> list[tuple[str, str, str]]:
-    """(setting, value, where it comes from) of every setting; those of contexts and keys each."""
+    """(setting, value, source of the value) for every setting, with each context and key."""
     rows = []
     default, given = msgspec.to_builtins(Config()), msgspec.to_builtins(config)
     for name, value in given.items():

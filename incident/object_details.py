@@ -33,7 +33,7 @@ class ObjectDetails:
         self._record = record
         self._limit = limit
         self.audit_ids: dict[Ref, str] = {}
-        """Of the last answer for each object."""
+        """Of the last response for each object."""
 
     async def yaml(self, ref: Ref) -> str:
         """The object as YAML without managedFields; of a Secret or ConfigMap the metadata and the
@@ -74,6 +74,6 @@ class ObjectDetails:
 
 
 def dump(document: Mapping[str, Any]) -> str:
-    """As YAML, in the order of the server."""
+    """The object as YAML, in the server's order."""
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     return str(yaml.dump(document, Dumper=dumper, sort_keys=False, allow_unicode=True, width=120))

@@ -17,7 +17,7 @@ from timeline.intents import pair
 
 UNDO = "undo"
 MOST_UNDONE = 5
-"""Changes that are offered to be undone at once."""
+"""Most changes offered for undo at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,8 @@ def offers(store: Store, ref: Ref) -> tuple[Offer, ...]:
 
 
 def undo_offers(entries: Iterable[Entry], ref: Ref | None = None) -> tuple[Offer, ...]:
-    """The recorded changes that the record can undo and that were not undone, the newest first;
-    with `ref` those that touched it."""
+    """The recorded changes that can be undone and were not, newest first; with `ref` those that
+    touched it."""
     changes = [
         (intent, result)
         for intent, result in pair(entries)
@@ -73,7 +73,7 @@ def undo_offers(entries: Iterable[Entry], ref: Ref | None = None) -> tuple[Offer
 
 
 def _changed(result: Entry | None) -> bool:
-    """Whether the cluster may differ after it; what has no result may have taken effect."""
+    """Whether the cluster may have changed: a change without a result may have taken effect."""
     return result is None or result.data.get("outcome") in {each.value for each in CHANGED}
 
 

@@ -42,7 +42,7 @@ class Options(msgspec.Struct, frozen=True):
     once: bool = False
     """One answer when everything has been read, instead of a view that stays live."""
     idle: bool = False
-    """Connect to nothing and keep no record: the context or the incident is still to be chosen."""
+    """Connect to nothing and keep no record, until a context or an incident is chosen."""
     drill: str = ""
     """Id of the drill that is played, "" on a real cluster."""
 

@@ -22,7 +22,7 @@ TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 ROWS = 500
 """Rows asked for at most: a kind may have thousands of objects."""
 VALUES = 24
-"""Single values that the page of an object shows."""
+"""Most single values on the page of an object."""
 GROUPS = 80
 """Most API groups asked, `CONCURRENT` at a time."""
 CONCURRENT = 5
@@ -55,8 +55,8 @@ class OtherKind(msgspec.Struct, frozen=True):
 
 
 class Rows(msgspec.Struct, frozen=True):
-    """The server's table, and the object of each row; `problem` says in one sentence why there is
-    none, or only a part."""
+    """The server's table, and the object of each row. `problem` says in one sentence why it is
+    missing or incomplete."""
 
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
@@ -69,15 +69,17 @@ class ItemStatus(Wire, frozen=True):
 
 
 class Item(Object, frozen=True):
-    """Metadata and conditions, as objects of watched kinds have them."""
+    """Metadata and conditions, as in objects of watched kinds."""
 
     status: ItemStatus = ItemStatus()
 
 
 class OtherObject(msgspec.Struct, frozen=True):
-    """One object of a kind that is not watched, as of one moment. `item` is None, and `problem`
-    says why in one sentence, when it could not be read. `values`: what its status and its spec say
-    in single values, redacted."""
+    """One object of a kind that is not watched, at one time.
+
+    When it could not be read, `item` is None and `problem` is one sentence. `values`: single values
+    of its status and spec, redacted.
+    """
 
     item: Item | None = None
     values: tuple[tuple[str, str], ...] = ()
@@ -128,7 +130,7 @@ class OtherKinds:
         return found if isinstance(found, dict) else {}
 
     async def item(self, ref: Ref, kind: OtherKind | None) -> OtherObject:
-        """One object. Its kind is found by name where it is not given, as for an owner."""
+        """One object. Without `kind` it is found by name, as for an owner."""
         api = self._api()
         if api is None:
             return OtherObject(problem=f"{ref} cannot be read: there is no connection to a cluster")

@@ -29,8 +29,8 @@ YOUNG = 10
 
 
 def for_screens() -> None:
-    """Set frames, threads and collector for a process with screens; before Textual is imported,
-    which reads its frames then."""
+    """Set frames, threads and collector for a process with screens. Call it before Textual is
+    imported, because Textual reads the frames then."""
     os.environ.setdefault("TEXTUAL_FPS", FRAMES)
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(*READING)

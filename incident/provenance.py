@@ -1,5 +1,5 @@
-"""Where an entry comes from: uid and resourceVersion of the objects that it is about, and the
-Audit-Ids of the answers."""
+"""The provenance of an entry: uid and resourceVersion of its objects, and the Audit-Ids of the
+responses."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ if TYPE_CHECKING:
     from cluster.live.live_cluster import LiveCluster
 
 NAMED = 20
-"""Objects that one entry names with uid and resourceVersion."""
+"""Most objects with uid and resourceVersion in one entry."""
 AUDIT_IDS = 4
-"""Audit-Ids that one entry names: a list in pages has one for each, and so has each kind."""
+"""Most Audit-Ids in one entry: a list in pages has one for each page and each kind."""
 WATCHED = frozenset({"observation", "match", "note", "milestone", "probe-result", "step-result"})
-"""Kinds of entries that may rest on what lists and watches told. Audit-Ids of actions are those of
-their own requests."""
+"""Kinds of entries that may come from lists and watches. Actions have the Audit-Ids of their own
+requests."""
 
 
 class Provenance:
-    """Completes drafts from the live state. An object that is gone keeps what was known of it."""
+    """Completes drafts from the live state. Keeps what was known of a deleted object."""
 
     def __init__(self, live: LiveCluster) -> None:
         self._live = live
         self._known: dict[tuple[str, str, str], ObjectRef] = {}
 
     def learn(self, entries: Iterable[Entry]) -> None:
-        """Take the objects that a record names: they may be gone from the cluster."""
+        """Remember the objects in a record: they may be gone from the cluster."""
         for entry in entries:
             for each in (*named_in(entry), *((entry.object,) if entry.object else ())):
                 if each.uid:
                     self._known[_key(each)] = each
 
     def complete(self, draft: Draft) -> Draft:
-        """The draft with the uid and resourceVersion of its objects. Where it names no Audit-Id of
-        an answer of its own: those of the lists and watches that told of these objects."""
+        """The draft with the uid and resourceVersion of its objects. A draft without an Audit-Id of
+        its own gets those of the lists and watches of these objects."""
         about = tuple(self._identified(each) for each in draft.about[:NAMED])
         own = self._identified(draft.object) if draft.object is not None else None
         if own is None and len(draft.about) == 1:
@@ -67,18 +67,18 @@ class Provenance:
 
 
 def audit_ids(trail: Iterable[str]) -> str:
-    """The last Audit-Ids of a trail, as an entry holds them."""
+    """The last Audit-Ids of a trail."""
     return " ".join(list(trail)[-AUDIT_IDS:])
 
 
 def object_refs(refs: Iterable[Ref]) -> tuple[ObjectRef, ...]:
-    """Each object once, at most `NAMED`; what has no name (the cluster itself) is left out."""
+    """Each object once, at most `NAMED`, without those that have no name (the cluster itself)."""
     named = [ref for ref in dict.fromkeys(refs) if ref.name][:NAMED]
     return tuple(ObjectRef(kind=r.kind, namespace=r.namespace, name=r.name) for r in named)
 
 
 def read_refs(read: Iterable[Mapping[str, Any]]) -> tuple[ObjectRef, ...]:
-    """The objects of an answer, each once, at most `NAMED`: those that were read, as they were
+    """The objects of a result, each once, at most `NAMED`: those that were read, in their state
     then, and those that quoted findings, logs and metrics name."""
     return tuple(dict.fromkeys(filter(None, map(_ref_of, read))))[:NAMED]
 
@@ -93,7 +93,7 @@ def _ref_of(read: Mapping[str, Any]) -> ObjectRef | None:
             uid=str(meta.get("uid") or ""),
             resource_version=str(meta.get("resourceVersion") or meta.get("resource_version") or ""),
         )
-    if isinstance(read.get("object"), str):  # a finding that is quoted: "Pod shop/web-1"
+    if isinstance(read.get("object"), str):  # A quoted finding: "Pod shop/web-1".
         kind, _, where = read["object"].partition(" ")
         namespace, _, name = where.rpartition("/")
         return ObjectRef(kind=kind, namespace=namespace, name=name) if name else None
@@ -104,11 +104,11 @@ def _ref_of(read: Mapping[str, Any]) -> ObjectRef | None:
 
 
 def named_in(entry: Entry) -> list[ObjectRef]:
-    """The objects that an entry is about, apart from `Entry.object`."""
+    """The objects of an entry besides `Entry.object`."""
     about = entry.data.get(ABOUT, ())
     try:
         return msgspec.convert(about, list[ObjectRef])
-    except msgspec.ValidationError:  # a record that others wrote
+    except msgspec.ValidationError:  # A record that others wrote.
         return []
 
 

@@ -98,7 +98,7 @@ class Record:
         """In the order of the calls."""
         self._runbooks: dict[str, str] = {}
         self.complete: Callable[[Draft], Draft] = lambda draft: draft
-        """Fills in where a draft comes from (`incident.provenance`)."""
+        """Fills in the provenance of a draft (`incident.provenance`)."""
         self._foreign: list[Entry] = []
         """Entries of other processes that `foreign` has not returned yet."""
         self.earlier: Sequence[EarlierIncident] = ()

@@ -1,4 +1,4 @@
-"""Selections of the log that a person saved under a name, in one file of the state folder."""
+"""Named selections of the log that a person saved, in one file of the state folder."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from timeline.selection import VIEWS
 
 FILE = "views.json"
 NAME = 40
-"""Characters of a name."""
+"""Most characters of a name."""
 
 
 def views(state: Path) -> Mapping[str, str]:
-    """Selections by name: those that are always there, then the saved ones. A file that cannot be
-    read holds none."""
+    """Selections by name: the built-in ones, then the saved ones. An unreadable file counts as
+    empty."""
     try:
         saved = msgspec.json.decode((state / FILE).read_bytes(), type=dict[str, str])
     except (OSError, msgspec.DecodeError, msgspec.ValidationError):
@@ -27,7 +27,7 @@ def views(state: Path) -> Mapping[str, str]:
 
 
 def save_view(state: Path, name: str, text: str) -> None:
-    """Keep a selection; without `text` it is removed. Raises ValueError for a name that is taken,
+    """Save a selection, or remove it without `text`. Raises ValueError for a name in use,
     OSError."""
     from timeline.export import write_atomic
 

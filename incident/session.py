@@ -249,8 +249,8 @@ class LiveInvestigation:
         return (*offers(self.store, ref), *self.undoable(ref))
 
     def undoable(self, ref: Ref | None = None) -> Sequence[Offer]:
-        """The recorded changes that can be undone, with `ref` those that touched it; the newest
-        first."""
+        """The recorded changes that can be undone, newest first; with `ref` those that
+        touched it."""
         from incident.offers import undo_offers
 
         record = self._components.record if self._components is not None else None
@@ -447,7 +447,7 @@ class LiveInvestigation:
         self._ask()
         if self.options.record:
             self._spawn(self._keep_record(), "record again")
-        if not self.options.once:  # a single answer is given before the first round
+        if not self.options.once:  # A single answer is given before the first round.
             self._spawn(components.measure(), "measure")
         if self.options.record and self._live is not None:
             await self._live.wait_loaded(self.cadence.loaded)

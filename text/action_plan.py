@@ -38,8 +38,8 @@ def plan_lines(plan: ActionPlan) -> list[Line]:
 
 
 def fitting_lines(plan: ActionPlan, width: int, height: int) -> list[Line]:
-    """The plan in as much detail as so many rows hold; at least what changes, its undo and what
-    speaks against it."""
+    """The plan in as much detail as `height` rows allow; at least the change, its undo and the
+    warnings."""
     for brief in (False, True):
         lines = effect_lines(plan, brief=brief)
         if len(layout(lines, width)) <= height:
@@ -48,9 +48,9 @@ def fitting_lines(plan: ActionPlan, width: int, height: int) -> list[Line]:
 
 
 def effect_lines(plan: ActionPlan, *, brief: bool = False) -> list[Line]:
-    """Object and cluster first, then the change, its undo, what speaks against it, what it touches,
-    what must hold, the server's own answer and the command. `brief`: what speaks for it is
-    counted, and sentences follow each other."""
+    """Object and cluster first, then the change, its undo, the warnings, its effects, its
+    conditions, the server's answer and the command. `brief`: conditions that hold are only counted,
+    and sentences share lines."""
     undo = (plan.undo.kubectl, "plain") if plan.undo else ("there is none", "critical")
     where = (f"{plan.context}  {plan.server}", "warning" if plan.production else "plain")
     forbidden = [each.removeprefix(FORBIDS) for each in plan.warnings if each.startswith(FORBIDS)]
@@ -77,7 +77,7 @@ def effect_lines(plan: ActionPlan, *, brief: bool = False) -> list[Line]:
 
 
 def _checks(plan: ActionPlan, brief: bool) -> list[Line]:
-    """What must hold, and what the server answers to a dry run."""
+    """The conditions, and the server's answer to a dry run."""
     lines = []
     good = [each for each in plan.preconditions if brief and each.held]
     for condition in plan.preconditions:
@@ -104,7 +104,7 @@ def confirmation_lines(plan: ActionPlan, write: bool) -> list[Line]:
 
 
 def result_lines(result: ActionResult, key: str = "u") -> list[Line]:
-    """The outcome of the change, what was observed, and how to undo it: with `key`."""
+    """The outcome of the change, what was observed, and how to undo it with `key`."""
     style = "good" if result.outcome is Outcome.DONE else "warning"
     lines = [line(" ", (result.outcome.value, style), f"  {result.sentence}", hang=3)]
     if result.observed:

@@ -1,4 +1,4 @@
-"""The contexts and the incidents that an investigation can be opened on, to choose one."""
+"""Contexts and incidents to choose from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ READING = line(" ", ("reading …", "unknown"))
 def context_lines(
     contexts: Sequence[ContextChoice] | None, here: str, words: str = ""
 ) -> list[Line]:
-    """The contexts whose names hold the words; `here` is the one that is open. None while they are
+    """The contexts with names that contain the words; `here` is the open one. None while they are
     being read."""
     if contexts is None:
         return [READING]
@@ -45,7 +45,8 @@ def _context(each: ContextChoice, here: str) -> Line:
 def incident_choice_lines(
     incidents: Sequence[Incident] | None, here: str, now: datetime, words: str = ""
 ) -> list[Line]:
-    """The incidents whose names hold the words, newest first. None while they are being read."""
+    """The incidents with names that contain the words, newest first. None while they are being
+    read."""
     if incidents is None:
         return [READING]
     found = [

@@ -135,7 +135,7 @@ def prose(text: str, style: str = "plain", indent: int = 1) -> list[Line]:
 
 
 def numbered(lines: Iterable[Line]) -> list[Line]:
-    """Lines that can be chosen one by one: each has its number as the target."""
+    """Lines that can be chosen one by one: the target of each is its number."""
     return [msgspec.structs.replace(each, target=str(number)) for number, each in enumerate(lines)]
 
 

@@ -38,7 +38,7 @@ NORMALLY_FALSE = ("Pressure", "Unavailable", "Failure", "Problem")
 
 
 def value_lines(values: Sequence[tuple[str, str]]) -> list[Line]:
-    """What the status and the spec of a custom resource say."""
+    """Single values of the status and the spec of a custom resource."""
     if not values:
         return []
     size = min(30, max(len(name) for name, _ in values) + 1)

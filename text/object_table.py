@@ -209,7 +209,7 @@ def table_lines(table: Rows, kind: OtherKind) -> list[Line]:
 
 
 def mention_lines(refs: Sequence[Ref], words: str) -> list[Line]:
-    """Objects to choose from, narrowed by words."""
+    """Objects to choose from, filtered by words."""
     found = [ref for ref in refs if all(word in str(ref).lower() for word in words.lower().split())]
     lines = [
         line(

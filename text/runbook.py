@@ -34,7 +34,7 @@ EXPLAINED: Mapping[StepKind, str] = {
 }
 LEADS = {"next": "next step", "done": "done", "escalate": "call for help"}
 STORY = re.compile(r"^(\d+)_\S+\.txt(?: \([^)]*\))?,? ?")
-"""File of a story by its number, and the rest: where in it."""
+"""File of a story by its number, and the place in it."""
 STORIES: Mapping[str, tuple[str, str]] = {
     "000": (
         "Manifold's first outage (Manifold, 2018)",
@@ -135,8 +135,8 @@ def _below(target: str, *spans: str | tuple[str, str]) -> Line:
 
 
 def runs_lines(runs: Sequence[RunView], now: datetime) -> list[Line]:
-    """The runbooks that are open in this incident, the one opened last first: how far each is, for
-    which symptom, and its last and next step."""
+    """The open runbooks of this incident, the last opened first: progress, symptom, last and next
+    step."""
     lines: list[Line] = []
     for run in runs:
         title, edge = (run.runbook.title, "strong"), ((progress_text(run), "key"),)

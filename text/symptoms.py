@@ -68,14 +68,14 @@ def triage_lines(view: View, *, whole: bool = True) -> list[Line]:
 
 
 def _folded(view: View, chosen: str = "") -> list[SymptomView]:
-    """Standing troubles that share one line, unless one of them is `chosen` (id)."""
+    """Standing symptoms that share one line, unless one of them is `chosen` (id)."""
     old = [item for item in view.symptoms if item.symptom.course is Course.STANDING]
     several = 1 < len(old) < len(view.symptoms)
     return old if several and all(item.symptom.id != chosen for item in old) else []
 
 
 def _folded_lines(folded: Sequence[SymptomView]) -> list[Line]:
-    """One line for the standing troubles. It chooses the first of them, which unfolds all."""
+    """One line for the standing symptoms. Its target is the first of them, which unfolds all."""
     titles = "; ".join(item.symptom.title for item in folded)
     text = f" {len(folded)} older than a day: {titles}"
     return [line(text, target=folded[0].symptom.id, hang=2)] if folded else []
@@ -277,7 +277,7 @@ def _nothing(view: View, now: datetime) -> list[Line]:
 
 
 def _read_lines(view: View, now: datetime) -> list[Line]:
-    """How many objects of each kind were looked at, and how old the oldest answer is."""
+    """How many objects of each kind were read, and the age of the oldest answer."""
     read = [kind for kind in view.kinds if kind.heard is not None and kind.count]
     if not read:
         return []

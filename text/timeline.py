@@ -140,7 +140,7 @@ def log_lines(
     unknown.
 
     `words`: only entries that they select (`timeline.selection`). `folded`: the objects that a
-    probe created and removed are one line. `hidden`: also entries that a person hid.
+    probe created and removed are one line. `hidden`: include entries that a person hid.
     """
     if not entries:
         hint = (" n takes a note.", HINT)
@@ -162,7 +162,7 @@ def log_lines(
 
 
 def selected(entries: Sequence[Entry], words: str) -> Sequence[Entry]:
-    """The entries that a selection takes, with their revisions; all without `words`."""
+    """The selected entries with their revisions; all without `words`."""
     if not words.split():
         return entries
     chosen = {each.original.id for each in select(latest(entries), words, _shown)}
@@ -170,7 +170,7 @@ def selected(entries: Sequence[Entry], words: str) -> Sequence[Entry]:
 
 
 def _word(entry: Entry) -> tuple[str, str]:
-    """The word and style of an entry: of a result, whether anything was changed."""
+    """The word and style of an entry; for a result, whether anything changed."""
     if entry.kind == "action-result":
         outcome = str(entry.data.get("outcome", ""))
         if outcome in (Outcome.FAILED, Outcome.REFUSED):
@@ -186,7 +186,7 @@ def _shown(entry: Entry) -> str:
 
 
 def view_lines(views: Mapping[str, str], now: str) -> list[Line]:
-    """Selections of the log to choose from; `now` is the one that is shown, which can be saved."""
+    """Selections of the log to choose from; `now` is the current one, which can be saved."""
     lines = [
         field(name, (text or "every entry", "muted"), style="key", size=20, target=name)
         for name, text in views.items()
@@ -197,7 +197,7 @@ def view_lines(views: Mapping[str, str], now: str) -> list[Line]:
 
 
 SAVE = "+"
-"""Target of the line that saves the selection that is shown."""
+"""Target of the line that saves the current selection."""
 
 
 def _folded(revised: Sequence[RevisedEntry]) -> Iterator[RevisedEntry]:

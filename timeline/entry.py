@@ -76,12 +76,12 @@ NEEDS_INTENT: Final[frozenset[str]] = frozenset(
 LOST: Final = "entries-lost"
 """`data["event"]` of the entry that is written when the end of a file is missing."""
 CHANGED: Final = "changed"
-"""Key of an object that is kept as evidence of a change: the fields that it is about."""
+"""Key of an object kept as evidence of a change: the changed fields."""
 SALT: Final = "salt"
 PURGED: Final = "purged"
 """Keys of `data`: the salt of `commitment`, and the commitment of words that were purged."""
 ABOUT: Final = "about"
-"""Key of `data`: the objects that the entry is about, each as `ObjectRef`."""
+"""Key of `data`: the objects of the entry, each as `ObjectRef`."""
 IN_MEMORY: Final = -1
 """`seq` of an entry that is shown before it is on disk."""
 NO_HASH: Final = "0" * 64

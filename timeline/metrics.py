@@ -58,7 +58,7 @@ def duration(seconds: float) -> str:
 
 
 def spoken(seconds: float) -> str:
-    """A duration for a sentence, in its two largest units: ``36 min 43 s``, ``2 h 5 min``."""
+    """A duration in its two largest units: ``36 min 43 s``, ``2 h 5 min``."""
     left = round(abs(seconds))
     parts: list[str] = []
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):

@@ -1,5 +1,5 @@
-"""Which entries of a log are shown: those that hold all words, and all that is asked of fields. Row
-T28 of the timeline reference. Any text is a valid selection."""
+"""Selects the entries of a log by words and fields. Row T28 of the timeline reference. Any text is
+a valid selection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from timeline.entry import Entry
 from timeline.revisions import RevisedEntry, draft_entries
 
 AROUND: Final = timedelta(minutes=5)
-"""`around:` shows so much before and after."""
+"""`around:` shows this much before and after."""
 VIEWS: Final[Mapping[str, str]] = {
     "everything": "",
     "key events": "in:draft",
@@ -22,7 +22,7 @@ VIEWS: Final[Mapping[str, str]] = {
     "seen": "kind:observation,connectivity",
     "runbooks": "kind:run,match,step",
 }
-"""Selections by name that are always there."""
+"""Built-in selections by name."""
 HELP: Final = (
     "words, and kind:note who:ana by:human phase:mitigate object:web in:draft around:14:30"
 )
@@ -49,7 +49,7 @@ def select(
 
 
 def around(entry: Entry) -> str:
-    """The selection of what happened shortly before and after an entry."""
+    """The selection of entries shortly before and after an entry."""
     return f"around:{entry.occurred_at:%Y-%m-%dT%H:%M:%S}"
 
 
@@ -58,7 +58,7 @@ def _holds(word: str, shown: Callable[[Entry], str]) -> Test:
 
 
 def _test(field: str, value: str, lines: Sequence[RevisedEntry]) -> Test | None:
-    """The test of a field, None for a value that it cannot have: then it is a word."""
+    """The test of a field. None for an invalid value, which then counts as a word."""
     if field == "in":
         if value != "draft":
             return None
@@ -89,7 +89,7 @@ def _field(field: str, entry: Entry) -> str:
 
 
 def _moment(value: str, lines: Sequence[RevisedEntry]) -> datetime | None:
-    """A seq, a time, or a time of day: of the last day on which something happened before it."""
+    """A seq, a time, or a time of day: of the last day with an earlier entry."""
     if value.isdecimal():
         return next((x.entry.occurred_at for x in lines if str(x.entry.seq) == value), None)
     days = sorted({line.entry.occurred_at.date() for line in lines})

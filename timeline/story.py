@@ -22,7 +22,7 @@ NEAR: Final = timedelta(hours=2)
 LATE: Final = timedelta(minutes=1)
 """A change may be dated so much later than the first sign that it caused."""
 ENDS: Final = ("mitigated", "resolved")
-"""Marks that say that it is over, for users and then for good."""
+"""Marks of the end of an incident, for users and then for good."""
 RULED_OUT: Final = ("ruled-out", "refuted", "rejected")
 _STANDING: Final = ("open", "supported")
 _CHANGING: Final = re.compile(
@@ -141,9 +141,8 @@ def _words(entry: Entry) -> set[str]:
 
 
 def doubt(entries: Iterable[Entry], mark: object) -> str:
-    """What speaks against a mark of mitigated or resolved: a check of Verify that failed when it
-    was asked last; "" for nothing, and for other marks. `entries` are in the order of the record
-    or of time."""
+    """What contradicts a mark of mitigated or resolved: a check of Verify that last failed; "" for
+    nothing, and for other marks. `entries` are in the order of the record or of time."""
     if mark not in ENDS:
         return ""
     last = {
@@ -156,7 +155,7 @@ def doubt(entries: Iterable[Entry], mark: object) -> str:
 
 
 def next_mark(entries: Iterable[Entry]) -> str:
-    """The mark to set when Verify has passed: mitigated, then resolved, then none."""
+    """The mark to set after Verify passed: mitigated, then resolved, then none."""
     marked = {entry.data.get("name") for entry in entries if entry.kind == "milestone"}
     return next((mark for mark in ENDS if mark not in marked), "")
 

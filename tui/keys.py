@@ -34,7 +34,7 @@ class Action(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """How the settings call it, unique on its screen: `note`, `timeline`, `skip_step`."""
+        """Its name in the settings, unique on its screen: `note`, `timeline`, `skip_step`."""
         base, _, argument = self.id.rstrip(")").partition("(")
         if argument.startswith("'"):
             return argument.strip("'")
@@ -233,8 +233,8 @@ _KEY = re.compile(
 def remapped(
     settings: Mapping[str, str | Mapping[str, str]], place: Callable[..., str]
 ) -> tuple[Action, ...]:
-    """The actions with the keys of the settings; `place` says where a setting stands. Raises
-    `ConfigError` for an unknown screen, action or key, and for a key that is taken."""
+    """The actions with the keys of the settings; `place` says where a setting is. Raises
+    `ConfigError` for an unknown screen, action or key, and for a key in use."""
     wanted: dict[tuple[str, str], str] = {}
     for name, value in settings.items():
         if isinstance(value, str):
@@ -265,7 +265,7 @@ def remapped(
 
 
 def _read_key(text: str, where: str) -> str:
-    """A key as Textual calls it. Raises `ConfigError`."""
+    """Textual's name of a key. Raises `ConfigError`."""
     key = text.strip()
     if len(key) > 1:
         key = {shown: name for name, shown in _NAMES.items()}.get(key.lower(), key)
@@ -285,8 +285,8 @@ def _refuse_taken(
     changed: Mapping[tuple[str, str], Action],
     place: Callable[..., str],
 ) -> None:
-    """Raises `ConfigError` when another action of the same screen, or one that works anywhere, has
-    a key already and did not have it before."""
+    """Raises `ConfigError` when another action of the same screen, or one that works anywhere,
+    already has a key and did not have it before."""
     keys = set(changed[own].key.split(","))
     for other, action in changed.items():
         near = other[0] == own[0] or not other[0] or not own[0]

@@ -18,8 +18,8 @@ if TYPE_CHECKING:  # the first paint does not need it
 
 
 class Reopen(NamedTuple):
-    """What the screens are opened on next: a context ("" for the current one) and an incident ("":
-    the newest open one of that cluster, or a new one)."""
+    """What to open next: a context ("" for the current one) and an incident ("": the newest open
+    one of that cluster, or a new one)."""
 
     context: str = ""
     incident: str = ""
@@ -29,7 +29,7 @@ class Navigation(Host, Protocol):
     """Goes to screens, and holds the current view."""
 
     searched_symptom: tuple[str, str]
-    """What was typed last as a symptom, and the block that was pasted with it."""
+    """The last text typed as a symptom, and the block pasted with it."""
     refused_note: tuple[str, str]
     """The last note that the disk refused, and why."""
 

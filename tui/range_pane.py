@@ -1,4 +1,4 @@
-"""Lines of which a range can be kept as evidence."""
+"""Lines from which a range can be kept as evidence."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from tui.line_pane import LinePane
 
 
 class RangePane(LinePane):
-    """A range begins where space is pressed and ends at the cursor; space again cancels it.
-
-    Lines that can be in a range have numbers as targets, which grow from line to line.
-    """
+    """A range begins where space is pressed and ends at the cursor; space again cancels it. The
+    targets of the lines are rising numbers."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "begin", "range", show=False)]
     _began = ""

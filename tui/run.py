@@ -75,8 +75,8 @@ async def show(
 ) -> int:
     """As `run`, on the running event loop. 0 when left by a key, 128 + n when ended by signal n.
 
-    Another context or incident is another investigation with screens of its own. It begins at
-    once; the one before is stopped beside it, because its server may not answer.
+    Another context or incident is another investigation with its own screens. It begins at once;
+    the previous one stops in the background, because its server may not answer.
     """
     loop = asyncio.get_running_loop()
     ended_by = 0

@@ -59,8 +59,8 @@ class OpenRun:
         self._moved(self._engine.run(run_id))
 
     def show_list(self, again: bool) -> None:
-        """Show which runbooks are open: of several, after a restart, and when asked `again`. A run
-        that runs a step stays."""
+        """Show the list of open runbooks: of several, after a restart, and when asked `again`. A
+        run with a running step stays."""
         if not self.running and (again or len(self.runs()) > 1):
             self.run = None
             self._app.refresh_screens()
@@ -77,8 +77,8 @@ class OpenRun:
             return ()
 
     def refresh(self) -> None:
-        """Take what another program on the same incident recorded meanwhile. A run that is not in
-        the incident any more (a new one began) is left."""
+        """Take entries of another program on the same incident. Leave a run that is no longer in
+        the incident."""
         if self.run is not None:
             try:
                 self.run = self._engine.run(self.run.id)
@@ -159,8 +159,8 @@ class OpenRun:
             self._app.tell(str(error))
 
     def stop(self) -> None:
-        """Stops a probe or check at once; a change after the object that is under way, at the
-        second time at once."""
+        """Stops a probe or check at once; a change after the current object, the second time at
+        once."""
         if self._worker is None or not self.running:
             self._app.tell("Nothing is running.")
             return
@@ -226,7 +226,7 @@ class OpenRun:
             self._app.refresh_screens()
 
     def _offer_mark(self, run: RunView, step: Step) -> None:
-        """Verify has passed: offers to mark it, where that is not marked yet."""
+        """Verify has passed: offers to mark the incident, unless it is marked."""
         mark = next_mark(self._app.investigation.entries())
         if mark:
             seen = run.outcomes[step.id].seen or self._question(step)

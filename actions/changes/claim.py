@@ -57,8 +57,8 @@ async def _expandable(context: ActionContext, found: Mapping[str, Any]) -> Preco
 
 
 def _templates(context: ActionContext, ref: Ref) -> list[str]:
-    """StatefulSets whose template makes claims of this name, TEMPLATE-NAME-ORDINAL; they keep the
-    size of before."""
+    """StatefulSets with a template that makes claims of this name, TEMPLATE-NAME-ORDINAL; they keep
+    the previous size."""
     made_for = ref.name.rstrip("0123456789")
     return [
         f"StatefulSet {ref.namespace}/{row.metadata.name} still asks for the previous size in "

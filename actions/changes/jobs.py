@@ -17,7 +17,7 @@ from cluster.kube.objects import Job, Ref
 from cluster.kube.selectors import text_matches
 
 MOST_JOBS = 200
-"""Jobs that go at once."""
+"""Most Jobs deleted at once."""
 
 
 async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:

@@ -195,7 +195,7 @@ def _partition(found: Mapping[str, Any]) -> int:
 
 
 def replaced(found: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a new pod template does to the pods of a workload."""
+    """The effect of a new pod template on the pods of a workload."""
     spec, kind = found["spec"], _strategy(found).get("type", "its strategy")
     if spec.get("paused"):
         return ("Its rollout is paused: no pod is replaced until it is resumed.",)

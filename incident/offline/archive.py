@@ -119,14 +119,14 @@ def read(options: Options, name: str) -> RecordContent:
 
 
 def copy(options: Options, name: str, target: Path) -> tuple[str, int]:
-    """One file with the whole record: (incident, entries that wait beside it and are not in it).
-    Raises FileExistsError, OSError."""
+    """Copy the whole record into one file. Returns (incident, entries that wait in the sidecar and
+    are missing). Raises FileExistsError, OSError."""
     with _opened(options, name) as journal:
         return journal.id, journal.copy_to(target)
 
 
 def redacted(options: Options, text: str) -> tuple[str, Mapping[str, int]]:
-    """A text as a record would hold it, and how often each rule redacted something."""
+    """A text as a record would store it, and the number of redactions by rule."""
     return Redactor(os.urandom(32), clean_uncut, _literals(options)).text(text)
 
 

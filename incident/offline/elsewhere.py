@@ -1,5 +1,5 @@
-"""What an investigation can be opened on instead: the contexts of the kubeconfig and the incidents
-on this machine. Both are read from disk alone, so they can be chosen without any cluster."""
+"""Contexts of the kubeconfig and incidents on this machine that an investigation can be opened on.
+Reads only the disk, so it works without a cluster."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Incident = index.Incident
 
 
 class ContextChoice(msgspec.Struct, frozen=True):
-    """A context that can be chosen. `read_only`: the settings keep it so."""
+    """A context to choose. `read_only`: by the settings."""
 
     name: str
     cluster: str
@@ -29,7 +29,7 @@ class ContextChoice(msgspec.Struct, frozen=True):
 
 
 def contexts(options: Options) -> Sequence[ContextChoice]:
-    """Those of the kubeconfig, in its order. Blocking. Raises `ClusterError`, `ConfigError`."""
+    """Contexts of the kubeconfig, in its order (blocking). Raises `ClusterError`, `ConfigError`."""
     settings = load_config(options.config).contexts
     return [
         ContextChoice(
@@ -45,6 +45,6 @@ def contexts(options: Options) -> Sequence[ContextChoice]:
 
 
 def incidents(options: Options) -> Sequence[Incident]:
-    """Those in the folder of these options, newest first: a drill lists rehearsals alone. Blocking.
-    Damaged ones are listed with what is wrong."""
+    """Incidents in the folder of these options, newest first (blocking); a drill lists only drills.
+    Damaged ones carry their fault."""
     return index.list_incidents(directory(options), clean=clean_uncut)

@@ -51,8 +51,8 @@ def hop_view(hop: Hop) -> HopView:
 
 
 class Ranking:
-    """Symptoms with their matches. What did not change since the last report is the same object, so
-    that the faces draw only what changed."""
+    """Symptoms with their matches. An unchanged symptom is the same object as in the last report,
+    so that the faces draw only changes."""
 
     def __init__(self, match: Callable[[Symptom, Report], Sequence[Match]]) -> None:
         self._match = match

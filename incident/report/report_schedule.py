@@ -1,5 +1,5 @@
-"""When a report is made: at once for news, as long as reports take a small share of the time, and
-seldom while nothing changes."""
+"""Decides when to report: at once for news while reports take a small share of the time, and seldom
+while nothing changes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ReportSchedule:
         self._due, self._waiting = 0.0, True
 
     def answer_now(self) -> None:
-        """Report what is there by now, although not everything has been read."""
+        """Report what has been read, although more is to be read."""
         self._whole = False
         self.hurry()
 

@@ -87,7 +87,7 @@ class Reporter:
         self._schedule.hurry()
 
     def answer_now(self) -> None:
-        """For a single answer: report what is there by now, although more is to be read."""
+        """For a single answer: report what has been read, although more is to be read."""
         self._schedule.answer_now()
 
     async def take(

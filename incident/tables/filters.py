@@ -2,10 +2,9 @@
 
 Terms are separated by spaces and all must hold. A term is `COLUMN OP VALUE` (ops: = != > >= < <= ~
 !~; `=` takes several values with commas and, on text, `*`), `label:KEY` with = or != and a value,
-`ready` (what is finished is neither ready nor not), the name of another column that can be true or
-false, or a word that must stand somewhere in the row. `!` ahead of any term says the opposite.
-`-l SELECTOR` takes a label selector as kubectl does, `-n A,B` namespaces. Values with spaces stand
-in double quotes.
+`ready` (a finished object is neither ready nor not), the name of another column with a flag, or a
+word that occurs anywhere in the row. `!` negates a term. `-l SELECTOR` takes a label selector in
+kubectl's syntax, `-n A,B` namespaces. Values with spaces stand in double quotes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Objects that a text names."""
+"""Finds the objects that a text names."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from cluster.live.store import Store
 MOST = 300
 _NAME = re.compile(r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?")
 _REF = re.compile(rf"\b([A-Z][A-Za-z]+) (?:({_NAME.pattern})/)?({_NAME.pattern})")
-"""As `Ref` prints itself."""
+"""The text of a `Ref`."""
 
 
 def mentioned(texts: Iterable[str], store: Store) -> list[Ref]:
-    """The objects that are named: those with their kind first, then known ones whose name and
-    namespace stand in the texts, then those of whom only the name does."""
+    """The named objects: first those with their kind, then known ones with name and namespace in
+    the texts, then those with only their name."""
     whole: list[Ref] = []
     words: set[str] = set()
     for text in texts:

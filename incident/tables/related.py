@@ -74,8 +74,8 @@ def _pods_below(uid: str, store: Store, depth: int) -> Iterator[Ref]:
 
 
 def tree(ref: Ref, item: Any, store: Store, limit: int = 200) -> list[tuple[int, Ref]]:
-    """(depth, object): the owners from the top down to the object, and all that the top owns. An
-    owner that is not among what was read, such as a custom resource, stands at the top alone."""
+    """(depth, object): the owners from the top down to the object, and everything that the top
+    owns. An owner that was not read, such as a custom resource, stands alone at the top."""
     top, above = ref, item
     rows: list[tuple[int, Ref]] = []
     for _ in range(4):

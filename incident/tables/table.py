@@ -39,7 +39,7 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """By a column, ascending or not; `broken_first` until a person sorts by a column."""
+    """By a column, ascending or not. `broken_first` until a person sorts by a column."""
 
     by: Column
     reverse: bool
@@ -47,10 +47,10 @@ class Order:
 
 
 class ObjectTable:
-    """Rows of `kind` in the order in which they are shown. Reads the store, writes nothing.
+    """Rows of `kind` in the order shown. Reads the store, writes nothing.
 
-    A new filter or order is chosen at once (`want_…`) and applied by `rebuild`, or in steps by
-    `rebuilding`; until its last step the old rows stay.
+    `want_…` chooses a new filter or order; `rebuild` applies it, or `rebuilding` in steps. Until
+    the last step the old rows stay.
     """
 
     def __init__(self, store: Store, kind: str, now: datetime, *, fill: bool = True) -> None:
@@ -61,7 +61,7 @@ class ObjectTable:
         self.filter = self._wanted_filter = Filter("")
         self.order = self.wanted = _first_order(self.columns, kind)
         self.marked: set[Key] = set()
-        """Rows that a person marked; they are shown whatever the filter says."""
+        """Marked rows, which are shown whatever the filter says."""
         self.ready = False
         self._ascending = Ordered()
         self._keys: dict[Key, SortKey] = {}
@@ -129,7 +129,7 @@ class ObjectTable:
             self.wanted = replace(self.wanted, reverse=reverse)
 
     def want_reverse(self) -> None:
-        """The other direction; what is broken stays above the rest."""
+        """The reverse direction; broken rows stay on top."""
         self.wanted = replace(self.wanted, reverse=not self.wanted.reverse)
 
     def rebuild(self, now: datetime) -> None:
@@ -138,8 +138,8 @@ class ObjectTable:
         run(self.rebuilding(now))
 
     def rebuilding(self, now: datetime) -> Cooperative[None]:
-        """As `rebuild`, in steps of about a millisecond for ten thousand rows: a key waits for one.
-        Another one that begins meanwhile ends it."""
+        """As `rebuild`, in steps of about a millisecond for ten thousand rows, because a key waits
+        for one. Beginning another one ends it."""
         new, order, late = self._wanted_filter, self.wanted, set[Key]()
         self._late = late
         keys: dict[Key, SortKey] = {}
@@ -165,7 +165,7 @@ class ObjectTable:
         self._take(late, now)
 
     def toggle_mark(self, key: Key, now: datetime) -> None:
-        """Marks a row, or takes the mark away."""
+        """Marks or unmarks a row."""
         self.marked ^= {key}
         self._take_also({key}, now)
 
@@ -174,7 +174,7 @@ class ObjectTable:
         self._take_also(keys, now)
 
     def beside_filter(self, now: datetime) -> int:
-        """How many rows are shown for their mark alone."""
+        """How many rows are shown only because they are marked."""
         return sum(
             not self.filter.holds(item, self.store, now)
             for key in self.marked
@@ -209,7 +209,7 @@ class ObjectTable:
         return self._take_also({change.key for change in changes if change.kind == self.kind}, now)
 
     def _take_also(self, keys: set[Key], now: datetime) -> Delta:
-        """In the rows that are shown, and again in those that are being made."""
+        """Take it into the shown rows, and into those that are being made."""
         if self._late is not None:
             self._late |= keys
         return self._take(keys, now)
@@ -241,7 +241,7 @@ class ObjectTable:
 
 
 def _first_order(columns: Sequence[Column], kind: str) -> Order:
-    """The order at the start: the newest Event, the name of all else."""
+    """The first order: the newest Event, the name for any other kind."""
     names = ("last",) if kind == "Event" else ("namespace", "name", "volume")
     by = next(column for column in columns if column.name in names)
     return Order(by, by.worst_first, broken_first=kind != "Event")

@@ -208,7 +208,8 @@ class GateJournal:
         self._runs.write(self._proven(draft, after))
 
     def _proven(self, draft: Draft, captures: Sequence[Capture]) -> Draft:
-        """With the objects before or after the change, and the Audit-Ids of the answers so far."""
+        """Adds the objects before or after the change, and the Audit-Ids of the responses so
+        far."""
         trail = audit_ids(self._trail)
         return msgspec.structs.replace(draft, captures=tuple(captures), audit_id=trail)
 
@@ -235,7 +236,7 @@ def _draft(plan: ActionPlan, kind: Kind, text: str, data: Mapping[str, Any]) -> 
 
 
 def _ref(target: Target) -> ObjectRef:
-    """The object as it was when the change was planned."""
+    """The object at the time of the plan."""
     return ObjectRef(
         kind=target.ref.kind,
         namespace=target.ref.namespace,
@@ -259,7 +260,7 @@ def _before(target: Target) -> Capture:
 
 
 def _object(found: Mapping[str, Any], target: Target | None, source: str) -> Capture:
-    """An object, with the fields that the change is about in front."""
+    """An object, with the changed fields first."""
     fields = target.fields if target is not None else ()
     values = {each.pointer: value_at(found, each.pointer)[1] for each in fields}
     document = {CHANGED: values, **found} if values else found

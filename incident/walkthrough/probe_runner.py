@@ -200,7 +200,7 @@ def _draft(plan: ProbePlan, kind: Kind, text: str, **data: Any) -> Draft:
 
 
 def _measured(result: ProbeResult) -> Iterator[Ref]:
-    """The objects that a result is about: those of its rows, both ends of its cells."""
+    """The objects of a result: those of its rows, and both ends of its cells."""
     for row in result.rows:
         yield row.subject
     for cell in result.cells:

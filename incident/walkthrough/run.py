@@ -24,7 +24,7 @@ class Asker(NamedTuple):
 
 NO_STEP = Asker()
 VERIFY = "verify"
-"""Slug of the section that says whether it is over."""
+"""Slug of the section that verifies the end of the incident."""
 
 
 class StepState(enum.StrEnum):
@@ -74,7 +74,7 @@ class Parameter(msgspec.Struct, frozen=True):
     choices: tuple[str, ...] = ()
     """Other values that fit as well."""
     reasons: tuple[str, ...] = ()
-    """Why each of the choices fits."""
+    """Why each choice fits."""
 
 
 class RunView(msgspec.Struct, frozen=True):
@@ -85,7 +85,7 @@ class RunView(msgspec.Struct, frozen=True):
     symptom_id: str
     """Symptom from which the runbook was opened last, "" for none."""
     symptom_title: str
-    """How that symptom was called, "" when it is not known."""
+    """The title of that symptom, "" when unknown."""
     parameters: Mapping[str, tuple[Parameter, ...]]
     """By step id, because a name can have different values in two steps."""
     outcomes: Mapping[str, StepOutcome]
@@ -100,8 +100,8 @@ class RunView(msgspec.Struct, frozen=True):
     """Results of probes and actions of this process, by step id."""
 
     def verified(self, step: Step) -> bool:
-        """Whether `step` is of the section Verify, of which all that was measured is as expected
-        and nothing is left open: the moment to mark the incident as mitigated or resolved."""
+        """Whether `step` belongs to the section Verify and all its measurements are as expected,
+        with nothing open: the time to mark the incident as mitigated or resolved."""
         section = self.runbook.section(VERIFY) if step.section == VERIFY else None
         if section is None:
             return False

@@ -36,7 +36,7 @@ FORMER_REPLICAS = "former_replicas"
 _OF_WORKLOADS = {FORMER_REPLICAS, "replicas", "container", "amount"}
 """Parameters that the workload of a step gives, or for which it shows what is there now."""
 _DAY = timedelta(days=1)
-"""A change that was made longer before a symptom is not quoted."""
+"""Changes longer before a symptom are not quoted."""
 _INTENTS = ("step-intent", "probe-intent", "action-intent")
 _RESULTS = ("step-result", "probe-result", "action-result", "step-skipped", "action-declined")
 
@@ -503,7 +503,7 @@ class Runs:
 
     def found(self, run: Run) -> tuple[list[Finding], list[ChangeFact]]:
         """Findings, and changes of the day before them, of the symptoms from which the run was
-        opened; of all symptoms when it was opened from none."""
+        opened, or of all symptoms."""
         symptoms = [
             view.symptom
             for view in self._symptoms()

@@ -266,8 +266,8 @@ class Walkthrough:
     async def _wait(
         self, step: Step, values: Mapping[str, str], progress: Progress, detail: Progress
     ) -> CheckOutcome:
-        """Check until it passes or the time is up; `progress` and `detail` get what is there now,
-        each time that it differs."""
+        """Check until it passes or the time is up. `progress` and `detail` get the current state
+        after each change."""
         assert step.query is not None
         most = step.deadline or 300.0
         until, said = time.monotonic() + most, ""

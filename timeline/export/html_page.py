@@ -143,7 +143,7 @@ def _axis(axis: Axis) -> str:
 
 
 def _places(moments: Sequence[datetime]) -> Mapping[datetime, float]:
-    """Percent from the left for each moment, which are in order."""
+    """Percent from the left for each point, in order."""
     at, places = 0.0, {}
     for before, moment in zip([moments[0], *moments], moments, strict=False):
         at += math.sqrt((moment - before).total_seconds())

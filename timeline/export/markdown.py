@@ -89,8 +89,8 @@ def _inline(cell: Cell, *, table: bool = False) -> str:
 
 
 def inert(text: str, *, code: bool = False) -> str:
-    """Text from outside for use inside a line: prose, with the words that could mean something in
-    code spans; with `code` one span."""
+    """Text from outside for use within a line: prose, with words that contain markup in code spans;
+    with `code` one span."""
     text = " ⏎ ".join(line.strip() for line in text.splitlines() if line.strip())
     text = _MARKER.sub("<! --", text.replace("\t", " "))
     if len(text) > _CELL_LIMIT:
@@ -112,7 +112,8 @@ def _is_prose(text: str) -> bool:
 
 
 def _is_plain(place: int, token: str) -> bool:
-    """Whether a word means nothing in Markdown; the first one also where a list could begin."""
+    """Whether a word has no meaning in Markdown; for the first word, also that it begins no
+    list."""
     return _is_prose(token if place else f"{token} ")
 
 

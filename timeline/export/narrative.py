@@ -27,11 +27,11 @@ from timeline.revisions import RevisedEntry, draft_entries
 from timeline.story import LEAD, ClusterChange, Intervention, hypotheses, is_ruled_out
 
 _ABNORMAL: Final = 4
-"""Checks that a summary quotes, the last ones."""
+"""Checks that a summary quotes: the last ones."""
 _SAID: Final = 200
-"""Characters of what a check said in a summary."""
+"""Most characters of a check's result in a summary."""
 _AUDITED: Final = 4
-"""Audit-Ids in a row of the timeline."""
+"""Most Audit-Ids in a row of the timeline."""
 _PROPOSED: Final = 8
 """Runbook sections that propose follow-ups."""
 
@@ -265,7 +265,7 @@ def _audit_ids(entries: Sequence[Entry]) -> str:
 
 
 def _status(w: Wording, entry: Entry) -> str:
-    """A hypothesis, and what became of it."""
+    """A hypothesis and its outcome."""
     if is_ruled_out(entry):
         return "ruled out"
     standing = {each.id for each in hypotheses(w.lines)[0]}

@@ -77,7 +77,7 @@ class Wording:
 
 
 def _is_empty(entry: Entry) -> bool:
-    """Whether a change was declined that would have changed nothing."""
+    """Whether a declined change would have changed nothing."""
     said = entry.text.startswith(f"{entry.data.get('action')}{DECLINED}")
     return entry.kind == "action-declined" and entry.object is None and said
 

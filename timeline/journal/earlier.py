@@ -42,7 +42,7 @@ def read_earlier(directory: Path, *, clean: Clean, own: Path | None) -> Sequence
 def last_picture(
     directory: Path, context: str, *, clean: Clean, own: Path | None
 ) -> Sequence[Entry]:
-    """The observations of the newest incident of a context but for `own` that has any."""
+    """The observations of the newest incident of a context, except `own`, that has some."""
     known = [
         each
         for each in list_incidents(directory, clean=clean)

@@ -1,5 +1,4 @@
-"""The two gates on screen: the plan of a probe, and the exact change of an action; and a change
-while it is made."""
+"""The plan of a probe, the exact change of an action, and a change while it is made."""
 
 from __future__ import annotations
 
@@ -20,13 +19,13 @@ from tui.line_pane import Fixed
 from tui.text_input import TypedLine
 
 FRAME = 4
-"""Rows of a dialog's border, title and keys."""
+"""Rows for a dialog's border, title and keys."""
 MOST_ASKED = 4
-"""Rows of what must be typed, at most."""
+"""Most rows for the text to type."""
 HIGH = 36
 """Rows from which an input has a border (`StanchApp.VERTICAL_BREAKPOINTS`)."""
 SHOWN = 8
-"""Lines of progress that are shown, the newest."""
+"""Lines of progress that are shown, the newest ones."""
 
 
 class ProbeDialog(Dialog[bool]):
@@ -68,7 +67,7 @@ class GateDialog(Dialog[str]):
     ]
 
     def __init__(self, plan: ActionPlan, view: View, changed: str = "") -> None:
-        """`changed`: in which way the plan is another one than was shown before."""
+        """`changed`: how the plan differs from the one shown before."""
         super().__init__("a change to the cluster")
         self._plan, self._view = plan, view
         self._changed = prose(changed, "critical") if changed else []
@@ -125,8 +124,8 @@ class GateDialog(Dialog[str]):
 
 
 class ChangeDialog(Dialog[None]):
-    """A confirmed change while it is made, then its result. `x` stops it after the object that is
-    under way, a second `x` at once; Escape leaves it running."""
+    """A confirmed change while it is made, then its result. `x` stops it after the current object,
+    a second `x` at once; Escape lets it continue."""
 
     RUNNING = (("x", "stop"), ("esc", "leave it running"), ("↑ ↓", "read on"))
     ENDED = (("enter esc", "close"), ("↑ ↓", "read on"))

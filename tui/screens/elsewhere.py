@@ -1,4 +1,4 @@
-"""Opens another context or another incident: a new investigation, which does not wait for this
+"""Opens another context or incident: a new investigation, which does not wait for the current
 one."""
 
 from __future__ import annotations

@@ -82,11 +82,11 @@ class Frame(Screen[None]):
 
     @property
     def marked(self) -> Sequence[Ref]:
-        """The objects that a person marked: `a` acts on all of them."""
+        """The marked objects: `a` acts on all of them."""
         return ()
 
     async def settled(self) -> None:
-        """Waits until what was typed before a key is shown."""
+        """Waits until text typed before a key is shown."""
 
     def body(self) -> Iterable[Widget]:
         """The panes between the status line and the line of keys."""

@@ -39,7 +39,7 @@ from tui.table import VirtualTable
 from tui.text_input import TypedLine
 
 AT_ONCE = 500
-"""Rows that are filtered and sorted at once, in a few milliseconds; more are in slices."""
+"""Rows that are filtered and sorted at once, within a few milliseconds; more are sliced."""
 
 
 class ObjectsScreen(Frame):
@@ -204,8 +204,8 @@ class ObjectsScreen(Frame):
         return self._arranging is not None and not self._arranging.is_finished
 
     def _arrange(self) -> None:
-        """Filters and sorts all rows as the table wants it: few at once, thousands in slices, so
-        that no key waits for them. The rows from before stay until then."""
+        """Filters and sorts all rows as the table wants: few at once, thousands in slices, so that
+        no key waits for them. The old rows stay until then."""
         table = self.table
         self._arranged = time.monotonic()
         if self.investigation.store.count(self._kind) <= AT_ONCE:
@@ -266,7 +266,7 @@ class ObjectsScreen(Frame):
         self._arrange()
 
     async def action_mark(self) -> None:
-        """Marks the row under the cursor, or takes the mark away, and goes on to the next."""
+        """Marks or unmarks the row under the cursor, and moves to the next."""
         await self.settled()
         key = self._table.key
         if isinstance(key, tuple):
@@ -301,7 +301,7 @@ class ObjectsScreen(Frame):
             self._filter_timer = None
 
     def _filter(self) -> None:
-        """An unfinished filter keeps the rows of the last good one, and says what is missing."""
+        """An unfinished filter keeps the rows of the last valid one and shows what is missing."""
         self._forget_typed()
         try:
             self.table.want_filter(self._filter_line.value.strip())

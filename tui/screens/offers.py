@@ -49,8 +49,8 @@ async def act_on(app: Navigation, refs: Sequence[Ref]) -> None:
 
 
 async def act_on_marked(app: Navigation, refs: Sequence[Ref]) -> None:
-    """One action on each of several objects in turn: each shows its plan and asks for its word. One
-    "no" ends it."""
+    """One action on several objects in turn: each shows its plan and asks for its word. One "no"
+    ends it."""
     groups: dict[str, list[Offer]] = {}
     for ref in refs:
         for offer in app.investigation.offers(ref):
@@ -82,7 +82,7 @@ async def act_on_marked(app: Navigation, refs: Sequence[Ref]) -> None:
 
 
 async def _asked(app: Navigation, offer: Offer) -> dict[str, str] | None:
-    """The arguments of an action; None when a person gives none."""
+    """The arguments of an action; None when the person cancels."""
     arguments = dict(offer.arguments)
     for parameter in offer.asks:
         texts = [f"{offer.action} {offer.object}", f"{parameter.name}: {parameter.meaning}"]
@@ -97,8 +97,8 @@ async def _asked(app: Navigation, offer: Offer) -> dict[str, str] | None:
 async def _carry_out(
     app: Navigation, offer: Offer, arguments: Mapping[str, str], *, keep: bool = True
 ) -> bool:
-    """Plans, asks and runs, again for the state of now when it has changed; whether a person said
-    yes. `keep`: the result stays on the screen until it is closed."""
+    """Plans, asks and runs, again after the state changed. Returns whether the person agreed.
+    `keep`: the result stays on the screen until it is closed."""
     plan = await app.investigation.plan_action(offer.action, arguments)
     changed = ""
     while True:

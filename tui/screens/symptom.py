@@ -88,7 +88,7 @@ class SymptomScreen(Frame):
 
     @property
     def _text(self) -> str:
-        """What is matched: the pasted block with what was typed beside its first line."""
+        """The text to match: the pasted block with the text typed beside its first line."""
         typed, block = self._input.value.strip(), self._input.block
         first = block.partition("\n")[0].strip()
         if not block or not typed:
