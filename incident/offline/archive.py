@@ -51,6 +51,8 @@ class RecordContent:
     entries: Sequence[Entry]
 
 
+DRAFT = ".md"
+"""Ending of the draft beside a record: people edit it, so it stays when the record is removed."""
 REHEARSED = "drills/"
 """Prefix for the id of a drill's incident, because a real incident can have the same id."""
 
@@ -201,7 +203,7 @@ def write_draft(options: Options, name: str, target: Path | None, shape: Shape) 
     """Write or update the Markdown draft. Raises OSError, ValueError for an unknown template or
     zone."""
     with _opened(options, name) as journal:
-        return exports.write_draft(journal, target or journal.path.with_suffix(".md"), shape)
+        return exports.write_draft(journal, target or journal.path.with_suffix(DRAFT), shape)
 
 
 def export(options: Options, name: str, form: str, shape: Shape = exports.STANDARD) -> str:
@@ -330,9 +332,10 @@ def prunable(options: Options, older_than: timedelta, now: datetime) -> Sequence
             each.id.startswith(REHEARSED) and each.state != "damaged"
         )
         if over and each.last_at is not None and now - each.last_at > older_than:
+            beside = each.path.parent.glob(f"{each.path.stem}.*")
             files = sorted(
                 {
-                    *each.path.parent.glob(f"{each.path.stem}.*"),
+                    *(path for path in beside if path.suffix != DRAFT),
                     *each.path.parent.glob(f"{each.path.name}-*"),
                 }
             )
