@@ -64,7 +64,7 @@ async def test_from_the_first_look_to_the_draft(tmp_path: Path) -> None:
             assert "node-b2" in run.outcomes["same-image"].seen
             investigation.note("-5m users report 502s")
             draft = await investigation.draft()
-            path = Path(await investigation.export())
+            path = Path((await investigation.export()).partition(": ")[0])
     assert "users report 502s" in path.read_text()  # noqa: ASYNC240  # the loop has nothing to do
     assert "same image" in draft
     with Journal.open_read_only(
