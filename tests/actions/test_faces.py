@@ -203,7 +203,7 @@ async def by_screen(
         plan_action=runner.plan, run_action=runner.run, offers=lambda ref: (offer,)
     )
     app, given, gates = Dialogs(investigation), iter(words), list[object]()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with app.run_test(size=(40, 12)) as pilot:
         work = act_on(cast("Navigation", app), [offer.object])
         task = app.run_worker(work, exit_on_error=False)._task
         assert task is not None
@@ -241,9 +241,7 @@ FACES = {"command": by_command, "walkthrough": by_walkthrough, "screen": by_scre
 SHAPES = {
     "cordon": "one field of one object",
     "drain": "several objects, evictions",
-    "delete-network-policy": "a deletion",
     "restore-secret-keys": "a sealed body",
-    "scale": "an effect to wait for",
 }
 """An action of each shape; the dialogs are the same for all."""
 every_action = pytest.mark.parametrize(

@@ -176,7 +176,7 @@ async def test_actions_act_and_are_undone(flow: Flow) -> None:
 
 async def test_what_the_runbook_of_a_symptom_forbids_is_told_without_its_step(flow: Flow) -> None:
     """`a` on the agent offers to restart it: exactly what its runbook says not to do."""
-    await until(flow.investigation, lambda view: all(each.ranked for each in view.symptoms))
+    await until(flow.investigation, lambda view: any(each.matches for each in view.symptoms))
     agent = {"workload": "daemonset/kube-system/kube-router"}
     plan = await flow.investigation.plan_action("rollout-restart", agent)
     assert plan.refused == ""
