@@ -13,6 +13,8 @@ import sys
 import termios
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -23,7 +25,9 @@ from cli.run import Terminal, best_symptom
 from cluster.kube.objects import Node
 from cluster.kube.text import clean_uncut
 from incident.session import LiveInvestigation
+from incident.walkthrough.run import RunView, StepOutcome, StepState
 from tests.incident.drill import investigating, served, until
+from tests.tui.story_runbook import runbook
 from timeline.journal.journal import Journal
 
 DRILL = "network-policy-cni-version-skew"
@@ -204,3 +208,44 @@ def test_the_first_ctrl_c_ends_it_and_nothing_of_the_next_line_is_recorded(tmp_p
         kinds = [entry.kind for entry in journal.entries()]
     assert "run-started" in kinds
     assert "step-result" not in kinds
+
+
+@pytest.mark.parametrize(
+    ("state", "answer", "reply", "noted"),
+    [
+        (StepState.PASSED, "clear", "yes", ["!mitigated Verify passed: all answer"]),
+        (StepState.PASSED, "clear", "no", []),
+        (StepState.FAILED, "found", "yes", []),
+        (StepState.ANSWERED, "no", "yes", []),
+    ],
+)
+async def test_a_mark_is_offered_when_all_of_verify_is_as_expected(
+    state: StepState, answer: str, reply: str, noted: list[str]
+) -> None:
+    book = runbook()
+    section = book.section("verify")
+    assert section is not None
+    outcome = StepOutcome(state, seen="all answer\nby name", answer=answer)
+    outcomes = {step.id: outcome for step in section.steps}
+    run = RunView(
+        id="run",
+        runbook=book,
+        symptom_id="",
+        symptom_title="",
+        parameters={},
+        outcomes=outcomes,
+        current="",
+    )
+    told: list[str] = []
+
+    async def recorded(entry: Any) -> Any:
+        return entry
+
+    stub = SimpleNamespace(
+        walkthrough=None, entries=lambda: (), note=told.append, recorded=recorded
+    )
+    terminal = Terminal(cast("LiveInvestigation", stub), run, script(reply))
+    await terminal._offer_mark(section.steps[-1])
+    assert told == noted
+    await terminal._offer_mark(next(book.steps()))
+    assert told == noted, "only after a step of Verify"
