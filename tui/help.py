@@ -21,44 +21,38 @@ TITLES = {
 
 READING = {
     "now": (
-        "Each symptom is a group of things that fail together: how bad, what, how long, what the "
-        "failing ones share and the "
-        "healthy ones do not, and the runbook that fits with its score (0 to 1). Below or beside "
-        "it stands why: what speaks for"
-        " that runbook, what is missing, what speaks against it, and what was changed before."
+        "Each symptom is a group of objects that fail together: severity, title, duration, what "
+        "the failing objects share and the healthy ones do not, and the runbook that fits with "
+        "its score (0 to 1). The pane below or beside it gives the reasons: evidence for that "
+        "runbook, missing evidence, evidence against it, and what changed before."
     ),
     "runbook": (
-        "Steps stand at the left in the order of the runbook: first stop the bleeding, then find "
-        "out. A check only reads. A "
-        "probe measures and shows its plan first. An action changes the cluster: it shows the "
-        "exact change, its blast radius "
-        "and its undo, and asks you to type a word. `unknown` means asked but not answered; it is "
-        "never a pass."
+        "The steps are at the left, in the order of the runbook: first stop the bleeding, then "
+        "find out. A check only reads. A probe measures, and shows its plan first. An action "
+        "changes the cluster: it shows the exact change, its blast radius and its undo, and asks "
+        "you to type a word. `unknown` means asked but not answered; it is never a pass."
     ),
     "objects": (
-        "Rows are live, broken ones first. A filter is words and conditions, which all "
-        "must hold: restarts>3 age<1h node=node-2 !ready; -l app=web,tier!=test takes a label "
-        "selector, -n shop,dev namespaces; ! says the opposite. Marked rows (●) are shown whatever "
-        "the filter says, and keep their mark in another order. `loading`, `stale`, `forbidden` "
-        "and `none` are four different things; the line above the table says which, and as of "
-        "when."
+        "Rows are live, broken ones first. A filter is words and conditions, which all must hold: "
+        "restarts>3 age<1h node=node-2 !ready; -l app=web,tier!=test takes a label selector, "
+        "-n shop,dev namespaces; ! negates. Marked rows (●) are shown whatever the filter says, "
+        "and keep their mark in another order. `loading`, `stale`, `forbidden` and `none` are four "
+        "different things; the line above the table says which, and as of when."
     ),
     "object": (
         "Times of events are absolute, in UTC. Values of Secrets and ConfigMaps are never read: "
         "only the names of their keys are shown. Space begins a range of the YAML, K keeps it."
     ),
     "logs": (
-        "Lines in UTC by the time of the runtime; those of several pods are merged by it. The "
+        "Lines are in UTC by the time of the runtime; those of several pods are merged by it. The "
         "second line says what is read, what is hidden by its level, and what was dropped: 2,000 "
         "lines are kept. Space begins a range at the cursor, and K keeps it as evidence in the "
         "timeline."
     ),
     "timeline": (
-        "The log holds what was seen, done, ruled out and noted, in UTC, by the time it happened; "
-        "a later record of it is shown"
-        " as such. The draft is the beginning of a post-mortem made from it; export writes it to "
-        "a file in which your own edits"
-        " are kept."
+        "The log shows what was seen, done, ruled out and noted, in UTC, by the time it happened; "
+        "an entry that was recorded later shows both times. The draft is the beginning of a "
+        "post-mortem; export writes it to a file and keeps your own edits there."
     ),
 }
 

@@ -68,10 +68,14 @@ LEAVE_TABLE = Action(
 RANGE = Action("begin", "space", "range", "Begin a range of lines here; again cancels it.")
 NOW = (
     Action("open_runbook", "enter", "runbook", "Open the runbook that fits the chosen symptom."),
-    Action("probe", "p", "probe", "Plan the probe that would tell more; it runs after you agree."),
-    Action("symptom_objects", "o", "objects", "The objects of the chosen symptom; 3 lists all."),
+    Action(
+        "probe", "p", "probe", "Plan the probe that would add evidence; it runs after you agree."
+    ),
+    Action(
+        "symptom_objects", "o", "objects", "Open the objects of the chosen symptom; 3 lists all."
+    ),
     Action("logs", "l", "logs", "Read the logs of the workload that fails."),
-    Action("whole", "z", "more", "Show all that is known of the symptom, and back."),
+    Action("whole", "z", "more", "Show everything known about the symptom, and back."),
     SEARCH,
     Action("other_match(1)", "right", "", "Show why the next runbook fits, or does not."),
     Action("other_match(-1)", "left", "", "Show why the previous runbook fits, or does not."),
