@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 
 from tests import schedule, writes
 from tests.rungs.fixtures import control_plane, drill_cluster, nodes_lab, rung, workloads
 
 __all__ = ["control_plane", "drill_cluster", "nodes_lab", "rung", "workloads"]
+
+# A busy machine draws examples slowly; that fails no test.
+settings.register_profile("stanch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("stanch")
 
 
 def pytest_configure() -> None:

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.kube.decode import LAST_APPLIED, KindDecoder
@@ -201,7 +201,6 @@ FIELDS = st.sampled_from(
 ODD = st.dictionaries(FIELDS, JSON | st.dictionaries(FIELDS, JSON, max_size=3), max_size=5)
 
 
-@settings(deadline=None)  # a decoder for all kinds is built in the first example
 @given(ODD, st.sampled_from([kind.name for kind in KINDS]))
 def test_no_json_makes_it_raise(obj: dict[str, Any], name: str) -> None:
     decoder = KindDecoder(BY_NAME[name])

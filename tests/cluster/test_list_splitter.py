@@ -55,7 +55,7 @@ NOTES = st.sampled_from(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(NOTES, max_size=12), st.lists(st.integers(1, 300), max_size=20), st.integers(1, 400)
 )

@@ -7,7 +7,7 @@ import asyncio
 from typing import Any
 
 from aiohttp import web
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster.live.freshness import State
@@ -105,7 +105,7 @@ async def play(steps: list[tuple[str, str]], streaming: str, history: int) -> No
         await fake.stop()
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30)
 @given(STEPS, st.sampled_from(["yes", "no"]), st.sampled_from([3, 1000]))
 def test_any_interleaving_ends_as_the_server_is(
     steps: list[tuple[str, str]], streaming: str, history: int

@@ -270,7 +270,7 @@ def test_any_text_is_a_filter_or_one_sentence(text: str) -> None:
     assert found.holds(pod("a"), Store(), NOW) in (True, False)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(0, 10_000),
     st.sampled_from(["namespace", "restarts", "age", "node", "ready"]),
@@ -443,7 +443,7 @@ def test_events_come_newest_first() -> None:
     assert names(ObjectTable(store, "Event", NOW)) == ["e0", "e1", "e3", "e25"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 3000)), max_size=60), st.integers(0, 3000))
 def test_blocks_are_one_sorted_list(steps: list[tuple[bool, int]], size: int) -> None:
     model = set(range(0, size * 2, 2))

@@ -261,7 +261,7 @@ def test_typos_and_other_words() -> None:
 
 
 @given(st.text(max_size=300))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_text_is_split_and_folded(text: str) -> None:
     assert all(term.stem for term in terms(text))
     assert fold(fold(text)) == fold(text)

@@ -266,7 +266,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 
 
 @given(JSON)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_any_document_is_read(value: Any) -> None:
     read_paste(json.dumps(value))
 

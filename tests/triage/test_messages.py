@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.kube.event_times import last_time
@@ -140,7 +140,6 @@ def test_what_messages_tell_follows_the_events() -> None:
 ASCII = st.characters(max_codepoint=127)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.from_regex(_ETCD, alphabet=ASCII)
     | st.from_regex(_API, alphabet=ASCII)

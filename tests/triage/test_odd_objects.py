@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster.kube.kinds import BY_NAME, KINDS
@@ -142,7 +142,7 @@ def report(*odd: tuple[str, Object]) -> Report:
 EXPECTED = {f.id for f in report().findings}
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(st.sampled_from(FIELDS), st.integers(0, 9))
 def test_any_value_in_any_field_costs_only_its_object(
     field: tuple[str, tuple[str, ...], type], pick: int
@@ -175,7 +175,7 @@ def rows_of(name: str) -> dict[str, list[Object]]:
     return {kind.name: list(found.rows(kind.name).values()) for kind in KINDS}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(st.data())
 def test_any_value_in_a_story_breaks_no_part_of_the_report(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(case.name for case in CASES)))
