@@ -103,7 +103,6 @@ class ObjectsScreen(Frame):
     # -- following the cluster, only while it is seen
 
     def on_mount(self) -> None:
-        self._filter_label.show(lambda _: [line(" ", ("filter", "key"))])
         self._open_filter(False)
         self._follow()
 
@@ -175,6 +174,7 @@ class ObjectsScreen(Frame):
         filtered = f" ─ {table.filter.text}" if table.filter.text else ""
         self._head.show(lambda _: [rule(f"{kinds_name(self._kind)}{filtered}")])
         self._state.show(lambda _: [state_line(table, kind, self._problem, now)])
+        self._filter_label.show(lambda _: [line(" ", ("filter", "key"))])
         self._table.display = bool(len(table))
         self._empty.display = not len(table)
         if not len(table):
