@@ -21,14 +21,14 @@ SCREENS: Mapping[str, tuple[str, Sequence[str], str]] = {
     "confirmation": ("story", ("a", *"delete", "enter"), "type exactly"),
     "objects": ("story", ("3", "f", *"!ready", "enter", "space"), "1 marked"),
     "node": ("story", ("colon", *"node", "enter", "enter"), "[summary]"),
-    "logs": ("story", ("l",), "120 lines"),
-    "timeline": ("story", ("t",), "draft"),
+    "logs": ("story", ("l",), "ended  120 lines"),
+    "timeline": ("story", ("t",), "paged by"),
 }
 """Scene, keys, and what is shown when the screen is there."""
 
 
-async def snapshot(name: str, size: tuple[int, int]) -> str:
-    """The text of a screen."""
+async def snapshot(name: str, size: tuple[int, int], expected: str = "") -> str:
+    """The text of a screen, once it is as expected."""
     scene, keys, words = SCREENS[name]
     async with screens(scene, size, write=True) as (app, _, pilot):
         await until(pilot, lambda: "prod-eu1" in shown(app))
@@ -36,6 +36,10 @@ async def snapshot(name: str, size: tuple[int, int]) -> str:
             await pilot.press(key)
             await pilot.pause()
         await until(pilot, lambda: words in shown(app))
+        if expected:
+            await until(pilot, lambda: shown(app) + "\n" == expected)
+        else:
+            await pilot.pause(0.5)  # what comes later, such as the draft
         return shown(app) + "\n"
 
 

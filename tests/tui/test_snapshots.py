@@ -13,7 +13,7 @@ from tests.tui.snapshots import FOLDER, SCREENS, SIZES, snapshot
 async def test_a_screen_is_as_it_was(name: str, title: str) -> None:
     """After a change that is meant: `python -m tests.tui.snapshots`, and read the difference."""
     expected = (FOLDER / f"{name}-{title}.txt").read_text("utf-8")
-    assert await snapshot(name, SIZES[title]) == expected
+    assert await snapshot(name, SIZES[title], expected) == expected
 
 
 async def test_a_storm_of_resizes_ends_with_the_same_screen() -> None:
