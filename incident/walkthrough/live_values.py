@@ -7,7 +7,7 @@ namespaces that NetworkPolicies and Ingresses name; measuring between others pro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from cluster.kube.kinds import BY_SPELLING
@@ -53,6 +53,17 @@ class StoreValues:
         known = BY_SPELLING.get(kind)
         row = store.get(known.name, namespace, name) if store is not None and known else None
         return row if isinstance(row, Workload) else None
+
+    def named(self, name: str) -> Sequence[tuple[str, str]]:
+        """(namespace, kind/name) of the workloads with a name."""
+        store = self._store()
+        kinds = ("Deployment", "StatefulSet", "DaemonSet") if store is not None else ()
+        return [
+            (namespace, f"{kind.lower()}/{found}")
+            for kind in kinds
+            for namespace, found in store.rows(kind)
+            if found == name
+        ]
 
     def missing(self, name: str, value: str, namespace: str) -> str:
         """One sentence, with existing names, when a parameter names a node, namespace, pod or

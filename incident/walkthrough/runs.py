@@ -37,6 +37,8 @@ _OF_WORKLOADS = {FORMER_REPLICAS, "replicas", "container", "amount"}
 """Parameters that the workload of a step gives, or for which it shows what is there now."""
 _DAY = timedelta(days=1)
 """Changes longer before a symptom are not quoted."""
+WRITER = ("writer_namespace", "writer")
+"""Parameters of the workload that writes what fails: never one of those that fail."""
 _INTENTS = ("step-intent", "probe-intent", "action-intent")
 _RESULTS = ("step-result", "probe-result", "action-result", "step-skipped", "action-declined")
 
@@ -54,6 +56,10 @@ class LiveValues(Protocol):
 
     def missing(self, name: str, value: str, namespace: str) -> str:
         """One sentence when a parameter names an object that does not exist, else ""."""
+        ...
+
+    def named(self, name: str) -> Sequence[tuple[str, str]]:
+        """(namespace, kind/name) of the workloads with a name."""
         ...
 
 
@@ -96,6 +102,8 @@ class Run:
     """Values that a step was done with, by step id: they stay when the evidence changes."""
     workloads: dict[tuple[str, str], Workload] = field(default_factory=dict)
     """Workloads as they were when the run first named them, by namespace and kind/name."""
+    writers: dict[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    """Workloads that are called as a field manager is: (namespace, kind/name) of each."""
     outcomes: dict[str, StepOutcome] = field(default_factory=dict)
     changes: dict[str, MadeChange] = field(default_factory=dict)
     """By step id, until they are undone."""
@@ -249,7 +257,16 @@ class Run:
             values[found.name] = found.value
             yield found
 
+    def manager(self, step: Step) -> str:
+        """The field manager that the step blames, "" when it is not known."""
+        known = resolve(step, self.candidates, self.typed)
+        return next((each.value for each in known if each.name == "manager"), "")
+
     def _suggested(self, step: Step, name: str, values: Mapping[str, str]) -> Parameter | None:
+        if name in WRITER:
+            fits = self.writers.get(self.manager(step), ())
+            found = tuple(dict.fromkeys(each[WRITER.index(name)] for each in fits))
+            return _writer(name, found)
         if offered := self.suggested.get(name):
             return Parameter(name, offered, "suggested by the policies and Ingresses")
         workload = self.workloads.get(_workload_key(values))
@@ -550,19 +567,33 @@ class Runs:
         last = run.evidence.get(run.symptom_id)
         run.suggested = dict(self._live.suggest(last.symptom if last else None))
         for step in run.runbook.steps():
+            if set(WRITER) & set(names(step)) and (manager := run.manager(step)):
+                run.writers[manager] = self._live.named(manager)
             if _OF_WORKLOADS & set(names(step)):
-                key = _workload_key(run.values(step))
+                values = run.values(step)
+                key = _workload_key(values)
                 if key not in run.workloads and (known := self._live.workload(*key)):
                     run.workloads[key] = known
 
 
 def _workload_key(values: Mapping[str, str]) -> tuple[str, str]:
     """(namespace, kind/name) of the step's workload; "" for what is unknown."""
+    if values.get("writer"):
+        return values.get("writer_namespace", ""), values["writer"]
     workload = values.get("workload", "")
     for kind in ("deployment", "statefulset", "daemonset") if not workload else ():
         if values.get(kind):
             workload = f"{kind}/{values[kind]}"
     return values.get("namespace", ""), workload
+
+
+def _writer(name: str, found: tuple[str, ...]) -> Parameter:
+    """The workload that writes, or its namespace: called as the manager of the fields is."""
+    if len(found) == 1:
+        return Parameter(name, found[0], "the workload that is called as the manager is")
+    if found:
+        return Parameter(name, "", f"{len(found)} fit: {', '.join(found)}", found)
+    return Parameter(name, "", "no workload is called as the manager is")
 
 
 def _one_of(name: str, found: tuple[str, ...]) -> Parameter:

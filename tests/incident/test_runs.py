@@ -4,7 +4,7 @@ back."""
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from runbooks.parse import parse
 from tests.incident.build import match, symptom, view
 from timeline.entry import Draft
 from timeline.summary import ClusterId
-from triage.facts.finding import Symptom
+from triage.facts.finding import Finding, Severity, SinceSource, Symptom
 
 NOW = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 TEXT = """---
@@ -104,6 +104,9 @@ class Values:
 
     def workload(self, namespace: str, workload: str) -> Workload | None:
         return None
+
+    def named(self, name: str) -> Sequence[tuple[str, str]]:
+        return [("ops", f"deployment/{name}")]
 
     def missing(self, name: str, value: str, namespace: str) -> str:
         return ""
@@ -333,3 +336,48 @@ def test_what_a_workload_has_is_filled_in_or_shown_where_it_is_asked(
     found = {each.name: each for each in run.view().parameters["scale"]}
     assert found["former_replicas"].value == "3"
     assert "it had 3" in found["replicas"].origin
+
+
+WRITES = (
+    FIGURES.split("```action")[0]
+    + """
+```action
+id: stop
+question: Stop what writes ({manager}), {writer}?
+action: scale
+args: {workload: "{writer_namespace}/{writer}", replicas: "0"}
+blast: It stops.
+undo: kubectl -n {writer_namespace} scale {writer} --replicas={former_replicas}
+expected: Done.
+kubectl: kubectl get pods --request-timeout=10s
+answers: {done: Good. -> done}
+```
+"""
+)
+
+
+def test_what_writes_is_never_one_of_the_workloads_that_fail(record: Record) -> None:
+    """The workload is called as the field manager is; the failing ones are innocent."""
+    book = OneBook()
+    page, problems = parse(WRITES, Path("book.md"))
+    assert page is not None, problems
+    book.runbooks = (page,)
+    failing = tuple(Ref("Deployment", "shop", name) for name in ("cart", "mailer"))
+    found = Finding(
+        "f",
+        "secret-keys-lost",
+        failing[0],
+        "emptied",
+        Severity.CRITICAL,
+        "x",
+        NOW,
+        SinceSource.STATUS,
+        facts={"manager": "syncer", "workload": "cart"},
+    )
+    emptied = Symptom("s", "emptied", Severity.CRITICAL, NOW, failing, (found,))
+    shown = (SymptomView(emptied, ()),)
+    runs = Runs(record, book, Values(), lambda: shown)
+    run = runs.open("book", "s")
+    values = {each.name: each.value for each in run.view().parameters["stop"]}
+    assert values["writer"] == "deployment/syncer"
+    assert values["writer_namespace"] == "ops"

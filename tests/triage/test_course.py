@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from cluster.kube.objects import Ref
 from tests.triage.build import NOW, ago
 from tests.triage.situation import background, look, old_crash_loop, pending
@@ -70,3 +72,10 @@ def test_a_young_fault_stands_above_what_has_stood_for_days() -> None:
     titles = [s.title for s in look(cluster).symptoms]
     assert titles[0] == "pods pending: insufficient memory: cart-0 (young)"
     assert "experiment" in titles[1]
+
+
+def test_a_symptom_that_became_part_of_another_one_has_not_recovered() -> None:
+    history, one = SymptomHistory(), symptom(2, ago(minutes=5))
+    history.follow([one], NOW)
+    whole = replace(symptom(6, ago(minutes=5)), id="secrets:emptied")
+    assert history.follow([whole], NOW + timedelta(minutes=1))[1] == ()

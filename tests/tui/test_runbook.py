@@ -177,7 +177,9 @@ async def test_a_value_that_several_fit_is_chosen_from_a_list_with_reasons() -> 
             Ask("run it with", ["Which node?"], "node", choices=choices), answers.append
         )
         await until(pilot, lambda: "has a note" in shown(app))
-        await pilot.press("down", "enter")
+        await pilot.press("enter")
+        await until(pilot, lambda: "Type something, or leave with esc." in shown(app))
+        await pilot.press("down", "down", "enter")
         await until(pilot, lambda: answers == ["node-3"])
         app.push_screen(
             Ask("run it with", ["Which node?"], "node", choices=choices), answers.append

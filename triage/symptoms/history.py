@@ -41,8 +41,11 @@ class SymptomHistory:
                 del self._last[id_]
                 del self._extent[id_]
                 self._gone[id_] = replace(symptom, course=Course.RECOVERED, gone=now)
+        # A symptom whose findings are part of another one now has not recovered.
+        active = {f.id for s in found for f in s.findings if f.active} if self._gone else ()
         for id_, symptom in list(self._gone.items()):
-            if id_ in noted or symptom.gone is None or now - symptom.gone > KEPT:
+            grouped = any(f.id in active for f in symptom.findings if f.active)
+            if id_ in noted or grouped or symptom.gone is None or now - symptom.gone > KEPT:
                 del self._gone[id_]
         self._last |= {s.id: s for s in found if s.id in present}
         gone = sorted(self._gone.values(), key=lambda s: (-(s.gone or now).timestamp(), s.id))

@@ -26,6 +26,10 @@ from tui.text_input import TypedLine
 T = TypeVar("T")
 
 
+UNDECIDED = "\0"
+"""Where the cursor stands at first when a choice is required: no choice is the answer by itself."""
+
+
 class Box(Vertical):
     """The box above the dimmed screen, with styles that fit its background."""
 
@@ -181,6 +185,8 @@ class Ask(Dialog[str | None]):
 
     def content(self) -> Sequence[Line]:
         lines = [row for text in self._texts for row in prose(text)]
+        if self._choices and self._required:
+            lines.append(line(" ", ("not chosen yet", "unknown"), target=UNDECIDED))
         for value, reason in self._choices:
             lines.append(field(value, (reason, "muted"), style="key", size=24, target=value))
         return lines
@@ -188,7 +194,7 @@ class Ask(Dialog[str | None]):
     def action_take(self) -> None:
         if not self.answered:
             chosen = self._body.target if self._choices else ""
-            self.take(self._input.value.strip() or chosen)
+            self.take(self._input.value.strip() or ("" if chosen == UNDECIDED else chosen))
 
     def take(self, text: str) -> None:
         if text or not self._required:
