@@ -22,6 +22,7 @@ VALUES = {
     "size": "20Gi",
     "workload": "deployment/web",
     "other_workload": "deployment/web",
+    "writer": "deployment/web",
 }
 """Examples of what parameters stand for; a name else."""
 CHANGES = re.compile(

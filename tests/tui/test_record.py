@@ -145,3 +145,16 @@ async def test_a_mark_is_offered_with_words_and_a_secret_is_shown_as_it_is_kept(
         await until(pilot, lambda: any(e.data.get("name") == "mitigated" for e in fake.entries()))
         await pilot.press("n", *"the password was hunter22")
         await until(pilot, lambda: "The record will hold: the password was" in shown(app))
+
+
+async def test_a_long_complaint_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = "This cannot be taken, for a reason that needs more than one row to be said; try it."
+    async with screens() as (app, fake, pilot):
+
+        def refuse(*_: object, **__: object) -> None:
+            raise ValueError(problem)
+
+        monkeypatch.setattr(fake, "note", refuse)
+        await pilot.press("n", *"users", "enter")
+        await until(pilot, lambda: "said; try it." in shown(app))
+        assert "This cannot be taken" in shown(app)
