@@ -259,7 +259,10 @@ class Terminal:
             answer = accepted(step, reply)
             did = ""
             if step.mutates and state_of(step, answer) is StepState.DONE:
-                did = (await self._ask("  what was done? [enter] the command above: ")).strip()
+                did = (await self._ask("  what was done? [enter] the command above, q: ")).strip()
+                if did == "q":
+                    print("  nothing was recorded")
+                    return False
             self._run = self._engine.answer(self._run.id, step.id, answer, did)
         except InvalidAnswer as error:
             say(str(error))

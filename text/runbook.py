@@ -336,8 +336,9 @@ def runbook_lines(runbook: Runbook) -> list[Line]:
         lines += [BLANK, *section_lines(section)]
         for step in section.steps:
             kind, style = KINDS[step.kind]
-            expected = (f"  expected: {step.expected}", "muted")
-            lines.append(field(kind, step.question, expected, style=style, size=7))
+            expected = (f"  expected: {filled(step.expected, {})}", "muted")
+            question = filled(step.question, {})
+            lines.append(field(kind, question, expected, style=style, size=7))
     return lines
 
 

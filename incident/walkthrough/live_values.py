@@ -57,10 +57,11 @@ class StoreValues:
     def named(self, name: str) -> Sequence[tuple[str, str]]:
         """(namespace, kind/name) of the workloads with a name."""
         store = self._store()
-        kinds = ("Deployment", "StatefulSet", "DaemonSet") if store is not None else ()
+        if store is None:
+            return ()
         return [
             (namespace, f"{kind.lower()}/{found}")
-            for kind in kinds
+            for kind in ("Deployment", "StatefulSet", "DaemonSet")
             for namespace, found in store.rows(kind)
             if found == name
         ]
