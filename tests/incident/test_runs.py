@@ -21,6 +21,7 @@ from incident.walkthrough.action_runner import GateJournal
 from incident.walkthrough.live_values import Workload
 from incident.walkthrough.run import StepState
 from incident.walkthrough.runs import Runs
+from runbooks.match import Match, Reason
 from runbooks.model import Runbook
 from runbooks.parse import parse
 from tests.incident.build import match, symptom, view
@@ -375,7 +376,8 @@ def test_what_writes_is_never_one_of_the_workloads_that_fail(record: Record) -> 
         facts={"manager": "syncer", "workload": "cart"},
     )
     emptied = Symptom("s", "emptied", Severity.CRITICAL, NOW, failing, (found,))
-    shown = (SymptomView(emptied, ()),)
+    reason = Reason("emptied", findings=("f",))
+    shown = (SymptomView(emptied, (Match("book", "Book", 0.9, True, (reason,)),)),)
     runs = Runs(record, book, Values(), lambda: shown)
     run = runs.open("book", "s")
     values = {each.name: each.value for each in run.view().parameters["stop"]}
