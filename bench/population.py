@@ -76,6 +76,18 @@ def pod(number: int, broken_each: int = BROKEN, *, now: datetime = NOW, nodes: i
     }
 
 
+def breaking(number: int, now: datetime) -> Any:
+    """The pod as one that has begun to crash just now."""
+    one = pod(number, 1, now=now)
+    status = one["status"]
+    status["phase"] = "Running"
+    for condition in status["conditions"][:1]:
+        condition |= {"status": "False", "lastTransitionTime": _stamp(now)}
+    ended = {"terminated": {**_ENDED, "finishedAt": _stamp(now)}}
+    status["containerStatuses"][0] |= {**_STATES[0][0], "lastState": ended, "ready": False}
+    return one
+
+
 def pod_list(count: int) -> dict[str, Any]:
     items = [pod(number) for number in range(count)]
     return {"kind": "PodList", "metadata": {"resourceVersion": "1"}, "items": items}

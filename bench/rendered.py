@@ -29,7 +29,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from bench.population import BROKEN, pod, rendered_nodes, rendered_owners, rendered_pods
+from bench.population import BROKEN, breaking, pod, rendered_nodes, rendered_owners, rendered_pods
 from cluster.kube.kinds import KINDS, Kind
 
 KUBECONFIG = """apiVersion: v1
@@ -90,8 +90,8 @@ class Server(socketserver.ThreadingTCPServer):
     def change(self, number: int, broken: bool) -> None:
         """Send a pod as broken or mended to all watches of pods."""
         self.version += 1
-        one = pod(number, 1 if broken else sys.maxsize, now=self.now)  # pod 0 stays broken
         usual = pod(number, self.broken_each, now=self.now)
+        one = breaking(number, datetime.now(UTC)) if broken else usual
         one["metadata"] = {**usual["metadata"], "resourceVersion": str(self.version)}
         line = msgspec.json.encode({"type": "MODIFIED", "object": one}) + b"\n"
         for watch in self.watches:
@@ -144,7 +144,7 @@ class Handler(BaseHTTPRequestHandler):
         table = "as=Table" in self.headers.get("Accept", "")
         name = f"{kind.name}.table" if table else kind.name
         found = self.server.files.get(name)
-        total = len(found) if found else 0
+        total = 0 if not found or "labelSelector" in query else len(found)
         start = int(query.get("continue", "0"))
         stop = min(total, start + (int(query.get("limit", "0")) or total))
         meta: dict[str, object] = {"resourceVersion": str(self.server.version)}
