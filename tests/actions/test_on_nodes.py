@@ -112,7 +112,6 @@ def clean(http: httpx.Client) -> None:
 
 async def test_actions_move_real_containers(here: Acting) -> None:
     await rollouts(here)
-    await a_daemon_set(here)
     await single_pods(here)
     await a_node(here)
 
@@ -136,18 +135,6 @@ async def rollouts(here: Acting) -> None:
     assert running & {pod.metadata.uid for pod in here.pods("web")}, "the old pods serve"
     await real.undo()
     await here.settled("web", 2)
-
-
-async def a_daemon_set(here: Acting) -> None:
-    real, agent = here.real, f"daemonset/{NS}/agent"
-    limit = {"container": "main", "resource": "memory", "kind": "limit", "amount": "40Mi"}
-    await real.do("set-resource", workload=agent, **limit)
-    await here.settled("agent", 2, memory="40Mi")
-    result = await real.do("rollout-undo", workload=agent)
-    assert "revision 1 replaces that of 2" in result.plan.change.summary
-    await here.settled("agent", 2, memory="32Mi")
-    await real.undo()
-    await here.settled("agent", 2, memory="40Mi")
 
 
 async def single_pods(here: Acting) -> None:
