@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from textual.pilot import Pilot
+from textual.pilot import Pilot, WaitForScreenTimeout
 
 from tests.tui.fake import FakeInvestigation
 from tui.app import StanchApp
@@ -36,9 +37,11 @@ async def until(pilot: Pilot[Any], holds: Callable[[], bool], seconds: float = 3
     while not holds():
         if asyncio.get_running_loop().time() > end:
             raise AssertionError(f"did not happen in {seconds} s; on screen:\n{shown(pilot.app)}")
-        await pilot.pause(0.01)
+        with contextlib.suppress(WaitForScreenTimeout):  # a busy machine: `seconds` decides
+            await pilot.pause(0.01)
     if pilot.app.is_running:
-        await pilot.pause()
+        with contextlib.suppress(WaitForScreenTimeout):
+            await pilot.pause()
 
 
 def shown(app: Any) -> str:
