@@ -442,7 +442,7 @@ class LiveInvestigation:
                 async with asyncio.timeout(self.cadence.first_find):
                     cluster = replace(cluster, uid=await components.read_cluster_uid())
         await asyncio.to_thread(components.open_record, cluster)
-        if all(kind.heard is None for kind in self._view.kinds):
+        if not self.options.once and all(kind.heard is None for kind in self._view.kinds):
             await asyncio.to_thread(components.read_picture, access.context)
         self._ask()
         if self.options.record:

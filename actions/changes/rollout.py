@@ -86,7 +86,9 @@ async def _back(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     wanted = values.get("revision") or max((r for r in revisions if r < current), default=0)
     if wanted not in revisions or wanted == current:
         known = ", ".join(str(each) for each in sorted(revisions)) or "none"
-        raise CannotPlan(f"{ref} has no other revision {wanted or ''}; it has {known}.")
+        if not wanted:
+            raise CannotPlan(f"{ref} has no earlier revision than {current}; revisions: {known}.")
+        raise CannotPlan(f"{ref} has no other revision {wanted}; revisions: {known}.")
     template = revisions[wanted]
     change = set_field(found, ("spec", "template"), template)
     flag = f"--to-revision={wanted}"

@@ -95,7 +95,7 @@ async def test_only_a_revision_of_its_own_can_be_chosen(kind: str) -> None:
     assert "revision 1 replaces" in (await undo(history(kind), kind, revision="1")).change.summary
     for number in ("5", "9"):
         told = (await undo(history(kind), kind, revision=number)).refused
-        assert f"no other revision {number}; it has 1, 4, 5" in told
+        assert f"no other revision {number}; revisions: 1, 4, 5" in told
 
 
 @pytest.mark.parametrize("kind", KINDS)
