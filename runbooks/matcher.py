@@ -137,7 +137,7 @@ class Matcher:
         assert runbook is not None, "names and library are of one generation"
         reasons = [Reason(f"the text names it: {name}")]
         if words is not None and words.shown:
-            reasons.append(Reason(f"words in common: {', '.join(words.shown)}"))
+            reasons.append(Reason(f"both say: {', '.join(words.shown)}"))
         return Match(
             runbook_id, runbook.title, 1.0, True, tuple(reasons), guide=runbook.guide, certain=True
         )
@@ -293,7 +293,7 @@ def _from_words(found: WordMatch, best: float, rival: WordMatch | None, lone: bo
     )
     reasons = [Reason(f"the text says “{part}”") for part in found.patterns[:2] if part]
     if found.shown:
-        reasons.append(Reason(f"words in common: {', '.join(found.shown)}"))
+        reasons.append(Reason(f"both say: {', '.join(found.shown)}"))
     if found.phrases:
         reasons.append(Reason(f"like “{found.phrases[0]}”"))
     return Match(

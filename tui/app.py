@@ -47,6 +47,8 @@ INTERRUPTED_TWICE = 3.0
 """Seconds within which a second ctrl-c quits."""
 NOTIFY_LIMIT = 10.0
 """Seconds that the command of a notification may run."""
+RESIZED = 0.3
+"""Seconds without another size after which everything is repainted."""
 LISTED = 8
 """Most entries that are named before they are lost."""
 
@@ -106,6 +108,7 @@ class StanchApp(App["int | Reopen"]):
         self.actions = actions
         self._unsubscribe: Callable[[], None] = lambda: None
         self._next_paint: Timer | None = None
+        self._resized: Timer | None = None
         self._pending = False
         self.key_order = KeyOrder(self)
         self._key = self._painted = -math.inf
@@ -145,7 +148,7 @@ class StanchApp(App["int | Reopen"]):
 
     def on_ready(self) -> None:
         self._unsubscribe = self.investigation.subscribe(self._made)
-        self.app_resume_signal.subscribe(self, lambda _: self.set_timer(0.05, self._resumed))
+        self.app_resume_signal.subscribe(self, lambda _: self.set_timer(0.05, self._repaint))
         self.run_worker(
             self._start(), group="start", exit_on_error=False, description="start the investigation"
         )
@@ -165,8 +168,16 @@ class StanchApp(App["int | Reopen"]):
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         tell_failure(self, event)
 
-    def _resumed(self) -> None:
-        """Repaints everything after a return from the shell (ctrl-z, fg), which left its text."""
+    def on_resize(self) -> None:
+        """Repaints everything when the size rests: of a storm of sizes, what a terminal kept of the
+        last ones is not known."""
+        if self._resized is not None:
+            self._resized.stop()
+        self._resized = self.set_timer(RESIZED, self._repaint)
+
+    def _repaint(self) -> None:
+        """Repaints everything, also after a return from the shell (ctrl-z, fg), which left its
+        text."""
         for widget in self.screen.walk_children(with_self=True):
             widget.refresh()
 

@@ -102,7 +102,7 @@ def test_words_in_common_stand_in_the_text() -> None:
     for case in UNSEEN[::5]:
         for match in MATCHER.match_words(case["text"]):
             for reason in match.for_:
-                said, _, words = reason.text.partition("words in common: ")
+                said, _, words = reason.text.partition("both say: ")
                 if not said:
                     seen += 1
                     assert all(word in fold(case["text"]) for word in words.split(", ")), words

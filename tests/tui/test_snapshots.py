@@ -24,3 +24,15 @@ async def test_a_storm_of_resizes_ends_with_the_same_screen() -> None:
             await pilot.resize_terminal(width, height)
         await pilot.resize_terminal(*NARROW)
         await until(pilot, lambda: shown(app) + "\n" == expected)
+
+
+async def test_everything_is_repainted_when_the_size_rests(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with screens(size=WIDE) as (app, _, pilot):
+        await until(pilot, lambda: "CRIT" in shown(app))
+        repainted: list[tuple[int, int]] = []
+        monkeypatch.setattr(app, "_repaint", lambda: repainted.append(tuple(app.screen.size)))
+        for size in (NARROW, (3, 2), (100, 30)):
+            await pilot.resize_terminal(*size)
+        await until(pilot, lambda: (100, 30) in repainted)
