@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from actions.plan import Outcome
 from cluster.kube.objects import Ref
@@ -16,6 +17,7 @@ from drills.server.faults import Rule
 from drills.server.http import DrillServer
 from incident.session import LiveInvestigation
 from incident.walkthrough.run import StepState
+from tests.drills.gate import Gate
 from tests.incident.drill import investigating, is_read, served, until
 from tests.incident.face import Agreeing
 from timeline.entry import Entry
@@ -59,6 +61,10 @@ async def flow(tmp_path: Path) -> AsyncIterator[Flow]:
             yield Flow(server, investigation)
 
 
+def is_change(request: web.Request) -> bool:
+    return request.method == "PATCH" and "dryRun" not in request.query
+
+
 async def test_each_answer_is_told_and_recorded(flow: Flow) -> None:
     here = flow.investigation
     for case, (rule, expected) in RULES.items():
@@ -77,18 +83,17 @@ async def test_each_answer_is_told_and_recorded(flow: Flow) -> None:
 
 
 async def test_a_step_that_is_stopped_in_flight_is_unknown_not_open(flow: Flow) -> None:
-    here, engine = flow.investigation, flow.investigation.walkthrough
-    rule = Rule("slow", resource="nodes", verbs=("patch",), lasting=True, seconds=30)
-    flow.server.faults.add(rule)
+    engine = flow.investigation.walkthrough
+    gate = Gate(flow.server, lambda request, _: is_change(request))
+    gate.close(1, "before")
     run = engine.open(DRILL)
     run = engine.set_parameter(run.id, "node", NODE)
     work = asyncio.create_task(engine.do(run.id, STEP, Agreeing()))
-    await until(here, lambda view: any(a.id.startswith("action/") for a in view.activities))
-    while not flow.actions():  # noqa: ASYNC110  # the intent is on disk a moment later
-        await asyncio.sleep(0.05)
+    assert await asyncio.to_thread(gate.reached)
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
         await work
+    gate.open()
     ((_, result),) = flow.actions()
     assert result is not None
     assert "stopped by a human" in result.text

@@ -129,7 +129,7 @@ def accounts(folder: Path, gate: Gate) -> dict[str, Any]:
     made = Counter(map(_wanted, gate.done))
     without = [intent for intent, result in actions if result is None]
     told = unknown_changes(entries, frozenset())
-    last = {(i.data["action"], i.object): i.id for i, _ in actions}
+    last = {(i.data["action"], str(i.object)): i.id for i, _ in actions}
     return {
         "intents": len(actions),
         "results": len(actions) - len(without),
@@ -138,7 +138,7 @@ def accounts(folder: Path, gate: Gate) -> dict[str, Any]:
         "changes without an intent": sum((received - intended).values()),
         "done in the record, not at the server": sum((done - made).values()),
         "last unknown change not told": sum(
-            intent.id == last[intent.data["action"], intent.object] and intent not in told
+            intent.id == last[intent.data["action"], str(intent.object)] and intent not in told
             for intent in without
         ),
     }

@@ -84,17 +84,29 @@ async def swept(kubeconfig: Path, state: Path) -> tuple[int | None, str]:
 
 
 async def kill_at(gate: Gate, kubeconfig: Path, states: list[Path]) -> None:
-    """Runs `AT_ONCE` probes beside each other and kills them when the gate is reached, except those
-    that a busy server did not answer in time: they have given up."""
-    processes = [await probing(kubeconfig, state) for state in states]
-    reading = [asyncio.create_task(process.communicate()) for process in processes]
+    """Runs a probe for each of `states` beside the others and kills them when the gate is reached.
+    One that a busy machine did not let read the cluster in time starts again."""
+    over = asyncio.Event()
+    running: dict[Path, asyncio.subprocess.Process] = {}
+
+    async def run(state: Path) -> str:
+        while True:
+            process = running[state] = await probing(kubeconfig, state)
+            if over.is_set():
+                process.kill()
+            out, _ = await process.communicate()
+            if over.is_set() or process.returncode != exits.UNREACHED:
+                return out.decode()
+
+    reading = [asyncio.create_task(run(state)) for state in states]
     reached = await asyncio.to_thread(gate.reached)
-    for process in processes:
+    over.set()
+    for process in running.values():
         if process.returncode is None:
-            process.send_signal(signal.SIGKILL)
-    said = [out.decode() for out, _ in await asyncio.gather(*reading)]
+            process.kill()
+    said = await asyncio.gather(*reading)
     assert reached, said
-    ended = [process.returncode for process in processes]
+    ended = [process.returncode for process in running.values()]
     assert -signal.SIGKILL in ended, said
     assert set(ended) <= {-signal.SIGKILL, exits.UNREACHED, exits.PARTIAL}, said
 

@@ -31,7 +31,7 @@ async def test_everything_is_repainted_when_the_size_rests(
 ) -> None:
     async with screens(size=WIDE) as (app, _, pilot):
         await until(pilot, lambda: "CRIT" in shown(app))
-        repainted: list[tuple[int, int]] = []
+        repainted: list[tuple[int, ...]] = []
         monkeypatch.setattr(app, "_repaint", lambda: repainted.append(tuple(app.screen.size)))
         for size in (NARROW, (3, 2), (100, 30)):
             await pilot.resize_terminal(*size)

@@ -62,6 +62,9 @@ class Lab:
         return next(filter(fits, findings(view)))
 
 
+UNREACHABLE = "api-server-unreachable:"
+
+
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     folder = tmp_path_factory.mktemp("workloads")
@@ -79,7 +82,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         watch = stack.enter_context(watching(cluster.kubeconfig, folder))
         watch.until(is_settled, "a whole reading", 30)
         time.sleep(CALM)  # nothing to wait for: nothing is to happen
-        before = frozenset(watch.warned)
+        # A busy machine keeps the API server from answering: that warning is true.
+        before = frozenset(each for each in watch.warned if not each.startswith(UNREACHABLE))
         _break(http, kwok)
         yield Lab(http, watch, before)
 
