@@ -178,8 +178,9 @@ class StanchApp(App["int | Reopen"]):
     def _repaint(self) -> None:
         """Repaints everything, also after a return from the shell (ctrl-z, fg), which left its
         text."""
-        for widget in self.screen.walk_children(with_self=True):
-            widget.refresh()
+        if self.screen_stack:  # none while the application ends
+            for widget in self.screen.walk_children(with_self=True):
+                widget.refresh()
 
     def on_unmount(self) -> None:
         self._unsubscribe()

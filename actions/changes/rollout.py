@@ -87,7 +87,7 @@ async def _back(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     if wanted not in revisions or wanted == current:
         known = ", ".join(str(each) for each in sorted(revisions)) or "none"
         if not wanted:
-            raise CannotPlan(f"{ref} has no earlier revision than {current}; revisions: {known}.")
+            raise CannotPlan(f"{ref} has no earlier revision; revisions: {known}.")
         raise CannotPlan(f"{ref} has no other revision {wanted}; revisions: {known}.")
     template = revisions[wanted]
     change = set_field(found, ("spec", "template"), template)

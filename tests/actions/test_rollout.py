@@ -101,7 +101,7 @@ async def test_only_a_revision_of_its_own_can_be_chosen(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 async def test_without_revisions_nothing_is_guessed(kind: str) -> None:
     alone = await undo(FakeApi([workload(kind)]), kind)
-    assert "it has none" in alone.refused
+    assert "revisions: none" in alone.refused
     lagging = history(kind, {"observedGeneration": 0})
     lagging.paths[f"/apis/apps/v1/namespaces/shop/{KINDS[kind]}/web"]["metadata"]["generation"] = 2
     assert "try again" in (await undo(lagging, kind)).refused

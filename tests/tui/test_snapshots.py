@@ -36,3 +36,9 @@ async def test_everything_is_repainted_when_the_size_rests(
         for size in (NARROW, (3, 2), (100, 30)):
             await pilot.resize_terminal(*size)
         await until(pilot, lambda: (100, 30) in repainted)
+
+
+async def test_a_repaint_that_is_due_after_the_end_is_nothing() -> None:
+    async with screens(size=WIDE) as (app, _, _):
+        pass
+    app._repaint()
