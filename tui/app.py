@@ -1,9 +1,7 @@
-"""The application: modes, keys that work on every screen, and the painting of each new view."""
+"""The application: modes, and keys that work on every screen."""
 
 from __future__ import annotations
 
-import asyncio
-import base64
 import importlib
 import math
 import os
@@ -14,28 +12,21 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.app import App
-from textual.constants import DEFAULT_THEME
 from textual.events import Event, Key, Paste
 from textual.screen import ModalScreen, Screen
-from textual.timer import Timer
 from textual.worker import Worker
 
 import assets
 from cluster.kube.objects import Ref
-from cluster.kube.text import clean_line
 from incident.config import Config
-from incident.view import Reach, View
 from text.lines import prose
 from text.words import plural
-from triage.facts.finding import Severity
-from tui.host import Level
 from tui.key_order import KeyOrder
 from tui.keys import ACTIONS, MODES, Action, bindings
 from tui.navigation import Reopen
+from tui.painting import PaintingApp
 from tui.screens.frame import Frame, tell_failure
-from tui.strips import plain
-from tui.themes import HIGH_CONTRAST, THEMES
+from tui.themes import THEMES
 
 if TYPE_CHECKING:
     from incident.api import Investigation
@@ -45,10 +36,6 @@ if TYPE_CHECKING:
 STYLESHEETS = ("base.tcss", "screens.tcss", "dialogs.tcss")
 INTERRUPTED_TWICE = 3.0
 """Seconds within which a second ctrl-c quits."""
-NOTIFY_LIMIT = 10.0
-"""Seconds that the command of a notification may run."""
-RESIZED = 0.3
-"""Seconds without another size after which everything is repainted."""
 LISTED = 8
 """Most entries that are named before they are lost."""
 
@@ -61,7 +48,7 @@ def _screen(mode: str) -> Screen[Any]:
     return screen
 
 
-class StanchApp(App["int | Reopen"]):
+class StanchApp(PaintingApp):
     """The screens of one investigation. Screens other than `now` are imported when they are first
     opened."""
 
@@ -94,39 +81,17 @@ class StanchApp(App["int | Reopen"]):
     ) -> None:
         """`starting`: the start of the investigation, if it has begun already. `first`: the action
         that opens with the screens, such as a picker. `actions`: with the keys of the settings."""
-        self._environment = environment
-        plain = bool(environment.get("NO_COLOR"))
-        # Set here: set later, Textual turns the terminal's own colours grey, and they become black
-        # on black.
-        super().__init__(ansi_color=True if plain else None)
-        self.investigation = investigation
-        self.clock = clock
-        self._cadence = investigation.cadence
-        self.view: View = investigation.view
+        super().__init__(investigation, clock, environment, config or Config())
         self._starting = starting
         self._first = first
         self.actions = actions
-        self._unsubscribe: Callable[[], None] = lambda: None
-        self._next_paint: Timer | None = None
-        self._resized: Timer | None = None
-        self._pending = False
         self.key_order = KeyOrder(self)
-        self._key = self._painted = -math.inf
-        """Monotonic seconds of the last key and of the last paint."""
         self._interrupted = -math.inf
         """Monotonic seconds of the last ctrl-c."""
-        self._noticed = ""
-        """The last notice of how the record was opened."""
         self.searched_symptom = ("", "")
         """What was typed last as a symptom, and the block that was pasted with it."""
         self.refused_note = ("", "")
         """The last note that the disk refused, and why."""
-        self.register_theme(HIGH_CONTRAST)
-        self._config = config or Config()
-        self._plain = plain
-        self._own_theme = ""
-        """The context of the current theme, so that a theme chosen by a key stays."""
-        self.theme = THEMES["16 colours" if plain else self._config.theme]
 
     @cached_property
     def open_run(self) -> OpenRun:
@@ -134,21 +99,12 @@ class StanchApp(App["int | Reopen"]):
 
         return OpenRun(self)
 
-    def refresh_css(self, animate: bool = True) -> None:
-        """Skips the first parse of the style sheets, which Textual repeats for each new screen,
-        unless the theme changed."""
-        if self.theme != DEFAULT_THEME or any(screen.is_mounted for screen in self.screen_stack):
-            super().refresh_css(animate)
-
-    # -- painting
-
     def on_mount(self) -> None:
         keys = {action.binding: action.key for action in self.actions}
         self.set_keymap({a.binding: keys[a.binding] for a in ACTIONS if keys[a.binding] != a.key})
 
     def on_ready(self) -> None:
-        self._unsubscribe = self.investigation.subscribe(self._made)
-        self.app_resume_signal.subscribe(self, lambda _: self.set_timer(0.05, self._repaint))
+        self.follow()
         self.run_worker(
             self._start(), group="start", exit_on_error=False, description="start the investigation"
         )
@@ -168,110 +124,6 @@ class StanchApp(App["int | Reopen"]):
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         tell_failure(self, event)
 
-    def on_resize(self) -> None:
-        """Repaints everything when the size rests: of a storm of sizes, what a terminal kept of the
-        last ones is not known."""
-        if self._resized is not None:
-            self._resized.stop()
-        self._resized = self.set_timer(RESIZED, self._repaint)
-
-    def _repaint(self) -> None:
-        """Repaints everything, also after a return from the shell (ctrl-z, fg), which left its
-        text."""
-        if self.screen_stack:  # none while the application ends
-            for widget in self.screen.walk_children(with_self=True):
-                widget.refresh()
-
-    def on_unmount(self) -> None:
-        self._unsubscribe()
-
-    def _made(self, view: View) -> None:
-        """Takes a view from the task that made it. That task does not know the application, so a
-        timer set on it would never fire."""
-        self.call_later(self._arrived, view)
-
-    def _arrived(self, view: View) -> None:
-        """Paints at once when nothing was painted lately, when the first symptom is found or when
-        the API's state changed; else with the next flush, at most ten times a second and not while
-        keys go into a dialog."""
-        urgent = (
-            bool(view.symptoms) > bool(self.view.symptoms)
-            or view.api.reach is not self.view.api.reach
-        )
-        if view.record.notice not in ("", self._noticed):
-            self._noticed = view.record.notice
-            self.tell(self._noticed)
-        self._follow(view)
-        self.view = view
-        typing = self._typing()
-        if urgent or (self._next_paint is None and not typing):
-            self._paint()
-        else:
-            self._pending = True
-        if self._next_paint is None:
-            cadence = self._cadence
-            least = cadence.paint if view.symptoms else cadence.search_paint
-            self._next_paint = self.set_timer(cadence.typing if typing else least, self._flushed)
-
-    def _follow(self, view: View) -> None:
-        """Applies the theme of the context, and notifies when the settings ask for it."""
-        own = self._config.contexts.get(view.context)
-        if view.context != self._own_theme and own is not None and own.theme and not self._plain:
-            self.theme = THEMES[own.theme]
-        if view.context != self._own_theme and own is not None and own.colour:
-            self.add_class(f"-{own.colour}")
-        self._own_theme = view.context
-        if view.api.reach is Reach.LIVE and self.view.api.reach is Reach.LOST:
-            self.notify_outside("The API server answers again.")
-        known = {item.symptom.id for item in self.view.symptoms}
-        for item in view.symptoms if self.view.report is not None else ():
-            if item.symptom.id not in known and item.symptom.severity is not Severity.INFO:
-                self.notify_outside(f"{item.symptom.severity}: {item.symptom.title}")
-                return
-
-    def notify_outside(self, text: str) -> None:
-        """Sends the terminal a bell or a notification (OSC 9 or 777), as the settings say."""
-        kind, words = self._config.notify, clean_line(text, 120).replace(";", ",")
-        if kind == "bell":
-            self.bell()
-        elif kind == "command":
-            self.run_worker(self._run_notify(words), exit_on_error=False, description="notify")
-        elif kind != "off" and self._driver is not None:
-            code = f"9;stanch: {words}" if kind == "osc9" else f"777;notify;stanch;{words}"
-            self._driver.write(f"\x1b]{code}\x07")
-
-    async def _run_notify(self, words: str) -> None:
-        """Runs the command of the settings, without a shell, for ten seconds at most."""
-        quiet = asyncio.subprocess.DEVNULL
-        process = await asyncio.create_subprocess_exec(
-            *self._config.notify_command, words, stdin=quiet, stdout=quiet, stderr=quiet
-        )
-        try:
-            async with asyncio.timeout(NOTIFY_LIMIT):
-                await process.wait()
-        finally:
-            if process.returncode is None:
-                process.kill()
-
-    def _typing(self) -> bool:
-        """Whether keys go into a dialog, and the screen below it was painted recently."""
-        above = next(reversed(self.screen_stack), None)  # There is none while the application ends.
-        return (
-            isinstance(above, ModalScreen)
-            and self.since_key() < self._cadence.typing
-            and time.monotonic() - self._painted < self._cadence.typed_over
-        )
-
-    def since_key(self) -> float:
-        """Seconds since a key was pressed."""
-        return time.monotonic() - self._key
-
-    def _flushed(self) -> None:
-        self._next_paint = None
-        if self._pending:
-            self._pending = False
-            self._arrived(self.view)
-
     async def on_event(self, event: Event) -> None:
         if isinstance(event, Key):
             self._key = time.monotonic()
@@ -279,42 +131,6 @@ class StanchApp(App["int | Reopen"]):
         if isinstance(event, (Key, Paste)) and await self.key_order.take(event):
             return
         await super().on_event(event)
-
-    def _paint(self) -> None:
-        self._painted = time.monotonic()
-        for screen in self.screen_stack:
-            if isinstance(screen, Frame):
-                screen.paint()
-
-    def refresh_screens(self) -> None:
-        """A step or a note changed: paint with the next flush."""
-        self._arrived(self.view)
-
-    def tell(self, text: str, level: Level = "information") -> None:
-        """A short message in place of the previous one, unless that is an error; never markup."""
-        self.end_messages("warning")
-        self.notify(
-            plain(text).plain,
-            severity=level,
-            markup=False,
-            timeout=8 if level == "information" else 15,
-        )
-
-    def copy(self, text: str) -> None:
-        """Copies a text whole (OSC 52), also through tmux, and says so. tmux passes it on where it
-        is allowed to: `set -g set-clipboard on` or `set -g allow-passthrough on`."""
-        self.copy_to_clipboard(text)
-        if self._environment.get("TMUX") and self._driver is not None:
-            code = f"\x1b]52;c;{base64.b64encode(text.encode()).decode()}\a"
-            self._driver.write("\x1bPtmux;" + code.replace("\x1b", "\x1b\x1b") + "\x1b\\")
-        self.tell(f"Copied: {text}")
-
-    def end_messages(self, *more: Level) -> None:
-        """Removes messages of level information, which end with their screen, and those of the
-        levels in `more`."""
-        for each in list(self._notifications):
-            if each.severity in ("information", *more):
-                self._unnotify(each)
 
     # -- going somewhere
 

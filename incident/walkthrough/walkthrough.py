@@ -19,8 +19,9 @@ from cluster.kube import durations
 from incident.cadence import Cadence
 from incident.provenance import audit_ids, read_refs
 from incident.walkthrough import answers
+from incident.walkthrough.folded_run import Run
 from incident.walkthrough.run import NO_STEP, Asker, Parameter, RunView, StepState
-from incident.walkthrough.runs import Run, Runs
+from incident.walkthrough.runs import Runs
 from runbooks import steps
 from runbooks.check import CheckOutcome, Result, tell
 from runbooks.model import Query, Source, Step, StepKind
