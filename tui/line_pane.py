@@ -144,6 +144,11 @@ class LinePane(CursorPane, can_focus=True):
     # -- content
 
     @property
+    def follows(self) -> bool:
+        """Whether the cursor and the view stay at the end while lines are added."""
+        return self._follow
+
+    @property
     def lines(self) -> Sequence[Line]:
         return self._lines
 
@@ -174,13 +179,13 @@ class LinePane(CursorPane, can_focus=True):
         if not width:
             return
         old, target = self._lines, self.target
-        if self._follow and old and target and target == old[-1].target:
+        if self.follows and old and target and target == old[-1].target:
             self._held = False  # the cursor follows the end as well
         at_end = self.scroll_offset.y >= self.max_scroll_y
         new = layout(self._build(width), width)
         self._lines = new
         before = self._cursor
-        if self._follow and not self._held:
+        if self.follows and not self._held:
             self._cursor = next(reversed(self._stops()), -1)
         else:
             self._cursor = self._find(target if self._held else "", before if self._held else -1)
@@ -198,7 +203,7 @@ class LinePane(CursorPane, can_focus=True):
             self._refresh_line(self._cursor)
         if self.target != target and self.target:
             self.post_message(self.Highlighted(self, self.target))
-        if self._follow and at_end and not self._held:
+        if self.follows and at_end and not self._held:
             self.scroll_end(animate=False)
 
     def _visible(self) -> range:

@@ -18,11 +18,17 @@ class RangePane(LinePane):
     _began = ""
     """The target at which the range begins, "" without one."""
 
+    @property
+    def follows(self) -> bool:
+        """A range ends where the cursor was put, also while lines are added."""
+        return super().follows and not self._began
+
     def action_begin(self) -> None:
         if not self.target.isdecimal():
             self.action_page(1)
             return
         self._began = "" if self._began else self.target
+        self._held = True
         self.refresh()
 
     def end_range(self) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from textual.app import App, ComposeResult
 from textual.screen import Screen
 
+from tests.tui.pilot import until
 from text.lines import Line, line
 from tui.line_pane import LOOKS, LinePane
+from tui.range_pane import RangePane
 
 
 class PaneScreen(Screen[None]):
@@ -62,13 +64,39 @@ async def test_offset_and_scroll_bar_follow_a_content_that_shrinks() -> None:
 async def test_a_longer_explanation_lays_out_no_screen(monkeypatch: pytest.MonkeyPatch) -> None:
     async with PaneApp().run_test(size=(40, 10)) as pilot:
         pane = pilot.app.screen.query_one(LinePane)
-        pane.show(lambda width: lines(20, "short"))
-        await pilot.pause()
         laid_out: list[Screen[None]] = []
-        monkeypatch.setattr(
-            PaneScreen, "_refresh_layout", lambda *given, **named: laid_out.append(given[0])
-        )
+        lay_out = PaneScreen._refresh_layout
+
+        def counted(screen: PaneScreen, *given: Any, **named: Any) -> None:
+            laid_out.append(screen)
+            lay_out(screen, *given, **named)
+
+        monkeypatch.setattr(PaneScreen, "_refresh_layout", counted)
+        pane.show(lambda width: lines(20, "short"))
+        await until(pilot, lambda: bool(laid_out) and pane.show_vertical_scrollbar)
+        while laid_out:
+            laid_out.clear()
+            await pilot.pause(0.1)
         pane.show(lambda width: lines(30, "long"))
         await pilot.pause()
         assert not laid_out
         assert drawn(pane, 0) == "long 0"
+
+
+async def test_a_range_stays_where_it_began_while_lines_are_added() -> None:
+    def numbered(count: int) -> list[Line]:
+        return [line(f"line {number}", target=str(number)) for number in range(count)]
+
+    async with PaneApp().run_test(size=(40, 10)) as pilot:
+        pane = RangePane(follow=True)
+        await pilot.app.screen.mount(pane)
+        pane.show(lambda width: numbered(40))
+        await until(pilot, lambda: pane.target == "39")
+        pane.action_begin()
+        pane.show(lambda width: numbered(120))
+        await pilot.pause()
+        assert (pane.target, pane.range_length) == ("39", 1)
+        pane.end_range()
+        pane.action_edge(1)
+        pane.show(lambda width: numbered(130))
+        await until(pilot, lambda: pane.target == "129")
