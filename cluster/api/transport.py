@@ -23,7 +23,7 @@ import msgspec
 from cluster.api.audit import note_audit_id
 from cluster.api.error_messages import RequestFailure, describe_failure
 from cluster.api.intermediaries import describe_intermediary, not_api_server
-from cluster.api.read_ahead import read_ahead
+from cluster.api.read_ahead import Gather, read_ahead
 from cluster.connect.access import Access
 from cluster.connect.credentials import Credential, Credentials
 from cluster.connect.tls import client_context
@@ -118,15 +118,20 @@ class Response:
         except RequestFailure as error:
             raise self._api.unreachable(self._what, error) from error
 
-    async def lines(self, cap: int = LINE_LIMIT) -> AsyncGenerator[list[bytes], None]:
+    async def lines(
+        self,
+        cap: int = LINE_LIMIT,
+        gather: Gather = lambda: 0.0,
+    ) -> AsyncGenerator[list[bytes], None]:
         """Complete lines of at most `cap` bytes: all that have arrived since the last group. A last
-        line without its end is dropped, and what a line has beyond `cap`.
+        line without its end is dropped, and what a line has beyond `cap`. `gather` is that
+        of `read_ahead`.
 
         Splits at `\\n` alone: Go does not escape U+0085 and others at which `str.splitlines`
         splits.
         """
         kept = bytearray()
-        async with contextlib.aclosing(read_ahead(self.chunks())) as groups:
+        async with contextlib.aclosing(read_ahead(self.chunks(), gather=gather)) as groups:
             async for group in groups:
                 lines = group.split(b"\n")
                 kept += lines[0][: cap - len(kept)]

@@ -38,9 +38,6 @@ from cluster.live.kind_state import KindState
 from cluster.live.listing import Collection, Listing, ServerFeatures
 from cluster.live.store import Key
 
-SMALL = 1 << 14
-"""A read of fewer bytes than this has emptied the watch."""
-
 Pause = Callable[[float], Awaitable[None]]
 """Waits so many seconds, or until the server is back if that is sooner."""
 
@@ -260,6 +257,10 @@ class KindWatch:
         accept = PARTIAL if self._kind.metadata_only else JSON
         opened = settled = False
         last = loop.time()
+
+        def gather() -> float:
+            return self._kind.gather if settled else 0.0
+
         try:
             async with (
                 asyncio.timeout(self._config.answer) as guard,
@@ -270,7 +271,7 @@ class KindWatch:
                     read=self._config.silence,
                     what=self._what,
                 ) as response,
-                contextlib.aclosing(response.lines()) as groups,
+                contextlib.aclosing(response.lines(gather=gather)) as groups,
             ):
                 opened = True
                 settled = listed()
@@ -289,8 +290,6 @@ class KindWatch:
                         guard.reschedule(
                             None if settled else loop.time() + self._config.initial_silence
                         )
-                    elif sum(map(len, lines)) < SMALL:
-                        await asyncio.sleep(self._kind.gather)
         except TimeoutError:
             if self._cut or listed() or not opened:
                 raise

@@ -82,3 +82,33 @@ async def test_a_consumer_that_leaves_closes_the_stream() -> None:
     async with contextlib.aclosing(read_ahead(chunks())) as groups:
         await anext(groups)
     assert closed
+
+
+async def test_a_small_group_is_followed_by_all_that_comes_until_the_stream_is_full() -> None:
+    """A wait that no clock ends: only the limit does."""
+    more = asyncio.Event()
+
+    async def chunks() -> AsyncGenerator[bytes, None]:
+        yield b"small"
+        await more.wait()
+        for _ in range(200):
+            yield bytes(1 << 10)
+
+    groups = read_ahead(chunks(), limit=100 << 10, gather=lambda: 3600.0)
+    assert await anext(groups) == b"small"
+    more.set()
+    assert len(await anext(groups)) == 100 << 10
+    assert sum([len(group) async for group in groups]) == 100 << 10
+
+
+async def test_the_end_of_a_stream_ends_the_wait_for_more() -> None:
+    end = asyncio.Event()
+
+    async def chunks() -> AsyncGenerator[bytes, None]:
+        yield b"last"
+        await end.wait()
+
+    groups = read_ahead(chunks(), gather=lambda: 3600.0)
+    assert await anext(groups) == b"last"
+    end.set()
+    assert [group async for group in groups] == []
