@@ -14,6 +14,8 @@ from drills.server.http import DrillServer
 from drills.server.run import serve_in_thread
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
+PATIENCE = 60.0
+"""Seconds for an answer: a machine that runs everything else at once keeps a drill waiting."""
 
 
 def scenario(**data: Any) -> Scenario:
@@ -39,7 +41,7 @@ def server() -> Iterator[DrillServer]:
 
 @pytest.fixture
 def http(server: DrillServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, timeout=10) as client:
+    with httpx.Client(base_url=server.url, timeout=PATIENCE) as client:
         yield client
         server.faults.clear()
 
@@ -52,7 +54,7 @@ def serve() -> Iterator[Callable[..., tuple[DrillServer, httpx.Client]]]:
     def start(data: dict[str, Any], **options: Any) -> tuple[DrillServer, httpx.Client]:
         context = serve_in_thread(scenario(**data), **{"speed": 20.0, **options})
         running = context.__enter__()
-        client = httpx.Client(base_url=running.url, timeout=10)
+        client = httpx.Client(base_url=running.url, timeout=PATIENCE)
         open_.append((context, client))
         return running, client
 
