@@ -35,9 +35,9 @@ from cluster.kube.kinds import KINDS, Kind
 KUBECONFIG = """apiVersion: v1
 kind: Config
 clusters: [{{name: rendered, cluster: {{server: "http://127.0.0.1:{port}"}}}}]
-contexts: [{{name: rendered, context: {{cluster: rendered, user: nobody}}}}]
+contexts: [{{name: rendered, context: {{cluster: rendered, user: bench}}}}]
 current-context: rendered
-users: [{{name: nobody, user: {{}}}}]
+users: [{{name: bench, user: {{}}}}]
 """
 FLOODED = 2_000
 """Objects of a kind that a flood changes in turn."""

@@ -321,7 +321,9 @@ async def test_controller_revisions(real: RealCluster, kind: str) -> None:
     assert "revision 1 replaces that of 2: web image" in result.plan.change.summary
     assert image() == FIRST
     again = await real.plan("rollout-undo", **given)
-    assert "revision 2 replaces that of 3" in again.change.summary, "the controller numbers anew"
+    assert "revision 2 replaces that of 3" in again.change.summary, (
+        "the controller gives it a new number"
+    )
     if kind == "StatefulSet":
         restart = await real.do("rollout-restart", **given)
         assert restart.observed.endswith("pods are ready")

@@ -784,6 +784,21 @@ def _(cluster: Cluster) -> None:
 # -- nodes and control plane
 
 
+def condition(
+    cluster: Cluster, type_: str, status: str, reason: str, message: str, *, minutes: int
+) -> None:
+    """Adds a condition to the first node, `minutes` old."""
+    cluster.nodes[0]["status"]["conditions"].append(
+        {
+            "type": type_,
+            "status": status,
+            "reason": reason,
+            "message": message,
+            "lastTransitionTime": ts(ago(minutes=minutes)),
+        }
+    )
+
+
 def unready(cluster: Cluster, status: str, reason: str, message: str) -> None:
     cluster.not_ready(cluster.nodes[0], ago(minutes=12), status, reason, message)
 
@@ -872,41 +887,31 @@ def _(cluster: Cluster) -> None:
 
 @member("nodes", "etcd learner", "EtcdIsVoter", guide="")
 def _(cluster: Cluster) -> None:
-    cluster.nodes[0]["status"]["conditions"].append(
-        {
-            "type": "EtcdIsVoter",
-            "status": "False",
-            "reason": "MemberIsLearner",
-            "message": "Node has not been promoted to voting member of the etcd cluster",
-            "lastTransitionTime": ts(ago(minutes=40)),
-        }
+    condition(
+        cluster,
+        "EtcdIsVoter",
+        "False",
+        "MemberIsLearner",
+        "Node has not been promoted to voting member of the etcd cluster",
+        minutes=40,
     )
 
 
 @member("nodes", "preemption announced", "preempted", guide="node-preempted")
 def _(cluster: Cluster) -> None:
-    cluster.nodes[0]["status"]["conditions"].append(
-        {
-            "type": "VMEventScheduled",
-            "status": "True",
-            "reason": "VMEventScheduled",
-            "message": "Preempt Scheduled: Mon, 16 Mar 2026 09:28:00 GMT",
-            "lastTransitionTime": ts(ago(minutes=1)),
-        }
+    condition(
+        cluster,
+        "VMEventScheduled",
+        "True",
+        "VMEventScheduled",
+        "Preempt Scheduled: Mon, 16 Mar 2026 09:28:00 GMT",
+        minutes=1,
     )
 
 
 @member("nodes", "clock", "clock", guide="clock-skew")
 def _(cluster: Cluster) -> None:
-    cluster.nodes[0]["status"]["conditions"].append(
-        {
-            "type": "ClockSkew",
-            "status": "True",
-            "reason": "NTPIsDown",
-            "message": "clock is off by 42 s",
-            "lastTransitionTime": ts(ago(minutes=40)),
-        }
-    )
+    condition(cluster, "ClockSkew", "True", "NTPIsDown", "clock is off by 42 s", minutes=40)
 
 
 # -- deletions that hang

@@ -92,7 +92,7 @@ def _owner_key(finding: Finding) -> str:
 
 
 def sick_nodes(index: FindingIndex) -> set[str]:
-    """Nodes whose own fault explains faults of their pods."""
+    """Nodes with a fault that explains the faults of their pods."""
     sick: set[str] = set()
     for rule in (
         "node-not-ready",

@@ -129,7 +129,7 @@ def test_a_database_that_is_full_is_one_symptom() -> None:
 
 
 def probe_says(message: str) -> list[Finding]:
-    """What is told of a ready database whose readiness probe failed with this message."""
+    """The findings of a ready database whose readiness probe failed with this message."""
     cluster, _ = full_database(0)
     pod = next(r for k, r in cluster.raw if k == "Pod" and r["metadata"]["name"].startswith("cat"))
     name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
