@@ -57,8 +57,12 @@ BASE = (STORIES / "kubelet-memory-leak.md").read_text("utf-8")
             "question: Tell me the version",
             "exactly one question",
         ),
-        ("expected: Kubelet below 500 MiB, and alike on all nodes.\n", "", "lacks expected"),
-        ("  reached: Next node", "  arrived: Next node", "does not say what 'reached' means"),
+        (
+            "expected: Each kubelet uses less than 500 MiB, and about the same on all nodes.\n",
+            "",
+            "lacks expected",
+        ),
+        ("  reached: Continue with", "  arrived: Continue with", "does not say what 'reached' means"),
         (
             "finding: kubelet-memory-high, step",
             "finding: kubelet-memory-hgh, step",
