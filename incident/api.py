@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:  # the first paint needs none of them
     from actions.plan import ActionPlan, ActionResult
     from cluster.kube.objects import Ref
-    from cluster.live.store import Change, Store
+    from cluster.live.store import Store, StoreUpdate
     from incident.cadence import Cadence
     from incident.offers import Offer
     from incident.offline.elsewhere import ContextChoice, Incident
@@ -51,7 +51,9 @@ class Investigation(Protocol):
         function that unsubscribes."""
         ...
 
-    def watch_changes(self, listener: Callable[[Sequence[Change]], None]) -> Callable[[], None]:
+    def watch_changes(
+        self, listener: Callable[[Sequence[StoreUpdate]], None]
+    ) -> Callable[[], None]:
         """Call `listener` with each batch of changed rows (at most 10 a second), before the view
         that follows from it."""
         ...

@@ -20,7 +20,7 @@ from cluster.errors import ClusterError
 from cluster.health.monitor import Reach as Health
 from cluster.kube.objects import Ref
 from cluster.live.input_priority import InputPriority
-from cluster.live.store import Change, Store
+from cluster.live.store import Store, StoreUpdate
 from incident.activities import Activities
 from incident.cadence import Cadence
 from incident.config import ConfigError
@@ -68,7 +68,7 @@ class LiveInvestigation:
         self._local_clock = clock
         self._began = clock()
         self._listeners: list[Callable[[View], None]] = []
-        self._row_listeners: list[Callable[[Sequence[Change]], None]] = []
+        self._row_listeners: list[Callable[[Sequence[StoreUpdate]], None]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._components: Components | None = None
         self._live: LiveCluster | None = None
@@ -109,7 +109,9 @@ class LiveInvestigation:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener) if listener in self._listeners else None
 
-    def watch_changes(self, listener: Callable[[Sequence[Change]], None]) -> Callable[[], None]:
+    def watch_changes(
+        self, listener: Callable[[Sequence[StoreUpdate]], None]
+    ) -> Callable[[], None]:
         self._row_listeners.append(listener)
         return lambda: (
             self._row_listeners.remove(listener) if listener in self._row_listeners else None
@@ -572,7 +574,7 @@ class LiveInvestigation:
         self._asked = True
         self._wake.set()
 
-    def _drain(self, live: LiveCluster) -> Sequence[Change]:
+    def _drain(self, live: LiveCluster) -> Sequence[StoreUpdate]:
         """Changes since the last call, sent to row listeners first."""
         changes = live.drain()
         for listener in list(self._row_listeners) if changes else ():

@@ -18,7 +18,7 @@ from cluster.kube.kinds import KINDS
 from cluster.kube.objects import Event, Object, OwnerReference, Pod, Ref
 from cluster.kube.owners import controller_of
 from cluster.live.freshness import Freshness, State
-from cluster.live.store import Change, Store
+from cluster.live.store import Store, StoreUpdate
 from triage.changes.change_log import ChangeIndex
 from triage.changes.from_findings import with_findings
 from triage.detectors import registry
@@ -93,14 +93,14 @@ class Triage:
 
     # -- taking changes
 
-    def update(self, changes: Iterable[Change], store: Store) -> None:
+    def update(self, changes: Iterable[StoreUpdate], store: Store) -> None:
         """Take the changes of the store in their order; the store already contains them."""
         now = self._clock()
         self._marked = ("", ())
         for change in changes:
             self._take(change, store, now)
 
-    def _take(self, change: Change, store: Store, now: datetime) -> None:
+    def _take(self, change: StoreUpdate, store: Store, now: datetime) -> None:
         kind, ref = change.kind, change.ref
         if kind == "Event":
             self._take_event(change, store, now)
@@ -148,7 +148,7 @@ class Triage:
                 for key in store.in_namespace(each, ref.namespace)
             }
 
-    def _take_event(self, change: Change, store: Store, now: datetime) -> None:
+    def _take_event(self, change: StoreUpdate, store: Store, now: datetime) -> None:
         event = change.new
         if not isinstance(event, Event):
             self._odd_objects.discard(change.ref)
@@ -162,7 +162,7 @@ class Triage:
         if about is not None:
             self._touch_about(about, store)
 
-    def _sort_out(self, change: Change, ref: Ref) -> None:
+    def _sort_out(self, change: StoreUpdate, ref: Ref) -> None:
         """Decide whether a changed pod needs evaluation."""
         new = change.new
         if isinstance(new, Pod) and not _plain(new):
@@ -189,7 +189,7 @@ class Triage:
             if owner is not None and owner.kind in OBJECT_DETECTORS:
                 self._dirty.add(owner)
 
-    def _touch_pod(self, change: Change, store: Store) -> None:
+    def _touch_pod(self, change: StoreUpdate, store: Store) -> None:
         """Mark what a pod's change may concern: its owners always, its node only for restarts and
         ends."""
         old, new = change.old, change.new
@@ -298,7 +298,7 @@ class Triage:
             return
         for (kind, key), child in list(view.store.owned_by(row.metadata.uid).items()):
             if kind in ("ReplicaSet", "ControllerRevision"):
-                self.changes.apply(Change(kind, key, None, child), view.store, view.now)
+                self.changes.apply(StoreUpdate(kind, key, None, child), view.store, view.now)
 
     def settle(
         self, now: datetime, store: Store, freshness: Mapping[str, Freshness]
@@ -484,7 +484,7 @@ def triage_once(
     names = [kind.name for kind in KINDS]
     engine.update(
         (
-            Change(kind, key, None, row)
+            StoreUpdate(kind, key, None, row)
             for kind in sorted(names, key=lambda n: (n == "Pod", n))
             for key, row in store.rows(kind).items()
         ),

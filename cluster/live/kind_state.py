@@ -10,7 +10,7 @@ from typing import Concatenate, ParamSpec
 from cluster.kube.kinds import Kind
 from cluster.kube.objects import Object
 from cluster.live.freshness import State
-from cluster.live.store import Change, Key, Store
+from cluster.live.store import Key, Store, StoreUpdate
 from cluster.live.write_buffer import WriteBuffer
 
 P = ParamSpec("P")
@@ -42,7 +42,7 @@ class KindState:
         store: Store,
         write_buffer: WriteBuffer,
         clock: Callable[[], datetime],
-        note: Callable[[Sequence[Change]], None],
+        note: Callable[[Sequence[StoreUpdate]], None],
         settled: Callable[[], None],
     ) -> None:
         self.kind = kind

@@ -21,7 +21,7 @@ from cluster.live.input_priority import InputPriority
 from cluster.live.kind_state import KindState
 from cluster.live.listing import Collection, ServerFeatures
 from cluster.live.listwatch import KindWatch
-from cluster.live.store import Change, Key, Store
+from cluster.live.store import Key, Store, StoreUpdate
 from cluster.live.watch_config import WatchConfig
 from cluster.live.write_buffer import WriteBuffer
 
@@ -71,7 +71,7 @@ class LiveCluster:
         self._interning = Interning()
         self._states: dict[str, list[KindState]] = {kind.name: [] for kind in self._kinds}
         self._watches: set[KindWatch] = set()
-        self._pending: dict[tuple[str, Key], Change] = {}
+        self._pending: dict[tuple[str, Key], StoreUpdate] = {}
         self._settled: dict[str, asyncio.Event] = {
             kind.name: asyncio.Event() for kind in self._kinds
         }
@@ -107,14 +107,14 @@ class LiveCluster:
         ids = [part.audit_ids[-1] for part in self._states.get(kind, ()) if part.audit_ids]
         return ids[-1] if ids else ""
 
-    def drain(self) -> list[Change]:
+    def drain(self) -> list[StoreUpdate]:
         """The changes since the last call: one for each object, from its state then to its state
         now."""
         pending, self._pending = self._pending, {}
         self.stirred = False
         return [change for change in pending.values() if change.old is not change.new]
 
-    def waiting(self) -> Iterable[Change]:
+    def waiting(self) -> Iterable[StoreUpdate]:
         """The changes that `drain` would return."""
         return self._pending.values()
 
@@ -226,7 +226,7 @@ class LiveCluster:
         for watch in self._watches:
             watch.cut()
 
-    def _note(self, changes: Sequence[Change]) -> None:
+    def _note(self, changes: Sequence[StoreUpdate]) -> None:
         pending = self._pending
         self.stirred = self.stirred or not changes
         for change in changes:
@@ -235,7 +235,7 @@ class LiveCluster:
             pending[key] = (
                 change
                 if before is None
-                else Change(change.kind, change.key, before.old, change.new)
+                else StoreUpdate(change.kind, change.key, before.old, change.new)
             )
         self.changed.set()
 

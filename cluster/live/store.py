@@ -1,6 +1,6 @@
 """Rows of every watched kind, with the indexes that triage and the screens read.
 
-One writer (the event loop); readers on the same loop. Every change is returned as a `Change`, so
+One writer (the event loop); readers on the same loop. Every change is returned as a `StoreUpdate`, so
 that everything derived from the store can be kept up to date at the cost of what changed, not of
 the cluster.
 """
@@ -21,7 +21,7 @@ Key = tuple[str, str]
 T = TypeVar("T")
 
 
-class Change(msgspec.Struct, frozen=True, gc=False):
+class StoreUpdate(msgspec.Struct, frozen=True, gc=False):
     """One difference: `old` is None when the object appeared, `new` is None when it went away."""
 
     kind: str
@@ -76,11 +76,11 @@ class Store:
 
     def apply(
         self, kind: str, upserts: Iterable[Object] = (), deletes: Iterable[Key] = ()
-    ) -> list[Change]:
+    ) -> list[StoreUpdate]:
         """Add or replace `upserts`, drop `deletes`; return what really changed (same
         resourceVersion: nothing)."""
         rows = self._rows.setdefault(kind, {})
-        changes: list[Change] = []
+        changes: list[StoreUpdate] = []
         for new in upserts:
             meta = new.metadata
             key = (meta.namespace, meta.name)
@@ -94,17 +94,17 @@ class Store:
                 continue
             rows[key] = new
             self._reindex(kind, key, old, new)
-            changes.append(Change(kind, key, old, new))
+            changes.append(StoreUpdate(kind, key, old, new))
         for key in deletes:
             old = rows.pop(key, None)
             if old is not None:
                 self._reindex(kind, key, old, None)
-                changes.append(Change(kind, key, old, None))
+                changes.append(StoreUpdate(kind, key, old, None))
         if changes:
             self.version += 1
         return changes
 
-    def replace(self, kind: str, objects: Iterable[Object]) -> list[Change]:
+    def replace(self, kind: str, objects: Iterable[Object]) -> list[StoreUpdate]:
         """Make `objects` the whole of a kind, as after a list; return the differences to what was
         known before."""
         fresh = list(objects)

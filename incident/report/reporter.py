@@ -19,7 +19,7 @@ from triage.facts.significance import significant
 
 if TYPE_CHECKING:
     from cluster.live.live_cluster import LiveCluster
-    from cluster.live.store import Change, Store
+    from cluster.live.store import Store, StoreUpdate
     from triage.engine import Triage
     from triage.facts.finding import Report
     from triage.facts.measurements import Sources
@@ -91,7 +91,10 @@ class Reporter:
         self._schedule.answer_now()
 
     async def take(
-        self, workings: ReporterInputs, live: LiveCluster, drain: Callable[[], Sequence[Change]]
+        self,
+        workings: ReporterInputs,
+        live: LiveCluster,
+        drain: Callable[[], Sequence[StoreUpdate]],
     ) -> None:
         """Take the changes that `drain` returns, and report when a report is due."""
         began = time.monotonic()
@@ -137,7 +140,7 @@ class Reporter:
             or (not self._once and bool(kinds) and all(kind.reason for kind in kinds))
         )
 
-    async def _update(self, engine: Triage, changes: Sequence[Change], store: Store) -> None:
+    async def _update(self, engine: Triage, changes: Sequence[StoreUpdate], store: Store) -> None:
         for start in range(0, len(changes), self._cadence.batch):
             engine.update(changes[start : start + self._cadence.batch], store)
             await self._pass()

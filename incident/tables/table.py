@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Any
 
 from cluster.kube.durations import clock, short
-from cluster.live.store import Change, Key, Store
+from cluster.live.store import Key, Store, StoreUpdate
 from incident.tables.columns import Column, Type, Value, columns
 from incident.tables.filters import Filter, compile_filter
 from incident.tables.health import health
@@ -204,7 +204,7 @@ class ObjectTable:
 
     # -- changes
 
-    def apply(self, changes: Iterable[Change], now: datetime) -> Delta:
+    def apply(self, changes: Iterable[StoreUpdate], now: datetime) -> Delta:
         """Takes changes of the store; the cost follows their number."""
         return self._take_also({change.key for change in changes if change.kind == self.kind}, now)
 

@@ -18,7 +18,7 @@ from cluster.health.monitor import HeartbeatConfig
 from cluster.kube.kinds import BY_NAME
 from cluster.live.freshness import State
 from cluster.live.live_cluster import LiveCluster
-from cluster.live.store import Change, Store
+from cluster.live.store import Store, StoreUpdate
 from cluster.live.watch_config import WatchConfig
 from tests.cluster.fake import FakeCluster, answering, bookmark, until
 
@@ -276,8 +276,8 @@ def counted(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The number of pods after each write to the store from now on."""
     counts: list[int] = []
 
-    def counting(write: Callable[..., list[Change]]) -> Callable[..., list[Change]]:
-        def wrapped(*arguments: Any, **more: Any) -> list[Change]:
+    def counting(write: Callable[..., list[StoreUpdate]]) -> Callable[..., list[StoreUpdate]]:
+        def wrapped(*arguments: Any, **more: Any) -> list[StoreUpdate]:
             changes = write(*arguments, **more)
             counts.append(store.count("Pod"))
             return changes

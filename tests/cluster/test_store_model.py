@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster.live.freshness import State
-from cluster.live.store import Change, Key
+from cluster.live.store import Key, StoreUpdate
 from tests.cluster.fake import FakeCluster, answering, until
 from tests.cluster.test_listwatch import running, same
 
@@ -54,7 +54,7 @@ async def play(steps: list[tuple[str, str]], streaming: str, history: int) -> No
     await fake.start()
     model: dict[Key, str] = {}
 
-    def follow(changes: list[Change]) -> None:
+    def follow(changes: list[StoreUpdate]) -> None:
         """A reader that knows the changes alone must see the same state."""
         for change in changes:
             before = change.old.metadata.resource_version if change.old is not None else None

@@ -11,13 +11,13 @@ from typing import Any
 
 from cluster.kube.objects import Pod
 from cluster.live.input_priority import InputPriority
-from cluster.live.store import Change, Store
+from cluster.live.store import Store, StoreUpdate
 from cluster.live.write_buffer import WriteBuffer
 from incident.cadence import Cadence
 from incident.report.reporter import Reporter
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-FIRST, LATER = (Change("Pod", ("shop", name), None, Pod()) for name in ("first", "later"))
+FIRST, LATER = (StoreUpdate("Pod", ("shop", name), None, Pod()) for name in ("first", "later"))
 
 
 async def test_what_comes_between_the_stages_is_in_the_report_or_waits_for_its_end() -> None:

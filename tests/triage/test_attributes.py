@@ -10,7 +10,7 @@ import pytest
 
 from cluster.kube.kinds import BY_NAME
 from cluster.kube.objects import Pod, Ref
-from cluster.live.store import Change
+from cluster.live.store import StoreUpdate
 from cluster.statistics import holm
 from tests.triage.build import NOW, Cluster, ago, managed, meta, row, ts
 from tests.triage.situation import background, service
@@ -258,14 +258,14 @@ def test_a_kubelet_that_was_upgraded_in_place() -> None:
     clock = [NOW]
     engine = Triage(lambda: clock[0])
     engine.update(
-        [Change("Node", key, None, node) for key, node in store.rows("Node").items()], store
+        [StoreUpdate("Node", key, None, node) for key, node in store.rows("Node").items()], store
     )
     cluster.nodes[0]["status"]["nodeInfo"]["kubeletVersion"] = "v1.34.0"
     new = row("Node", cluster.nodes[0])
     old = store.get("Node", "", "n1")
     clock[0] = NOW + timedelta(minutes=3)
     store.apply("Node", [new])
-    engine.update([Change("Node", ("", "n1"), old, new)], store)
+    engine.update([StoreUpdate("Node", ("", "n1"), old, new)], store)
     told = [c for c in engine.report(clock[0], store, {}).changes if c.rule == "node-version"]
     assert [(c.what, c.at) for c in told] == [
         ("kubelet version of n1: v1.33.2 -> v1.34.0", clock[0])

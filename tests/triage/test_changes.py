@@ -10,7 +10,7 @@ import pytest
 from cluster.kube.managed_fields import data_keys
 from cluster.kube.objects import ObjectMeta, Ref
 from cluster.live.freshness import Freshness, State
-from cluster.live.store import Change, Store
+from cluster.live.store import Store, StoreUpdate
 from tests.triage.build import NOW, Cluster, ago, managed, meta, row, ts
 from tests.triage.situation import service
 from triage.engine import Triage, triage_once
@@ -232,7 +232,7 @@ def test_counts_that_fall_are_noticed_only_for_kinds_that_are_heard() -> None:
         k: Freshness(k, State.LIVE, heard=NOW) for k in ("Pod", "Deployment", "ReplicaSet", "Node")
     }
     engine.update(
-        [Change(k, key, None, r) for k in live for key, r in store.rows(k).items()], store
+        [StoreUpdate(k, key, None, r) for k in live for key, r in store.rows(k).items()], store
     )
     assert engine.report(moment[0], store, live).findings == ()
     moment[0] += timedelta(minutes=2)

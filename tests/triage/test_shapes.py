@@ -254,10 +254,14 @@ def test_time_brings_findings_and_history_takes_them() -> None:
     source = cluster.store()
     for kind in (k.name for k in KINDS):
         engine.update(store.apply(kind, ()) or [], store)
-    from cluster.live.store import Change
+    from cluster.live.store import StoreUpdate
 
     engine.update(
-        [Change(k.name, key, None, r) for k in KINDS for key, r in source.rows(k.name).items()],
+        [
+            StoreUpdate(k.name, key, None, r)
+            for k in KINDS
+            for key, r in source.rows(k.name).items()
+        ],
         store,
     )
     severities = []

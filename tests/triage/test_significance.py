@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from cluster.kube.objects import Condition, Lease, Node, NodeSpec, NodeStatus, ObjectMeta
-from cluster.live.store import Change
+from cluster.live.store import StoreUpdate
 from triage.facts.significance import significant
 
 NOW = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
@@ -24,7 +24,7 @@ NODE = Node(
 
 
 def changed(new: Node) -> bool:
-    return significant(Change("Node", ("", "a"), NODE, new))
+    return significant(StoreUpdate("Node", ("", "a"), NODE, new))
 
 
 def with_condition(condition: Condition) -> Node:
@@ -39,7 +39,7 @@ def test_heartbeats_and_renewed_leases_are_no_news() -> None:
     assert not changed(
         msgspec.structs.replace(NODE, metadata=ObjectMeta(name="a", resource_version="2"))
     )
-    assert not significant(Change("Lease", ("kube-node-lease", "a"), Lease(), Lease()))
+    assert not significant(StoreUpdate("Lease", ("kube-node-lease", "a"), Lease(), Lease()))
 
 
 @pytest.mark.parametrize(
@@ -56,5 +56,5 @@ def test_what_is_said_about_a_node_is_news(new: Node) -> None:
 
 
 def test_coming_and_going_is_news() -> None:
-    assert significant(Change("Node", ("", "a"), None, NODE))
-    assert significant(Change("Node", ("", "a"), NODE, None))
+    assert significant(StoreUpdate("Node", ("", "a"), None, NODE))
+    assert significant(StoreUpdate("Node", ("", "a"), NODE, None))

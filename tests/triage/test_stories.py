@@ -173,7 +173,7 @@ def test_secrets_without_keys_written_by_one_manager() -> None:
 
 def test_order_of_arrival_does_not_matter() -> None:
     from cluster.kube.kinds import KINDS
-    from cluster.live.store import Change
+    from cluster.live.store import StoreUpdate
     from triage.engine import Triage
 
     cluster = background(5)
@@ -190,7 +190,7 @@ def test_order_of_arrival_does_not_matter() -> None:
     for names in ([k.name for k in KINDS], [k.name for k in reversed(KINDS)]):
         engine, growing = Triage(lambda: NOW), Store()
         for name in names:
-            changes: list[Change] = growing.apply(name, list(store.rows(name).values()))
+            changes: list[StoreUpdate] = growing.apply(name, list(store.rows(name).values()))
             engine.update(changes, growing)
             engine.report(NOW - timedelta(seconds=1), growing, {})
         assert engine.report(NOW, growing, {}).symptoms == expected.symptoms

@@ -17,7 +17,7 @@ from cluster.kube import objects as k
 from cluster.kube.kinds import KINDS
 from cluster.kube.objects import Ref
 from cluster.live.freshness import Freshness, State
-from cluster.live.store import Change, Store
+from cluster.live.store import Store, StoreUpdate
 from incident.activities import Activities
 from incident.api import Progress
 from incident.cadence import Cadence
@@ -82,7 +82,7 @@ class FakeInvestigation:
         self.calls: list[tuple[str, object]] = []
         self.saved_views: dict[str, str] = {}
         self._listeners: list[Callable[[View], None]] = []
-        self._change_listeners: list[Callable[[Sequence[Change]], None]] = []
+        self._change_listeners: list[Callable[[Sequence[StoreUpdate]], None]] = []
         self._started = datetime.now(UTC)
         self._moving = moving_clock
         self.record = Record(self.clock)
@@ -296,7 +296,9 @@ class FakeInvestigation:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def watch_changes(self, listener: Callable[[Sequence[Change]], None]) -> Callable[[], None]:
+    def watch_changes(
+        self, listener: Callable[[Sequence[StoreUpdate]], None]
+    ) -> Callable[[], None]:
         self._change_listeners.append(listener)
         return lambda: self._change_listeners.remove(listener)
 

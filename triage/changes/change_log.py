@@ -24,7 +24,7 @@ from cluster.kube.objects import (
     Ref,
     StatefulSet,
 )
-from cluster.live.store import Change, Store
+from cluster.live.store import Store, StoreUpdate
 from triage.changes.from_objects import change_fact, object_changes, revised
 from triage.facts.events import EventMemory
 from triage.facts.finding import ChangeFact, Fact
@@ -33,7 +33,7 @@ _ROLLING = timedelta(minutes=20)
 TOGETHER = timedelta(minutes=5)
 
 
-def observed_changes(change: Change, at: datetime) -> Iterator[ChangeFact]:
+def observed_changes(change: StoreUpdate, at: datetime) -> Iterator[ChangeFact]:
     """The changes in one update of the store: lost keys, versions, boot ids, cordons, deletions."""
     old, new = change.old, change.new
     ref = change.ref
@@ -138,7 +138,7 @@ class ChangeIndex:
         self._observed: deque[ChangeFact] = deque(maxlen=2_000)
         self._loaded: set[str] = set()
 
-    def apply(self, change: Change, store: Store, now: datetime) -> None:
+    def apply(self, change: StoreUpdate, store: Store, now: datetime) -> None:
         """Take one change of the store."""
         if change.old is not None:
             self._observed.extend(observed_changes(change, now))

@@ -13,7 +13,7 @@ from datetime import datetime
 from cluster.kube import images
 from cluster.kube.objects import OwnerReference, Pod, Ref
 from cluster.kube.owners import controller_of
-from cluster.live.store import Change, Key, Store
+from cluster.live.store import Key, Store, StoreUpdate
 from triage.facts import roles
 from triage.facts.cluster_view import is_finished
 
@@ -115,7 +115,7 @@ class Population:
         self._live: set[str] = set()
         self._siblings = _Siblings()
 
-    def apply(self, change: Change) -> None:
+    def apply(self, change: StoreUpdate) -> None:
         """Take one change of the store."""
         if change.kind == "Pod":
             for row, sign in ((change.old, -1), (change.new, 1)):
@@ -153,7 +153,7 @@ class Population:
         if attribute[0] == "claim":
             self.claims.add(attribute) if count else self.claims.discard(attribute)
 
-    def _component(self, change: Change) -> None:
+    def _component(self, change: StoreUpdate) -> None:
         new = change.new
         if not isinstance(new, Pod):
             self.control_plane.pop(change.key, None)
@@ -164,7 +164,7 @@ class Population:
             else:
                 self.control_plane.pop(change.key, None)
 
-    def _refer(self, change: Change) -> None:
+    def _refer(self, change: StoreUpdate) -> None:
         """Track which owners live objects name without being there; each step costs only the
         change."""
         old, new = change.old, change.new
@@ -242,5 +242,5 @@ def load(store: Store) -> Population:
     population = Population()
     for kind in sorted(_OWNER_KINDS):
         for key, row in store.rows(kind).items():
-            population.apply(Change(kind, key, None, row))
+            population.apply(StoreUpdate(kind, key, None, row))
     return population

@@ -4,10 +4,10 @@ life, and they cost nothing here."""
 from __future__ import annotations
 
 from cluster.kube.objects import Condition, Node
-from cluster.live.store import Change
+from cluster.live.store import StoreUpdate
 
 
-def significant(change: Change) -> bool:
+def significant(change: StoreUpdate) -> bool:
     """False for a Lease that was renewed and for a Node of which only heartbeats are new."""
     if change.kind == "Lease":
         return False

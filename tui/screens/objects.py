@@ -17,7 +17,7 @@ from textual.worker import Worker, WorkerError
 
 from cluster.kube.objects import Ref
 from cluster.live.freshness import Freshness
-from cluster.live.store import Change, Key
+from cluster.live.store import Key, StoreUpdate
 from incident.cadence import Cadence
 from incident.tables.columns import Column, Type
 from incident.tables.filters import FilterError
@@ -66,7 +66,7 @@ class ObjectsScreen(Frame):
         self._problem = ""
         self._shift = 0
         """Number of columns after the name that are left out at the left."""
-        self._changes: list[Change] = []
+        self._changes: list[StoreUpdate] = []
         self._touched: set[Key] = set()
         self._repainted = 0.0
         self._following = False
@@ -126,7 +126,7 @@ class ObjectsScreen(Frame):
         self._touched.clear()
         self._arrange()
 
-    def _changed(self, changes: Sequence[Change]) -> None:
+    def _changed(self, changes: Sequence[StoreUpdate]) -> None:
         """Changed rows, on the task that made them: a timer that is set there would not know the
         application."""
         self._changes.extend(changes)
