@@ -76,7 +76,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Destination:
     """The end of a measurement: `address`:`port` is what was dialled. `service` is set when that is
     the address or name of a Service."""
 
@@ -123,7 +123,7 @@ class Cell:
     """One source against one target."""
 
     source: Place
-    target: Target
+    target: Destination
     expected: Expectation
     why_expected: str
     tries: tuple[Try, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from probes.result import Cell, Expectation, Place, Target, Verdict
+from probes.result import Cell, Destination, Expectation, Place, Verdict
 from text.lines import Line, columns, line
 from text.width import cells as width_of
 
@@ -152,6 +152,6 @@ def _source(source: Place) -> str:
     return f"{source.namespace}@{source.node}" if source.node else source.namespace
 
 
-def _short(target: Target) -> str:
+def _short(target: Destination) -> str:
     """The part of a target's name that differs from the others, for the head of its column."""
     return target.node or target.service or target.pod or target.address

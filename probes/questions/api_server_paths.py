@@ -20,12 +20,12 @@ from probes.result import (
     Cell,
     Component,
     Conclusion,
+    Destination,
     Expectation,
     Place,
     ProbePlan,
     ProbeResult,
     Right,
-    Target,
     Try,
     Verdict,
 )
@@ -53,7 +53,7 @@ class Detail:
     """The working plan. `targets`: pods, and for the proxy also the Service."""
 
     how: str
-    targets: tuple[Target, ...]
+    targets: tuple[Destination, ...]
 
 
 async def plan(
@@ -104,7 +104,7 @@ async def plan(
 
 
 async def _rights(
-    context: ProbeContext, how: str, targets: Sequence[Target], first: Target
+    context: ProbeContext, how: str, targets: Sequence[Destination], first: Destination
 ) -> list[Right]:
     verb, sub = _RIGHTS[how]
     asked = []
@@ -162,7 +162,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress) -> Pro
     )
 
 
-async def proxied(context: ProbeContext, target: Target) -> Try:
+async def proxied(context: ProbeContext, target: Destination) -> Try:
     """GET / of one pod or Service through the API server's proxy. Does not raise for a failing
     cluster."""
     if context.api is None:
@@ -210,7 +210,7 @@ def judge(status: int, words: str, *, from_server: bool) -> tuple[Verdict, str]:
     return Verdict.NOT_MEASURED, clean_line(words, 200)
 
 
-async def _forwarded(context: ProbeContext, target: Target) -> Try:
+async def _forwarded(context: ProbeContext, target: Destination) -> Try:
     assert context.forward is not None
     began = context.clock()
     answer = await context.forward(target.namespace, target.pod, target.port, TIME_LIMIT)
@@ -233,13 +233,13 @@ async def _forwarded(context: ProbeContext, target: Target) -> Try:
     )
 
 
-def _proxy_path(target: Target) -> str:
+def _proxy_path(target: Destination) -> str:
     plural, name = ("pods", target.pod) if target.pod else ("services", target.service)
     scheme = "https:" if target.port in (443, 8443, 6443) else ""
     return f"/api/v1/namespaces/{target.namespace}/{plural}/{scheme}{name}:{target.port}/proxy/"
 
 
-def _command(how: str, target: Target) -> str:
+def _command(how: str, target: Destination) -> str:
     if how == PROXY:
         return f"kubectl get --raw '{_proxy_path(target)}'"
     return f"kubectl port-forward -n {target.namespace} {target.pod} :{target.port}"

@@ -24,7 +24,7 @@ from probes.pods.probe_pod import Identity
 from probes.pods.vantage import CLIENT, EPHEMERAL, Vantage
 from probes.pods.vantage_pods import Origin, VantagePods
 from probes.questions import api_server_paths
-from probes.result import Cell, Expectation, ProbePlan, ProbeResult, Target, Try, Verdict
+from probes.result import Cell, Destination, Expectation, ProbePlan, ProbeResult, Try, Verdict
 from probes.scripts import connectivity as script
 from probes.select import paths as selection
 from probes.select.surroundings import surroundings
@@ -63,10 +63,10 @@ class Detail:
     """The working plan behind a `ProbePlan`."""
 
     vantages: tuple[Vantage, ...]
-    targets: tuple[Target, ...]
+    targets: tuple[Destination, ...]
     gap_ms: int
     identity: Identity
-    expected: Mapping[tuple[int, Target], tuple[Expectation, str]]
+    expected: Mapping[tuple[int, Destination], tuple[Expectation, str]]
     most_tries: int
 
 
@@ -145,8 +145,8 @@ async def plan_for(
 
 
 def _expectations(
-    context: ProbeContext, vantages: Sequence[Vantage], targets: tuple[Target, ...]
-) -> dict[tuple[int, Target], tuple[Expectation, str]]:
+    context: ProbeContext, vantages: Sequence[Vantage], targets: tuple[Destination, ...]
+) -> dict[tuple[int, Destination], tuple[Expectation, str]]:
     complete = "NetworkPolicy" not in context.unavailable
     found = {}
     for index, vantage in enumerate(vantages):
@@ -168,7 +168,7 @@ def _expectations(
     return found
 
 
-def _ends(context: ProbeContext, target: Target) -> list[tuple[End, int]]:
+def _ends(context: ProbeContext, target: Destination) -> list[tuple[End, int]]:
     """The pods behind a target, each with the port that reaches it (of a Service: its
     targetPort)."""
     if target.pod:
@@ -234,7 +234,7 @@ class _Measurement:
     def __init__(self, context: ProbeContext, detail: Detail, progress: Progress) -> None:
         self.context, self.detail = context, detail
         self.pods = VantagePods(context, detail.identity, f"probe {NAME}", progress)
-        self.tries: dict[tuple[int, Target], list[Try]] = {}
+        self.tries: dict[tuple[int, Destination], list[Try]] = {}
 
     async def run(self) -> None:
         await self.pods.measure(self.detail.vantages, self._measure)
@@ -252,7 +252,7 @@ class _Measurement:
                 return
             self._keep(origin, await self._once(origin, wanted, min(5, max(missing.values()))))
 
-    def _missing(self, origin: Origin, target: Target) -> int:
+    def _missing(self, origin: Origin, target: Destination) -> int:
         tries = self.tries.get((origin.index, target), [])
         counted = [t for t in tries if t.verdict not in _SAYS_NOTHING]
         if tries and not counted:
@@ -266,7 +266,7 @@ class _Measurement:
     async def _warm_up(self, origin: Origin) -> None:
         """Rounds of one try until two in a row, `WARM_UP_S` apart, agree; earlier rounds are
         dropped."""
-        before: dict[Target, list[Try]] = {}
+        before: dict[Destination, list[Try]] = {}
         for number in range(MOST_ROUNDS):
             began = self.context.clock()
             results = await self._once(origin, self.detail.targets, 1)
@@ -286,13 +286,13 @@ class _Measurement:
         )
         self._keep(origin, before)
 
-    def _keep(self, origin: Origin, results: Mapping[Target, list[Try]]) -> None:
+    def _keep(self, origin: Origin, results: Mapping[Destination, list[Try]]) -> None:
         for target, tries in results.items():
             self.tries.setdefault((origin.index, target), []).extend(tries)
 
     async def _once(
-        self, origin: Origin, targets: tuple[Target, ...], tries: int
-    ) -> dict[Target, list[Try]]:
+        self, origin: Origin, targets: tuple[Destination, ...], tries: int
+    ) -> dict[Destination, list[Try]]:
         """One exec. If it fails, every target gets one try of class `EXEC_FAILED`, which does not
         count as a network fault."""
         arguments = [script.target(t.address, t.port) for t in targets]
@@ -353,7 +353,7 @@ class _Measurement:
         return tuple(cells)
 
 
-def _verdicts(results: Mapping[Target, list[Try]]) -> dict[Target, Verdict]:
+def _verdicts(results: Mapping[Destination, list[Try]]) -> dict[Destination, Verdict]:
     """Verdicts of a round, for comparison. A Service's address counts only when no pod was dialled,
     because it picks another pod each time."""
     alone = not any(target.pod for target in results)

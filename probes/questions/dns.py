@@ -25,10 +25,10 @@ from probes.result import (
     Cell,
     Component,
     Conclusion,
+    Destination,
     Expectation,
     ProbePlan,
     ProbeResult,
-    Target,
     Try,
     Verdict,
 )
@@ -62,7 +62,7 @@ _SAID = {
 @dataclass(frozen=True, slots=True)
 class Detail:
     vantages: tuple[Vantage, ...]
-    servers: tuple[Target, ...]
+    servers: tuple[Destination, ...]
     names: tuple[str, ...]
     identity: Identity
     tries: int
@@ -131,9 +131,9 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
     )
 
 
-def find_servers(context: ProbeContext) -> tuple[Target, ...]:
+def find_servers(context: ProbeContext) -> tuple[Destination, ...]:
     """The pod's own configuration, the Service's address, and each of its pods."""
-    found = [Target("", "", "", CONFIGURED, 53, "resolv.conf")]
+    found = [Destination("", "", "", CONFIGURED, 53, "resolv.conf")]
     for namespace, name in (
         ("kube-system", "kube-dns"),
         ("kube-system", "coredns"),
@@ -143,11 +143,13 @@ def find_servers(context: ProbeContext) -> tuple[Target, ...]:
         if service is None:
             continue
         if service.spec.cluster_ip not in ("", "None"):
-            found.append(Target(namespace, "", "", service.spec.cluster_ip, 53, name))
+            found.append(Destination(namespace, "", "", service.spec.cluster_ip, 53, name))
         for pod, _, _ in selection.endpoints(context.store, service):
             if pod is not None and pod.status.pod_ip:
                 found.append(
-                    Target(namespace, pod.spec.node_name, pod.metadata.name, pod.status.pod_ip, 53)
+                    Destination(
+                        namespace, pod.spec.node_name, pod.metadata.name, pod.status.pod_ip, 53
+                    )
                 )
         break
     return tuple(dict.fromkeys(found))[:10]

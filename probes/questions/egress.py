@@ -16,7 +16,7 @@ from probes.context import ProbeContext
 from probes.definition import Probe
 from probes.pods.preparation import check_method
 from probes.questions.connectivity import plan_for, run
-from probes.result import ProbePlan, Target
+from probes.result import Destination, ProbePlan
 from probes.select import paths as selection
 
 NAME = "egress"
@@ -41,7 +41,7 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
     return await plan_for(context, NAME, QUESTION, given, targets, sources)
 
 
-def _target(text: str) -> Target:
+def _target(text: str) -> Destination:
     host, _, port = text.strip().rpartition(":")
     if not host or (":" in host) is not (host.startswith("[") and host.endswith("]")):
         outside = "203.0.113.9:443 or [2001:db8::1]:443"
@@ -60,7 +60,7 @@ def _target(text: str) -> Target:
             ) from None
     else:
         selection.check_dialled(ip)
-    return Target("", "", "", host, selection.port_number(port, host))
+    return Destination("", "", "", host, selection.port_number(port, host))
 
 
 PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run, creates=True)

@@ -17,7 +17,7 @@ from probes.context import ProbeContext
 from probes.http_probe import HttpAnswer, probe_http
 from probes.questions.api_server_paths import proxied
 from probes.read_only import map_bounded
-from probes.result import Component, Conclusion, Row, Target, Try, Verdict
+from probes.result import Component, Conclusion, Destination, Row, Try, Verdict
 from probes.select import paths as selection
 from probes.select.paths import Unusable
 
@@ -181,7 +181,7 @@ async def _pods(context: ProbeContext, entry: EntryPoint) -> list[Hop]:
             Hop("pod", f"{meta.namespace}/{meta.name}", "no ready pod behind the Service", False)
         ]
 
-    async def ask(target: Target) -> Hop:
+    async def ask(target: Destination) -> Hop:
         one: Try = await proxied(context, target)
         well = (
             None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from cluster.kube.objects import EndpointSlice, Node, Pod, Service, ServicePort
 from cluster.live.store import Store
-from probes.result import Target
+from probes.result import Destination
 from probes.select.image import choices
 from probes.select.labels import MANAGED_BY, OWN, representative
 
@@ -43,7 +43,7 @@ class Targets:
     """The addresses that are dialled. `service`: where the addresses come from; the plan shows
     `notes`."""
 
-    targets: tuple[Target, ...]
+    targets: tuple[Destination, ...]
     service: Service | None = None
     notes: tuple[str, ...] = ()
 
@@ -143,7 +143,7 @@ def _address(text: str, port: int) -> Targets | None:
     number = port_number(tail, f"{ip}") if tail else port
     if not number:
         raise Unusable(f"Which port on {ip}? Add --port.")
-    return Targets((Target("", "", "", str(ip), number),))
+    return Targets((Destination("", "", "", str(ip), number),))
 
 
 def check_dialled(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
@@ -202,7 +202,7 @@ def _of_service(store: Store, service: Service, port: int) -> Targets:
             "is not defined for them."
         )
     if spec.cluster_ip and spec.cluster_ip != "None" and chosen.port:
-        targets.append(Target(meta.namespace, "", "", spec.cluster_ip, chosen.port, meta.name))
+        targets.append(Destination(meta.namespace, "", "", spec.cluster_ip, chosen.port, meta.name))
     if not targets:
         raise Unusable(
             f"Service {meta.namespace}/{meta.name} has no address of its own and no endpoints; "
@@ -314,7 +314,7 @@ def _of_pod(pod: Pod, port: int) -> Targets:
         [each.ip for each in pod.status.pod_ips],
     )
     return Targets(
-        (Target(meta.namespace, pod.spec.node_name, meta.name, pod.status.pod_ip, number),),
+        (Destination(meta.namespace, pod.spec.node_name, meta.name, pod.status.pod_ip, number),),
         None,
         tuple(notes),
     )
@@ -380,7 +380,9 @@ def _of_namespace(store: Store, namespace: str, port: int) -> Targets:
     return Targets(tuple(_one_for_each_node(store, pods, notes)), None, tuple(notes))
 
 
-def _one_for_each_node(store: Store, pods: list[tuple[Pod, int]], notes: list[str]) -> list[Target]:
+def _one_for_each_node(
+    store: Store, pods: list[tuple[Pod, int]], notes: list[str]
+) -> list[Destination]:
     """One pod for each node, youngest nodes first, because those are most likely to differ. Two
     pods when only one node has any."""
     by_node: dict[str, list[tuple[Pod, int]]] = {}
@@ -405,7 +407,7 @@ def _one_for_each_node(store: Store, pods: list[tuple[Pod, int]], notes: list[st
         )
     each = 1 if len(order) > 1 else 2
     return [
-        Target(pod.metadata.namespace, node, pod.metadata.name, pod.status.pod_ip, number, "")
+        Destination(pod.metadata.namespace, node, pod.metadata.name, pod.status.pod_ip, number, "")
         for node in order
         for pod, number in by_node[node][:each]
     ]
@@ -516,10 +518,10 @@ def _control(store: Store, namespace: str, targets: Targets, wanted: str) -> str
     )
 
 
-def interleaved(targets: Iterable[Target]) -> tuple[tuple[Target, ...], int]:
+def interleaved(targets: Iterable[Destination]) -> tuple[tuple[Destination, ...], int]:
     """Targets in an order that spreads each node out, and how many steps lie between two on the
     same node (at least 1)."""
-    lanes: dict[str, list[Target]] = {}
+    lanes: dict[str, list[Destination]] = {}
     for target in targets:
         lanes.setdefault(target.node or target.address, []).append(target)
     rows = max((len(lane) for lane in lanes.values()), default=0)

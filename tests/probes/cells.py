@@ -10,7 +10,7 @@ import msgspec
 
 from cluster.kube.kinds import BY_NAME
 from cluster.live.store import Store
-from probes.result import Cell, Expectation, Place, Target, Try, Verdict
+from probes.result import Cell, Destination, Expectation, Place, Try, Verdict
 
 
 def cell(
@@ -32,7 +32,7 @@ def cell(
         Try(Verdict.OK, 5) for _ in range(tries - bad)
     )
     pod = "" if service else f"{target[0]}-{target[1]}"
-    goal = Target(
+    goal = Destination(
         target[0],
         target[1],
         pod,

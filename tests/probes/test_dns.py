@@ -14,7 +14,7 @@ import pytest
 
 from probes import catalogue
 from probes.questions.dns import INSIDE, conclude, judge, read
-from probes.result import Cell, Component, Expectation, Place, Target, Try, Verdict
+from probes.result import Cell, Component, Destination, Expectation, Place, Try, Verdict
 from probes.scripts.dns import MARKER, SHELL, command
 from tests.probes.cells import node, pod, service, slice_of, story
 from tests.probes.fake import FakeCluster
@@ -158,7 +158,7 @@ def cells(**verdicts: tuple[Verdict, int]) -> list[Cell]:
     found: list[Cell] = []
     for server, (verdict, ms) in verdicts.items():
         is_pod = server.startswith("pod")
-        target = Target(
+        target = Destination(
             "kube-system",
             f"node-{server[-1]}" if is_pod else "",
             server if is_pod else "",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from probes.questions.mtu import LARGE, SMALL, Seen, conclude, judge, read
-from probes.result import Cell, Component, Expectation, Place, Target, Try, Verdict
+from probes.result import Cell, Component, Destination, Expectation, Place, Try, Verdict
 from probes.scripts.mtu import command
 from tests.probes.netlab import SERVER, Missing, netlab
 from tests.rungs.fixtures import all_required
@@ -77,7 +77,7 @@ def test_large_packets_that_vanish(tmp_path: Path) -> None:
 def seen(source: str, *targets: tuple[str, Verdict], mtu: int = 1450) -> Seen:
     cells = []
     for node, large in targets:
-        target = Target("db", node, f"pg-{node}", "10.0.0.1", 80)
+        target = Destination("db", node, f"pg-{node}", "10.0.0.1", 80)
         cells.append(
             Cell(
                 Place("web", source, "p"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from probes.result import Cell, Expectation, Place, Target, Try, Verdict
+from probes.result import Cell, Destination, Expectation, Place, Try, Verdict
 from text.matrix import cell_text, matrix_lines
 
 OK, REFUSED, TIMEOUT = Verdict.OK, Verdict.REFUSED, Verdict.TIMEOUT_CONNECT
@@ -12,7 +12,7 @@ ALLOW, DENY, UNDEFINED = Expectation.ALLOW, Expectation.DENY, Expectation.UNDEFI
 
 
 def cell(expected: Expectation, *verdicts: Verdict) -> Cell:
-    target = Target("shop", "node-2", "cart-1", "10.0.0.7", 80)
+    target = Destination("shop", "node-2", "cart-1", "10.0.0.7", 80)
     tries = tuple(Try(verdict, 3) for verdict in verdicts)
     return Cell(Place("nginx", "node-1"), target, expected, "", tries)
 

@@ -19,13 +19,13 @@ from probes.result import (
     Cell,
     Component,
     Conclusion,
+    Destination,
     Expectation,
     Place,
     PlannedObject,
     ProbePlan,
     ProbeResult,
     Right,
-    Target,
     Try,
     Verdict,
 )
@@ -122,7 +122,7 @@ class Probes:
         cells = tuple(
             Cell(
                 Place(ns, n),
-                Target("marketplace", t, f"pod-on-{t}", "10.244.2.31", 8080),
+                Destination("marketplace", t, f"pod-on-{t}", "10.244.2.31", 8080),
                 Expectation.ALLOW,
                 "allow-ingress",
                 tuple(
