@@ -13,7 +13,7 @@ import msgspec
 from drills.api.kinds import Kind
 from drills.api.objects import Obj
 from drills.api.problems import ApiProblem, bad_request, expired, forbidden_field, too_large
-from drills.api.requests import Form, Query, Target
+from drills.api.requests import Form, Query, RequestInfo
 from drills.api.selectors import Match, parse_fields, parse_labels
 from drills.api.store import Entry, Key, Store
 from drills.api.table import render
@@ -21,7 +21,7 @@ from drills.api.table import render
 encode: Callable[[object], bytes] = msgspec.json.Encoder().encode
 
 
-def selection(target: Target, query: Query) -> tuple[Match, bool]:
+def selection(target: RequestInfo, query: Query) -> tuple[Match, bool]:
     """(test, whether anything is filtered). Raises ApiProblem (400)."""
     labels, fields = query.get("labelSelector"), query.get("fieldSelector")
     if target.name:
@@ -82,7 +82,7 @@ def one(kind: Kind, entry: Entry, form: Form, now: datetime, *, headers: bool = 
     return encode(partial(entry.obj["metadata"])) if form.name == "metadata" else entry.raw
 
 
-def list_body(store: Store, target: Target, query: Query, form: Form, now: datetime) -> bytes:
+def list_body(store: Store, target: RequestInfo, query: Query, form: Form, now: datetime) -> bytes:
     """The body of a list. Raises ApiProblem for bad parameters, expired tokens and versions of the
     future."""
     kind = target.kind

@@ -10,7 +10,7 @@ from drills.api.kinds import Kind, KindTable
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class RequestInfo:
     """A request for a resource. `rest` is what follows a proxy subresource."""
 
     kind: Kind
@@ -25,12 +25,12 @@ class Target:
         return f"{self.kind.plural}/{self.subresource}" if self.subresource else self.kind.plural
 
     @property
-    def whole(self) -> Target:
+    def whole(self) -> RequestInfo:
         """The object itself, without the subresource."""
         return replace(self, subresource="", rest="")
 
 
-def parse_target(kinds: KindTable, raw_path: str) -> Target | None:
+def parse_target(kinds: KindTable, raw_path: str) -> RequestInfo | None:
     """None when the path is not a resource of a known kind."""
     path = raw_path.split("?", 1)[0]
     parts = [unquote(p) for p in path.strip("/").split("/")]
@@ -51,7 +51,7 @@ def parse_target(kinds: KindTable, raw_path: str) -> Target | None:
     if path.endswith("/") and tail:
         tail += "/"
     name, subresource = ([*rest[1:3], "", ""])[:2]
-    return Target(kind, namespace, name, subresource, tail)
+    return RequestInfo(kind, namespace, name, subresource, tail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Query:
         return "All" in self.every("dryRun")
 
 
-def verb_of(method: str, target: Target, query: Query) -> str:
+def verb_of(method: str, target: RequestInfo, query: Query) -> str:
     """The RBAC verb of a request."""
     if method in {"GET", "HEAD"}:
         if target.subresource:

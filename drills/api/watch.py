@@ -13,7 +13,7 @@ from drills.api import reads
 from drills.api.kinds import Kind
 from drills.api.objects import Obj
 from drills.api.problems import ApiProblem, forbidden_field, invalid, too_large, too_old
-from drills.api.requests import Form, Query, Target
+from drills.api.requests import Form, Query, RequestInfo
 from drills.api.selectors import Match
 from drills.api.store import Entry, Key, Store, Update
 
@@ -69,7 +69,7 @@ class Subscription:
         return out
 
 
-def check(store: Store, target: Target, query: Query) -> None:
+def check(store: Store, target: RequestInfo, query: Query) -> None:
     """Raises ApiProblem for parameters that a watch refuses at its start."""
     match, field = query.get("resourceVersionMatch"), "resourceVersionMatch"
     why = ""
@@ -111,7 +111,7 @@ class WatchStream:
     watch gets a bookmark every `bookmark_every` seconds when the client allows it."""
 
     store: Store
-    target: Target
+    target: RequestInfo
     query: Query
     form: Form
     subscription: Subscription

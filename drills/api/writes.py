@@ -30,7 +30,7 @@ from drills.api.problems import (
     unsupported_media,
 )
 from drills.api.reads import as_core_event
-from drills.api.requests import Query, Target, manager_of
+from drills.api.requests import Query, RequestInfo, manager_of
 from drills.api.store import Entry, Store
 
 _JSON_PATCH = "application/json-patch+json"
@@ -67,7 +67,7 @@ class Writes:
         self.on_delete: Callable[[Kind, Entry, Obj], None] | None = None
         self.on_write: Callable[[Kind, Obj | None, Entry], None] | None = None
 
-    def create(self, target: Target, body: Obj, query: Query, user_agent: str) -> Written:
+    def create(self, target: RequestInfo, body: Obj, query: Query, user_agent: str) -> Written:
         """Raises ApiProblem: 400, 404 (namespace), 409, 422."""
         kind = target.kind
         obj = copy.deepcopy(body)
@@ -104,7 +104,7 @@ class Writes:
             meta["managedFields"] = record_change(None, obj, manager=manager, at=now)
             return self._commit(kind, None, obj, query, created=True)
 
-    def update(self, target: Target, body: Obj, query: Query, user_agent: str) -> Written:
+    def update(self, target: RequestInfo, body: Obj, query: Query, user_agent: str) -> Written:
         """PUT. Raises ApiProblem: 404, 409, 422."""
         with self._store.transaction():
             before = self._store.get(target.kind, target.namespace, target.name)
@@ -114,7 +114,7 @@ class Writes:
             return self._replace(target, before, new, query, user_agent, stated=stated)
 
     def patch(
-        self, target: Target, raw: bytes, content_type: str, query: Query, user_agent: str
+        self, target: RequestInfo, raw: bytes, content_type: str, query: Query, user_agent: str
     ) -> Written:
         """Raises ApiProblem: 400, 404, 409, 415, 422. Server-side apply creates what is absent."""
         form, custom = content_type.split(";", 1)[0].strip(), self._store.is_custom(target.kind)
@@ -135,7 +135,7 @@ class Writes:
             stated = dig(change, "metadata", "resourceVersion")
             return self._replace(target, before, new, query, user_agent, stated=stated)
 
-    def _apply(self, target: Target, intent: Obj, query: Query) -> Written:
+    def _apply(self, target: RequestInfo, intent: Obj, query: Query) -> Written:
         kind, manager = target.kind, query.get("fieldManager")
         if not manager:
             raise bad_request(
@@ -146,7 +146,7 @@ class Writes:
             before = self._store.find(kind, target.namespace, target.name)
             if before is None:
                 intent.setdefault("metadata", {})["name"] = target.name
-                made = self.create(Target(kind, target.namespace), intent, query, manager)
+                made = self.create(RequestInfo(kind, target.namespace), intent, query, manager)
                 if query.dry_run:
                     return made
                 obj, now = copy.deepcopy(made.entry.obj), rfc3339(self._now())
@@ -161,7 +161,7 @@ class Writes:
 
     def _replace(
         self,
-        target: Target,
+        target: RequestInfo,
         before: Entry,
         new: Obj,
         query: Query,
@@ -217,7 +217,7 @@ class Writes:
             return Written(self._store.remove(kind, target.namespace, target.name))
         return self._commit(kind, old, new, query)
 
-    def delete(self, target: Target, options: Obj, query: Query) -> tuple[Entry, bool]:
+    def delete(self, target: RequestInfo, options: Obj, query: Query) -> tuple[Entry, bool]:
         """(last state, whether it is removed at once). Raises ApiProblem: 404, 409."""
         kind, name = target.kind, target.name
         with self._store.transaction():
@@ -282,7 +282,7 @@ class Writes:
             )
 
 
-def _check_identity(target: Target, obj: Obj) -> None:
+def _check_identity(target: RequestInfo, obj: Obj) -> None:
     """Raises ApiProblem (400) when a body names another kind, namespace or object than the URL."""
     kind, meta = target.kind, obj.setdefault("metadata", {})
     if obj.get("kind") not in {None, "", kind.kind}:

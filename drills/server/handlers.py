@@ -12,7 +12,7 @@ from drills.api import watch as watching
 from drills.api.kinds import REVIEWS
 from drills.api.objects import Obj
 from drills.api.problems import bad_request, details_of, method_not_allowed, success
-from drills.api.requests import Form, Query, Target, negotiate
+from drills.api.requests import Form, Query, RequestInfo, negotiate
 from drills.api.store import Entry
 from drills.server import reviews
 from drills.server.state import ServerState
@@ -47,7 +47,7 @@ class ResourceHandler:
         self,
         state: ServerState,
         request: web.Request,
-        target: Target,
+        target: RequestInfo,
         query: Query,
         verb: str,
         cut: int | None,
@@ -132,7 +132,7 @@ class ResourceHandler:
         chosen = [entry for entry in entries if match(entry.obj)]
         for entry in chosen:
             meta = entry.obj["metadata"]
-            one = Target(self.kind, meta.get("namespace", ""), meta["name"])
+            one = RequestInfo(self.kind, meta.get("namespace", ""), meta["name"])
             self.state.writes.delete(one, options, self.query)
         return json_response(
             {

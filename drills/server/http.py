@@ -27,7 +27,7 @@ from drills.api.problems import (
     unauthorized,
 )
 from drills.api.reads import encode
-from drills.api.requests import Query, Target, parse_target, verb_of
+from drills.api.requests import Query, RequestInfo, parse_target, verb_of
 from drills.controllers.heartbeats import Heartbeats
 from drills.controllers.reactions import Reactions
 from drills.pods.kubelet import Kubelets
@@ -241,7 +241,7 @@ class DrillServer:
         return json_response({**faults, "version": self.store.version})
 
 
-async def _act(rule: Rule, target: Target | None, verb: str) -> None:
+async def _act(rule: Rule, target: RequestInfo | None, verb: str) -> None:
     """Apply a fault to a request. Raises ApiProblem."""
     if rule.action == "slow":
         await asyncio.sleep(rule.seconds)
