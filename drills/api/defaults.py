@@ -6,7 +6,7 @@ from __future__ import annotations
 import base64
 import re
 
-from drills.api.kinds import Kind
+from drills.api.kinds import ApiResource
 from drills.api.objects import Obj, dig, quantity
 from drills.api.problems import Cause, invalid
 
@@ -30,7 +30,7 @@ NO_EXECUTE_TOLERATIONS: list[Obj] = [
 ]
 
 
-def check(kind: Kind, obj: Obj) -> None:
+def check(kind: ApiResource, obj: Obj) -> None:
     """Raises ApiProblem (422) for objects that the API server refuses as invalid."""
     name = str(dig(obj, "metadata", "name", default=""))
     causes: list[Cause] = []
@@ -72,7 +72,7 @@ def _pod_causes(spec: Obj, at: str) -> list[Cause]:
     return [(field, *_REQUIRED) for field in missing]
 
 
-def apply_defaults(kind: Kind, obj: Obj) -> None:
+def apply_defaults(kind: ApiResource, obj: Obj) -> None:
     """Fill in the server's defaults; changes `obj`."""
     plural, spec = kind.plural, obj.get("spec") or {}
     if plural == "pods":

@@ -3,7 +3,7 @@ the OpenAPI stubs that kubectl asks for before it applies or creates anything.""
 
 from __future__ import annotations
 
-from drills.api.kinds import REVIEWS, Kind, KindTable
+from drills.api.kinds import REVIEWS, ApiResource, KindTable
 from drills.api.objects import Obj
 
 GIT_VERSION = "v1.34.4"
@@ -35,14 +35,14 @@ _SUBRESOURCES = {
 """Group, version, kind and verbs of subresources that have a kind of their own."""
 
 
-def _subresource(kind: Kind, sub: str) -> tuple[str, str, str, list[str]]:
+def _subresource(kind: ApiResource, sub: str) -> tuple[str, str, str, list[str]]:
     group, version, name, verbs = _SUBRESOURCES.get(sub, ("", "", kind.kind, "get patch update"))
     if sub == "proxy":
         name, verbs = f"{kind.kind}ProxyOptions", "create delete get patch update"
     return group, version, name, verbs.split()
 
 
-def _names(kind: Kind) -> Obj:
+def _names(kind: ApiResource) -> Obj:
     out: Obj = {}
     if kind.short:
         out["shortNames"] = list(kind.short)
@@ -51,7 +51,7 @@ def _names(kind: Kind) -> Obj:
     return out
 
 
-def _resources(kind: Kind) -> list[Obj]:
+def _resources(kind: ApiResource) -> list[Obj]:
     rows: list[Obj] = [
         {
             "name": kind.plural,
@@ -78,7 +78,7 @@ def _resources(kind: Kind) -> list[Obj]:
     return rows
 
 
-def _members(kinds: KindTable, group: str, version: str) -> list[Kind]:
+def _members(kinds: KindTable, group: str, version: str) -> list[ApiResource]:
     return [k for k in kinds.served() if (k.group, k.version) == (group, version)]
 
 
@@ -132,7 +132,7 @@ def aggregated(kinds: KindTable, *, core: bool) -> Obj:
     }
 
 
-def _aggregated_resource(kind: Kind) -> Obj:
+def _aggregated_resource(kind: ApiResource) -> Obj:
     def gvk(group: str, version: str, name: str) -> Obj:
         return {"group": group, "version": version, "kind": name}
 

@@ -12,7 +12,7 @@ _ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "u
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ApiResource:
     """One resource as discovery describes it. `group` is empty for the core group."""
 
     group: str
@@ -104,10 +104,10 @@ def _plural(name: str) -> str:
     return name.lower() + ("es" if name.endswith("s") else "s")
 
 
-def _row(line: str) -> Kind:
+def _row(line: str) -> ApiResource:
     api_version, name, *words = line.split()
     group, _, version = api_version.rpartition("/")
-    return Kind(
+    return ApiResource(
         group,
         version,
         name,
@@ -130,19 +130,19 @@ REVIEWS = frozenset({"selfsubjectaccessreviews", "selfsubjectrulesreviews", "sel
 class KindTable:
     """Look-up by URL and by object; grows when a CustomResourceDefinition appears."""
 
-    def __init__(self, kinds: tuple[Kind, ...] = KINDS) -> None:
+    def __init__(self, kinds: tuple[ApiResource, ...] = KINDS) -> None:
         self._by_url = {(k.group, k.version, k.plural): k for k in kinds}
         self._by_object = {(k.api_version, k.kind): k for k in kinds}
 
-    def __iter__(self) -> Iterator[Kind]:
+    def __iter__(self) -> Iterator[ApiResource]:
         """Each kind once; events.k8s.io shows the core group's Events."""
         return (k for k in list(self._by_url.values()) if k.group != "events.k8s.io")
 
-    def served(self) -> list[Kind]:
+    def served(self) -> list[ApiResource]:
         """Every kind as discovery lists it."""
         return list(self._by_url.values())
 
-    def add(self, kind: Kind) -> None:
+    def add(self, kind: ApiResource) -> None:
         self._by_url[(kind.group, kind.version, kind.plural)] = kind
         self._by_object[(kind.api_version, kind.kind)] = kind
 
@@ -152,7 +152,7 @@ class KindTable:
         names, namespaced = spec["names"], spec.get("scope", "Namespaced") == "Namespaced"
         for version in spec["versions"]:
             self.add(
-                Kind(
+                ApiResource(
                     spec["group"],
                     version["name"],
                     names["kind"],
@@ -164,13 +164,13 @@ class KindTable:
                 )
             )
 
-    def by_url(self, group: str, version: str, plural: str) -> Kind | None:
+    def by_url(self, group: str, version: str, plural: str) -> ApiResource | None:
         return self._by_url.get((group, version, plural))
 
-    def by_object(self, api_version: str, kind: str) -> Kind | None:
+    def by_object(self, api_version: str, kind: str) -> ApiResource | None:
         return self._by_object.get((api_version, kind))
 
-    def named(self, name: str) -> Kind:
+    def named(self, name: str) -> ApiResource:
         """The kind of this name, in any group. Raises KeyError."""
         found = next((k for k in self if k.kind == name), None)
         if found is None:

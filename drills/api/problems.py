@@ -5,7 +5,7 @@ Wording follows k8s.io/apimachinery/pkg/api/errors.
 
 from __future__ import annotations
 
-from drills.api.kinds import Kind
+from drills.api.kinds import ApiResource
 from drills.api.objects import Obj
 
 
@@ -42,13 +42,13 @@ def success(details: Obj | None = None, **more: int) -> Obj:
     return {**out, "details": details} if details else out
 
 
-def details_of(kind: Kind, name: str, **more: str) -> Obj:
+def details_of(kind: ApiResource, name: str, **more: str) -> Obj:
     """`details` of a Status about one object."""
     out: Obj = {"name": name} if name else {}
     return out | ({"group": kind.group} if kind.group else {}) | {"kind": kind.plural, **more}
 
 
-def not_found(kind: Kind, name: str) -> ApiProblem:
+def not_found(kind: ApiResource, name: str) -> ApiProblem:
     text = f'{kind.qualified} "{name}" not found'
     return ApiProblem(404, "NotFound", text, details_of(kind, name))
 
@@ -57,13 +57,13 @@ def no_such_path() -> ApiProblem:
     return ApiProblem(404, "NotFound", "the server could not find the requested resource", {})
 
 
-def already_exists(kind: Kind, name: str) -> ApiProblem:
+def already_exists(kind: ApiResource, name: str) -> ApiProblem:
     text = f'{kind.qualified} "{name}" already exists'
     return ApiProblem(409, "AlreadyExists", text, details_of(kind, name))
 
 
 def conflict(
-    kind: Kind,
+    kind: ApiResource,
     name: str,
     why: str = "the object has been modified; please apply your changes to the latest version and "
     "try again",
@@ -72,12 +72,12 @@ def conflict(
     return ApiProblem(409, "Conflict", text, details_of(kind, name))
 
 
-def forbidden(kind: Kind, name: str, why: str) -> ApiProblem:
+def forbidden(kind: ApiResource, name: str, why: str) -> ApiProblem:
     target = f'{kind.qualified} "{name}"' if name else kind.qualified
     return ApiProblem(403, "Forbidden", f"{target} is forbidden: {why}", details_of(kind, name))
 
 
-def no_right(kind: Kind, name: str, user: str, verb: str, namespace: str) -> ApiProblem:
+def no_right(kind: ApiResource, name: str, user: str, verb: str, namespace: str) -> ApiProblem:
     where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
     resource = f'resource "{kind.plural}" in API group "{kind.group}"'
     return forbidden(kind, name, f'User "{user}" cannot {verb} {resource} {where}')
@@ -110,7 +110,7 @@ Cause = tuple[str, str, str]
 """Field, reason such as FieldValueRequired, message."""
 
 
-def invalid(kind: Kind, name: str, *causes: Cause) -> ApiProblem:
+def invalid(kind: ApiResource, name: str, *causes: Cause) -> ApiProblem:
     """422."""
     text = ", ".join(f"{field}: {message}" for field, _, message in causes)
     rows = [{"reason": r, "message": m, "field": f} for f, r, m in causes]
@@ -122,7 +122,7 @@ def invalid(kind: Kind, name: str, *causes: Cause) -> ApiProblem:
     return ApiProblem(422, "Invalid", f'{full} "{name}" is invalid: {text}', details)
 
 
-def forbidden_field(kind: Kind, name: str, field: str, why: str) -> ApiProblem:
+def forbidden_field(kind: ApiResource, name: str, field: str, why: str) -> ApiProblem:
     return invalid(kind, name, (field, "FieldValueForbidden", f"Forbidden: {why}"))
 
 

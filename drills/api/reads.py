@@ -10,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from drills.api.kinds import Kind
+from drills.api.kinds import ApiResource
 from drills.api.objects import Obj
 from drills.api.problems import ApiProblem, bad_request, expired, forbidden_field, too_large
 from drills.api.requests import Form, Query, RequestInfo
@@ -51,7 +51,7 @@ def as_core_event(obj: Obj) -> Obj:
     return {**empty, **out, "apiVersion": "v1", "kind": "Event"}
 
 
-def seen_as(kind: Kind, entry: Entry) -> Entry:
+def seen_as(kind: ApiResource, entry: Entry) -> Entry:
     """A core/v1 Event as events.k8s.io/v1 when that was requested; other objects unchanged."""
     if kind.group != "events.k8s.io":
         return entry
@@ -72,7 +72,9 @@ def partial(meta: Obj, *, items: list[Obj] | None = None) -> Obj:
     return out if items is None else {**out, "items": items}
 
 
-def one(kind: Kind, entry: Entry, form: Form, now: datetime, *, headers: bool = True) -> bytes:
+def one(
+    kind: ApiResource, entry: Entry, form: Form, now: datetime, *, headers: bool = True
+) -> bytes:
     """The body of an answer about one object; `headers`: with the columns of a table."""
     entry = seen_as(kind, entry)
     if form.name == "table":
@@ -111,7 +113,7 @@ def list_body(store: Store, target: RequestInfo, query: Query, form: Form, now: 
 
 
 def _snapshot(
-    store: Store, kind: Kind, query: Query
+    store: Store, kind: ApiResource, query: Query
 ) -> tuple[int, list[tuple[Key, Entry]], Key | None]:
     """(resource version, entries, the key to start after)."""
     token = query.get("continue")

@@ -6,14 +6,14 @@ import re
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, unquote
 
-from drills.api.kinds import Kind, KindTable
+from drills.api.kinds import ApiResource, KindTable
 
 
 @dataclass(frozen=True, slots=True)
 class RequestInfo:
     """A request for a resource. `rest` is what follows a proxy subresource."""
 
-    kind: Kind
+    kind: ApiResource
     namespace: str
     name: str = ""
     subresource: str = ""

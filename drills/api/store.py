@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from drills.api.kinds import KINDS, Kind, KindTable
+from drills.api.kinds import KINDS, ApiResource, KindTable
 from drills.api.objects import Obj
 from drills.api.problems import expired, not_found, too_old
 
@@ -101,31 +101,31 @@ class Store:
         return self._lock
 
     @staticmethod
-    def is_custom(kind: Kind) -> bool:
+    def is_custom(kind: ApiResource) -> bool:
         """True for kinds of a CustomResourceDefinition."""
         return kind not in KINDS
 
     @staticmethod
-    def _table(kind: Kind) -> Table:
+    def _table(kind: ApiResource) -> Table:
         # events.k8s.io shows the objects of the core group.
         return ("", "events") if kind.plural == "events" else (kind.group, kind.plural)
 
     # --- reading
 
-    def get(self, kind: Kind, namespace: str, name: str) -> Entry:
+    def get(self, kind: ApiResource, namespace: str, name: str) -> Entry:
         """Raises ApiProblem (404)."""
         entry = self.find(kind, namespace, name)
         if entry is None:
             raise not_found(kind, name)
         return entry
 
-    def find(self, kind: Kind, namespace: str, name: str) -> Entry | None:
+    def find(self, kind: ApiResource, namespace: str, name: str) -> Entry | None:
         return self._objects.get(self._table(kind), {}).get((namespace, name))
 
-    def count(self, kind: Kind) -> int:
+    def count(self, kind: ApiResource) -> int:
         return len(self._objects.get(self._table(kind), {}))
 
-    def entries(self, kind: Kind, namespace: str = "") -> list[Entry]:
+    def entries(self, kind: ApiResource, namespace: str = "") -> list[Entry]:
         """The present state in key order."""
         return [e for k, e in self.frozen(kind)[1] if not namespace or k[0] == namespace]
 
@@ -138,7 +138,7 @@ class Store:
         """The objects of a kind by its name. Raises KeyError for an unknown kind."""
         return [e.obj for e in self.entries(self.kinds.named(kind), namespace)]
 
-    def frozen(self, kind: Kind) -> tuple[int, list[tuple[Key, Entry]]]:
+    def frozen(self, kind: ApiResource) -> tuple[int, list[tuple[Key, Entry]]]:
         """(resource version, entries in key order) that later writes do not touch."""
         table = self._table(kind)
         with self._lock:
@@ -150,14 +150,14 @@ class Store:
                 self._frozen[table] = have
             return self._rv, have[1]
 
-    def keep_snapshot(self, kind: Kind, rv: int, items: list[tuple[Key, Entry]]) -> None:
+    def keep_snapshot(self, kind: ApiResource, rv: int, items: list[tuple[Key, Entry]]) -> None:
         """Remember what a paged list started from; the oldest is dropped."""
         with self._lock:
             self._snapshots[(self._table(kind), rv)] = items
             while len(self._snapshots) > _SNAPSHOTS:
                 self._snapshots.popitem(last=False)
 
-    def page(self, kind: Kind, rv: int) -> list[tuple[Key, Entry]]:
+    def page(self, kind: ApiResource, rv: int) -> list[tuple[Key, Entry]]:
         """The entries that a continue token of version `rv` walks through. Raises ApiProblem
         (410)."""
         with self._lock:
@@ -168,7 +168,7 @@ class Store:
 
     # --- writing
 
-    def _place(self, kind: Kind, obj: Obj) -> tuple[Key, Entry]:
+    def _place(self, kind: ApiResource, obj: Obj) -> tuple[Key, Entry]:
         """The next version of an object: kind and apiVersion first, because `Entry.item` needs them
         there."""
         self._rv += 1
@@ -178,7 +178,7 @@ class Store:
         namespace = meta.get("namespace", "") if kind.namespaced else ""
         return (namespace, meta["name"]), Entry(obj, self._rv)
 
-    def put(self, kind: Kind, obj: Obj) -> Entry:
+    def put(self, kind: ApiResource, obj: Obj) -> Entry:
         """Create or replace. The store owns the object from here on and sets its
         resourceVersion."""
         table = self._table(kind)
@@ -197,7 +197,7 @@ class Store:
         """`put` for an object of a kind that is served. Raises KeyError for another."""
         return self.put(self._kind_of(obj), obj).obj
 
-    def _kind_of(self, obj: Obj) -> Kind:
+    def _kind_of(self, obj: Obj) -> ApiResource:
         kind = self.kinds.by_object(obj["apiVersion"], obj["kind"])
         if kind is None:
             raise KeyError(f"no kind {obj['apiVersion']} {obj['kind']} in the table")
@@ -218,7 +218,7 @@ class Store:
                 self._sorted[table] = sorted(self._objects[table])
                 self._changed_at[table] = self._rv
 
-    def remove(self, kind: Kind, namespace: str, name: str) -> Entry:
+    def remove(self, kind: ApiResource, namespace: str, name: str) -> Entry:
         """Raises ApiProblem (404). The DELETED update carries a new resource version, as etcd gives
         it."""
         table, key = self._table(kind), (namespace, name)
@@ -249,7 +249,7 @@ class Store:
             return self._compacted
 
     def subscribe(
-        self, kind: Kind, since: int, tell: Callable[[Update], None]
+        self, kind: ApiResource, since: int, tell: Callable[[Update], None]
     ) -> tuple[int, list[Update]]:
         """(handle, updates after `since`); later updates go to `tell`, in order, under the lock.
         Raises ApiProblem (410) when `since` is older than the history."""

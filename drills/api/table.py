@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from drills.api.kinds import Kind
+from drills.api.kinds import ApiResource
 from drills.api.objects import Obj, condition, dig, parse_time
 from drills.api.store import Entry
 
@@ -160,7 +160,7 @@ _COLUMNS: dict[str, list[Column]] = {
 
 
 def render(
-    kind: Kind,
+    kind: ApiResource,
     entries: Iterable[Entry],
     now: datetime,
     metadata: Obj,

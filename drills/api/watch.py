@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from drills.api import reads
-from drills.api.kinds import Kind
+from drills.api.kinds import ApiResource
 from drills.api.objects import Obj
 from drills.api.problems import ApiProblem, forbidden_field, invalid, too_large, too_old
 from drills.api.requests import Form, Query, RequestInfo
@@ -24,7 +24,7 @@ class Subscription:
     """Updates of one table, handed from the thread that writes to the event loop that serves the
     watch."""
 
-    def __init__(self, store: Store, kind: Kind, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, store: Store, kind: ApiResource, loop: asyncio.AbstractEventLoop) -> None:
         self._store, self._kind, self._loop = store, kind, loop
         self._queue: deque[Update] = deque()
         self._wake = asyncio.Event()

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from drills.api import defaults
-from drills.api.kinds import Kind
+from drills.api.kinds import ApiResource
 from drills.api.known_fields import check_strictly
 from drills.api.managed_fields import owned_paths, paths, record_change, value_at
 from drills.api.objects import ALPHANUMERIC, Obj, dig, rfc3339
@@ -64,8 +64,8 @@ class Writes:
 
     def __init__(self, store: Store, now: Callable[[], datetime], random: Random) -> None:
         self._store, self._now, self._random = store, now, random
-        self.on_delete: Callable[[Kind, Entry, Obj], None] | None = None
-        self.on_write: Callable[[Kind, Obj | None, Entry], None] | None = None
+        self.on_delete: Callable[[ApiResource, Entry, Obj], None] | None = None
+        self.on_write: Callable[[ApiResource, Obj | None, Entry], None] | None = None
 
     def create(self, target: RequestInfo, body: Obj, query: Query, user_agent: str) -> Written:
         """Raises ApiProblem: 400, 404 (namespace), 409, 422."""
@@ -246,7 +246,7 @@ class Writes:
         return last, gone
 
     def _commit(
-        self, kind: Kind, old: Obj | None, obj: Obj, query: Query, *, created: bool = False
+        self, kind: ApiResource, old: Obj | None, obj: Obj, query: Query, *, created: bool = False
     ) -> Written:
         if query.dry_run:
             obj["metadata"].setdefault("resourceVersion", "")
@@ -257,7 +257,7 @@ class Writes:
             self.on_write(kind, old, entry)
         return Written(entry, created)
 
-    def _check_namespace(self, kind: Kind, namespace: str, name: str) -> None:
+    def _check_namespace(self, kind: ApiResource, namespace: str, name: str) -> None:
         found = self._store.lookup("Namespace", "", namespace)
         if found is None:
             raise not_found(self._store.kinds.named("Namespace"), namespace)
@@ -301,7 +301,7 @@ def _check_identity(target: RequestInfo, obj: Obj) -> None:
         )
 
 
-def _check_preconditions(kind: Kind, name: str, meta: Obj, required: Obj) -> None:
+def _check_preconditions(kind: ApiResource, name: str, meta: Obj, required: Obj) -> None:
     for field, title, happened in (
         ("uid", "UID", "deleted and then recreated"),
         ("resourceVersion", "ResourceVersion", "modified"),
@@ -316,7 +316,7 @@ def _check_preconditions(kind: Kind, name: str, meta: Obj, required: Obj) -> Non
             )
 
 
-def _check_conflicts(kind: Kind, before: Obj, intent: Obj, manager: str) -> None:
+def _check_conflicts(kind: ApiResource, before: Obj, intent: Obj, manager: str) -> None:
     """Raises ApiProblem (409) when an apply changes fields that another manager owns."""
     wanted = {
         p for p in paths(intent) if p[-1] != "." and value_at(before, p) != value_at(intent, p)
@@ -336,7 +336,7 @@ def _check_conflicts(kind: Kind, before: Obj, intent: Obj, manager: str) -> None
             raise problem
 
 
-def _with_ephemeral(kind: Kind, old: Obj, new: Obj) -> Obj:
+def _with_ephemeral(kind: ApiResource, old: Obj, new: Obj) -> Obj:
     """The old pod with the new one's ephemeral containers; none may be removed."""
     wanted = dig(new, "spec", "ephemeralContainers", default=[])
     names = {c["name"] for c in wanted}
@@ -364,7 +364,7 @@ def _fixed(pod: Obj) -> Obj:
     return spec
 
 
-def _grace(kind: Kind, obj: Obj, options: Obj, query: Query) -> int:
+def _grace(kind: ApiResource, obj: Obj, options: Obj, query: Query) -> int:
     """Seconds until a deleted object is removed: 0 for all but running pods."""
     if kind.plural != "pods":
         return 0
