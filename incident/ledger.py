@@ -18,7 +18,7 @@ from cluster.kube.objects import Ref
 from cluster.kube.text import clean_uncut
 from incident.provenance import audit_ids
 from incident.record import Record, at_work, object_ref
-from timeline.entry import Draft, Entry, Kind
+from timeline.entry import Draft, Entry, EntryKind
 from timeline.intents import unfinished
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class JournalLedger:
         return found
 
     def _write(
-        self, kind: Kind, ref: Ref, text: str, more: Mapping[str, Any], version: str = ""
+        self, kind: EntryKind, ref: Ref, text: str, more: Mapping[str, Any], version: str = ""
     ) -> None:
         about = object_ref(ref)
         if about is not None and "uid" in more:

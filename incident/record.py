@@ -27,7 +27,7 @@ from cluster.kube.text import clean_line, clean_uncut
 from incident.config import ConfigError, load_config
 from incident.options import Options
 from incident.view import RecordView
-from timeline.entry import Draft, Entry, Kind, ObjectRef
+from timeline.entry import Draft, Entry, EntryKind, ObjectRef
 from timeline.intents import unknown_changes
 from timeline.summary import ClusterId, Summary, summarize
 
@@ -257,7 +257,7 @@ class Record:
             )
         )
 
-    def change_state(self, kind: Kind, reason: str) -> Entry:
+    def change_state(self, kind: EntryKind, reason: str) -> Entry:
         """Record that the incident is closed or open again."""
         return self.append(Draft(kind=kind, text=reason, reason=reason, time_source="human"))
 

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, get_args
 
 import msgspec
 
-Kind = Literal[
+EntryKind = Literal[
     "incident-opened",
     "incident-closed",
     "incident-reopened",
@@ -53,7 +53,7 @@ Phase = Literal["detect", "diagnose", "mitigate", "repair", "verify", "comms"]
 Confidence = Literal["observed", "inferred", "reported", "guess"]
 RevisionAction = Literal["edit", "hide", "unhide", "pin", "unpin", "undo", "purge"]
 
-KINDS: Final[frozenset[str]] = frozenset(get_args(Kind))
+KINDS: Final[frozenset[str]] = frozenset(get_args(EntryKind))
 MILESTONES: Final[tuple[str, ...]] = (
     "started",
     "detected",
@@ -128,7 +128,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     already stored (sha256, hex). `about`: all objects that it is about, kept in `data`.
     """
 
-    kind: Kind
+    kind: EntryKind
     text: str = ""
     occurred_at: datetime | None = None
     occurred_precision: Precision = "exact"

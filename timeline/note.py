@@ -20,7 +20,7 @@ from typing import Final
 
 import msgspec
 
-from timeline.entry import MILESTONES, Capture, Draft, Kind, Precision
+from timeline.entry import MILESTONES, Capture, Draft, EntryKind, Precision
 
 _AGO: Final = re.compile(r"^-(?=\d)((?:\d+(?:d|h|m|s))+)(?:\s+(.*))?$", re.S)
 _UNITS: Final = {"d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -32,7 +32,7 @@ _CLOCK: Final = r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?"
 _MOMENT: Final = re.compile(rf"^(?:(\d{{4}}-\d\d-\d\d)[T ])?{_CLOCK}(Z|[+-]\d\d:?\d\d)?$")
 _AHEAD: Final = timedelta(minutes=2)
 _MILESTONE: Final = re.compile(rf"^!({'|'.join(MILESTONES)})\b:?(.*)$", re.S | re.I)
-_PREFIXES: Final[tuple[tuple[str, Kind, Mapping[str, str]], ...]] = (
+_PREFIXES: Final[tuple[tuple[str, EntryKind, Mapping[str, str]], ...]] = (
     ("? ", "question", {}),
     ("todo:", "follow-up", {}),
     ("factor:", "contributing-factor", {}),
@@ -75,7 +75,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def _told(text: str) -> tuple[Kind, str, dict[str, str]]:
+def _told(text: str) -> tuple[EntryKind, str, dict[str, str]]:
     """Kind, words and data of a text with a mark."""
     if match := _MILESTONE.match(text):
         return "milestone", (match[2] or "").strip() or match[1].lower(), {"name": match[1].lower()}

@@ -21,7 +21,7 @@ from incident.options import Options
 from incident.record import Record, RecordUnavailable
 from timeline import export as exports
 from timeline import intents
-from timeline.entry import Entry, Kind, RevisionAction
+from timeline.entry import Entry, EntryKind, RevisionAction
 from timeline.handoff import handoff
 from timeline.journal import index
 from timeline.journal.index import Incident
@@ -156,7 +156,7 @@ def change(options: Options, verb: str, words: str) -> str:
     record.open(replace(options, record=True), ClusterId(options.context), for_note=True)
     try:
         if verb in ("close", "reopen"):
-            kind: Kind = "incident-closed" if verb == "close" else "incident-reopened"
+            kind: EntryKind = "incident-closed" if verb == "close" else "incident-reopened"
             entry = record.change_state(kind, words)
         elif verb == "new" and not words:
             return record.view().incident or _refused(record)

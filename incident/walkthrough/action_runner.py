@@ -25,7 +25,7 @@ from incident.walkthrough.run import NO_STEP, Asker, StepState
 from incident.walkthrough.runs import Runs
 from incident.walkthrough.walkthrough import UnderWay
 from runbooks.model import Runbook
-from timeline.entry import CHANGED, Capture, Draft, Kind, ObjectRef
+from timeline.entry import CHANGED, Capture, Draft, EntryKind, ObjectRef
 
 _ANSWER = {
     Outcome.DONE: ("done", StepState.DONE),
@@ -184,7 +184,7 @@ class GateJournal:
             self._record.append(self._proven(draft, _after(result, plan)))
 
     def _part(
-        self, kind: Kind, text: str, ref: Ref, part: str, more: Mapping[str, Any] | None = None
+        self, kind: EntryKind, text: str, ref: Ref, part: str, more: Mapping[str, Any] | None = None
     ) -> Draft:
         data = {"intent_id": part, "part_of": self._intent, **(more or {})}
         return Draft(kind=kind, text=text, phase="mitigate", object=object_ref(ref), data=data)
@@ -198,7 +198,7 @@ class GateJournal:
             "undoes": plan.undoes,
             **({} if refused else self._answer(result)),
         }
-        kind: Kind = "action-declined" if refused else "action-result"
+        kind: EntryKind = "action-declined" if refused else "action-result"
         draft = _draft(plan, kind, result.sentence, data)
         source = "human" if result.outcome is Outcome.DECLINED else "tool"
         after = (
@@ -221,7 +221,7 @@ class GateJournal:
         return self._runs.answered(plan.run_id, plan.step_id, answer, state)
 
 
-def _draft(plan: ActionPlan, kind: Kind, text: str, data: Mapping[str, Any]) -> Draft:
+def _draft(plan: ActionPlan, kind: EntryKind, text: str, data: Mapping[str, Any]) -> Draft:
     """An entry about a plan, for the step that asked. Names the object once."""
     about = plan.action if str(plan.object) in text else plan.title
     return Draft(

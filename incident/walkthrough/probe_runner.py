@@ -30,7 +30,7 @@ from probes import catalogue
 from probes.context import ProbeContext, operator_name, probe_writer
 from probes.pods.sweep import Scope, SweepReport, sweep
 from probes.result import Expectation, ProbePlan, ProbeResult, Verdict
-from timeline.entry import Capture, Draft, Kind
+from timeline.entry import Capture, Draft, EntryKind
 
 _STATE = {"unknown": StepState.UNKNOWN, "clear": StepState.PASSED}
 
@@ -193,7 +193,7 @@ class ProbeRunner:
                 )
 
 
-def _draft(plan: ProbePlan, kind: Kind, text: str, **data: Any) -> Draft:
+def _draft(plan: ProbePlan, kind: EntryKind, text: str, **data: Any) -> Draft:
     """An entry about a probe, for the step that asked."""
     run_id, step_id = plan.run_id, plan.step_id
     return Draft(kind=kind, text=text, phase="diagnose", run_id=run_id, step_id=step_id, data=data)

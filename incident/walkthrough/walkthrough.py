@@ -26,7 +26,7 @@ from runbooks import steps
 from runbooks.check import CheckOutcome, Result, tell
 from runbooks.model import Query, Source, Step, StepKind
 from runbooks.parameters import needed
-from timeline.entry import Capture, Draft, Kind, ObjectRef
+from timeline.entry import Capture, Draft, EntryKind, ObjectRef
 
 if TYPE_CHECKING:
     from actions.plan import ActionPlan, ActionResult
@@ -363,7 +363,7 @@ class Walkthrough:
         intent = f"action/by-hand/{secrets.token_hex(4)}"
         asked = self._runs.asked(run.id, step.id)
         answered = self._runs.answered(run.id, step.id, answer, StepState.DONE)
-        entries: tuple[tuple[Kind, str, Mapping[str, Any]], ...] = (
+        entries: tuple[tuple[EntryKind, str, Mapping[str, Any]], ...] = (
             ("action-intent", f"by hand: {did}", asked),
             ("action-result", f"done by hand: {did}", answered),
         )

@@ -17,7 +17,7 @@ from cluster.kube.text import clean_uncut
 from tests.timeline.conftest import START
 from tests.timeline.story import tell
 from tests.timeline.test_markdown import HOSTILE
-from timeline.entry import KINDS, Draft, Kind
+from timeline.entry import KINDS, Draft, EntryKind
 from timeline.export import (
     FORMATS,
     Shape,
@@ -41,7 +41,7 @@ def test_an_import_is_the_same_record(journal: Journal, tmp_path: Path) -> None:
     for kind in sorted(KINDS):
         journal.append(
             Draft(
-                kind=cast("Kind", kind),
+                kind=cast("EntryKind", kind),
                 text=HOSTILE[0],
                 supersedes="x",
                 data={"intent_id": "z", "name": "mitigated"},
