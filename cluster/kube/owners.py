@@ -8,7 +8,7 @@ from cluster.kube.kinds import is_namespaced
 from cluster.kube.objects import LeanMeta, Pod, Ref
 
 
-class Rows(Protocol):
+class OwnerLookup(Protocol):
     """Where an owner is looked up: the store of the live state, or a table in a test."""
 
     def get(self, kind: str, namespace: str, name: str, /) -> Any: ...
@@ -27,7 +27,7 @@ def controller_of(meta: LeanMeta) -> Ref | None:
     return Ref(owner.kind, meta.namespace if is_namespaced(owner.kind) else "", owner.name)
 
 
-def top_owner(pod: Pod, store: Rows) -> Ref:
+def top_owner(pod: Pod, store: OwnerLookup) -> Ref:
     """The controller that people know: the Deployment, not its ReplicaSet; the CronJob, not its
     Job; the pod itself when it has none.
 
