@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # the first paint needs none of them
     from incident.cadence import Cadence
     from incident.offers import Offer
     from incident.offline.elsewhere import ContextChoice, Incident
-    from incident.other_kinds import OtherKind, OtherObject, Rows
+    from incident.other_kinds import OtherKind, OtherObject, ServerTable
     from incident.pod_logs import LogQuery, LogRow
     from incident.view import View
     from incident.walkthrough.walkthrough import Walkthrough
@@ -140,7 +140,7 @@ class Investigation(Protocol):
         """The kinds of the server that are not watched, custom resources among them."""
         ...
 
-    async def other_rows(self, kind: OtherKind) -> Rows:
+    async def other_rows(self, kind: OtherKind) -> ServerTable:
         """The objects of such a kind, as the server's own table."""
         ...
 

@@ -54,7 +54,7 @@ class OtherKind(msgspec.Struct, frozen=True):
         return any(words.lower() in text for text in texts)
 
 
-class Rows(msgspec.Struct, frozen=True):
+class ServerTable(msgspec.Struct, frozen=True):
     """The server's table, and the object of each row. `problem` says in one sentence why it is
     missing or incomplete."""
 
@@ -152,11 +152,11 @@ class OtherKinds:
         item = item if isinstance(item, Item) else None
         return OtherObject(item, values[:VALUES], self._redact(dump(found)))
 
-    async def rows(self, kind: OtherKind, namespaces: Sequence[str]) -> Rows:
+    async def rows(self, kind: OtherKind, namespaces: Sequence[str]) -> ServerTable:
         """The objects of a kind as the server's table, of all namespaces or of the given ones."""
         api = self._api()
         if api is None:
-            return Rows(problem="there is no connection to a cluster")
+            return ServerTable(problem="there is no connection to a cluster")
         core = "/" not in kind.api_version
         root = f"/api/{kind.api_version}" if core else f"/apis/{kind.api_version}"
         places = [f"/namespaces/{name}" for name in namespaces] if kind.namespaced else []
@@ -175,7 +175,7 @@ class OtherKinds:
                 )
             except ClusterError as error:
                 problem = f"{kind.plural} cannot be listed: {error}"
-                return Rows(columns, tuple(rows), problem, tuple(refs))
+                return ServerTable(columns, tuple(rows), problem, tuple(refs))
             document = found if isinstance(found, dict) else {}
             shown = [
                 at
@@ -201,7 +201,7 @@ class OtherKinds:
             metadata = document.get("metadata")
             cut = cut or bool(isinstance(metadata, dict) and metadata.get("continue"))
         problem = f"only the first {len(rows)} are shown" if cut else ""
-        return Rows(columns, tuple(rows), problem, tuple(refs))
+        return ServerTable(columns, tuple(rows), problem, tuple(refs))
 
     def _cell(self, column: str, text: str) -> str:
         """A cell without secrets. The column name is redacted with it, because "hunter2" alone does

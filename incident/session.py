@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from incident.metrics.last_words import LastWordsReader, LogSource
     from incident.offers import Offer
     from incident.offline.elsewhere import ContextChoice, Incident
-    from incident.other_kinds import OtherKind, OtherObject, Rows
+    from incident.other_kinds import OtherKind, OtherObject, ServerTable
     from incident.pod_logs import LogQuery, LogRow
     from incident.walkthrough.walkthrough import Walkthrough
     from probes.pods.sweep import SweepReport
@@ -272,7 +272,7 @@ class LiveInvestigation:
     async def other_kinds(self) -> Sequence[OtherKind]:
         return await self._ready().other_kinds.all()
 
-    async def other_rows(self, kind: OtherKind) -> Rows:
+    async def other_rows(self, kind: OtherKind) -> ServerTable:
         return await self._ready().other_kinds.rows(kind, self.options.namespaces)
 
     async def other_object(self, ref: Ref, kind: OtherKind | None) -> OtherObject:

@@ -10,7 +10,7 @@ import msgspec
 from cluster.kube.kinds import KINDS, READABLE
 from cluster.kube.objects import Ref
 from cluster.live.freshness import Freshness, State
-from incident.other_kinds import OtherKind, Rows
+from incident.other_kinds import OtherKind, ServerTable
 from incident.tables.columns import Column, Type
 from incident.tables.table import ObjectTable
 from text.lines import BLANK, HINT, Line, Span, columns, line
@@ -192,7 +192,7 @@ def _kinds_named(words: str) -> list[str]:
     return [name for _, _, name in sorted(found)]
 
 
-def table_lines(table: Rows, kind: OtherKind) -> list[Line]:
+def table_lines(table: ServerTable, kind: OtherKind) -> list[Line]:
     """The server's own table of a kind that is not watched."""
     lines = [line(" ", (table.problem, "warning"), hang=1)] if table.problem else []
     if not table.rows:

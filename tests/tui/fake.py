@@ -23,7 +23,7 @@ from incident.api import Progress
 from incident.cadence import Cadence
 from incident.offers import Offer, offers
 from incident.offline.elsewhere import ContextChoice, Incident
-from incident.other_kinds import Item, ItemStatus, OtherKind, OtherObject, Rows
+from incident.other_kinds import Item, ItemStatus, OtherKind, OtherObject, ServerTable
 from incident.pod_logs import LogQuery, LogRow
 from incident.record import Record, RecordUnavailable
 from incident.view import ApiView, HopView, Reach, RecordView, SymptomView, View
@@ -403,10 +403,10 @@ class FakeInvestigation:
     async def other_kinds(self) -> Sequence[OtherKind]:
         return [OtherKind("Widget", "widgets", "example.com/v1", short_names=("wd",))]
 
-    async def other_rows(self, kind: OtherKind) -> Rows:
+    async def other_rows(self, kind: OtherKind) -> ServerTable:
         self.calls.append(("other_rows", kind.name))
         refs = (Ref("Widget", "shop", "blue"),)
-        return Rows(("Namespace", "Name", "State"), (("shop", "blue", "Stuck"),), refs=refs)
+        return ServerTable(("Namespace", "Name", "State"), (("shop", "blue", "Stuck"),), refs=refs)
 
     async def other_object(self, ref: Ref, kind: OtherKind | None) -> OtherObject:
         self.calls.append(("other_object", ref))

@@ -8,7 +8,7 @@ from textual import on
 from textual.widget import Widget
 
 from cluster.kube.objects import Ref
-from incident.other_kinds import OtherKind, Rows
+from incident.other_kinds import OtherKind, ServerTable
 from text.lines import line, rule
 from text.object_table import ref_of, table_lines
 from text.words import clock, count
@@ -56,7 +56,7 @@ class OtherObjectsScreen(Frame):
         found = await self.investigation.other_rows(self._kind)
         self._show(found)
 
-    def _show(self, found: Rows) -> None:
+    def _show(self, found: ServerTable) -> None:
         kind, now = self._kind, self.now
         said = f"{count(len(found.rows))} as of {clock(now)} UTC, not watched"
         self._state.show(lambda _: [line(" ", (said, "strong"), ("  u reads again", "muted"))])
