@@ -18,7 +18,7 @@ from typing import Any, Final
 from timeline.entry import Entry, canonical, from_record, stamp, to_record
 from timeline.export.source import ExportSource
 from timeline.journal import storage
-from timeline.journal.evidence import Evidence
+from timeline.journal.evidence import EvidenceBlob
 from timeline.journal.journal import Journal
 from timeline.journal.rows import to_row
 from timeline.journal.storage import JournalError
@@ -118,7 +118,7 @@ _OWN: Final = frozenset({"incident-opened"})
 """Kinds that each record has of its own."""
 
 
-def read_jsonl(lines: Iterable[str]) -> tuple[dict[str, Any], list[Entry], list[Evidence]]:
+def read_jsonl(lines: Iterable[str]) -> tuple[dict[str, Any], list[Entry], list[EvidenceBlob]]:
     """Header, entries by seq and evidence of an export. Raises JournalError."""
     header, entries, evidence = _parse(lines)
     problems = verify_chain(entries)
@@ -127,11 +127,11 @@ def read_jsonl(lines: Iterable[str]) -> tuple[dict[str, Any], list[Entry], list[
     return header, entries, evidence
 
 
-def _parse(lines: Iterable[str]) -> tuple[dict[str, Any], list[Entry], list[Evidence]]:
+def _parse(lines: Iterable[str]) -> tuple[dict[str, Any], list[Entry], list[EvidenceBlob]]:
     header: dict[str, Any] | None = None
     end: dict[str, Any] | None = None
     entries: list[Entry] = []
-    evidence: list[Evidence] = []
+    evidence: list[EvidenceBlob] = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -167,9 +167,9 @@ def _parse(lines: Iterable[str]) -> tuple[dict[str, Any], list[Entry], list[Evid
     return header, entries, evidence
 
 
-def _blob(record: dict[str, Any]) -> Evidence:
+def _blob(record: dict[str, Any]) -> EvidenceBlob:
     content = record.get("content")
-    blob = Evidence.from_record(
+    blob = EvidenceBlob.from_record(
         {**record, "content": base64.b64decode(content) if content is not None else None}
     )
     if blob.content is not None and hashlib.sha256(blob.content).hexdigest() != blob.sha256:

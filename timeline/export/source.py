@@ -9,7 +9,7 @@ import msgspec
 
 from timeline.entry import Entry
 from timeline.intents import unfinished
-from timeline.journal.evidence import Evidence
+from timeline.journal.evidence import EvidenceBlob
 from timeline.journal.journal import Journal
 from timeline.revisions import RevisedEntry, latest
 
@@ -24,7 +24,7 @@ class ExportSource(msgspec.Struct, frozen=True, kw_only=True):
     entries: Sequence[Entry]
     lines: Sequence[RevisedEntry]
     unfinished: Sequence[Entry]
-    evidence: Sequence[Evidence]
+    evidence: Sequence[EvidenceBlob]
     head: tuple[int, str]
     mode: str
 

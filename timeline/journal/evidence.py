@@ -22,7 +22,7 @@ _DOCUMENT: Final = 8 << 20
 """Largest JSON document that is redacted as a whole before it is cut, in bytes."""
 
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+class EvidenceBlob(msgspec.Struct, frozen=True, kw_only=True):
     """One stored blob. Sizes in bytes; `content` is None after a purge. `original_size` is what was
     seen before the cap."""
 
@@ -44,7 +44,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         }
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Evidence:
+    def from_record(cls, record: Mapping[str, Any]) -> EvidenceBlob:
         return msgspec.convert(dict(record), cls)
 
     @property
@@ -55,7 +55,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 def store_form(
     capture: Capture, redactor: Redactor, cap: int = CAP_BYTES
-) -> tuple[Evidence, dict[str, Any], dict[str, int]]:
+) -> tuple[EvidenceBlob, dict[str, Any], dict[str, int]]:
     """The blob to store, the facts of this capture for the entry, and the redactions by rule."""
     raw = capture.content
     redactions: dict[str, int] = {}
@@ -73,7 +73,7 @@ def store_form(
         content = head + cut.encode() + tail
     else:
         content = whole
-    evidence = Evidence(
+    evidence = EvidenceBlob(
         sha256=hashlib.sha256(content).hexdigest(),
         size=len(content),
         original_size=len(raw),

@@ -33,7 +33,7 @@ from timeline.entry import (
 )
 from timeline.intents import unfinished
 from timeline.journal import storage
-from timeline.journal.evidence import Evidence
+from timeline.journal.evidence import EvidenceBlob
 from timeline.journal.preparation import Identity, Origin, check, here, new_ulid, prepare
 from timeline.journal.rows import SELECT, cleaned, from_foreign_row
 from timeline.journal.sidecar import Sidecar
@@ -257,7 +257,7 @@ class Journal:
         known, origin = identity or self.identify(), self.origin
         return self._writer.submit(lambda: prepare(draft, known, origin, self.redactor), keep=keep)
 
-    def adopt(self, entry: Entry, source: str, evidence: Sequence[Evidence]) -> Entry:
+    def adopt(self, entry: Entry, source: str, evidence: Sequence[EvidenceBlob]) -> Entry:
         """Append an entry of another record, `source`, unchanged, at the next place in the
         chain."""
         if self._writer is None:
@@ -418,7 +418,7 @@ class Journal:
             storage.write_head(target, stored[-1].seq, stored[-1].hash)
         return len(self._waiting())
 
-    def evidence(self, sha256: str) -> Evidence | None:
+    def evidence(self, sha256: str) -> EvidenceBlob | None:
         """One piece of evidence, None for an unknown hash."""
         with self._lock:
             row = (
@@ -434,7 +434,7 @@ class Journal:
         if row is None:
             waiting = (blob for _, blobs in Sidecar(self.path).entries() for blob in blobs)
             return next((blob for blob in waiting if blob.sha256 == sha256), None)
-        return Evidence(
+        return EvidenceBlob(
             sha256=row[0],
             size=row[1],
             original_size=row[2],

@@ -28,7 +28,7 @@ from timeline.entry import (
     omit_empty,
     to_record,
 )
-from timeline.journal.evidence import Evidence, store_form
+from timeline.journal.evidence import EvidenceBlob, store_form
 from timeline.redaction.clean import Clean, clean_line, clean_value
 from timeline.redaction.redact import Redactor
 
@@ -159,13 +159,13 @@ def outline(
 
 def prepare(
     draft: Draft, identity: Identity, origin: Origin, redactor: Redactor
-) -> tuple[Entry, tuple[Evidence, ...]]:
+) -> tuple[Entry, tuple[EvidenceBlob, ...]]:
     """The entry (seq 0, no hashes) and the evidence to store with it. Raises ValueError."""
     redactions: Counter[str] = Counter()
     entry = outline(draft, identity, origin, redactor, redactions)
     data, counts = redactor.value(entry.data)
     redactions.update(counts)
-    blobs: dict[str, Evidence] = {}
+    blobs: dict[str, EvidenceBlob] = {}
     captures: list[Mapping[str, Any]] = []
     for capture in draft.captures:
         blob, facts, counts = store_form(capture, redactor)

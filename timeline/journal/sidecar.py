@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from timeline.entry import Entry, canonical, from_record, to_record
-from timeline.journal.evidence import Evidence
+from timeline.journal.evidence import EvidenceBlob
 from timeline.journal.storage import locked, sync_directory
 
 RESERVE_BYTES: Final = 128 * 1024
@@ -51,7 +51,7 @@ class Sidecar:
             if not size:
                 sync_directory(self.path.parent)
 
-    def append(self, entry: Entry, evidence: Sequence[Evidence]) -> None:
+    def append(self, entry: Entry, evidence: Sequence[EvidenceBlob]) -> None:
         """Write one entry and its evidence; on return it is on disk. Raises OSError."""
         blobs = [
             {**item.record(), "content": base64.b64encode(item.content or b"").decode()}
@@ -72,7 +72,7 @@ class Sidecar:
         if not size:
             sync_directory(self.path.parent)
 
-    def entries(self) -> list[tuple[Entry, list[Evidence]]]:
+    def entries(self) -> list[tuple[Entry, list[EvidenceBlob]]]:
         """Waiting entries, oldest first, without unreadable lines. Raises OSError other than "not
         found"."""
         try:
@@ -82,7 +82,7 @@ class Sidecar:
         return [item for item in map(_parse, _lines(content)) if item is not None]
 
     @contextmanager
-    def draining(self) -> Iterator[list[tuple[Entry, list[Evidence]]]]:
+    def draining(self) -> Iterator[list[tuple[Entry, list[EvidenceBlob]]]]:
         """Hold the file and yield the waiting entries; blank the file when the block ends without
         an exception."""
         if not self.path.exists():
@@ -122,11 +122,11 @@ def _blank(descriptor: int, start: int, size: int) -> None:
     _write(descriptor, b"\n" * (size - start), start)
 
 
-def _parse(line: bytes) -> tuple[Entry, list[Evidence]] | None:
+def _parse(line: bytes) -> tuple[Entry, list[EvidenceBlob]] | None:
     try:
         record: dict[str, Any] = json.loads(line)
         blobs = [
-            Evidence.from_record({**blob, "content": base64.b64decode(blob["content"])})
+            EvidenceBlob.from_record({**blob, "content": base64.b64decode(blob["content"])})
             for blob in record["evidence"]
         ]
         return from_record(record["entry"]), blobs

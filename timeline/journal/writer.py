@@ -25,7 +25,7 @@ import msgspec
 from sqlite_utils import Database
 
 from timeline.entry import NO_HASH, Entry, seal, stamp
-from timeline.journal.evidence import Evidence
+from timeline.journal.evidence import EvidenceBlob
 from timeline.journal.rows import SELECT, cleaned, from_foreign_row, to_row
 from timeline.journal.sidecar import Sidecar
 from timeline.journal.storage import (
@@ -60,7 +60,7 @@ _REFUSALS: Final = (sqlite3.Error, OSError, JournalError)
 
 _LOG: Final = logging.getLogger(__name__)
 
-Prepared = tuple[Entry, Sequence[Evidence]]
+Prepared = tuple[Entry, Sequence[EvidenceBlob]]
 State = Literal["ok", "sidecar", "failing", "read-only", "closed"]
 
 
@@ -103,7 +103,7 @@ class _Item(msgspec.Struct):
     """One prepared entry on its way to the disk; `keep`: try again after a refusal."""
 
     entry: Entry
-    evidence: Sequence[Evidence]
+    evidence: Sequence[EvidenceBlob]
     future: Future[Entry]
     keep: bool
 
