@@ -49,7 +49,7 @@ class ParamValue:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class SelectingSymptom:
     """A symptom, and the ids of its findings for which the runbook was selected; None when the
     symptom did not select it."""
 
@@ -111,7 +111,7 @@ def _expressions(query: Query) -> tuple[str, ...]:
 class Candidates:
     """The values that the evidence gives for each parameter, worked out once for all steps."""
 
-    def __init__(self, evidence: Iterable[Evidence] = ()) -> None:
+    def __init__(self, evidence: Iterable[SelectingSymptom] = ()) -> None:
         self._evidence = tuple(evidence)
         self.selected = not self._evidence or any(
             one.selected is not None for one in self._evidence
@@ -201,7 +201,7 @@ def _namespace_of(subjects: Sequence[_Fit]) -> ParamValue:
     return _undecided("namespace", distinct, ", one for each object")
 
 
-def _fits(name: str, evidence: Sequence[Evidence]) -> list[_Fit]:
+def _fits(name: str, evidence: Sequence[SelectingSymptom]) -> list[_Fit]:
     """Values for a parameter from the nearest evidence that gives any: what selected the runbook
     and what the failing objects share, then the failing objects, then all that is around them. An
     object that is referred to stands before one that is only named in a fact."""
@@ -230,7 +230,7 @@ def _without_parts(fits: Iterable[_Fit]) -> list[_Fit]:
     ]
 
 
-def _nearest(name: str, evidence: Evidence) -> Iterator[_Fit]:
+def _nearest(name: str, evidence: SelectingSymptom) -> Iterator[_Fit]:
     for attribute in evidence.symptom.shared:
         yield from _shared(name, attribute)
     for finding in evidence.symptom.findings:
@@ -246,7 +246,7 @@ def _shared(name: str, attribute: SharedAttribute) -> Iterator[_Fit]:
         yield from _of_refs(name, (owner,), reason)
 
 
-def _failing(name: str, evidence: Evidence) -> Iterator[_Fit]:
+def _failing(name: str, evidence: SelectingSymptom) -> Iterator[_Fit]:
     refs = evidence.symptom.objects
     if name == "namespace":
         count = Counter(ref.namespace for ref in refs if ref.namespace)
@@ -256,7 +256,7 @@ def _failing(name: str, evidence: Evidence) -> Iterator[_Fit]:
     yield from _of_refs(name, refs, f"the only {KIND_OF.get(name, name)} of the symptom")
 
 
-def _around(name: str, evidence: Evidence) -> Iterator[_Fit]:
+def _around(name: str, evidence: SelectingSymptom) -> Iterator[_Fit]:
     symptom = evidence.symptom
     for finding in symptom.findings:
         yield from _of_finding(name, finding)

@@ -19,7 +19,7 @@ from incident.walkthrough.live_values import Workload
 from incident.walkthrough.run import Parameter, RunView, StepOutcome, StepState
 from runbooks import steps
 from runbooks.model import Runbook, Step
-from runbooks.parameters import Candidates, Evidence, resolve
+from runbooks.parameters import Candidates, SelectingSymptom, resolve
 from timeline.entry import Entry
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Run:
     symptom_id: str = ""
     symptom_ids: dict[str, str] = field(default_factory=dict)
     """Symptoms from which it was opened, with their titles; the last of them in `symptom_id`."""
-    evidence: dict[str, Evidence] = field(default_factory=dict)
+    evidence: dict[str, SelectingSymptom] = field(default_factory=dict)
     candidates: Candidates = field(default_factory=Candidates)
     typed: dict[str, str] = field(default_factory=dict)
     suggested: dict[str, str] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from incident.walkthrough.live_values import Workload
 from incident.walkthrough.run import RunView, StepState
 from runbooks import steps
 from runbooks.model import Runbook, Step
-from runbooks.parameters import Candidates, Evidence, names
+from runbooks.parameters import Candidates, SelectingSymptom, names
 from timeline.entry import Capture, Draft, Entry
 from triage.facts.finding import ChangeFact, Finding, Symptom
 
@@ -280,7 +280,7 @@ class Runs:
             return
         run.seen = symptoms
         found = {
-            view.symptom.id: Evidence(view.symptom, _selected(view, run.runbook.id))
+            view.symptom.id: SelectingSymptom(view.symptom, _selected(view, run.runbook.id))
             for view in symptoms
             if view.symptom.id in run.symptom_ids
         }

@@ -7,7 +7,15 @@ from typing import Any
 
 from cluster.kube.objects import Ref
 from runbooks.loader import Library
-from runbooks.parameters import PLACE, Candidates, Evidence, ParamValue, names, needed, resolve
+from runbooks.parameters import (
+    PLACE,
+    Candidates,
+    ParamValue,
+    SelectingSymptom,
+    names,
+    needed,
+    resolve,
+)
 from runbooks.parse import parse
 from runbooks.steps import command, fill
 from tests.runbooks.test_steps import AT, RUNBOOK, symptom
@@ -79,7 +87,7 @@ def evidence(*findings: Finding, selected: tuple[Finding, ...] = (), **more: Any
         findings,
         **more,
     )
-    return Candidates([Evidence(about, frozenset(found.id for found in selected))])
+    return Candidates([SelectingSymptom(about, frozenset(found.id for found in selected))])
 
 
 def values(
@@ -162,7 +170,7 @@ def test_a_change_gives_what_no_finding_does() -> None:
         about.findings,
         changes=(change,),
     )
-    found = values("look", Candidates([Evidence(about)]))
+    found = values("look", Candidates([SelectingSymptom(about)]))
     assert found["deployment"].value == "cart"
 
 
@@ -172,7 +180,7 @@ def test_shared_attributes_come_before_objects() -> None:
     assert look is not None
     shared = (SharedAttribute("namespace", "shared-ns", (7, 7), (0, 41), 0.001),)
     about = symptom(Ref("Pod", "shop", "cart-1"), shared=shared)
-    found = {value.name: value for value in resolve(look, Candidates([Evidence(about)]))}
+    found = {value.name: value for value in resolve(look, Candidates([SelectingSymptom(about)]))}
     assert (found["namespace"].value, found["namespace"].origin) == (
         "shared-ns",
         "7 of 7 failing objects share it",
