@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 
 from cluster.kube.text import clean_line
-from probes.result import Verdict
+from probes.result import ResultClass
 
 LIMIT = 4.0
 _KEPT = 4096
@@ -39,7 +39,7 @@ class HttpAnswer:
     """Result of one request. `status` 0: no HTTP answer. `author`: the software that answered, ""
     when not known. `ms`: until the status line or the failure."""
 
-    verdict: Verdict
+    verdict: ResultClass
     ms: int
     status: int = 0
     author: str = ""
@@ -70,13 +70,13 @@ async def probe_http(
     `limit` seconds for each stage."""
     began = time.monotonic()
 
-    def heard(verdict: Verdict, detail: str = "") -> HttpAnswer:
+    def heard(verdict: ResultClass, detail: str = "") -> HttpAnswer:
         return HttpAnswer(
             verdict, int((time.monotonic() - began) * 1000), detail=clean_line(detail, 160)
         )
 
     if not (host + address).isprintable() or " " in host:
-        return heard(Verdict.UNREACHABLE, f"{host or address} is not a host name")
+        return heard(ResultClass.UNREACHABLE, f"{host or address} is not a host name")
     context = None
     if tls:
         context = ssl.create_default_context()
@@ -87,15 +87,15 @@ async def probe_http(
                 address, port, ssl=context, server_hostname=(host or address) if tls else None
             )
     except TimeoutError:
-        return heard(Verdict.TIMEOUT_CONNECT, "no answer")
+        return heard(ResultClass.TIMEOUT_CONNECT, "no answer")
     except ssl.SSLError as error:
-        return heard(Verdict.TLS_HANDSHAKE, error.reason or str(error))
+        return heard(ResultClass.TLS_HANDSHAKE, error.reason or str(error))
     except ConnectionRefusedError:
-        return heard(Verdict.REFUSED)
+        return heard(ResultClass.REFUSED)
     except ConnectionResetError:
-        return heard(Verdict.TLS_HANDSHAKE if tls else Verdict.RESET, "reset")
+        return heard(ResultClass.TLS_HANDSHAKE if tls else ResultClass.RESET, "reset")
     except (OSError, ValueError) as error:  # ValueError: no name that DNS can have
-        return heard(Verdict.UNREACHABLE, getattr(error, "strerror", None) or str(error))
+        return heard(ResultClass.UNREACHABLE, getattr(error, "strerror", None) or str(error))
     try:
         async with asyncio.timeout(limit):
             writer.write(
@@ -110,17 +110,17 @@ async def probe_http(
                 data += more
     except TimeoutError:
         return (
-            heard(Verdict.TIMEOUT_FIRST_BYTE, "connected, no answer")
+            heard(ResultClass.TIMEOUT_FIRST_BYTE, "connected, no answer")
             if not data
             else _judge(data, began)
         )
     except (OSError, ssl.SSLError) as error:
-        return heard(Verdict.RESET, str(error))
+        return heard(ResultClass.RESET, str(error))
     finally:
         writer.transport.abort()
         with contextlib.suppress(OSError, ssl.SSLError):
             await writer.wait_closed()
-    return _judge(data, began) if data else heard(Verdict.RESET, "closed without an answer")
+    return _judge(data, began) if data else heard(ResultClass.RESET, "closed without an answer")
 
 
 def _judge(data: bytes, began: float) -> HttpAnswer:
@@ -128,7 +128,7 @@ def _judge(data: bytes, began: float) -> HttpAnswer:
     text = data.decode("latin-1")
     words = text.split(maxsplit=2)
     if not text.startswith("HTTP/") or len(words) < 2 or not words[1].isdecimal():
-        return HttpAnswer(Verdict.OK, ms, detail="it does not speak HTTP")
+        return HttpAnswer(ResultClass.OK, ms, detail="it does not speak HTTP")
     head, _, body = text.partition("\r\n\r\n")
     signed = " ".join(
         line
@@ -137,4 +137,4 @@ def _judge(data: bytes, began: float) -> HttpAnswer:
     )
     response = f"{signed} {body[:400].lower()}"
     author = next((name for mark, name in _AUTHORS if mark in response), "")
-    return HttpAnswer(Verdict.OK, ms, int(words[1]), author)
+    return HttpAnswer(ResultClass.OK, ms, int(words[1]), author)

@@ -19,7 +19,7 @@ from cluster.kube.objects import Ref
 SCHEMA = "stanch.probe/1"
 
 
-class Verdict(enum.StrEnum):
+class ResultClass(enum.StrEnum):
     """Result class of one try.
 
     `REFUSED` is a RST from the target itself, `REJECTED` an ICMP error from a node on the path;
@@ -49,7 +49,12 @@ class Verdict(enum.StrEnum):
 
 
 NOT_NETWORK = frozenset(
-    {Verdict.TOOL_MISSING, Verdict.EXEC_FAILED, Verdict.NOT_MEASURED, Verdict.RATE_LIMIT_SUSPECT}
+    {
+        ResultClass.TOOL_MISSING,
+        ResultClass.EXEC_FAILED,
+        ResultClass.NOT_MEASURED,
+        ResultClass.RATE_LIMIT_SUSPECT,
+    }
 )
 """Verdicts that say nothing about the network."""
 
@@ -108,7 +113,7 @@ class Try:
     """One connect: class, duration in milliseconds, time (UTC, clock of the pod), and the ICMP
     error if there was one."""
 
-    verdict: Verdict
+    verdict: ResultClass
     ms: int
     at: datetime | None = None
     icmp: str = ""
@@ -142,7 +147,7 @@ class Cell:
         for each in self.tries:
             counts[each.verdict.value] = counts.get(each.verdict.value, 0) + 1
         if not counts:
-            counts[Verdict.NOT_MEASURED.value] = 1
+            counts[ResultClass.NOT_MEASURED.value] = 1
         return MappingProxyType(dict(sorted(counts.items())))
 
     @property
@@ -152,19 +157,22 @@ class Cell:
 
     @property
     def failed(self) -> int:
-        return sum(1 for each in self.counted if each.verdict is not Verdict.OK)
+        return sum(1 for each in self.counted if each.verdict is not ResultClass.OK)
 
     @property
-    def main(self) -> Verdict:
+    def main(self) -> ResultClass:
         """The most frequent class; `NOT_MEASURED` without tries. In a tie a failure comes before
         `OK`."""
-        tally: dict[Verdict, int] = {}
+        tally: dict[ResultClass, int] = {}
         for each in self.counted or self.tries:
             tally[each.verdict] = tally.get(each.verdict, 0) + 1
         return (
-            min(tally, key=lambda verdict: (-tally[verdict], verdict is Verdict.OK, verdict.value))
+            min(
+                tally,
+                key=lambda verdict: (-tally[verdict], verdict is ResultClass.OK, verdict.value),
+            )
             if tally
-            else Verdict.NOT_MEASURED
+            else ResultClass.NOT_MEASURED
         )
 
     @property

@@ -5,35 +5,35 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from probes.result import Cell, Destination, Expectation, Place, Verdict
+from probes.result import Cell, Destination, Expectation, Place, ResultClass
 from text.lines import Line, columns, line
 from text.width import cells as width_of
 
-WORDS: dict[Verdict, str] = {
-    Verdict.OK: "ok",
-    Verdict.REFUSED: "refused",
-    Verdict.REJECTED: "rejected",
-    Verdict.UNREACHABLE: "no route",
-    Verdict.TIMEOUT_CONNECT: "timed out",
-    Verdict.TIMEOUT_FIRST_BYTE: "no answer",
-    Verdict.RESET: "reset",
-    Verdict.DNS_TIMEOUT: "DNS slow",
-    Verdict.DNS_NXDOMAIN: "no name",
-    Verdict.DNS_SERVFAIL: "DNS failed",
-    Verdict.DNS_REFUSED: "DNS refused",
-    Verdict.TLS_HANDSHAKE: "TLS failed",
-    Verdict.TLS_CERTIFICATE: "bad cert",
-    Verdict.TOOL_MISSING: "no tool",
-    Verdict.EXEC_FAILED: "not run",
-    Verdict.RATE_LIMIT_SUSPECT: "unclear",
-    Verdict.NOT_MEASURED: "not measured",
+WORDS: dict[ResultClass, str] = {
+    ResultClass.OK: "ok",
+    ResultClass.REFUSED: "refused",
+    ResultClass.REJECTED: "rejected",
+    ResultClass.UNREACHABLE: "no route",
+    ResultClass.TIMEOUT_CONNECT: "timed out",
+    ResultClass.TIMEOUT_FIRST_BYTE: "no answer",
+    ResultClass.RESET: "reset",
+    ResultClass.DNS_TIMEOUT: "DNS slow",
+    ResultClass.DNS_NXDOMAIN: "no name",
+    ResultClass.DNS_SERVFAIL: "DNS failed",
+    ResultClass.DNS_REFUSED: "DNS refused",
+    ResultClass.TLS_HANDSHAKE: "TLS failed",
+    ResultClass.TLS_CERTIFICATE: "bad cert",
+    ResultClass.TOOL_MISSING: "no tool",
+    ResultClass.EXEC_FAILED: "not run",
+    ResultClass.RATE_LIMIT_SUSPECT: "unclear",
+    ResultClass.NOT_MEASURED: "not measured",
 }
 MEANING = {
-    Verdict.REFUSED: "by the target itself; a policy agent can answer so too",
-    Verdict.REJECTED: "on the path (ICMP): something between them refused it",
-    Verdict.TIMEOUT_CONNECT: "no answer at all: dropped on the path, or the target is gone",
-    Verdict.RATE_LIMIT_SUSPECT: "a rate limit may have swallowed the refusal",
-    Verdict.NOT_MEASURED: "says nothing about the network",
+    ResultClass.REFUSED: "by the target itself; a policy agent can answer so too",
+    ResultClass.REJECTED: "on the path (ICMP): something between them refused it",
+    ResultClass.TIMEOUT_CONNECT: "no answer at all: dropped on the path, or the target is gone",
+    ResultClass.RATE_LIMIT_SUSPECT: "a rate limit may have swallowed the refusal",
+    ResultClass.NOT_MEASURED: "says nothing about the network",
 }
 DIFFERS = "differs from what the network policies say, or from one try to the next"
 LISTED = 60
@@ -93,14 +93,14 @@ def differs(cell: Cell) -> bool:
     return cell.mixed or cell.expected is wrong
 
 
-def _failures(cell: Cell) -> Counter[Verdict]:
-    return Counter(each.verdict for each in cell.counted if each.verdict is not Verdict.OK)
+def _failures(cell: Cell) -> Counter[ResultClass]:
+    return Counter(each.verdict for each in cell.counted if each.verdict is not ResultClass.OK)
 
 
 def _word(cell: Cell) -> str:
     kinds = _failures(cell)
     if not kinds:
-        return WORDS[Verdict.OK]
+        return WORDS[ResultClass.OK]
     return WORDS[next(iter(kinds))] if len(kinds) == 1 else "failed"
 
 
@@ -118,7 +118,7 @@ def _list(cells: Sequence[Cell]) -> list[Line]:
 
 def _legend(cells: Sequence[Cell]) -> list[Line]:
     """The meaning of the words, the mixed results, and what answered in a target's place."""
-    seen: Counter[Verdict] = Counter()
+    seen: Counter[ResultClass] = Counter()
     for cell in cells:
         seen.update(_failures(cell) if cell.counted else [cell.main])
     lines = [

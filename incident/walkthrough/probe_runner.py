@@ -29,7 +29,7 @@ from incident.walkthrough.walkthrough import Progress, UnderWay
 from probes import catalogue
 from probes.context import ProbeContext, operator_name, probe_writer
 from probes.pods.sweep import Scope, SweepReport, sweep
-from probes.result import Expectation, ProbePlan, ProbeResult, Verdict
+from probes.result import Expectation, ProbePlan, ProbeResult, ResultClass
 from timeline.entry import Capture, Draft, EntryKind
 
 _STATE = {"unknown": StepState.UNKNOWN, "clear": StepState.PASSED}
@@ -229,9 +229,9 @@ def answer_of(result: ProbeResult) -> str:
         if accused and accused not in ("pod", "unknown"):
             return "found"
         classes = {cell.main for cell in bad}
-        if classes <= {Verdict.REFUSED}:
+        if classes <= {ResultClass.REFUSED}:
             return "refused"
-        timeouts = {Verdict.TIMEOUT_CONNECT, Verdict.TIMEOUT_FIRST_BYTE}
+        timeouts = {ResultClass.TIMEOUT_CONNECT, ResultClass.TIMEOUT_FIRST_BYTE}
         return "timeout" if classes <= timeouts else "found"
     if any(row.normal is False for row in result.rows):
         return "found"

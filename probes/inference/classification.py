@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from cluster.kube.text import NOT_JSON, clean_json, clean_line
-from probes.result import Try, Verdict
+from probes.result import ResultClass, Try
 
 
 class ScriptLine(msgspec.Struct, frozen=True):
@@ -135,26 +135,26 @@ def _literal(target: str) -> bool:
 
 def _judge(
     line: ScriptLine, counters: bool, quiet: bool, timeout_s: int
-) -> tuple[Verdict, str, str]:
+) -> tuple[ResultClass, str, str]:
     if line.said == "missing":
-        return Verdict.TOOL_MISSING, "", "the tool is no longer in the container"
+        return ResultClass.TOOL_MISSING, "", "the tool is no longer in the container"
     if line.said == "open":
         slow = " (a SYN was lost)" if counters and quiet and line.retrans else ""
-        return Verdict.OK, "", f"accepted{slow}"
+        return ResultClass.OK, "", f"accepted{slow}"
     if line.icmp:
-        return Verdict.REJECTED, line.icmp, "ICMP error, read from the socket's error queue"
+        return ResultClass.REJECTED, line.icmp, "ICMP error, read from the socket's error queue"
     if line.said == "noname" and _literal(line.target):
         return (
-            Verdict.TOOL_MISSING,
+            ResultClass.TOOL_MISSING,
             "",
             "the tool in that image does not accept such an address; use another image",
         )
     if line.said == "noname":
         if line.ms >= timeout_s * 1000:
-            return Verdict.DNS_TIMEOUT, "", "the name server did not answer in time"
-        return Verdict.DNS_NXDOMAIN, "", "the name could not be resolved"
+            return ResultClass.DNS_TIMEOUT, "", "the name server did not answer in time"
+        return ResultClass.DNS_NXDOMAIN, "", "the name could not be resolved"
     if line.tool == "python3" and line.said == "refused":
-        return Verdict.REFUSED, "", "RST"
+        return ResultClass.REFUSED, "", "RST"
     if counters and quiet:
         found = _by_counters(line, timeout_s)
         if found:
@@ -162,39 +162,39 @@ def _judge(
     return _by_words(line, counters and not quiet)
 
 
-def _by_counters(line: ScriptLine, timeout_s: int) -> tuple[Verdict, str, str] | None:
+def _by_counters(line: ScriptLine, timeout_s: int) -> tuple[ResultClass, str, str] | None:
     if line.opens == 0:
         if line.said == "timeout" or line.ms >= timeout_s * 1000:
             return (
-                Verdict.DNS_TIMEOUT,
+                ResultClass.DNS_TIMEOUT,
                 "",
                 "no packet was sent within the time limit: the name server did not answer",
             )
         if line.said in ("netunreach", "noroute", "denied"):
-            return Verdict.UNREACHABLE, "", "no route in the pod itself: no packet was sent"
+            return ResultClass.UNREACHABLE, "", "no route in the pod itself: no packet was sent"
         return None
     if line.unreach:
         if line.six:
             code = _CODES6.get(line.said, "1/?")
-            return Verdict.REJECTED, code, f"ICMPv6 {code}, from the namespace's counters"
+            return ResultClass.REJECTED, code, f"ICMPv6 {code}, from the namespace's counters"
         code = _CODES.get(line.said, "3/?")
         more = "" if line.said == "refused" else " or its administrative variants"
-        return Verdict.REJECTED, code, f"ICMP {code}{more}, from the namespace's counters"
+        return ResultClass.REJECTED, code, f"ICMP {code}{more}, from the namespace's counters"
     if line.said == "timeout" and line.retrans >= _repeats(timeout_s):
         # A segment received meanwhile belongs to another connection, such as a late FIN.
-        return Verdict.TIMEOUT_CONNECT, "", f"no answer: {line.retrans} SYNs were repeated"
+        return ResultClass.TIMEOUT_CONNECT, "", f"no answer: {line.retrans} SYNs were repeated"
     if line.fails and line.segs:
-        return Verdict.REFUSED, "", "RST, from the namespace's counters"
+        return ResultClass.REFUSED, "", "RST, from the namespace's counters"
     if line.resets and line.segs:
-        return Verdict.RESET, "", "the connection was accepted and then reset"
+        return ResultClass.RESET, "", "the connection was accepted and then reset"
     if line.segs and not line.fails and line.said in ("other", "timeout"):
         return (
-            Verdict.OK,
+            ResultClass.OK,
             "",
             "accepted: the counters show an established connection, the tool failed later",
         )
     if line.retrans and not line.segs:
-        return Verdict.TIMEOUT_CONNECT, "", f"no answer: {line.retrans} SYNs were repeated"
+        return ResultClass.TIMEOUT_CONNECT, "", f"no answer: {line.retrans} SYNs were repeated"
     return None
 
 
@@ -204,32 +204,32 @@ def _repeats(timeout_s: int) -> int:
     return max(1, (timeout_s + 1).bit_length() - 1)
 
 
-def _by_words(line: ScriptLine, busy: bool) -> tuple[Verdict, str, str]:
+def _by_words(line: ScriptLine, busy: bool) -> tuple[ResultClass, str, str]:
     basis = "busy namespace, judged by the time" if busy else "no counters, judged by the time"
     codes = _CODES6 if line.target.startswith("[") else _CODES
     match line.said:
         case "refused" if line.ms >= 900:
             return (
-                Verdict.REJECTED,
+                ResultClass.REJECTED,
                 codes["refused"],
                 f"refused after {line.ms} ms: an ICMP error on a repeated SYN ({basis})",
             )
         case "refused":
             return (
-                Verdict.REFUSED,
+                ResultClass.REFUSED,
                 "",
                 "refused at once; a RST, unless the tool gives up on the first ICMP error "
                 f"({basis})",
             )
         case "noroute" | "netunreach" | "denied":
             if line.ms < 50:
-                return Verdict.UNREACHABLE, "", f"no route ({basis})"
-            return Verdict.REJECTED, codes[line.said], f"ICMP error ({basis})"
+                return ResultClass.UNREACHABLE, "", f"no route ({basis})"
+            return ResultClass.REJECTED, codes[line.said], f"ICMP error ({basis})"
         case "timeout":
-            return Verdict.TIMEOUT_CONNECT, "", "no answer"
+            return ResultClass.TIMEOUT_CONNECT, "", "no answer"
         case _:
             return (
-                Verdict.NOT_MEASURED,
+                ResultClass.NOT_MEASURED,
                 "",
                 f"the tool ended with code {line.rc} and an unknown message",
             )
@@ -260,16 +260,16 @@ def mark_rate_limited(tries: Sequence[Try]) -> list[Try]:
     marked: list[Try] = []
     last_rejection: datetime | None = None
     for each in tries:
-        if each.verdict is Verdict.REJECTED and each.at is not None:
+        if each.verdict is ResultClass.REJECTED and each.at is not None:
             last_rejection = each.at
         if (
-            each.verdict is Verdict.TIMEOUT_CONNECT
+            each.verdict is ResultClass.TIMEOUT_CONNECT
             and each.at is not None
             and last_rejection is not None
             and (each.at - last_rejection).total_seconds() <= RATE_LIMIT_S
         ):
             why = "no answer just after ICMP refusals: their sender may limit its rate"
-            marked.append(Try(Verdict.RATE_LIMIT_SUSPECT, each.ms, each.at, "", "", why))
+            marked.append(Try(ResultClass.RATE_LIMIT_SUSPECT, each.ms, each.at, "", "", why))
         else:
             marked.append(each)
     return marked

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from probes.result import Cell, Verdict
+from probes.result import Cell, ResultClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,8 @@ def goal(cell: Cell) -> str:
     return cell.target.namespace or cell.target.address
 
 
-def main_class(cells: Collection[Cell]) -> Verdict:
-    tally: dict[Verdict, int] = {}
+def main_class(cells: Collection[Cell]) -> ResultClass:
+    tally: dict[ResultClass, int] = {}
     for cell in cells:
         tally[cell.main] = tally.get(cell.main, 0) + 1
     return max(sorted(tally), key=lambda v: tally[v])

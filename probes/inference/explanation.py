@@ -26,10 +26,15 @@ from probes.inference.components import (
 from probes.inference.next_test import next_probe
 from probes.inference.statistics import bound
 from probes.inference.wording import conclude, line
-from probes.result import Cell, Component, Conclusion, Expectation, Verdict
+from probes.result import Cell, Component, Conclusion, Expectation, ResultClass
 
 _DNS = frozenset(
-    {Verdict.DNS_NXDOMAIN, Verdict.DNS_REFUSED, Verdict.DNS_SERVFAIL, Verdict.DNS_TIMEOUT}
+    {
+        ResultClass.DNS_NXDOMAIN,
+        ResultClass.DNS_REFUSED,
+        ResultClass.DNS_SERVFAIL,
+        ResultClass.DNS_TIMEOUT,
+    }
 )
 
 
@@ -265,9 +270,9 @@ def _weight(
     """How plausible a component is, from the result class of its failing cells; 0 to about 2."""
     kind, name = part
     main = main_class(cells)
-    rejected = main in (Verdict.REJECTED, Verdict.RATE_LIMIT_SUSPECT)
-    silent = main is Verdict.TIMEOUT_CONNECT
-    refused = main is Verdict.REFUSED
+    rejected = main in (ResultClass.REJECTED, ResultClass.RATE_LIMIT_SUSPECT)
+    silent = main is ResultClass.TIMEOUT_CONNECT
+    refused = main is ResultClass.REFUSED
     namespaces = {c.source.namespace for c in cells}
     drift = any(c.target.node in around.drifted for c in cells if c.target.node)
     sender_nodes = {sender_node(c, around) for c in cells} - {""}
@@ -287,7 +292,7 @@ def _weight(
                 * (1.2 if drift else 1.0)
             )
         case "path":
-            return 0.1 if rejected else 0.5 if silent or main is Verdict.UNREACHABLE else 0.02
+            return 0.1 if rejected else 0.5 if silent or main is ResultClass.UNREACHABLE else 0.02
         case "cross-node":
             return 0.5 if silent else 0.15 if rejected else 0.02
         case "pod":
@@ -320,7 +325,7 @@ def _weight(
                 else 0.2
             )
         case "source-node":
-            weight = 0.7 if main in (Verdict.UNREACHABLE, Verdict.TIMEOUT_CONNECT) else 0.25
+            weight = 0.7 if main in (ResultClass.UNREACHABLE, ResultClass.TIMEOUT_CONNECT) else 0.25
             return weight * (
                 1.3 if len({goal(c) for c in cells} | {c.target.node for c in cells}) > 1 else 0.7
             )

@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from probes.inference.components import NOTHING, Surroundings
-from probes.result import Cell, Verdict
+from probes.result import Cell, ResultClass
 
 
 def infer_senders(cells: Sequence[Cell], around: Surroundings = NOTHING) -> tuple[Cell, ...]:
     """The cells with their senders: from the kernel, or inferred where only one node explains the
     pattern."""
-    rejected = [c for c in cells if c.main is Verdict.REJECTED]
+    rejected = [c for c in cells if c.main is ResultClass.REJECTED]
     done = []
     for cell in cells:
         known = next((t.sender for t in cell.tries if t.sender), "")
         if known:
             done.append(replace(cell, sender=known, sender_source="kernel"))
-        elif cell.main is Verdict.REJECTED:
+        elif cell.main is ResultClass.REJECTED:
             done.append(
                 replace(
                     cell,
@@ -51,7 +51,7 @@ def _likely_sender(
         if c.source == source and c.target.node not in ("", target.node) and c.counted
     ]
     all_fail = bool(same_source_elsewhere) and all(
-        c.main is Verdict.REJECTED for c in same_source_elsewhere
+        c.main is ResultClass.REJECTED for c in same_source_elsewhere
     )
     other_nodes_good = any(not c.failed for c in same_source_elsewhere)
     from_other_nodes = [

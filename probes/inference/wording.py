@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from probes.inference.components import ComponentKey, Surroundings, main_class, sender_node
 from probes.inference.statistics import bound
-from probes.result import Cell, Component, Conclusion, Verdict
+from probes.result import Cell, Component, Conclusion, ResultClass
 
-_WORDS: dict[Verdict, str] = {
-    Verdict.REFUSED: "refused by the target itself: no process listens on that port",
-    Verdict.REJECTED: "rejected on the way (ICMP, not the target)",
-    Verdict.TIMEOUT_CONNECT: "silently dropped (no answer)",
-    Verdict.UNREACHABLE: "without a route in the source pod",
-    Verdict.RESET: "reset after it was accepted",
+_WORDS: dict[ResultClass, str] = {
+    ResultClass.REFUSED: "refused by the target itself: no process listens on that port",
+    ResultClass.REJECTED: "rejected on the way (ICMP, not the target)",
+    ResultClass.TIMEOUT_CONNECT: "silently dropped (no answer)",
+    ResultClass.UNREACHABLE: "without a route in the source pod",
+    ResultClass.RESET: "reset after it was accepted",
 }
 
 
@@ -160,7 +160,7 @@ def how_it_fails(cells: Sequence[Cell], around: Surroundings) -> str:
     main = main_class(cells)
     words = _WORDS.get(main, main.value)
     senders = sorted({sender_node(c, around) or c.sender for c in cells} - {""})
-    if main is Verdict.REJECTED and senders:
+    if main is ResultClass.REJECTED and senders:
         inferred = all(c.sender_source == "inferred" for c in cells if c.sender)
         words = (
             f"rejected on the way by {', '.join(senders)} "

@@ -25,9 +25,9 @@ from probes.result import (
     Place,
     ProbePlan,
     ProbeResult,
+    ResultClass,
     Right,
     Try,
-    Verdict,
 )
 from probes.select import paths as selection
 
@@ -139,7 +139,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress) -> Pro
             Expectation.UNDEFINED,
             why,
             (one,),
-            reason="" if one.verdict is not Verdict.NOT_MEASURED else one.detail,
+            reason="" if one.verdict is not ResultClass.NOT_MEASURED else one.detail,
             command=_command(detail.how, target),
         )
         for target, one in zip(detail.targets, tries, strict=True)
@@ -166,48 +166,51 @@ async def proxied(context: ProbeContext, target: Destination) -> Try:
     """GET / of one pod or Service through the API server's proxy. Does not raise for a failing
     cluster."""
     if context.api is None:
-        return Try(Verdict.NOT_MEASURED, 0, detail="there is no connection to the API server")
+        return Try(ResultClass.NOT_MEASURED, 0, detail="there is no connection to the API server")
     path = _proxy_path(target)
     began = context.clock()
     try:
         await context.api.get_text(path, timeout=TIME_LIMIT, cap=4096)
-        verdict, detail = Verdict.OK, "HTTP 2xx"
+        verdict, detail = ResultClass.OK, "HTTP 2xx"
     except ApiError as error:
         verdict, detail = judge(
             error.status, error.detail or str(error), from_server=error.body.get("kind") == "Status"
         )
     except ClusterError as error:
-        verdict, detail = Verdict.NOT_MEASURED, str(error)
+        verdict, detail = ResultClass.NOT_MEASURED, str(error)
     return Try(verdict, int((context.clock() - began).total_seconds() * 1000), began, detail=detail)
 
 
-def judge(status: int, words: str, *, from_server: bool) -> tuple[Verdict, str]:
+def judge(status: int, words: str, *, from_server: bool) -> tuple[ResultClass, str]:
     """The meaning of an HTTP error through the proxy. `from_server`: the body is a metav1.Status,
     so it comes from the API server, with the words of Go's dialler after "error trying to reach
     service" (apimachinery pkg/util/proxy)."""
     text = words.lower()
     if not from_server:
-        return Verdict.OK, f"HTTP {status} by the application"
+        return ResultClass.OK, f"HTTP {status} by the application"
     if _NO_ENDPOINTS in text:
-        return Verdict.REFUSED, _NO_ENDPOINTS
+        return ResultClass.REFUSED, _NO_ENDPOINTS
     if "error trying to reach service" not in text and status != 504:
-        return Verdict.NOT_MEASURED, f"HTTP {status} by the API server: {clean_line(words, 200)}"
+        return (
+            ResultClass.NOT_MEASURED,
+            f"HTTP {status} by the API server: {clean_line(words, 200)}",
+        )
     for mark, verdict in (
-        ("connection refused", Verdict.REFUSED),
-        ("no route to host", Verdict.REJECTED),
-        ("network is unreachable", Verdict.REJECTED),
-        ("i/o timeout", Verdict.TIMEOUT_CONNECT),
-        ("deadline exceeded", Verdict.TIMEOUT_CONNECT),
-        ("timed out", Verdict.TIMEOUT_CONNECT),
-        ("connection reset", Verdict.RESET),
-        ("tls:", Verdict.TLS_HANDSHAKE),
-        ("x509:", Verdict.TLS_CERTIFICATE),
+        ("connection refused", ResultClass.REFUSED),
+        ("no route to host", ResultClass.REJECTED),
+        ("network is unreachable", ResultClass.REJECTED),
+        ("i/o timeout", ResultClass.TIMEOUT_CONNECT),
+        ("deadline exceeded", ResultClass.TIMEOUT_CONNECT),
+        ("timed out", ResultClass.TIMEOUT_CONNECT),
+        ("connection reset", ResultClass.RESET),
+        ("tls:", ResultClass.TLS_HANDSHAKE),
+        ("x509:", ResultClass.TLS_CERTIFICATE),
     ):
         if mark in text:
             return verdict, clean_line(words, 200)
     if "malformed http" in text or "eof" in text:
-        return Verdict.OK, "it accepts connections and does not speak HTTP"
-    return Verdict.NOT_MEASURED, clean_line(words, 200)
+        return ResultClass.OK, "it accepts connections and does not speak HTTP"
+    return ResultClass.NOT_MEASURED, clean_line(words, 200)
 
 
 async def _forwarded(context: ProbeContext, target: Destination) -> Try:
@@ -216,17 +219,17 @@ async def _forwarded(context: ProbeContext, target: Destination) -> Try:
     answer = await context.forward(target.namespace, target.pod, target.port, TIME_LIMIT)
     ms = int((context.clock() - began).total_seconds() * 1000)
     if answer.open is None:
-        return Try(Verdict.NOT_MEASURED, ms, began, detail=answer.error)
+        return Try(ResultClass.NOT_MEASURED, ms, began, detail=answer.error)
     if answer.open:
         return Try(
-            Verdict.OK,
+            ResultClass.OK,
             ms,
             began,
             detail=clean_line(answer.heard.splitlines()[0], 80) if answer.heard else "open, silent",
         )
     refused = "refused" in answer.refused
     return Try(
-        Verdict.REFUSED if refused else Verdict.NOT_MEASURED,
+        ResultClass.REFUSED if refused else ResultClass.NOT_MEASURED,
         ms,
         began,
         detail=answer.refused[-200:],

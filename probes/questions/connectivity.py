@@ -24,7 +24,7 @@ from probes.pods.probe_pod import Identity
 from probes.pods.vantage import CLIENT, EPHEMERAL, Vantage
 from probes.pods.vantage_pods import Origin, VantagePods
 from probes.questions import api_server_paths
-from probes.result import Cell, Destination, Expectation, ProbePlan, ProbeResult, Try, Verdict
+from probes.result import Cell, Destination, Expectation, ProbePlan, ProbeResult, ResultClass, Try
 from probes.scripts import connectivity as script
 from probes.select import paths as selection
 from probes.select.surroundings import surroundings
@@ -55,7 +55,9 @@ PARAMETERS = {
         "proxy or port-forward (no pod)"
     ),
 }
-_SAYS_NOTHING = frozenset({Verdict.EXEC_FAILED, Verdict.TOOL_MISSING, Verdict.NOT_MEASURED})
+_SAYS_NOTHING = frozenset(
+    {ResultClass.EXEC_FAILED, ResultClass.TOOL_MISSING, ResultClass.NOT_MEASURED}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +259,7 @@ class _Measurement:
         counted = [t for t in tries if t.verdict not in _SAYS_NOTHING]
         if tries and not counted:
             return 0
-        failed = sum(1 for t in counted if t.verdict is not Verdict.OK)
+        failed = sum(1 for t in counted if t.verdict is not ResultClass.OK)
         # A Service's address fails in proportion to its failing pods, which are measured one by
         # one: more tries would show nothing new.
         several = not target.pod and len(self.detail.targets) > 1
@@ -315,7 +317,7 @@ class _Measurement:
             origin.failed = f"{origin.name}: {problem}{f' ({said[0][:200]})' if said else ''}"
             self.pods.problems.append(origin.failed)
             # Earlier rounds stay; this one says nothing about the network.
-            verdict = Verdict.TOOL_MISSING if output.tool == "none" else Verdict.EXEC_FAILED
+            verdict = ResultClass.TOOL_MISSING if output.tool == "none" else ResultClass.EXEC_FAILED
             return {t: [Try(verdict, 0, None, detail=problem)] for t in targets}
         origin.python = origin.python or (output.has_python and origin.vantage.method != CLIENT)
         judged = judge_all(output, TIMEOUT_S)
@@ -353,7 +355,7 @@ class _Measurement:
         return tuple(cells)
 
 
-def _verdicts(results: Mapping[Destination, list[Try]]) -> dict[Destination, Verdict]:
+def _verdicts(results: Mapping[Destination, list[Try]]) -> dict[Destination, ResultClass]:
     """Verdicts of a round, for comparison. A Service's address counts only when no pod was dialled,
     because it picks another pod each time."""
     alone = not any(target.pod for target in results)
@@ -366,9 +368,11 @@ def _verdicts(results: Mapping[Destination, list[Try]]) -> dict[Destination, Ver
 
 def _meshed(each: Try) -> Try:
     """In a mesh the sidecar accepts every connect, which says nothing about the target."""
-    if each.verdict is Verdict.OK:
+    if each.verdict is ResultClass.OK:
         return replace(
-            each, verdict=Verdict.NOT_MEASURED, detail="a sidecar accepts every connect in this pod"
+            each,
+            verdict=ResultClass.NOT_MEASURED,
+            detail="a sidecar accepts every connect in this pod",
         )
     return each
 

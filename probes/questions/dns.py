@@ -29,8 +29,8 @@ from probes.result import (
     Expectation,
     ProbePlan,
     ProbeResult,
+    ResultClass,
     Try,
-    Verdict,
 )
 from probes.scripts import dns as dns_script
 from probes.scripts.protocol import read_lines
@@ -49,13 +49,13 @@ SLOW_MS = 1000
 INSIDE = "kubernetes.default.svc.cluster.local"
 CONFIGURED = "-"
 _SAID = {
-    "found": Verdict.OK,
-    "noname": Verdict.DNS_NXDOMAIN,
-    "timeout": Verdict.DNS_TIMEOUT,
-    "refused": Verdict.DNS_REFUSED,
-    "servfail": Verdict.DNS_SERVFAIL,
-    "closed": Verdict.REFUSED,
-    "missing": Verdict.TOOL_MISSING,
+    "found": ResultClass.OK,
+    "noname": ResultClass.DNS_NXDOMAIN,
+    "timeout": ResultClass.DNS_TIMEOUT,
+    "refused": ResultClass.DNS_REFUSED,
+    "servfail": ResultClass.DNS_SERVFAIL,
+    "closed": ResultClass.REFUSED,
+    "missing": ResultClass.TOOL_MISSING,
 }
 
 
@@ -229,7 +229,7 @@ def read(text: str) -> tuple[list[DnsLine], str]:
 
 
 def judge(line: DnsLine) -> Try:
-    verdict = _SAID.get(line.said, Verdict.NOT_MEASURED)
+    verdict = _SAID.get(line.said, ResultClass.NOT_MEASURED)
     at = datetime.fromtimestamp(line.at, UTC) if 0 < line.at < 1 << 33 else None
     return Try(verdict, line.ms, at, detail=line.said)
 
@@ -305,7 +305,10 @@ def conclude(cells: Sequence[Cell], options: Sequence[str]) -> list[Conclusion]:
             )
         )
     five = [
-        t for c in measured for t in c.counted if t.verdict is Verdict.OK and 4800 <= t.ms <= 5600
+        t
+        for c in measured
+        for t in c.counted
+        if t.verdict is ResultClass.OK and 4800 <= t.ms <= 5600
     ]
     if five:
         count = sum(len(c.counted) for c in measured)
@@ -348,7 +351,7 @@ def unanswered(measured: Sequence[Cell]) -> list[Cell]:
 
 
 def _bad(cell: Cell) -> bool:
-    times = sorted(t.ms for t in cell.counted if t.verdict is Verdict.OK)
+    times = sorted(t.ms for t in cell.counted if t.verdict is ResultClass.OK)
     slow = bool(times) and times[len(times) // 2] >= SLOW_MS
     return cell.failed * 4 > len(cell.counted) or slow
 
@@ -360,10 +363,10 @@ def _name(cell: Cell) -> str:
 def _how(cells: Iterable[Cell]) -> str:
     listed = list(cells)
     failed, count = sum(c.failed for c in listed), sum(len(c.counted) for c in listed)
-    times = sorted(t.ms for c in listed for t in c.counted if t.verdict is Verdict.OK)
+    times = sorted(t.ms for c in listed for t in c.counted if t.verdict is ResultClass.OK)
     slow = f", median {times[len(times) // 2]} ms" if times else ""
     kinds = sorted(
-        {t.verdict.value for c in listed for t in c.counted if t.verdict is not Verdict.OK}
+        {t.verdict.value for c in listed for t in c.counted if t.verdict is not ResultClass.OK}
     )
     return f"{bound(failed, count)}{slow}{' (' + ', '.join(kinds) + ')' if kinds else ''}"
 

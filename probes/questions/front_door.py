@@ -17,7 +17,7 @@ from probes.context import ProbeContext
 from probes.http_probe import HttpAnswer, probe_http
 from probes.questions.api_server_paths import proxied
 from probes.read_only import map_bounded
-from probes.result import Component, Conclusion, Destination, Row, Try, Verdict
+from probes.result import Component, Conclusion, Destination, ResultClass, Row, Try
 from probes.select import paths as selection
 from probes.select.paths import Unusable
 
@@ -112,7 +112,7 @@ async def measure_hops(context: ProbeContext, entry: EntryPoint) -> list[Hop]:
             "load-balancer",
             f"{what[0]}:{what[1]}",
             answer.words,
-            answer.well or (answer.verdict is Verdict.OK and not answer.status),
+            answer.well or (answer.verdict is ResultClass.OK and not answer.status),
         )
 
     hops += await map_bounded(dialled[:MOST], ask)
@@ -164,9 +164,9 @@ async def _node_ports(context: ProbeContext, ports: Sequence[ServicePort]) -> li
 
 def _node_port_well(answer: HttpAnswer) -> bool | None:
     """A time-out says nothing: node addresses are seldom reachable from a workstation."""
-    if answer.verdict in (Verdict.TIMEOUT_CONNECT, Verdict.UNREACHABLE):
+    if answer.verdict in (ResultClass.TIMEOUT_CONNECT, ResultClass.UNREACHABLE):
         return None
-    return answer.well or (answer.verdict is Verdict.OK and not answer.status)
+    return answer.well or (answer.verdict is ResultClass.OK and not answer.status)
 
 
 async def _pods(context: ProbeContext, entry: EntryPoint) -> list[Hop]:
@@ -185,8 +185,8 @@ async def _pods(context: ProbeContext, entry: EntryPoint) -> list[Hop]:
         one: Try = await proxied(context, target)
         well = (
             None
-            if one.verdict is Verdict.NOT_MEASURED
-            else one.verdict is Verdict.OK and "HTTP 5" not in one.detail
+            if one.verdict is ResultClass.NOT_MEASURED
+            else one.verdict is ResultClass.OK and "HTTP 5" not in one.detail
         )
         return Hop(
             "pod",

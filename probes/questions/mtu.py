@@ -24,9 +24,9 @@ from probes.result import (
     Conclusion,
     ProbePlan,
     ProbeResult,
+    ResultClass,
     Row,
     Try,
-    Verdict,
 )
 from probes.scripts import connectivity as script
 from probes.scripts import mtu as mtu_script
@@ -158,16 +158,16 @@ def judge(line: MtuLine) -> Try:
     """The class of one try: `TIMEOUT_FIRST_BYTE` for a stalled request."""
     detail = f"{line.size} bytes"
     if line.fails:
-        return Try(Verdict.REFUSED, line.ms, detail=detail)
+        return Try(ResultClass.REFUSED, line.ms, detail=detail)
     if not line.segs:
-        return Try(Verdict.TIMEOUT_CONNECT, line.ms, detail=detail)
+        return Try(ResultClass.TIMEOUT_CONNECT, line.ms, detail=detail)
     if line.retrans >= 2 and line.ms >= TIMEOUT_S * 1000:
         return Try(
-            Verdict.TIMEOUT_FIRST_BYTE,
+            ResultClass.TIMEOUT_FIRST_BYTE,
             line.ms,
             detail=f"{detail}, repeated {line.retrans} times, never acknowledged",
         )
-    return Try(Verdict.OK, line.ms, detail=detail)
+    return Try(ResultClass.OK, line.ms, detail=detail)
 
 
 def conclude(seen: Sequence[Seen]) -> list[Conclusion]:
@@ -183,7 +183,9 @@ def conclude(seen: Sequence[Seen]) -> list[Conclusion]:
             )
         ]
     stalled = [cell for cell in cells if _stalled(cell)]
-    passed = [cell for cell in cells if all(each.verdict is Verdict.OK for each in cell.counted)]
+    passed = [
+        cell for cell in cells if all(each.verdict is ResultClass.OK for each in cell.counted)
+    ]
     found: list[Conclusion] = []
     sizes = {c.source.node: one.mtu for one in seen if one.mtu for c in one.cells[:1]}
     differ = (
@@ -240,7 +242,7 @@ def conclude(seen: Sequence[Seen]) -> list[Conclusion]:
 
 def _stalled(cell: Cell) -> bool:
     verdicts = [each.verdict for each in cell.counted]
-    return Verdict.OK in verdicts and Verdict.TIMEOUT_FIRST_BYTE in verdicts
+    return ResultClass.OK in verdicts and ResultClass.TIMEOUT_FIRST_BYTE in verdicts
 
 
 def _line(cell: Cell) -> str:

@@ -10,13 +10,13 @@ import msgspec
 
 from cluster.kube.kinds import BY_NAME
 from cluster.live.store import Store
-from probes.result import Cell, Destination, Expectation, Place, Try, Verdict
+from probes.result import Cell, Destination, Expectation, Place, ResultClass, Try
 
 
 def cell(
     source: tuple[str, str],
     target: tuple[str, str],
-    verdict: Verdict = Verdict.OK,
+    verdict: ResultClass = ResultClass.OK,
     *,
     tries: int = 5,
     sender: str = "",
@@ -26,10 +26,10 @@ def cell(
     port: int = 8080,
 ) -> Cell:
     """`source` (namespace, node), `target` (namespace, node) or with `service` (namespace, "")."""
-    bad = (0 if verdict is Verdict.OK else tries) if failed is None else failed
-    icmp = "3/3" if verdict is Verdict.REJECTED else ""
+    bad = (0 if verdict is ResultClass.OK else tries) if failed is None else failed
+    icmp = "3/3" if verdict is ResultClass.REJECTED else ""
     series = tuple(Try(verdict, 1000, None, icmp, sender) for _ in range(bad)) + tuple(
-        Try(Verdict.OK, 5) for _ in range(tries - bad)
+        Try(ResultClass.OK, 5) for _ in range(tries - bad)
     )
     pod = "" if service else f"{target[0]}-{target[1]}"
     goal = Destination(

@@ -18,7 +18,7 @@ from probes.inference.classification import (
     mark_rate_limited,
     read,
 )
-from probes.result import Try, Verdict
+from probes.result import ResultClass, Try
 from probes.scripts.connectivity import MARKER, PYTHON, SHELL, command, target
 
 
@@ -70,48 +70,48 @@ def printed(
 @pytest.mark.parametrize(
     ("line", "verdict"),
     [
-        (facts("open", segs=2), Verdict.OK),
-        (facts("refused", fails=1, segs=1), Verdict.REFUSED),
-        (facts("refused", 1010, fails=1, retrans=1, unreach=2), Verdict.REJECTED),
-        (facts("noroute", 1010, fails=1, retrans=1, unreach=2), Verdict.REJECTED),
-        (facts("timeout", 4000, retrans=3), Verdict.TIMEOUT_CONNECT),
+        (facts("open", segs=2), ResultClass.OK),
+        (facts("refused", fails=1, segs=1), ResultClass.REFUSED),
+        (facts("refused", 1010, fails=1, retrans=1, unreach=2), ResultClass.REJECTED),
+        (facts("noroute", 1010, fails=1, retrans=1, unreach=2), ResultClass.REJECTED),
+        (facts("timeout", 4000, retrans=3), ResultClass.TIMEOUT_CONNECT),
         (
             facts("timeout", 4000, retrans=2, segs=1),
-            Verdict.TIMEOUT_CONNECT,
+            ResultClass.TIMEOUT_CONNECT,
         ),  # a late segment of the connection before
-        (facts("timeout", 4000, retrans=2, segs=1, resets=1), Verdict.TIMEOUT_CONNECT),
+        (facts("timeout", 4000, retrans=2, segs=1, resets=1), ResultClass.TIMEOUT_CONNECT),
         (
             facts("timeout", 4000, segs=2),
-            Verdict.OK,
+            ResultClass.OK,
         ),  # a tool that waits for the other side to hang up
-        (facts("timeout", 4000, retrans=1, segs=2), Verdict.OK),  # the same, after a lost SYN
-        (facts("netunreach", opens=0), Verdict.UNREACHABLE),
-        (facts("noname", opens=0, target="web.shop:80"), Verdict.DNS_NXDOMAIN),
+        (facts("timeout", 4000, retrans=1, segs=2), ResultClass.OK),  # the same, after a lost SYN
+        (facts("netunreach", opens=0), ResultClass.UNREACHABLE),
+        (facts("noname", opens=0, target="web.shop:80"), ResultClass.DNS_NXDOMAIN),
         (
             facts("noname", opens=0),
-            Verdict.TOOL_MISSING,
+            ResultClass.TOOL_MISSING,
         ),  # an address needs no name server: the tool does not take it
-        (facts("noname", opens=0, target="[fd00::1]:80"), Verdict.TOOL_MISSING),
-        (facts("timeout", 4010, opens=0, unreach=2), Verdict.DNS_TIMEOUT),
-        (facts("missing", opens=0), Verdict.TOOL_MISSING),
+        (facts("noname", opens=0, target="[fd00::1]:80"), ResultClass.TOOL_MISSING),
+        (facts("timeout", 4010, opens=0, unreach=2), ResultClass.DNS_TIMEOUT),
+        (facts("missing", opens=0), ResultClass.TOOL_MISSING),
         (
             facts("timeout", 20, unreach=1),
-            Verdict.REJECTED,
+            ResultClass.REJECTED,
         ),  # a tool that hides the error behind its own time limit
-        (facts("other", 30, segs=3), Verdict.OK),  # wget against something that is not HTTP
-        (facts("refused", 0, unreach=1, icmp="3/13", **{"from": "10.9.0.1"}), Verdict.REJECTED),
+        (facts("other", 30, segs=3), ResultClass.OK),  # wget against something that is not HTTP
+        (facts("refused", 0, unreach=1, icmp="3/13", **{"from": "10.9.0.1"}), ResultClass.REJECTED),
     ],
 )
-def test_classes(line: dict[str, Any], verdict: Verdict) -> None:
+def test_classes(line: dict[str, Any], verdict: ResultClass) -> None:
     assert judged(line).verdict is verdict
 
 
 def test_in_a_busy_namespace_only_the_time_is_left() -> None:
     noisy = facts("refused", 1010, fails=3, retrans=2, unreach=5, segs=40)
-    assert judged(noisy, quiet=False).verdict is Verdict.REJECTED
+    assert judged(noisy, quiet=False).verdict is ResultClass.REJECTED
     assert (
         judged(facts("refused", 0, fails=3, unreach=5, segs=40), quiet=False).verdict
-        is Verdict.REFUSED
+        is ResultClass.REFUSED
     )
     assert "busy" in judged(noisy, quiet=False).detail
     output = read(printed(noisy, quiet=False))
@@ -150,23 +150,26 @@ def test_tries_are_kept_by_target_and_in_order() -> None:
         )
     )
     found = judge_all(output)
-    assert [t.verdict for t in found["10.0.0.1:80"]] == [Verdict.OK, Verdict.TIMEOUT_CONNECT]
-    assert [t.verdict for t in found["b:1"]] == [Verdict.REFUSED]
+    assert [t.verdict for t in found["10.0.0.1:80"]] == [
+        ResultClass.OK,
+        ResultClass.TIMEOUT_CONNECT,
+    ]
+    assert [t.verdict for t in found["b:1"]] == [ResultClass.REFUSED]
     assert found["b:1"][0].at == datetime.fromtimestamp(1795254131, UTC)
 
 
 def test_timeouts_just_after_icmp_are_suspects_and_not_counted() -> None:
     start = datetime(2026, 11, 21, tzinfo=UTC)
     series = [
-        Try(Verdict.REJECTED, 0, start),
-        Try(Verdict.TIMEOUT_CONNECT, 4000, start + timedelta(seconds=2)),
+        Try(ResultClass.REJECTED, 0, start),
+        Try(ResultClass.TIMEOUT_CONNECT, 4000, start + timedelta(seconds=2)),
     ]
     assert [t.verdict for t in mark_rate_limited(series)] == [
-        Verdict.REJECTED,
-        Verdict.RATE_LIMIT_SUSPECT,
+        ResultClass.REJECTED,
+        ResultClass.RATE_LIMIT_SUSPECT,
     ]
-    late = [series[0], Try(Verdict.TIMEOUT_CONNECT, 4000, start + timedelta(seconds=60))]
-    assert mark_rate_limited(late)[1].verdict is Verdict.TIMEOUT_CONNECT
+    late = [series[0], Try(ResultClass.TIMEOUT_CONNECT, 4000, start + timedelta(seconds=60))]
+    assert mark_rate_limited(late)[1].verdict is ResultClass.TIMEOUT_CONNECT
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from probes import catalogue
 from probes.ledger import Intent, MemoryLedger
 from probes.pods.preparation import DEADLINE_S
 from probes.questions import connectivity
-from probes.result import Component, Verdict
+from probes.result import Component, ResultClass
 from probes.select.surroundings import node_of
 from tests.probes.cells import meta, namespace, node, pod, policy, service, slice_of, store, story
 from tests.probes.fake import FakeCluster
@@ -214,7 +214,7 @@ async def test_ipv6(arguments: dict[str, str]) -> None:
     cluster = FakeCluster(story(), lambda *_: "ok")
     result = await run(cluster, **arguments)
     assert {(c.target.address, c.target.port, c.main) for c in result.cells} == {
-        ("fd00::17", 80, Verdict.OK)
+        ("fd00::17", 80, ResultClass.OK)
     }
 
 
@@ -247,7 +247,7 @@ async def test_unusual_addresses_that_cannot_be(arguments: dict[str, str], word:
 async def test_a_failing_exec_is_not_a_blocked_connection() -> None:
     cluster = FakeCluster(story(), story_network, broken_exec="exec: error dialing backend")
     result = await run(cluster)
-    assert {cell.main for cell in result.cells} == {Verdict.EXEC_FAILED}
+    assert {cell.main for cell in result.cells} == {ResultClass.EXEC_FAILED}
     assert not result.complete
     assert [c.component.kind for c in result.conclusions] == ["not-measured"]
     assert cluster.objects == {}
@@ -348,7 +348,7 @@ async def test_a_meshed_client_proves_nothing_by_connecting() -> None:
     )
     result = await catalogue.run(plan, context)
     assert {c.main for c in result.cells if c.source.how == "exec in the client"} == {
-        Verdict.NOT_MEASURED
+        ResultClass.NOT_MEASURED
     }
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from probes import catalogue
 from probes.questions.dns import INSIDE, conclude, judge, read
-from probes.result import Cell, Component, Destination, Expectation, Place, Try, Verdict
+from probes.result import Cell, Component, Destination, Expectation, Place, ResultClass, Try
 from probes.scripts.dns import MARKER, SHELL, command
 from tests.probes.cells import node, pod, service, slice_of, story
 from tests.probes.fake import FakeCluster
@@ -89,20 +89,20 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetLab]:
 @pytest.mark.parametrize(
     ("server", "name", "verdict", "least_ms", "most_ms"),
     [
-        (GOOD, INSIDE, Verdict.OK, 0, 300),
-        (GOOD, "nosuch.example", Verdict.DNS_NXDOMAIN, 0, 300),
-        (GOOD, "six.example", Verdict.OK, 0, 300),  # AAAA alone: a name all the same
-        (SIX, INSIDE, Verdict.OK, 0, 900),  # a name server of an IPv6 cluster
-        (SIX, "nosuch.example", Verdict.DNS_NXDOMAIN, 0, 300),
-        (SLOW, INSIDE, Verdict.OK, 1000, 4500),
-        (SILENT, INSIDE, Verdict.DNS_TIMEOUT, 2500, 8000),
-        (FAILING, INSIDE, Verdict.DNS_SERVFAIL, 0, 8000),
-        (REFUSING, INSIDE, Verdict.DNS_REFUSED, 0, 8000),
-        (CLOSED, INSIDE, Verdict.REFUSED, 0, 8000),
+        (GOOD, INSIDE, ResultClass.OK, 0, 300),
+        (GOOD, "nosuch.example", ResultClass.DNS_NXDOMAIN, 0, 300),
+        (GOOD, "six.example", ResultClass.OK, 0, 300),  # AAAA alone: a name all the same
+        (SIX, INSIDE, ResultClass.OK, 0, 900),  # a name server of an IPv6 cluster
+        (SIX, "nosuch.example", ResultClass.DNS_NXDOMAIN, 0, 300),
+        (SLOW, INSIDE, ResultClass.OK, 1000, 4500),
+        (SILENT, INSIDE, ResultClass.DNS_TIMEOUT, 2500, 8000),
+        (FAILING, INSIDE, ResultClass.DNS_SERVFAIL, 0, 8000),
+        (REFUSING, INSIDE, ResultClass.DNS_REFUSED, 0, 8000),
+        (CLOSED, INSIDE, ResultClass.REFUSED, 0, 8000),
     ],
 )
 def test_classes(
-    lab: NetLab, server: str, name: str, verdict: Verdict, least_ms: int, most_ms: int
+    lab: NetLab, server: str, name: str, verdict: ResultClass, least_ms: int, most_ms: int
 ) -> None:
     lines, error = read(lab.measure(command([server], [name])))
     assert error == ""
@@ -153,7 +153,7 @@ def test_damaged_output_says_so() -> None:
 # ---- conclusions
 
 
-def cells(**verdicts: tuple[Verdict, int]) -> list[Cell]:
+def cells(**verdicts: tuple[ResultClass, int]) -> list[Cell]:
     """One cell for each server: `pod_a`, `pod_b` or `service`; (class, milliseconds)."""
     found: list[Cell] = []
     for server, (verdict, ms) in verdicts.items():
@@ -178,7 +178,7 @@ def cells(**verdicts: tuple[Verdict, int]) -> list[Cell]:
     return found
 
 
-OK = (Verdict.OK, 5)
+OK = (ResultClass.OK, 5)
 
 
 @pytest.mark.parametrize(
@@ -186,24 +186,24 @@ OK = (Verdict.OK, 5)
     [
         ({"pod_a": OK, "pod_b": OK, "service": OK}, Component("none", "")),
         (
-            {"pod_a": OK, "pod_b": (Verdict.DNS_TIMEOUT, 6000), "service": OK},
+            {"pod_a": OK, "pod_b": (ResultClass.DNS_TIMEOUT, 6000), "service": OK},
             Component("dns", "kube-system/pod_b"),
         ),
         (
-            {"pod_a": OK, "pod_b": (Verdict.OK, 2300), "service": OK},
+            {"pod_a": OK, "pod_b": (ResultClass.OK, 2300), "service": OK},
             Component("dns", "kube-system/pod_b"),
         ),
         (
-            {"pod_a": (Verdict.DNS_SERVFAIL, 9), "pod_b": (Verdict.DNS_SERVFAIL, 9)},
+            {"pod_a": (ResultClass.DNS_SERVFAIL, 9), "pod_b": (ResultClass.DNS_SERVFAIL, 9)},
             Component("dns", "all"),
         ),
         (
-            {"pod_a": OK, "pod_b": OK, "service": (Verdict.DNS_TIMEOUT, 6000)},
+            {"pod_a": OK, "pod_b": OK, "service": (ResultClass.DNS_TIMEOUT, 6000)},
             Component("service", "kube-dns"),
         ),
     ],
 )
-def test_conclusions(given: dict[str, tuple[Verdict, int]], component: Component) -> None:
+def test_conclusions(given: dict[str, tuple[ResultClass, int]], component: Component) -> None:
     assert conclude(cells(**given), ())[0].component == component
 
 
@@ -213,7 +213,7 @@ def test_outside_names_alone_accuse_the_upstream() -> None:
         replace(
             c,
             target=replace(c.target, service="example.org."),
-            tries=tuple(Try(Verdict.DNS_SERVFAIL, 5) for _ in range(5)),
+            tries=tuple(Try(ResultClass.DNS_SERVFAIL, 5) for _ in range(5)),
         )
         for c in inside
     ]
@@ -222,13 +222,13 @@ def test_outside_names_alone_accuse_the_upstream() -> None:
 
 def test_five_seconds_are_a_lost_packet() -> None:
     given = cells(pod_a=OK, pod_b=OK)
-    given[0] = replace(given[0], tries=(*given[0].tries, Try(Verdict.OK, 5010)))
+    given[0] = replace(given[0], tries=(*given[0].tries, Try(ResultClass.OK, 5010)))
     assert conclude(given, ())[0].component == Component("network", "lost packets")
 
 
 def test_one_source_that_gets_no_answer_is_not_dns() -> None:
     here = cells(pod_a=OK, pod_b=OK)
-    silent = (Verdict.DNS_TIMEOUT, 6000)
+    silent = (ResultClass.DNS_TIMEOUT, 6000)
     there = [
         replace(c, source=Place("web", "node-2", "q")) for c in cells(pod_a=silent, pod_b=silent)
     ]

@@ -10,7 +10,7 @@ import pytest
 from cluster.api.mode import Mode
 from cluster.errors import Forbidden, OutcomeUnknown
 from probes import catalogue
-from probes.result import Component, ProbePlan, Verdict
+from probes.result import Component, ProbePlan, ResultClass
 from tests.probes.cells import node, pod, story
 from tests.probes.fake import FakeCluster
 from tests.probes.test_connectivity import story_network
@@ -126,7 +126,7 @@ async def test_one_that_does_not_start_is_not_a_blocked_connection() -> None:
     )
     result = await catalogue.run(plan, context)
     mine = [cell for cell in result.cells if cell.source.how == "ephemeral container in the client"]
-    assert {cell.main for cell in mine} == {Verdict.NOT_MEASURED}
+    assert {cell.main for cell in mine} == {ResultClass.NOT_MEASURED}
     assert any("ErrImageNeverPull" in problem for problem in result.problems)
     assert not result.complete
 

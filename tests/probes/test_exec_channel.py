@@ -18,12 +18,12 @@ from drills.server.http import DrillServer
 from drills.server.run import serve_in_thread
 from probes import catalogue
 from probes.context import ProbeContext
-from probes.result import ProbeResult, Verdict
+from probes.result import ProbeResult, ResultClass
 from tests.probes.onnodes import ours, told
 from tests.probes.real import real_context
 from tests.rungs.cluster import Cluster
 
-SAYS_NOTHING = {Verdict.EXEC_FAILED, Verdict.NOT_MEASURED, Verdict.TOOL_MISSING}
+SAYS_NOTHING = {ResultClass.EXEC_FAILED, ResultClass.NOT_MEASURED, ResultClass.TOOL_MISSING}
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pytest
 from cluster.errors import ServerError
 from probes import catalogue
 from probes.http_probe import probe_http
-from probes.result import Component, ProbeResult, Verdict
+from probes.result import Component, ProbeResult, ResultClass
 from tests.probes.cells import meta, node, pod, service, slice_of, store
 from tests.probes.fake import FakeCluster
 
@@ -70,21 +70,21 @@ def free_port() -> int:
 @pytest.mark.parametrize(
     ("said", "verdict", "words", "well"),
     [
-        (OK, Verdict.OK, "HTTP 200", True),
-        (BAD_GATEWAY, Verdict.OK, "HTTP 502 by nginx", False),
-        (DEFAULT, Verdict.OK, "default backend", False),
+        (OK, ResultClass.OK, "HTTP 200", True),
+        (BAD_GATEWAY, ResultClass.OK, "HTTP 502 by nginx", False),
+        (DEFAULT, ResultClass.OK, "default backend", False),
         (
             b"HTTP/1.1 503 Service Unavailable\r\nVia: 1.1 envoy\r\n\r\n",
-            Verdict.OK,
+            ResultClass.OK,
             "by envoy",
             False,
         ),
-        (b"SSH-2.0-OpenSSH\r\n", Verdict.OK, "does not speak HTTP", False),
-        (b"", Verdict.RESET, "closed without an answer", False),
-        (None, Verdict.TIMEOUT_FIRST_BYTE, "no answer", False),
+        (b"SSH-2.0-OpenSSH\r\n", ResultClass.OK, "does not speak HTTP", False),
+        (b"", ResultClass.RESET, "closed without an answer", False),
+        (None, ResultClass.TIMEOUT_FIRST_BYTE, "no answer", False),
     ],
 )
-async def test_knocking(said: bytes | None, verdict: Verdict, words: str, well: bool) -> None:
+async def test_knocking(said: bytes | None, verdict: ResultClass, words: str, well: bool) -> None:
     port = free_port()
     async with serving("127.0.0.1", port, said):
         heard = await probe_http("127.0.0.1", port, limit=0.5)
@@ -94,9 +94,9 @@ async def test_knocking(said: bytes | None, verdict: Verdict, words: str, well: 
 
 async def test_a_closed_port_and_a_server_without_tls() -> None:
     port = free_port()
-    assert (await probe_http("127.0.0.1", port)).verdict is Verdict.REFUSED
+    assert (await probe_http("127.0.0.1", port)).verdict is ResultClass.REFUSED
     async with serving("127.0.0.1", port, OK):
-        assert (await probe_http("127.0.0.1", port, tls=True)).verdict is Verdict.TLS_HANDSHAKE
+        assert (await probe_http("127.0.0.1", port, tls=True)).verdict is ResultClass.TLS_HANDSHAKE
 
 
 @pytest.mark.parametrize("host", ["a\r\nX-Evil: 1", "a b", "a" * 70 + ".com", "a..b", "\udcff"])

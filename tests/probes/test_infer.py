@@ -8,7 +8,7 @@ import pytest
 from probes.inference.components import NOTHING, Surroundings
 from probes.inference.explanation import infer
 from probes.inference.icmp_senders import infer_senders
-from probes.result import Cell, Component, Expectation, Verdict
+from probes.result import Cell, Component, Expectation, ResultClass
 from probes.select.surroundings import surroundings
 from tests.probes.cells import cell, story
 
@@ -16,7 +16,7 @@ NODES = ("node-1", "node-2", "node-3")
 BAD = "node-3"
 
 
-def story_cells(*, control: bool = True, verdict: Verdict = Verdict.REJECTED) -> list[Cell]:
+def story_cells(*, control: bool = True, verdict: ResultClass = ResultClass.REJECTED) -> list[Cell]:
     """nginx on two nodes (and marketplace itself as control) against marketplace on three; node-3
     rejects nginx."""
     sources = [("nginx", "node-1"), ("nginx", "node-2")] + (
@@ -26,7 +26,7 @@ def story_cells(*, control: bool = True, verdict: Verdict = Verdict.REJECTED) ->
         cell(
             source,
             ("marketplace", where),
-            verdict if source[0] == "nginx" and where == BAD else Verdict.OK,
+            verdict if source[0] == "nginx" and where == BAD else ResultClass.OK,
         )
         for source in sources
         for where in NODES
@@ -37,8 +37,8 @@ def conclude(cells: list[Cell], around: Surroundings = NOTHING) -> Component:
     return infer(infer_senders(cells, around), around)[0].component
 
 
-@pytest.mark.parametrize("verdict", [Verdict.REJECTED, Verdict.TIMEOUT_CONNECT])
-def test_the_story_names_policy_enforcement_on_the_one_node(verdict: Verdict) -> None:
+@pytest.mark.parametrize("verdict", [ResultClass.REJECTED, ResultClass.TIMEOUT_CONNECT])
+def test_the_story_names_policy_enforcement_on_the_one_node(verdict: ResultClass) -> None:
     cells = infer_senders(story_cells(verdict=verdict))
     best = infer(cells)[0]
     assert best.component == Component("policy-enforcement", BAD)
@@ -49,14 +49,14 @@ def test_the_story_names_policy_enforcement_on_the_one_node(verdict: Verdict) ->
 
 
 def test_the_sender_is_inferred_from_the_pattern_and_said_to_be() -> None:
-    rejected = [c for c in infer_senders(story_cells()) if c.main is Verdict.REJECTED]
+    rejected = [c for c in infer_senders(story_cells()) if c.main is ResultClass.REJECTED]
     assert {(c.sender, c.sender_source) for c in rejected} == {(BAD, "inferred")}
     assert "inferred" in infer(infer_senders(story_cells()))[0].claim
 
 
 def test_a_sender_from_the_kernel_is_not_overruled() -> None:
     cells = [
-        cell(("nginx", "node-1"), ("marketplace", BAD), Verdict.REJECTED, sender="192.168.0.3"),
+        cell(("nginx", "node-1"), ("marketplace", BAD), ResultClass.REJECTED, sender="192.168.0.3"),
         *story_cells()[3:],
     ]
     assert (infer_senders(cells)[0].sender, infer_senders(cells)[0].sender_source) == (
@@ -86,7 +86,7 @@ def test_the_drifted_agent_is_evidence() -> None:
 def test_rate_limited_rejections_are_not_called_flaky() -> None:
     cells = [
         cell(("nginx", "node-1"), ("marketplace", "node-1")),
-        cell(("nginx", "node-1"), ("marketplace", BAD), Verdict.REJECTED),
+        cell(("nginx", "node-1"), ("marketplace", BAD), ResultClass.REJECTED),
         cell(("marketplace", "node-1"), ("marketplace", BAD)),
     ]
     assert all("intermittently" not in c.claim for c in infer(infer_senders(cells)))
@@ -97,7 +97,7 @@ def test_all_sources_to_one_node_accuse_its_network() -> None:
         cell(
             (space, source),
             ("marketplace", where),
-            Verdict.TIMEOUT_CONNECT if where == BAD and source != BAD else Verdict.OK,
+            ResultClass.TIMEOUT_CONNECT if where == BAD and source != BAD else ResultClass.OK,
         )
         for space, source in (("nginx", "node-1"), ("nginx", "node-2"), ("marketplace", "node-1"))
         for where in NODES
@@ -110,7 +110,7 @@ def test_a_source_node_that_reaches_nothing_is_accused() -> None:
         cell(
             (space, source),
             ("marketplace", where),
-            Verdict.TIMEOUT_CONNECT if source == "node-1" else Verdict.OK,
+            ResultClass.TIMEOUT_CONNECT if source == "node-1" else ResultClass.OK,
         )
         for space, source in (("nginx", "node-1"), ("nginx", "node-2"), ("marketplace", "node-1"))
         for where in ("node-2", "node-3")
@@ -120,7 +120,7 @@ def test_a_source_node_that_reaches_nothing_is_accused() -> None:
 
 def test_a_wrong_target_port_accuses_the_service_not_the_network() -> None:
     cells = [
-        cell(source, ("marketplace", where), Verdict.REFUSED, port=9999)
+        cell(source, ("marketplace", where), ResultClass.REFUSED, port=9999)
         for source in (("nginx", "node-1"), ("nginx", "node-2"), ("marketplace", "node-1"))
         for where in NODES
     ]
@@ -136,7 +136,9 @@ def test_a_wrong_target_port_accuses_the_service_not_the_network() -> None:
 
 def test_one_pod_that_does_not_listen() -> None:
     cells = [
-        cell(source, ("marketplace", where), Verdict.REFUSED if where == BAD else Verdict.OK)
+        cell(
+            source, ("marketplace", where), ResultClass.REFUSED if where == BAD else ResultClass.OK
+        )
         for source in (("nginx", "node-1"), ("marketplace", "node-1"))
         for where in NODES
     ]
@@ -145,7 +147,7 @@ def test_one_pod_that_does_not_listen() -> None:
 
 def test_a_service_without_endpoints() -> None:
     cells = [
-        cell((space, "node-1"), ("marketplace", ""), Verdict.REJECTED, service="identity")
+        cell((space, "node-1"), ("marketplace", ""), ResultClass.REJECTED, service="identity")
         for space in ("nginx", "shop")
     ]
     around = Surroundings({}, {}, {"marketplace/identity": 0}, {})
@@ -158,7 +160,7 @@ def test_service_address_bad_from_one_node_only_accuses_kube_proxy_there() -> No
     cells = []
     for source in (("nginx", "node-1"), ("nginx", "node-2")):
         cells += [cell(source, ("marketplace", where)) for where in NODES]
-        verdict = Verdict.TIMEOUT_CONNECT if source[1] == "node-1" else Verdict.OK
+        verdict = ResultClass.TIMEOUT_CONNECT if source[1] == "node-1" else ResultClass.OK
         cells.append(cell(source, ("marketplace", ""), verdict, service="identity"))
     around = Surroundings({}, {}, {"marketplace/identity": 3}, {})
     assert conclude(cells, around) == Component("kube-proxy", "node-1")
@@ -170,7 +172,7 @@ def test_a_service_that_fails_in_part_is_explained_by_its_pods() -> None:
         cell(
             ("nginx", "node-1"),
             ("marketplace", ""),
-            Verdict.REJECTED,
+            ResultClass.REJECTED,
             service="identity",
             tries=5,
             failed=2,
@@ -184,7 +186,7 @@ def test_denied_as_written_accuses_the_policy_and_nothing_else() -> None:
         cell(
             ("nginx", "node-1"),
             ("marketplace", where),
-            Verdict.TIMEOUT_CONNECT,
+            ResultClass.TIMEOUT_CONNECT,
             expected=Expectation.DENY,
         )
         for where in NODES
@@ -204,7 +206,8 @@ def test_open_where_policy_forbids_is_a_finding() -> None:
 
 def test_exec_failure_is_never_blocked() -> None:
     cells = [
-        cell(("nginx", "node-1"), ("marketplace", where), Verdict.EXEC_FAILED) for where in NODES
+        cell(("nginx", "node-1"), ("marketplace", where), ResultClass.EXEC_FAILED)
+        for where in NODES
     ]
     found = infer(cells)
     assert [c.component.kind for c in found] == ["not-measured"]

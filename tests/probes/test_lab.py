@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from probes.inference.classification import Output, judge_all, read
-from probes.result import Try, Verdict
+from probes.result import ResultClass, Try
 from probes.scripts.connectivity import command, target
 from tests.probes.netlab import ROUTER, SERVER, Missing, NetLab, netlab
 from tests.rungs.fixtures import all_required
@@ -70,16 +70,16 @@ def one(lab: NetLab, port: int, *, python: bool = False, host: str = SERVER) -> 
 @pytest.mark.parametrize(
     ("port", "verdict", "least_ms", "most_ms"),
     [
-        (OPEN, Verdict.OK, 0, AT_ONCE),
-        (ONE_LOST, Verdict.OK, 900, 1800),
-        (TWO_LOST, Verdict.OK, 1900, 3800),
-        (CLOSED, Verdict.REFUSED, 0, AT_ONCE),
-        (TCP_RESET, Verdict.REFUSED, 0, AT_ONCE),
-        (DROPPED, Verdict.TIMEOUT_CONNECT, 3900, 8000),
+        (OPEN, ResultClass.OK, 0, AT_ONCE),
+        (ONE_LOST, ResultClass.OK, 900, 1800),
+        (TWO_LOST, ResultClass.OK, 1900, 3800),
+        (CLOSED, ResultClass.REFUSED, 0, AT_ONCE),
+        (TCP_RESET, ResultClass.REFUSED, 0, AT_ONCE),
+        (DROPPED, ResultClass.TIMEOUT_CONNECT, 3900, 8000),
     ],
 )
 def test_class_and_time_of_what_answers_or_stays_silent(
-    lab: NetLab, port: int, verdict: Verdict, least_ms: int, most_ms: int, python: bool
+    lab: NetLab, port: int, verdict: ResultClass, least_ms: int, most_ms: int, python: bool
 ) -> None:
     found = one(lab, port, python=python)
     assert found.verdict is verdict, found
@@ -91,7 +91,7 @@ def test_class_and_time_of_what_answers_or_stays_silent(
 @pytest.mark.parametrize("port", REJECTS)
 def test_busybox_tells_icmp_from_rst_by_the_counters(lab: NetLab, port: int) -> None:
     found = one(lab, port)
-    assert found.verdict is Verdict.REJECTED, found
+    assert found.verdict is ResultClass.REJECTED, found
     assert 900 <= found.ms <= 3800, found
     assert found.sender == "", "only the error queue knows the sender"
 
@@ -99,14 +99,18 @@ def test_busybox_tells_icmp_from_rst_by_the_counters(lab: NetLab, port: int) -> 
 @pytest.mark.parametrize("port", REJECTS)
 def test_python_names_the_icmp_code_and_its_sender(lab: NetLab, port: int) -> None:
     found = one(lab, port, python=True)
-    assert (found.verdict, found.icmp, found.sender) == (Verdict.REJECTED, REJECTS[port][1], ROUTER)
+    assert (found.verdict, found.icmp, found.sender) == (
+        ResultClass.REJECTED,
+        REJECTS[port][1],
+        ROUTER,
+    )
     assert found.ms < AT_ONCE
 
 
 def test_a_full_accept_queue_is_slow_and_not_closed(lab: NetLab) -> None:
     lab.drain_slow_queue()
     found = one(lab, SLOW)
-    assert found.verdict is Verdict.OK, found
+    assert found.verdict is ResultClass.OK, found
     assert found.ms >= 900, "its SYN was repeated"
 
 
@@ -114,12 +118,12 @@ def test_no_route_in_the_source_is_not_blamed_on_the_network(lab: NetLab) -> Non
     lab_route = ("ip", "-n", lab.client, "route", "add", "unreachable", "10.99.99.0/24")
     subprocess.run(lab_route, check=True, timeout=10)
     found = one(lab, 80, host="10.99.99.9")
-    assert found.verdict is Verdict.UNREACHABLE, found
+    assert found.verdict is ResultClass.UNREACHABLE, found
 
 
 def test_a_name_that_does_not_exist_is_not_a_refusal(lab: NetLab) -> None:
     found = one(lab, 80, host="nosuch.invalid")
-    assert found.verdict in (Verdict.DNS_NXDOMAIN, Verdict.DNS_TIMEOUT), found
+    assert found.verdict in (ResultClass.DNS_NXDOMAIN, ResultClass.DNS_TIMEOUT), found
 
 
 def test_a_shell_without_any_tool_says_so(lab: NetLab) -> None:
@@ -134,7 +138,7 @@ def test_a_shell_without_any_tool_says_so(lab: NetLab) -> None:
     assert output.tool == "none"
     assert "none of" in output.error or "no usable" in output.error
     assert all(
-        each.verdict is Verdict.TOOL_MISSING
+        each.verdict is ResultClass.TOOL_MISSING
         for tries in judge_all(output).values()
         for each in tries
     )

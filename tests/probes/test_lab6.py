@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from probes.inference.classification import judge_all, read
-from probes.result import Try, Verdict
+from probes.result import ResultClass, Try
 from probes.scripts.connectivity import command, target
 from tests.probes.netlab import ROUTER6, SERVER6, Missing, NetLab, netlab
 from tests.rungs.fixtures import all_required
@@ -79,7 +79,7 @@ def one(lab: NetLab, port: int, way: str, host: str = SERVER6) -> Try:
 @pytest.mark.parametrize("way", WAYS)
 def test_answers_and_silence(lab: NetLab, way: str) -> None:
     found = several(lab, (OPEN, CLOSED, TCP_RESET, DROPPED), way)
-    wanted = [Verdict.OK, Verdict.REFUSED, Verdict.REFUSED, Verdict.TIMEOUT_CONNECT]
+    wanted = [ResultClass.OK, ResultClass.REFUSED, ResultClass.REFUSED, ResultClass.TIMEOUT_CONNECT]
     assert [each.verdict for each in found.values()] == wanted, found
     assert all(each.ms < 900 for port, each in found.items() if port != DROPPED), found
     assert found[DROPPED].ms >= 1900, found
@@ -93,13 +93,13 @@ def test_what_is_rejected_on_the_way_has_the_code_of_icmpv6(lab: NetLab, way: st
     found = several(lab, ports, way)
     sender = ROUTER6 if way == "python" else ""
     assert {port: (each.verdict, each.icmp, each.sender) for port, each in found.items()} == {
-        port: (Verdict.REJECTED, REJECTS[port][1], sender) for port in ports
+        port: (ResultClass.REJECTED, REJECTS[port][1], sender) for port in ports
     }
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_nothing_listens_on_loopback(lab: NetLab, way: str) -> None:
-    assert one(lab, CLOSED, way, "::1").verdict is Verdict.REFUSED
+    assert one(lab, CLOSED, way, "::1").verdict is ResultClass.REFUSED
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -110,7 +110,7 @@ def test_no_route_in_the_source_is_not_blamed_on_the_network(lab: NetLab, way: s
         timeout=10,
     )
     found = one(lab, OPEN, way, "fd00:99::9")
-    assert found.verdict is Verdict.UNREACHABLE, found
+    assert found.verdict is ResultClass.UNREACHABLE, found
 
 
 def test_a_pod_without_ipv6_says_so_and_blames_no_component(lab: NetLab) -> None:
@@ -124,7 +124,7 @@ def test_a_pod_without_ipv6_says_so_and_blames_no_component(lab: NetLab) -> None
         for way in WAYS:
             # Without counters the time decides, and a busy machine is slow now and then.
             tries = [one(_replaced(lab, alone), OPEN, way) for _ in range(3)]
-            assert Verdict.UNREACHABLE in {each.verdict for each in tries}, (way, tries)
+            assert ResultClass.UNREACHABLE in {each.verdict for each in tries}, (way, tries)
     finally:
         subprocess.run(["ip", "netns", "del", alone], check=True, timeout=10)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from probes.questions.mtu import LARGE, SMALL, Seen, conclude, judge, read
-from probes.result import Cell, Component, Destination, Expectation, Place, Try, Verdict
+from probes.result import Cell, Component, Destination, Expectation, Place, ResultClass, Try
 from probes.scripts.mtu import command
 from tests.probes.netlab import SERVER, Missing, netlab
 from tests.rungs.fixtures import all_required
@@ -38,8 +38,8 @@ def test_large_packets_that_vanish(tmp_path: Path) -> None:
                     assert error == ""
                     assert lines[0].mtu == 1500
                     assert [judge(line).verdict for line in lines if line.event == "try"] == [
-                        Verdict.OK,
-                        Verdict.OK,
+                        ResultClass.OK,
+                        ResultClass.OK,
                     ]
                     subprocess.run(
                         ["ip", "-n", lab.router, "link", "set", "tos", "mtu", "1300"],
@@ -63,8 +63,8 @@ def test_large_packets_that_vanish(tmp_path: Path) -> None:
                     lines, error = read(lab.measure(asked))
                     assert error == ""
                     assert [judge(line).verdict for line in lines if line.event == "try"] == [
-                        Verdict.OK,
-                        Verdict.TIMEOUT_FIRST_BYTE,
+                        ResultClass.OK,
+                        ResultClass.TIMEOUT_FIRST_BYTE,
                     ]
                 finally:
                     sink.kill()
@@ -74,7 +74,7 @@ def test_large_packets_that_vanish(tmp_path: Path) -> None:
         pytest.skip(f"the network laboratory cannot be built, it needs {missing}")
 
 
-def seen(source: str, *targets: tuple[str, Verdict], mtu: int = 1450) -> Seen:
+def seen(source: str, *targets: tuple[str, ResultClass], mtu: int = 1450) -> Seen:
     cells = []
     for node, large in targets:
         target = Destination("db", node, f"pg-{node}", "10.0.0.1", 80)
@@ -84,23 +84,23 @@ def seen(source: str, *targets: tuple[str, Verdict], mtu: int = 1450) -> Seen:
                 target,
                 Expectation.ALLOW,
                 "",
-                (Try(Verdict.OK, 9), Try(large, 9)),
+                (Try(ResultClass.OK, 9), Try(large, 9)),
             )
         )
     return Seen(mtu, "eth0", tuple(cells))
 
 
-STALL = Verdict.TIMEOUT_FIRST_BYTE
+STALL = ResultClass.TIMEOUT_FIRST_BYTE
 
 
 def test_only_between_nodes_is_the_mark_of_a_tunnel() -> None:
-    found = conclude([seen("node-1", ("node-1", Verdict.OK), ("node-2", STALL))])
+    found = conclude([seen("node-1", ("node-1", ResultClass.OK), ("node-2", STALL))])
     assert found[0].component == Component("mtu", "node-1 -> node-2")
     assert found[0].confidence == 0.9
 
 
 def test_all_well_and_interfaces_that_differ() -> None:
-    good = ("node-1", Verdict.OK)
+    good = ("node-1", ResultClass.OK)
     assert conclude([seen("node-1", good)])[0].component == Component("none", "")
     assert (
         "node-2 8900" in conclude([seen("node-1", good), seen("node-2", good, mtu=8900)])[0].claim

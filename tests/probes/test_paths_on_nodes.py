@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from probes.result import Component, ProbeResult, Verdict
+from probes.result import Component, ProbeResult, ResultClass
 from tests.probes.onnodes import (
     Story,
     endpoints,
@@ -112,13 +112,13 @@ async def test_one_of_two_dns_servers_answers_slowly(story: Story) -> None:
     assert result.conclusions[0].confidence >= 0.8
     quick = [c for c in result.cells if c.target.pod == pods["node-1"]]
     assert quick
-    assert all(each.verdict is Verdict.OK and each.ms < 500 for c in quick for each in c.tries), (
-        told(result)
-    )
+    assert all(
+        each.verdict is ResultClass.OK and each.ms < 500 for c in quick for each in c.tries
+    ), told(result)
     slow = [c for c in result.cells if c.target.pod == pods["node-2"]]
-    assert all(each.verdict is Verdict.OK and each.ms >= 1000 for c in slow for each in c.tries), (
-        told(result)
-    )
+    assert all(
+        each.verdict is ResultClass.OK and each.ms >= 1000 for c in slow for each in c.tries
+    ), told(result)
 
 
 async def test_one_of_two_dns_servers_is_silent(story: Story) -> None:

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from probes.pods.sweep import sweep
-from probes.result import Component, ProbeResult, Verdict
+from probes.result import Component, ProbeResult, ResultClass
 from tests.probes.fileledger import FileLedger
 from tests.probes.onnodes import Story, endpoints, measure, ours, rule, service, told
 from tests.probes.real import real_context
@@ -47,11 +47,11 @@ async def test_the_probe_names_policy_enforcement_on_node_2(story: Story) -> Non
     assert len(result.conclusions) == 1, told(result)
     bad = [c for c in result.cells if c.source.namespace == "nginx" and c.target.node == "node-2"]
     assert bad
-    assert all(c.main is Verdict.REJECTED and not c.mixed and c.sender == "node-2" for c in bad), (
-        told(result)
-    )
+    assert all(
+        c.main is ResultClass.REJECTED and not c.mixed and c.sender == "node-2" for c in bad
+    ), told(result)
     good = [c for c in result.cells if c.target.pod and c not in bad]
-    assert all(c.main is Verdict.OK and not c.failed for c in good), told(result)
+    assert all(c.main is ResultClass.OK and not c.failed for c in good), told(result)
 
 
 async def test_without_the_fault_no_component_is_blamed(story: Story) -> None:
@@ -75,7 +75,7 @@ async def test_a_wrong_target_port_is_the_services_fault(story: Story) -> None:
     best = result.conclusions[0]
     assert best.component == Component("service", "marketplace/wrong"), told(result)
     assert "9999" in best.next
-    assert {c.main for c in result.cells if c.target.pod} == {Verdict.REFUSED}, told(result)
+    assert {c.main for c in result.cells if c.target.pod} == {ResultClass.REFUSED}, told(result)
 
 
 async def test_a_service_without_endpoints_is_the_services_fault(story: Story) -> None:
@@ -197,7 +197,7 @@ async def test_without_any_pod_through_the_api_server(story: Story) -> None:
     Service without endpoints."""
     lab, http, _ = story
     good = await measure(lab, "connectivity", to="marketplace/identity", how="proxy")
-    assert {c.main for c in good.cells} == {Verdict.OK}, told(good)
+    assert {c.main for c in good.cells} == {ResultClass.OK}, told(good)
     assert [bool(c.target.pod) for c in good.cells] == [True, True, False]
     with service(
         http,
@@ -209,11 +209,11 @@ async def test_without_any_pod_through_the_api_server(story: Story) -> None:
         await endpoints(http, "marketplace", "wrong", 2)
         for how in ("proxy", "port-forward"):
             bad = await measure(lab, "connectivity", to="marketplace/wrong", how=how)
-            assert {c.main for c in bad.cells if c.target.pod} == {Verdict.REFUSED}, told(bad)
+            assert {c.main for c in bad.cells if c.target.pod} == {ResultClass.REFUSED}, told(bad)
     with service(http, "marketplace", "empty", selector={"app": "absent"}, ports=[{"port": 80}]):
         empty = await measure(lab, "connectivity", to="marketplace/empty", how="proxy")
     assert empty.conclusions[0].component == Component("service", "marketplace/empty"), told(empty)
     heard = await measure(lab, "connectivity", to="marketplace/identity", how="port-forward")
-    assert {c.main for c in heard.cells} == {Verdict.OK}, told(heard)
+    assert {c.main for c in heard.cells} == {ResultClass.OK}, told(heard)
     assert all("200" in each.detail for c in heard.cells for each in c.tries), told(heard)
     assert ours(http) == []

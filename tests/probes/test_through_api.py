@@ -11,7 +11,7 @@ from cluster.api.port_forward import ForwardResult
 from cluster.errors import ApiError, ClusterError, Forbidden, ServerError
 from probes import catalogue
 from probes.questions.api_server_paths import judge
-from probes.result import Component, ProbeResult, Verdict
+from probes.result import Component, ProbeResult, ResultClass
 from tests.probes.cells import pod, service, slice_of, story
 from tests.probes.fake import FakeCluster
 
@@ -26,41 +26,41 @@ PODS = "/api/v1/namespaces/marketplace/pods"
             503,
             "error trying to reach service: dial tcp 10.1.2.3:80: connect: connection refused",
             True,
-            Verdict.REFUSED,
+            ResultClass.REFUSED,
         ),
         (
             503,
             "error trying to reach service: dial tcp 10.1.2.3:80: i/o timeout",
             True,
-            Verdict.TIMEOUT_CONNECT,
+            ResultClass.TIMEOUT_CONNECT,
         ),
-        (504, "context deadline exceeded", True, Verdict.TIMEOUT_CONNECT),
+        (504, "context deadline exceeded", True, ResultClass.TIMEOUT_CONNECT),
         (
             503,
             "error trying to reach service: dial tcp 10.1.2.3:80: connect: no route to host",
             True,
-            Verdict.REJECTED,
+            ResultClass.REJECTED,
         ),
         (
             503,
             "error trying to reach service: tls: first record does not look like a TLS handshake",
             True,
-            Verdict.TLS_HANDSHAKE,
+            ResultClass.TLS_HANDSHAKE,
         ),
         (
             503,
             'error trying to reach service: net/http: malformed HTTP response "\\x15"',
             True,
-            Verdict.OK,
+            ResultClass.OK,
         ),
-        (503, 'no endpoints available for service "identity"', True, Verdict.REFUSED),
-        (503, "apiserver is shutting down", True, Verdict.NOT_MEASURED),
-        (404, "pods not found", True, Verdict.NOT_MEASURED),
-        (503, "upstream connect error", False, Verdict.OK),
-        (404, "<html>", False, Verdict.OK),
+        (503, 'no endpoints available for service "identity"', True, ResultClass.REFUSED),
+        (503, "apiserver is shutting down", True, ResultClass.NOT_MEASURED),
+        (404, "pods not found", True, ResultClass.NOT_MEASURED),
+        (503, "upstream connect error", False, ResultClass.OK),
+        (404, "<html>", False, ResultClass.OK),
     ],
 )
-def test_words(status: int, words: str, from_server: bool, verdict: Verdict) -> None:
+def test_words(status: int, words: str, from_server: bool, verdict: ResultClass) -> None:
     assert judge(status, words, from_server=from_server)[0] is verdict
 
 
@@ -94,13 +94,13 @@ async def test_an_answer_proves_the_application_and_no_more() -> None:
 async def test_the_applications_own_error_is_an_answer() -> None:
     assert (await proxied(ServerError("HTTP 502", status=502, detail="bad"))).cells[
         0
-    ].main is Verdict.OK
+    ].main is ResultClass.OK
 
 
 async def test_refused_points_to_port_forward() -> None:
     words = "error trying to reach service: dial tcp 10.244.1.12:8080: connect: connection refused"
     result = await proxied(ServerError("x", status=503, detail=words, body=STATUS))
-    assert result.cells[0].main is Verdict.REFUSED
+    assert result.cells[0].main is ResultClass.REFUSED
     assert result.conclusions[0].confidence < 0.5, "a policy may reject the control plane's packets"
     assert "port-forward" in result.conclusions[0].next
 
@@ -134,20 +134,22 @@ async def test_a_service_without_endpoints() -> None:
 @pytest.mark.parametrize(
     ("answer", "verdict", "component"),
     [
-        (ForwardResult(True, "HTTP/1.0 200 OK\n"), Verdict.OK, Component("none", "")),
+        (ForwardResult(True, "HTTP/1.0 200 OK\n"), ResultClass.OK, Component("none", "")),
         (
             ForwardResult(False, refused="dial tcp4 127.0.0.1:8080: connect: connection refused"),
-            Verdict.REFUSED,
+            ResultClass.REFUSED,
             Component("pod", "marketplace/identity-1"),
         ),
         (
             ForwardResult(None, error="exec: error dialing backend"),
-            Verdict.NOT_MEASURED,
+            ResultClass.NOT_MEASURED,
             Component("not-measured", ""),
         ),
     ],
 )
-async def test_port_forward(answer: ForwardResult, verdict: Verdict, component: Component) -> None:
+async def test_port_forward(
+    answer: ForwardResult, verdict: ResultClass, component: Component
+) -> None:
     async def forward(namespace: str, name: str, port: int, deadline_s: float) -> ForwardResult:
         assert (namespace, name, port) == ("marketplace", "identity-1", 8080)
         return answer

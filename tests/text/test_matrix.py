@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from probes.result import Cell, Destination, Expectation, Place, Try, Verdict
+from probes.result import Cell, Destination, Expectation, Place, ResultClass, Try
 from text.matrix import cell_text, matrix_lines
 
-OK, REFUSED, TIMEOUT = Verdict.OK, Verdict.REFUSED, Verdict.TIMEOUT_CONNECT
+OK, REFUSED, TIMEOUT = ResultClass.OK, ResultClass.REFUSED, ResultClass.TIMEOUT_CONNECT
 ALLOW, DENY, UNDEFINED = Expectation.ALLOW, Expectation.DENY, Expectation.UNDEFINED
 
 
-def cell(expected: Expectation, *verdicts: Verdict) -> Cell:
+def cell(expected: Expectation, *verdicts: ResultClass) -> Cell:
     target = Destination("shop", "node-2", "cart-1", "10.0.0.7", 80)
     tries = tuple(Try(verdict, 3) for verdict in verdicts)
     return Cell(Place("nginx", "node-1"), target, expected, "", tries)
@@ -29,12 +29,12 @@ def cell(expected: Expectation, *verdicts: Verdict) -> Cell:
         (DENY, [OK, REFUSED], "refused 1 of 2 !"),
         (UNDEFINED, [REFUSED] * 5, "refused 5 of 5"),
         (UNDEFINED, [OK, REFUSED], "refused 1 of 2 !"),
-        (ALLOW, [Verdict.TOOL_MISSING], "no tool"),
+        (ALLOW, [ResultClass.TOOL_MISSING], "no tool"),
         (ALLOW, [], "not measured"),
     ],
 )
 def test_a_cell_says_what_failed_how_often_and_whether_that_differs(
-    expected: Expectation, verdicts: list[Verdict], said: str
+    expected: Expectation, verdicts: list[ResultClass], said: str
 ) -> None:
     assert cell_text(cell(expected, *verdicts))[0] == said
 

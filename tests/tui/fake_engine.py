@@ -25,9 +25,9 @@ from probes.result import (
     PlannedObject,
     ProbePlan,
     ProbeResult,
+    ResultClass,
     Right,
     Try,
-    Verdict,
 )
 from runbooks.check import CheckOutcome, Result
 from runbooks.model import Query, Runbook
@@ -126,7 +126,10 @@ class Probes:
                 Expectation.ALLOW,
                 "allow-ingress",
                 tuple(
-                    Try(Verdict.REJECTED if t == "node-2" and ns == "nginx" else Verdict.OK, 3)
+                    Try(
+                        ResultClass.REJECTED if t == "node-2" and ns == "nginx" else ResultClass.OK,
+                        3,
+                    )
                     for _ in range(5)
                 ),
                 "node-2" if t == "node-2" and ns == "nginx" else "",
