@@ -19,7 +19,9 @@ from cluster.kube.objects import Ref
 from triage.facts.finding import Evidence, Gap
 
 if TYPE_CHECKING:
-    from triage.logs.classify import Verdict  # 10 ms of patterns, which the first finding waits for
+    from triage.logs.classify import (
+        Classification,  # 10 ms of patterns, which the first finding waits for
+    )
 
 T = TypeVar("T")
 
@@ -101,7 +103,7 @@ class LastWords(msgspec.Struct, frozen=True):
 
     pod: Ref
     container: str
-    verdict: Verdict | None
+    verdict: Classification | None
     """None when no sentence decides."""
     last_line: str = ""
     previous: bool = False

@@ -64,7 +64,7 @@ _PREFIX = re.compile(
 )
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class Classification(msgspec.Struct, frozen=True):
     """`class_` of `triage.logs.sentences.CLASSES`, the sentence that decides, and the address that
     it names. `line` is the sentence's place in the log, counted from 0."""
 
@@ -74,10 +74,10 @@ class Verdict(msgspec.Struct, frozen=True):
     line: int
 
 
-def verdict(lines: Sequence[str]) -> Verdict | None:
+def verdict(lines: Sequence[str]) -> Classification | None:
     """The deciding sentence, None for none. A cause comes before a mere end, an error before a
     note, a later line before an earlier one."""
-    best: tuple[tuple[int, bool], Verdict] | None = None
+    best: tuple[tuple[int, bool], Classification] | None = None
     seen: set[str] = set()
     for at in range(len(lines) - 1, -1, -1):
         if not _may_decide(lines[at]):
@@ -97,7 +97,7 @@ def verdict(lines: Sequence[str]) -> Verdict | None:
         if best is None or rank > best[0]:
             if peer is None and class_ in _PEER:
                 peer = _near(lines, at)
-            best = (rank, Verdict(class_, sentence(one.text), peer, at))
+            best = (rank, Classification(class_, sentence(one.text), peer, at))
         if rank == _BEST:
             break
     return best[1] if best is not None else None

@@ -28,7 +28,7 @@ from triage.logs.address import Address
 
 # Imported at first use: its patterns take 10 ms, and most clusters need none of them at first.
 if TYPE_CHECKING:
-    from triage.logs.classify import Verdict
+    from triage.logs.classify import Classification
 
 FAILING = (
     "pod-crash-looping",
@@ -59,7 +59,7 @@ _MANY = 3
 
 
 @functools.lru_cache(maxsize=512)
-def _verdict(text: str) -> Verdict | None:
+def _verdict(text: str) -> Classification | None:
     from triage.logs.classify import verdict
 
     return verdict([clean_json(row) for row in text.split("\n")])
@@ -148,9 +148,9 @@ def _from_log(
     if words.verdict is None:
         if not code or not words.last_line:
             return None
-        from triage.logs.classify import Verdict
+        from triage.logs.classify import Classification
 
-        said = Verdict("", words.last_line, None, 0)
+        said = Classification("", words.last_line, None, 0)
         head = "the log's last line"
         severe = False
     else:
@@ -172,7 +172,7 @@ def _exit_code(pod: Pod, container: str) -> int | None:
 def _finding(
     pod: Pod,
     container: str,
-    said: Verdict,
+    said: Classification,
     severe: bool,
     head: str,
     code: int | None,
@@ -224,7 +224,7 @@ def _exit_end(pod: Pod, container: str) -> datetime | None:
     return None
 
 
-def _usual(said: Verdict, namespace: str, view: ClusterView) -> Address | None:
+def _usual(said: Classification, namespace: str, view: ClusterView) -> Address | None:
     """The only Service with the usual port of a server that a sentence speaks of without its
     address: in the namespace, or in the cluster where there is none."""
     if said.class_ != "too-many-connections":
