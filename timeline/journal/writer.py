@@ -61,7 +61,7 @@ _REFUSALS: Final = (sqlite3.Error, OSError, JournalError)
 _LOG: Final = logging.getLogger(__name__)
 
 Prepared = tuple[Entry, Sequence[EvidenceBlob]]
-State = Literal["ok", "sidecar", "failing", "read-only", "closed"]
+WriterState = Literal["ok", "sidecar", "failing", "read-only", "closed"]
 
 
 class NotRecorded(JournalError):
@@ -79,7 +79,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     `unwritten` ones in memory only. `seq` and `head` are the last entry in the database.
     """
 
-    state: State
+    state: WriterState
     reason: str = ""
     pending: int = 0
     unwritten: int = 0
@@ -346,7 +346,7 @@ class JournalWriter:
                 self._kept.append(item)
             if not item.future.done():
                 item.future.set_exception(NotRecorded(reason))
-        state: State = "failing" if self._kept or refused else "sidecar"
+        state: WriterState = "failing" if self._kept or refused else "sidecar"
         self._tell(state=state, reason=reason, pending=pending)
 
     def _commit(self, items: Sequence[_Item]) -> list[Entry]:
@@ -496,7 +496,7 @@ class JournalWriter:
                 job.future.set_exception(JournalError(f"the record {self._path.name} was closed"))
         self._tell(state="closed", reason="", pending=self.health.pending)
 
-    def _tell(self, *, state: State, reason: str, pending: int) -> None:
+    def _tell(self, *, state: WriterState, reason: str, pending: int) -> None:
         before = self.health
         self.health = msgspec.structs.replace(
             before, state=state, reason=reason, pending=pending, unwritten=len(self._kept)
