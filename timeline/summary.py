@@ -10,7 +10,7 @@ import msgspec
 from timeline.entry import Entry
 from timeline.revisions import latest
 
-State = Literal["open", "resolved", "closed"]
+IncidentState = Literal["open", "resolved", "closed"]
 KINDS_READ: Final = (
     "incident-opened",
     "incident-closed",
@@ -48,7 +48,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     title: str = ""
     severity: str = ""
-    state: State = "open"
+    state: IncidentState = "open"
     cluster: ClusterId = ClusterId()
 
 
@@ -61,7 +61,7 @@ def summarize(entries: Iterable[Entry]) -> Summary:
         about = [entry for entry in read if entry is opened or entry.kind == "revision"]
         shown = next(line.entry for line in latest(about) if line.original is opened)
         title, severity = shown.text, str(shown.data.get("severity", ""))
-    state: State = "open"
+    state: IncidentState = "open"
     context = server = uid = ""
     for entry in read:
         if entry.kind == "incident-closed":
