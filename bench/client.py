@@ -9,7 +9,7 @@ import sys
 import time
 
 from cluster.connect.kubeconfig import load_access
-from cluster.live.freshness import State
+from cluster.live.freshness import WatchState
 from cluster.live.live_cluster import LiveCluster
 
 
@@ -29,7 +29,7 @@ async def measure(kubeconfig: str) -> dict[str, float]:
             now = time.monotonic() - began
             if not first and live.store.count("Pod"):
                 first = now
-            if not complete and live.freshness()["Pod"].state is State.LIVE:
+            if not complete and live.freshness()["Pod"].state is WatchState.LIVE:
                 complete = now
         return {
             "first": first,

@@ -18,7 +18,7 @@ from bench.population import NOW, pod_list
 from bench.report import Row, text
 from cluster.kube.decode import KindDecoder
 from cluster.kube.kinds import BY_NAME
-from cluster.live.freshness import Freshness, State
+from cluster.live.freshness import Freshness, WatchState
 from cluster.live.store import Store
 from runbooks.loader import Library
 from runbooks.matcher import Matcher
@@ -61,7 +61,7 @@ def _measure(page: bytes, matcher: Matcher) -> dict[str, float]:
     times = [time.process_time()]
     store.apply(kind.name, decoder.finish(decoder.page(page).objects))
     times.append(time.process_time())
-    fresh = {kind.name: Freshness(kind.name, State.LIVE, store.count(kind.name), heard=NOW)}
+    fresh = {kind.name: Freshness(kind.name, WatchState.LIVE, store.count(kind.name), heard=NOW)}
     report = triage_once(store, NOW, fresh)
     times.append(time.process_time())
     for symptom in report.symptoms:

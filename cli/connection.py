@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 
 from cli.exits import UNREACHED, Refusal
-from cluster.live.freshness import State
+from cluster.live.freshness import WatchState
 from incident.config import ConfigError, load_config
 from incident.options import Options, config_directory
 from incident.session import LiveInvestigation
@@ -118,7 +118,9 @@ def is_stuck(view: View) -> bool:
     A busy moment looks the same."""
     if view.api.reach is Reach.LOST:
         return True
-    waiting = [kind for kind in view.kinds if kind.state in (State.WAITING, State.LOADING)]
+    waiting = [
+        kind for kind in view.kinds if kind.state in (WatchState.WAITING, WatchState.LOADING)
+    ]
     return bool(waiting) and all(kind.reason for kind in waiting)
 
 
@@ -135,10 +137,10 @@ def is_settled(view: View) -> bool:
         or not view.ranked
         or not view.settled
         or not view.kinds
-        or any(kind.state in (State.WAITING, State.LOADING) for kind in view.kinds)
+        or any(kind.state in (WatchState.WAITING, WatchState.LOADING) for kind in view.kinds)
     ):
         return False
     # The report may be older than the kinds. A report without a live kind is about to be made
     # again.
-    live = {kind.kind for kind in view.kinds if kind.state is State.LIVE}
+    live = {kind.kind for kind in view.kinds if kind.state is WatchState.LIVE}
     return not any(gap.what in live for gap in view.report.unavailable)

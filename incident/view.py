@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from cluster.live.freshness import Freshness, State
+from cluster.live.freshness import Freshness, WatchState
 from runbooks.match import Match
 from timeline.entry import Entry
 from timeline.seen_before import EarlierIncident
@@ -104,7 +104,9 @@ class Activity(msgspec.Struct, frozen=True):
 
 def nothing_readable(kinds: Collection[Freshness]) -> bool:
     """Whether every requested kind is forbidden or not offered, so that waiting is of no use."""
-    return bool(kinds) and all(kind.state in (State.FORBIDDEN, State.ABSENT) for kind in kinds)
+    return bool(kinds) and all(
+        kind.state in (WatchState.FORBIDDEN, WatchState.ABSENT) for kind in kinds
+    )
 
 
 def unavailable(kinds: Iterable[Freshness]) -> dict[str, str]:
@@ -112,7 +114,7 @@ def unavailable(kinds: Iterable[Freshness]) -> dict[str, str]:
     return {
         kind.kind: kind.reason or kind.state.value
         for kind in kinds
-        if kind.state in (State.FORBIDDEN, State.ABSENT) or kind.heard is None
+        if kind.state in (WatchState.FORBIDDEN, WatchState.ABSENT) or kind.heard is None
     }
 
 

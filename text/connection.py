@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from cluster.kube import durations
-from cluster.live.freshness import Freshness, State
+from cluster.live.freshness import Freshness, WatchState
 from incident.view import ApiView, HopView, Reach, View
 from text.lines import BLANK, Line, columns, field, line, prose, rule
 from text.words import ago, clock, count, freshness, kinds_name, plural
@@ -92,7 +92,7 @@ def kind_line(kind: Freshness, now: datetime, reasons: bool = True) -> Line:
     """One kind. While the server is lost, the reason stands above the list instead of beside each
     kind."""
     words, style = freshness(kind, now)
-    if kind.state is State.LIVE:
+    if kind.state is WatchState.LIVE:
         words, style = f"live, heard {words} ago" if kind.heard else "live", "good"
     rows = f"{count(kind.count):>9}" if kind.complete() or kind.count else f"{'?':>9}"
     head = columns((kinds_name(kind.kind), 24), (rows, 9), (words, 24, style))

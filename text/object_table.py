@@ -9,7 +9,7 @@ import msgspec
 
 from cluster.kube.kinds import KINDS, READABLE
 from cluster.kube.objects import Ref
-from cluster.live.freshness import Freshness, State
+from cluster.live.freshness import Freshness, WatchState
 from incident.other_kinds import OtherKind, ServerTable
 from incident.tables.columns import Column, Type
 from incident.tables.table import ObjectTable
@@ -134,13 +134,13 @@ def state_line(table: ObjectTable, kind: Freshness | None, problem: str, now: da
         shown += f" ({count(beside)} beside the filter)" if beside else ""
     words, style = freshness(kind, now)
     match kind.state:
-        case State.LIVE:
+        case WatchState.LIVE:
             heard = f"heard {words} ago" if kind.heard else "live"
             return line(" ", (shown, "strong"), order, (heard, "muted"))
-        case State.STALE:
+        case WatchState.STALE:
             since = f", as of {clock(kind.heard, now)} UTC" if kind.heard else ""
             return line(" ", (shown, "strong"), order, (f"STALE{since}: {kind.reason}", "warning"))
-        case State.LOADING | State.WAITING:
+        case WatchState.LOADING | WatchState.WAITING:
             part = "  what is shown is a part" if table.total else ""
             return line(" ", (f"{name}: {words}", "unknown"), part)
         case _:
@@ -151,13 +151,13 @@ def empty_lines(table: ObjectTable, kind: Freshness | None, now: datetime) -> li
     """Shown instead of rows: why there are none. Only a complete list may say that none exist."""
     name = kinds_name(table.kind)
     hint = ""
-    if kind is None or kind.state is State.WAITING:
+    if kind is None or kind.state is WatchState.WAITING:
         text, style = f"Not read yet: {name}.", "unknown"
-    elif kind.state is State.LOADING:
+    elif kind.state is WatchState.LOADING:
         text, style = f"Loading {name} …", "unknown"
-    elif kind.state is State.FORBIDDEN:
+    elif kind.state is WatchState.FORBIDDEN:
         text, style = f"You may not list {name}. {kind.reason}", "warning"
-    elif kind.state is State.ABSENT:
+    elif kind.state is WatchState.ABSENT:
         text, style = f"This server does not offer {name}.", "muted"
     elif not table.ready:
         text, style = f"Sorting {name} …", "unknown"
@@ -172,7 +172,7 @@ def empty_lines(table: ObjectTable, kind: Freshness | None, now: datetime) -> li
         hint = " f changes the filter."
     else:
         as_of = f" as of {clock(kind.heard, now)} UTC" if kind.heard else ""
-        stale = ", which is stale" if kind.state is State.STALE else ""
+        stale = ", which is stale" if kind.state is WatchState.STALE else ""
         text, style = f"There are no {name}{as_of}{stale}.", "plain"
     return [BLANK, line(" ", (text, style), (hint, HINT), hang=1)]
 

@@ -7,13 +7,20 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from cluster.kube import durations
-from cluster.live.freshness import Freshness, State
+from cluster.live.freshness import Freshness, WatchState
 from incident.view import Activity, Reach, RecordView, View
 from text.lines import HINT, Line, Span, line, rows, shorten
 from text.words import age, clock, count, freshness, kinds_name, plural, reach
 
 ALWAYS = ("Node", "Pod", "Event")
-STATES = (State.FORBIDDEN, State.STALE, State.LOADING, State.WAITING, State.ABSENT, State.LIVE)
+STATES = (
+    WatchState.FORBIDDEN,
+    WatchState.STALE,
+    WatchState.LOADING,
+    WatchState.WAITING,
+    WatchState.ABSENT,
+    WatchState.LIVE,
+)
 """In the order in which kinds are listed."""
 
 
@@ -64,9 +71,9 @@ def _ages(kinds: Sequence[Freshness], now: datetime) -> list[Span]:
         words, style = freshness(kind, now)
         if kind.kind in ALWAYS:
             spans.append((f"{kinds_name(kind.kind)} {words}", style))
-        elif kind.state is State.LIVE:
+        elif kind.state is WatchState.LIVE:
             live += 1
-        elif kind.state is not State.ABSENT:
+        elif kind.state is not WatchState.ABSENT:
             spans.append((f"{kinds_name(kind.kind)}: {words}", style))
     if live:
         spans.append((f"+{live} live", "muted"))

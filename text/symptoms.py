@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from cluster.kube import durations
 from cluster.kube.objects import Ref
-from cluster.live.freshness import State
+from cluster.live.freshness import WatchState
 from incident.view import NOTHING_READABLE, Reach, SymptomView, View, nothing_readable
 from runbooks.match import Match, Reason
 from text.connection import clock_lines, gap_lines, hop_lines, kind_line
@@ -49,7 +49,7 @@ def triage_lines(view: View, *, whole: bool = True) -> list[Line]:
     lines = [summary_line(view, now), *clock_lines(view.api), *trouble_lines(view, now)]
     if view.api.reach is not Reach.LIVE and view.report is not None:
         lines += hop_lines(view.api.hops)
-    lines += [kind_line(kind, now) for kind in view.kinds if kind.state is State.STALE]
+    lines += [kind_line(kind, now) for kind in view.kinds if kind.state is WatchState.STALE]
     if not view.symptoms:
         return lines + symptom_lines(view, now)
     lines += [BLANK, rule(now_title(view, now))]
@@ -128,7 +128,9 @@ def _no_symptoms(view: View) -> str:
 
 def unread_kinds(view: View) -> list[str]:
     """Kinds with an incomplete first list: their missing objects are unknown, not absent."""
-    return [kind.kind for kind in view.kinds if kind.state in (State.LOADING, State.WAITING)]
+    return [
+        kind.kind for kind in view.kinds if kind.state in (WatchState.LOADING, WatchState.WAITING)
+    ]
 
 
 def symptom_lines(
@@ -258,7 +260,7 @@ def _nothing(view: View, now: datetime) -> list[Line]:
     elif report is None and reach is not Reach.OFFLINE:
         unread = unread_kinds(view)
         loading = [kind for kind in view.kinds if kind.kind in unread]
-        loading.sort(key=lambda kind: kind.state is State.WAITING)
+        loading.sort(key=lambda kind: kind.state is WatchState.WAITING)
         lines += [BLANK] if loading else []
         lines += [
             columns((kinds_name(kind.kind), 24), (freshness(kind, now)[0], 30))
@@ -306,7 +308,7 @@ def _gaps(view: View, limit: int) -> list[Line]:
         return [line((" still reading: ", "unknown"), names + more, hang=2)]
     report = view.report
     if report is not None and view.api.reach is Reach.LOST:  # The banner says this for all kinds.
-        stale = {kind.kind for kind in view.kinds if kind.state is State.STALE}
+        stale = {kind.kind for kind in view.kinds if kind.state is WatchState.STALE}
         report = replace(
             report, unavailable=tuple(gap for gap in report.unavailable if gap.what not in stale)
         )

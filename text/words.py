@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from cluster.kube import durations
 from cluster.kube.kinds import plural_words
-from cluster.live.freshness import Freshness, State
+from cluster.live.freshness import Freshness, WatchState
 from incident.view import ApiView, Reach
 from incident.walkthrough.run import StepState
 from triage.facts.finding import Severity, SinceSource
@@ -77,18 +77,18 @@ def freshness(kind: Freshness, now: datetime) -> tuple[str, str]:
     differently."""
     heard = age((now - kind.heard).total_seconds()) if kind.heard is not None else ""
     match kind.state:
-        case State.WAITING:
+        case WatchState.WAITING:
             return "not read yet", "unknown"
-        case State.LOADING:
+        case WatchState.LOADING:
             of = f"/~{count(kind.expected)}" if kind.expected else ""
             return f"loading {count(kind.count)}{of}", "unknown"
-        case State.LIVE:
+        case WatchState.LIVE:
             return heard or "live", "plain"
-        case State.STALE:
+        case WatchState.STALE:
             return (f"{heard} stale" if heard else "stale"), "warning"
-        case State.FORBIDDEN:
+        case WatchState.FORBIDDEN:
             return "forbidden", "warning"
-        case State.ABSENT:
+        case WatchState.ABSENT:
             return "not offered", "muted"
 
 

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from cluster.kube.kinds import KINDS
 from cluster.kube.objects import Event, Object, OwnerReference, Pod, Ref
 from cluster.kube.owners import controller_of
-from cluster.live.freshness import Freshness, State
+from cluster.live.freshness import Freshness, WatchState
 from cluster.live.store import Store, StoreUpdate
 from triage.changes.change_log import ChangeIndex
 from triage.changes.from_findings import with_findings
@@ -459,18 +459,20 @@ def _gaps(freshness: Mapping[str, Freshness], extra: Sources | None) -> tuple[Ga
     """What could not be read, or only in part or late."""
     gaps: list[Gap] = []
     for kind, state in sorted(freshness.items()):
-        if state.state is State.LIVE or (state.state is State.ABSENT and kind not in _REQUIRED):
+        if state.state is WatchState.LIVE or (
+            state.state is WatchState.ABSENT and kind not in _REQUIRED
+        ):
             continue
         why = {
-            State.WAITING: "not read yet",
-            State.LOADING: f"still loading ({state.count:,} so far)",
-            State.STALE: "stale",
-            State.FORBIDDEN: "forbidden",
-            State.ABSENT: "the server does not offer it",
+            WatchState.WAITING: "not read yet",
+            WatchState.LOADING: f"still loading ({state.count:,} so far)",
+            WatchState.STALE: "stale",
+            WatchState.FORBIDDEN: "forbidden",
+            WatchState.ABSENT: "the server does not offer it",
         }[state.state]
         if state.reason:
             why = f"{why}: {state.reason}"
-        gaps.append(Gap(kind, why, quiet=kind in _SPARE and state.state is State.FORBIDDEN))
+        gaps.append(Gap(kind, why, quiet=kind in _SPARE and state.state is WatchState.FORBIDDEN))
     if extra is not None:
         gaps.extend(extra.gaps)
     return tuple(gaps)

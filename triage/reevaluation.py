@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from cluster.kube.objects import Ref
-from cluster.live.freshness import Freshness, State
+from cluster.live.freshness import Freshness, WatchState
 from cluster.live.store import Store
 
 SHARE = 30
@@ -32,7 +32,7 @@ class Reevaluation:
     def everything(self, freshness: Mapping[str, Freshness], store: Store) -> Iterator[Ref]:
         """All objects, once the set of completely read kinds has changed and no kind is loading."""
         if any(
-            state.state in (State.WAITING, State.LOADING) and not state.reason
+            state.state in (WatchState.WAITING, WatchState.LOADING) and not state.reason
             for state in freshness.values()
         ):
             return

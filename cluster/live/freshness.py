@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 
 
-class State(enum.StrEnum):
+class WatchState(enum.StrEnum):
     WAITING = "waiting"
     """Not asked yet."""
     LOADING = "loading"
@@ -28,7 +28,7 @@ class Freshness(msgspec.Struct, frozen=True):
     it never did."""
 
     kind: str
-    state: State
+    state: WatchState
     count: int = 0
     expected: int | None = None
     """About how many there will be while loading (from remainingItemCount), None when the server
@@ -39,4 +39,4 @@ class Freshness(msgspec.Struct, frozen=True):
 
     def complete(self) -> bool:
         """Whether a full list has been seen at some time."""
-        return self.state in (State.LIVE, State.STALE) and self.heard is not None
+        return self.state in (WatchState.LIVE, WatchState.STALE) and self.heard is not None

@@ -9,7 +9,7 @@ from typing import Concatenate, ParamSpec
 
 from cluster.kube.kinds import Kind
 from cluster.kube.objects import Object
-from cluster.live.freshness import State
+from cluster.live.freshness import WatchState
 from cluster.live.store import Key, Store, StoreUpdate
 from cluster.live.write_buffer import WriteBuffer
 
@@ -48,7 +48,7 @@ class KindState:
         self.kind = kind
         self.namespace = namespace
         self.write_buffer = write_buffer
-        self.state = State.WAITING
+        self.state = WatchState.WAITING
         self.reason = ""
         self.heard: datetime | None = None
         self.expected: int | None = None
@@ -69,7 +69,7 @@ class KindState:
         self._seen = set()
         self.expected = None
         if not self._complete:
-            self._set(State.LOADING, "")
+            self._set(WatchState.LOADING, "")
 
     @_buffered
     def objects(self, objects: list[Object], remaining: int | None) -> None:
@@ -94,7 +94,7 @@ class KindState:
         self._complete = True
         self.expected = None
         self._note(self._store.apply(self.kind.name, (), gone))
-        self._set(State.LIVE, "")
+        self._set(WatchState.LIVE, "")
         self._settled()
 
     @_buffered
@@ -111,17 +111,17 @@ class KindState:
         """A watch is open."""
         self.heard = self._clock()
         if self._complete:
-            self._set(State.LIVE, "")
+            self._set(WatchState.LIVE, "")
 
     @_buffered
-    def trouble(self, state: State, reason: str) -> None:
+    def trouble(self, state: WatchState, reason: str) -> None:
         """The kind is not live, and why."""
-        if state is State.STALE and not self._complete:
+        if state is WatchState.STALE and not self._complete:
             # an incomplete list must not be shown as a complete one
-            state = State.LOADING if self._seen else State.WAITING
+            state = WatchState.LOADING if self._seen else WatchState.WAITING
         self._set(state, reason)
         self._settled()
 
-    def _set(self, state: State, reason: str) -> None:
+    def _set(self, state: WatchState, reason: str) -> None:
         self.state, self.reason = state, reason
         self._note(())

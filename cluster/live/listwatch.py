@@ -32,7 +32,7 @@ from cluster.errors import (
 from cluster.kube.decode import KindDecoder, Known, WatchEvent
 from cluster.kube.interning import Interning
 from cluster.kube.objects import Object
-from cluster.live.freshness import State
+from cluster.live.freshness import WatchState
 from cluster.live.input_priority import InputPriority
 from cluster.live.kind_state import KindState
 from cluster.live.listing import Collection, Listing, ServerFeatures
@@ -103,12 +103,13 @@ class KindWatch:
                 if self._escalate and isinstance(error, Forbidden):
                     raise
                 self._state.trouble(
-                    State.FORBIDDEN if isinstance(error, Forbidden) else State.ABSENT, str(error)
+                    WatchState.FORBIDDEN if isinstance(error, Forbidden) else WatchState.ABSENT,
+                    str(error),
                 )
                 await self._pause(self._config.denied)
             except TooManyRequests as error:
                 failures += 1
-                self._state.trouble(State.STALE, str(error))
+                self._state.trouble(WatchState.STALE, str(error))
                 wait = min(
                     error.retry_after if error.retry_after is not None else 1.0,
                     self._config.retry_after_cap,
@@ -118,7 +119,7 @@ class KindWatch:
                 failures += 1
                 # After a 5xx the watch cache is tried: it can be read while etcd does not answer.
                 self._store_fails = isinstance(error, ServerError) and not self._store_fails
-                self._state.trouble(State.STALE, str(error))
+                self._state.trouble(WatchState.STALE, str(error))
                 await self._wait(failures)
 
     def cut(self) -> None:

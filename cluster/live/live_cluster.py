@@ -16,7 +16,7 @@ from cluster.errors import Forbidden
 from cluster.health.monitor import ApiHealth, HealthMonitor, HeartbeatConfig, Reach
 from cluster.kube.interning import Interning
 from cluster.kube.kinds import KINDS, Kind
-from cluster.live.freshness import Freshness, State
+from cluster.live.freshness import Freshness, WatchState
 from cluster.live.input_priority import InputPriority
 from cluster.live.kind_state import KindState
 from cluster.live.listing import Collection, ServerFeatures
@@ -245,30 +245,43 @@ class LiveCluster:
         health = self.health
         away = health.reach is Reach.UNREACHABLE
         if not parts:
-            return Freshness(kind.name, State.WAITING, count, reason=health.reason if away else "")
+            return Freshness(
+                kind.name, WatchState.WAITING, count, reason=health.reason if away else ""
+            )
         states = {part.state for part in parts}
         state = (
-            State.FORBIDDEN
-            if states == {State.FORBIDDEN}
-            else next((each for each in _WORST_FIRST if each in states), State.LIVE)
+            WatchState.FORBIDDEN
+            if states == {WatchState.FORBIDDEN}
+            else next((each for each in _WORST_FIRST if each in states), WatchState.LIVE)
         )
         reason = next((part.reason for part in parts if part.reason), "")
         heard = min((part.heard for part in parts if part.heard is not None), default=None)
-        if state is State.LIVE and not kind.poll and heard is not None and health.heard is not None:
+        if (
+            state is WatchState.LIVE
+            and not kind.poll
+            and heard is not None
+            and health.heard is not None
+        ):
             # while the watch is open and heartbeats are answered, the rows are the server's
             heard = max(heard, health.heard)
-        if away and state in (State.LIVE, State.STALE):
-            state, reason = State.STALE, health.reason
-        elif away and state in (State.LOADING, State.WAITING):
+        if away and state in (WatchState.LIVE, WatchState.STALE):
+            state, reason = WatchState.STALE, health.reason
+        elif away and state in (WatchState.LOADING, WatchState.WAITING):
             reason = health.reason
-        elif state is State.LIVE and not kind.poll and not reason and parts[0].namespace:
+        elif state is WatchState.LIVE and not kind.poll and not reason and parts[0].namespace:
             reason = (
                 f"Only {', '.join(part.namespace for part in parts)}: listing all namespaces is "
                 "forbidden."
             )
-        loading = state is State.LOADING
+        loading = state is WatchState.LOADING
         expected = sum(part.expected or 0 for part in parts) or None if loading else None
         return Freshness(kind.name, state, count, expected, heard, reason)
 
 
-_WORST_FIRST = (State.LOADING, State.WAITING, State.STALE, State.ABSENT, State.LIVE)
+_WORST_FIRST = (
+    WatchState.LOADING,
+    WatchState.WAITING,
+    WatchState.STALE,
+    WatchState.ABSENT,
+    WatchState.LIVE,
+)

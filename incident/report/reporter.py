@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from cluster.live.freshness import State
+from cluster.live.freshness import WatchState
 from cluster.live.input_priority import InputPriority
 from incident.cadence import Cadence
 from incident.report.report_schedule import ReportSchedule
@@ -180,7 +180,7 @@ def differs(view: View, shown: View) -> bool:
         or (view.api.reach, view.api.reason, view.api.hops)
         != (shown.api.reach, shown.api.reason, shown.api.hops)
         or [kind.state for kind in view.kinds] != [kind.state for kind in shown.kinds]
-        or any(kind.state is State.LOADING for kind in view.kinds)
+        or any(kind.state is WatchState.LOADING for kind in view.kinds)
         or (view.record, view.activities, view.problem, view.ranked)
         != (shown.record, shown.activities, shown.problem, shown.ranked)
         or view.settled != shown.settled

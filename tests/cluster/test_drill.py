@@ -20,7 +20,7 @@ from cluster.connect.kubeconfig import load_access
 from cluster.errors import Refused
 from cluster.health.monitor import HeartbeatConfig, Reach
 from cluster.kube.kinds import BY_NAME
-from cluster.live.freshness import State
+from cluster.live.freshness import WatchState
 from cluster.live.live_cluster import LiveCluster
 from cluster.live.watch_config import WatchConfig
 from drills.server.http import DrillServer
@@ -59,7 +59,7 @@ async def live_on(kubeconfig: Path) -> AsyncIterator[LiveCluster]:
             await task
 
 
-def states(live: LiveCluster) -> dict[str, State]:
+def states(live: LiveCluster) -> dict[str, WatchState]:
     """The state of each kind that the drill serves: no CRD of the Gateway API is installed."""
     return {
         name: seen.state
@@ -72,7 +72,7 @@ async def test_everything_is_live_and_nothing_was_faulty(
     drill: DrillServer, kubeconfig: Path
 ) -> None:
     async with live_on(kubeconfig) as live:
-        await until(lambda: set(states(live).values()) == {State.LIVE})
+        await until(lambda: set(states(live).values()) == {WatchState.LIVE})
         assert live.store.count("Node") >= 12
         assert live.store.count("Pod") >= 150
         assert len(live.drain()) == sum(live.store.count(name) for name in states(live))
@@ -87,7 +87,7 @@ async def test_while_it_is_held_nothing_is_written_and_afterwards_nothing_is_mis
             await until(lambda: live.budget().total > 25)  # lists have been asked for, and come in
             assert await live.wait_loaded(1.0) is False
             assert live.store.version == 0
-        await until(lambda: set(states(live).values()) == {State.LIVE})
+        await until(lambda: set(states(live).values()) == {WatchState.LIVE})
         assert live.store.count("Pod") >= 150
         assert len(live.drain()) == sum(live.store.count(name) for name in states(live))
 
@@ -99,10 +99,10 @@ async def test_one_forbidden_kind_leaves_the_rest_alone_and_comes_back(
     async with live_on(kubeconfig) as live:
         assert await live.wait_loaded(30)
         found = states(live)
-        assert found.pop("Secret") is State.FORBIDDEN
-        assert set(found.values()) == {State.LIVE}
+        assert found.pop("Secret") is WatchState.FORBIDDEN
+        assert set(found.values()) == {WatchState.LIVE}
         drill.faults.clear()
-        await until(lambda: states(live)["Secret"] is State.LIVE)
+        await until(lambda: states(live)["Secret"] is WatchState.LIVE)
 
 
 async def test_throttled_and_failing_kinds_are_listed_in_the_end(
@@ -111,7 +111,7 @@ async def test_throttled_and_failing_kinds_are_listed_in_the_end(
     drill.faults.throttle(0.2, "nodes", times=2)
     drill.faults.error(500, "pods", times=3, message="etcdserver: request timed out")
     async with live_on(kubeconfig) as live:
-        await until(lambda: set(states(live).values()) == {State.LIVE})
+        await until(lambda: set(states(live).values()) == {WatchState.LIVE})
         assert live.store.count("Node") >= 12
         assert live.store.count("Pod") >= 150
 
@@ -129,7 +129,7 @@ async def test_frozen_and_back(drill: DrillServer, kubeconfig: Path) -> None:
         await until(
             lambda: live.health.reach is Reach.UNREACHABLE, BEAT.interval + 2 * BEAT.limit + 5
         )
-        assert set(states(live).values()) == {State.STALE}
+        assert set(states(live).values()) == {WatchState.STALE}
         # Up to the last heartbeat the open watches would have told of every change: what is shown
         # is not older than that.
         assert {live.freshness()[name].heard for name in states(live) if name != "Lease"} == {
@@ -137,7 +137,7 @@ async def test_frozen_and_back(drill: DrillServer, kubeconfig: Path) -> None:
         }
         assert live.store.count("Pod") >= 150
         drill.faults.thaw()
-        await until(lambda: set(states(live).values()) == {State.LIVE})
+        await until(lambda: set(states(live).values()) == {WatchState.LIVE})
 
 
 async def test_cut_streams_and_expired_versions_are_mended(
@@ -148,7 +148,7 @@ async def test_cut_streams_and_expired_versions_are_mended(
         before = live.store.version
         drill.state.expire_watches()
         drill.state.streams.cut()
-        await until(lambda: set(states(live).values()) == {State.LIVE})
+        await until(lambda: set(states(live).values()) == {WatchState.LIVE})
         assert live.store.count("Pod") >= 150
         assert live.store.version >= before
 

@@ -18,7 +18,7 @@ from cluster.errors import NotApiServer, OutcomeUnknown
 from cluster.health.ladder import first_failure, ladder
 from cluster.health.monitor import HeartbeatConfig, Reach
 from cluster.kube.kinds import BY_NAME
-from cluster.live.freshness import State
+from cluster.live.freshness import WatchState
 from cluster.live.live_cluster import LiveCluster
 from tests.cluster.fake import FakeCluster, until
 
@@ -139,7 +139,7 @@ async def test_the_live_state_and_the_hops_say_so(front: tuple[FakeCluster, str]
         await until(lambda: live.health.reach is Reach.UNREACHABLE and live.health.hops != ())
         assert "in front of the API server answers" in live.health.reason
         pods = live.freshness()["Pod"]
-        assert pods.state not in (State.FORBIDDEN, State.ABSENT, State.LIVE)
+        assert pods.state not in (WatchState.FORBIDDEN, WatchState.ABSENT, WatchState.LIVE)
     finally:
         live.stop()
         await task
@@ -167,7 +167,7 @@ async def test_a_real_refusal_stays_one(fake: FakeCluster, api: Api) -> None:
     live = LiveCluster(api, kinds=(BY_NAME["Pod"],))
     task = asyncio.create_task(live.run())
     try:
-        await until(lambda: live.freshness()["Pod"].state is State.FORBIDDEN)
+        await until(lambda: live.freshness()["Pod"].state is WatchState.FORBIDDEN)
         assert live.health.reach in (Reach.UNKNOWN, Reach.REACHABLE)
     finally:
         live.stop()

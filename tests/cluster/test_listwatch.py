@@ -16,7 +16,7 @@ from cluster.api.transport import Api, Limits
 from cluster.connect.access import Access
 from cluster.health.monitor import HeartbeatConfig
 from cluster.kube.kinds import BY_NAME
-from cluster.live.freshness import State
+from cluster.live.freshness import WatchState
 from cluster.live.live_cluster import LiveCluster
 from cluster.live.store import Store, StoreUpdate
 from cluster.live.watch_config import WatchConfig
@@ -58,7 +58,7 @@ def same(live: LiveCluster, fake: FakeCluster) -> Callable[[], bool]:
     return compare
 
 
-def pods(live: LiveCluster) -> State:
+def pods(live: LiveCluster) -> WatchState:
     return live.freshness()["Pod"].state
 
 
@@ -68,19 +68,19 @@ async def test_lists_then_follows(fake: FakeCluster, streaming: str) -> None:
     for number in range(8):
         await fake.put(f"pod-{number}")
     async with running(fake) as live:
-        await until(lambda: pods(live) is State.LIVE)
+        await until(lambda: pods(live) is WatchState.LIVE)
         assert same(live, fake)()
         await fake.put("late", node="node-1")
         await fake.put("pod-3", phase="Failed")
         await fake.remove("pod-4")
         await until(same(live, fake))
         assert [row.metadata.name for row in live.store.pods_on("node-1").values()] == ["late"]
-        assert pods(live) is State.LIVE
+        assert pods(live) is WatchState.LIVE
 
 
 async def test_an_empty_kind_is_live_and_not_loading(fake: FakeCluster) -> None:
     async with running(fake) as live:
-        await until(lambda: pods(live) is State.LIVE)
+        await until(lambda: pods(live) is WatchState.LIVE)
         assert live.freshness()["Pod"].count == 0
         assert live.freshness()["Pod"].complete()
 
@@ -103,7 +103,7 @@ async def test_a_server_that_ignores_streaming_is_asked_for_pages_from_then_on(
 
     fake.answers.append(plain_bookmark)
     async with running(fake) as live:
-        await until(lambda: pods(live) is State.LIVE)
+        await until(lambda: pods(live) is WatchState.LIVE)
         await fake.compact()
         await fake.put("b")
         await until(same(live, fake))
@@ -118,7 +118,7 @@ async def test_what_comes_in_thousands_is_asked_for_in_pages_although_streams_ar
     live = LiveCluster(api, kinds=(BY_NAME["Pod"],), watch_config=FAST, heartbeat=BEAT)
     task = asyncio.create_task(live.run())
     try:
-        await until(lambda: pods(live) is State.LIVE)
+        await until(lambda: pods(live) is WatchState.LIVE)
         await fake.put("b")
         await until(lambda: live.store.count("Pod") == 2)
     finally:
@@ -171,7 +171,7 @@ async def test_after_a_first_page_all_of_a_bulky_kind_comes_in_one_answer_that_i
 
     fake.answers.extend([page, meanwhile])
     async with bulky(api) as live:
-        await until(lambda: pods(live) is State.LIVE)
+        await until(lambda: pods(live) is WatchState.LIVE)
         assert same(live, fake)()
         await fake.put("later")
         await until(same(live, fake))
@@ -192,7 +192,7 @@ async def test_a_server_that_cannot_answer_so_is_read_in_pages(
 
     fake.answers.extend([page, answering(code, reason, "Too large resource version")])
     async with bulky(api) as live:
-        await until(lambda: pods(live) is State.LIVE)
+        await until(lambda: pods(live) is WatchState.LIVE)
         assert same(live, fake)()
     assert [each.get("limit") for each in asked(fake)][:3] == ["2", None, "3"]
 
@@ -206,7 +206,7 @@ async def test_when_the_store_behind_the_server_fails_its_cache_is_read(
         await fake.put(f"pod-{number}")
     fake.answers.append(answering(500, "InternalError", "etcdserver: request timed out"))
     async with bulky(api) as live:
-        await until(lambda: pods(live) is State.LIVE)
+        await until(lambda: pods(live) is WatchState.LIVE)
         assert same(live, fake)()
     assert asked(fake) == [{"limit": "2"}, {"resourceVersion": "0"}]
 
@@ -220,15 +220,15 @@ async def test_an_empty_document_is_no_empty_cluster(fake: FakeCluster, api: Api
     fake.answers.append(empty)
     async with bulky(api) as live:
         await until(lambda: "not a list" in live.freshness()["Pod"].reason)
-        assert pods(live) is State.WAITING
-        await until(lambda: pods(live) is State.LIVE)
+        assert pods(live) is WatchState.WAITING
+        await until(lambda: pods(live) is WatchState.LIVE)
 
 
 async def test_for_a_single_answer_nothing_is_watched(fake: FakeCluster, api: Api) -> None:
     for number in range(9):
         await fake.put(f"pod-{number}")
     async with bulky(api, once=True) as live:
-        await until(lambda: pods(live) is State.LIVE)
+        await until(lambda: pods(live) is WatchState.LIVE)
         assert live.loaded()
         assert same(live, fake)()
     assert not [each for each in fake.requests if "watch" in each.query]
@@ -239,7 +239,7 @@ async def test_pages_are_prefetched_in_order(fake: FakeCluster) -> None:
     for number in range(10):
         await fake.put(f"pod-{number}")
     async with running(fake) as live:
-        await until(lambda: pods(live) is State.LIVE)
+        await until(lambda: pods(live) is WatchState.LIVE)
         assert same(live, fake)()
     lists = [request for request in fake.requests if "limit" in request.query]
     assert len(lists) == 4
@@ -252,7 +252,7 @@ async def test_a_continue_token_that_expires_lists_again(fake: FakeCluster) -> N
         await fake.put(f"pod-{number}")
     fake.expired_continue = 2
     async with running(fake) as live:
-        await until(lambda: pods(live) is State.LIVE)
+        await until(lambda: pods(live) is WatchState.LIVE)
         assert same(live, fake)()
 
 
@@ -264,7 +264,7 @@ async def test_pages_that_always_expire_are_replaced_by_one_list_from_the_watch_
         await fake.put(f"pod-{number}")
     fake.expired_continue = 1_000
     async with running(fake) as live:
-        await until(lambda: pods(live) is State.LIVE)
+        await until(lambda: pods(live) is WatchState.LIVE)
         assert same(live, fake)()
     assert any(
         request.query.get("resourceVersion") == "0" and "watch" not in request.query
@@ -295,7 +295,7 @@ async def test_410_in_mid_watch_relists_and_keeps_the_rows_meanwhile(
     for number in range(5):
         await fake.put(f"pod-{number}")
     async with running(fake) as live:
-        await until(lambda: pods(live) is State.LIVE)
+        await until(lambda: pods(live) is WatchState.LIVE)
         live.drain()
         fake.objects.pop(("default", "pod-1"))
         await fake.compact()
@@ -312,11 +312,11 @@ async def test_403_is_forbidden_and_recovers(fake: FakeCluster) -> None:
     await fake.put("a")
     fake.forbidden.add("/api/v1/pods")
     async with running(fake) as live:
-        await until(lambda: pods(live) is State.FORBIDDEN)
+        await until(lambda: pods(live) is WatchState.FORBIDDEN)
         assert "forbidden" in live.freshness()["Pod"].reason
         assert live.loaded()
         fake.forbidden.clear()
-        await until(lambda: pods(live) is State.LIVE)
+        await until(lambda: pods(live) is WatchState.LIVE)
         assert same(live, fake)()
 
 
@@ -326,7 +326,7 @@ async def test_403_for_the_cluster_falls_back_to_the_namespaces(fake: FakeCluste
     await fake.put("c", "three")
     fake.forbidden.add("/api/v1/pods")
     async with running(fake, ("one", "two")) as live:
-        await until(lambda: pods(live) is State.LIVE and live.store.count("Pod") == 2)
+        await until(lambda: pods(live) is WatchState.LIVE and live.store.count("Pod") == 2)
         assert (
             live.freshness()["Pod"].reason == "Only one, two: listing all namespaces is forbidden."
         )
@@ -338,7 +338,7 @@ async def test_403_for_the_cluster_falls_back_to_the_namespaces(fake: FakeCluste
 async def test_404_is_absent(fake: FakeCluster) -> None:
     fake.absent.add("/api/v1/pods")
     async with running(fake) as live:
-        await until(lambda: pods(live) is State.ABSENT)
+        await until(lambda: pods(live) is WatchState.ABSENT)
 
 
 async def test_429_waits_as_long_as_the_server_says(fake: FakeCluster) -> None:
@@ -347,8 +347,8 @@ async def test_429_waits_as_long_as_the_server_says(fake: FakeCluster) -> None:
     began = asyncio.get_running_loop().time()
     async with running(fake) as live:
         await until(lambda: "429" in live.freshness()["Pod"].reason)
-        assert pods(live) is State.WAITING
-        await until(lambda: pods(live) is State.LIVE)
+        assert pods(live) is WatchState.WAITING
+        await until(lambda: pods(live) is WatchState.LIVE)
         assert asyncio.get_running_loop().time() - began >= 1.0
 
 
@@ -358,7 +358,7 @@ async def test_500_is_retried(fake: FakeCluster) -> None:
         answering(500, "InternalError", "etcdserver: request timed out") for _ in range(3)
     )
     async with running(fake) as live:
-        await until(lambda: pods(live) is State.LIVE)
+        await until(lambda: pods(live) is WatchState.LIVE)
         assert same(live, fake)()
 
 
@@ -383,7 +383,7 @@ async def test_half_a_line_and_a_broken_line_do_not_stop_the_watch(fake: FakeClu
 
     fake.answers.extend([torn, broken])
     async with running(fake) as live:
-        await until(lambda: pods(live) is State.LIVE)
+        await until(lambda: pods(live) is WatchState.LIVE)
         await until(same(live, fake))
 
 
@@ -394,7 +394,7 @@ async def test_a_silent_watch_is_opened_again(fake: FakeCluster) -> None:
             silence=0.3, initial_silence=0.2, answer=1.0, backoff=0.02, backoff_cap=0.1
         ),
     ) as live:
-        await until(lambda: pods(live) is State.LIVE)
+        await until(lambda: pods(live) is WatchState.LIVE)
         seen = len([request for request in fake.requests if "watch" in request.query])
         await until(
             lambda: (
@@ -411,7 +411,7 @@ async def test_a_kind_to_which_nothing_happens_is_not_called_stale(fake: FakeClu
             silence=1.1, initial_silence=0.5, answer=2.0, backoff=0.5, backoff_cap=0.5
         ),
     ) as live:
-        await until(lambda: pods(live) is State.LIVE)
+        await until(lambda: pods(live) is WatchState.LIVE)
         seen = len([request for request in fake.requests if "watch" in request.query])
         states = set()
 
@@ -422,7 +422,7 @@ async def test_a_kind_to_which_nothing_happens_is_not_called_stale(fake: FakeClu
             )
 
         await until(twice)
-        assert states == {State.LIVE}
+        assert states == {WatchState.LIVE}
 
 
 async def test_metadata_only_kinds_never_accept_values(fake: FakeCluster) -> None:
@@ -458,7 +458,7 @@ async def test_metadata_only_kinds_never_accept_values(fake: FakeCluster) -> Non
 async def test_changes_are_coalesced_between_drains(fake: FakeCluster) -> None:
     await fake.put("a")
     async with running(fake) as live:
-        await until(lambda: pods(live) is State.LIVE)
+        await until(lambda: pods(live) is WatchState.LIVE)
         first = live.drain()
         assert [(change.key, change.old) for change in first] == [(("default", "a"), None)]
         for number in range(5):
@@ -482,7 +482,7 @@ async def test_a_kind_that_only_says_that_it_is_still_here_is_listed_from_time_t
     )
     task = asyncio.create_task(live.run())
     try:
-        await until(lambda: pods(live) is State.LIVE)
+        await until(lambda: pods(live) is WatchState.LIVE)
         heard = live.freshness()["Pod"].heard
         await fake.put("b")
         await fake.remove("a")
@@ -490,8 +490,8 @@ async def test_a_kind_that_only_says_that_it_is_still_here_is_listed_from_time_t
         assert heard is not None
         assert (live.freshness()["Pod"].heard or heard) > heard
         fake.answers.extend([answering(500, "InternalError", "later")] * 2)
-        await until(lambda: pods(live) is State.STALE)
-        await until(lambda: pods(live) is State.LIVE)
+        await until(lambda: pods(live) is WatchState.STALE)
+        await until(lambda: pods(live) is WatchState.LIVE)
     finally:
         live.stop()
         await task

@@ -12,7 +12,7 @@ from cluster.connect.access import Access
 from cluster.health.ladder import ladder
 from cluster.health.monitor import Reach
 from cluster.kube.kinds import BY_NAME
-from cluster.live.freshness import State
+from cluster.live.freshness import WatchState
 from cluster.live.live_cluster import LiveCluster
 from tests.cluster.fake import FakeCluster, until
 from tests.cluster.test_listwatch import BEAT, FAST, running, same
@@ -27,18 +27,19 @@ async def test_frozen_then_back(fake: FakeCluster) -> None:
     async with running(fake) as live:
         await until(
             lambda: (
-                live.freshness()["Pod"].state is State.LIVE and live.health.reach is Reach.REACHABLE
+                live.freshness()["Pod"].state is WatchState.LIVE
+                and live.health.reach is Reach.REACHABLE
             )
         )
         fake.frozen.clear()
         await until(lambda: live.health.reach is Reach.UNREACHABLE, DETECTION + 1)
         pods = live.freshness()["Pod"]
-        assert pods.state is State.STALE
+        assert pods.state is WatchState.STALE
         assert pods.count == 1
         assert pods.reason
         assert live.health.since is not None
         fake.frozen.set()
-        await until(lambda: live.freshness()["Pod"].state is State.LIVE)
+        await until(lambda: live.freshness()["Pod"].state is WatchState.LIVE)
         await fake.put("b")
         await until(same(live, fake))
 
@@ -49,7 +50,7 @@ async def test_frozen_at_the_start(fake: FakeCluster) -> None:
     async with running(fake) as live:
         await until(lambda: live.health.reach is Reach.UNREACHABLE, DETECTION)
         pods = live.freshness()["Pod"]
-        assert pods.state is not State.LIVE
+        assert pods.state is not WatchState.LIVE
         assert not pods.complete()
         await until(lambda: bool(live.health.hops))
         assert {hop.name: hop.ok for hop in live.health.hops} == {
@@ -67,7 +68,7 @@ async def test_frozen_at_the_start(fake: FakeCluster) -> None:
         failing = next(hop for hop in live.health.hops if hop.ok is False)
         assert live.health.reason == failing.sentence
         fake.frozen.set()
-        await until(lambda: live.freshness()["Pod"].state is State.LIVE)
+        await until(lambda: live.freshness()["Pod"].state is WatchState.LIVE)
 
 
 async def test_refused_at_the_start_then_it_comes() -> None:
@@ -80,7 +81,7 @@ async def test_refused_at_the_start_then_it_comes() -> None:
     await until(lambda: live.health.reach is Reach.UNREACHABLE, 5.0)
     await until(lambda: bool(live.health.hops))
     assert "refuses" in live.health.reason
-    assert live.freshness()["Pod"].state is State.WAITING
+    assert live.freshness()["Pod"].state is WatchState.WAITING
     live.stop()
     await task
     await api.aclose()
@@ -89,7 +90,7 @@ async def test_refused_at_the_start_then_it_comes() -> None:
 async def test_cut_connections_are_noticed_at_once_and_mended(fake: FakeCluster) -> None:
     await fake.put("a")
     async with running(fake) as live:
-        await until(lambda: live.freshness()["Pod"].state is State.LIVE)
+        await until(lambda: live.freshness()["Pod"].state is WatchState.LIVE)
         for request in fake.requests:
             if request.transport is not None:
                 request.transport.abort()

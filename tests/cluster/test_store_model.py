@@ -10,7 +10,7 @@ from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.live.freshness import State
+from cluster.live.freshness import WatchState
 from cluster.live.store import Key, StoreUpdate
 from tests.cluster.fake import FakeCluster, answering, until
 from tests.cluster.test_listwatch import running, same
@@ -90,7 +90,9 @@ async def play(steps: list[tuple[str, str]], streaming: str, history: int) -> No
                     case _:
                         await asyncio.sleep(0)
             fake.answers.clear()
-            await until(lambda: same(live, fake)() and live.freshness()["Pod"].state is State.LIVE)
+            await until(
+                lambda: same(live, fake)() and live.freshness()["Pod"].state is WatchState.LIVE
+            )
             follow(live.drain())
             assert model == {
                 key: row.metadata.resource_version for key, row in live.store.rows("Pod").items()

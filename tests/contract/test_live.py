@@ -14,7 +14,7 @@ import httpx
 from cluster.connect.kubeconfig import load_access
 from cluster.health.monitor import Reach
 from cluster.kube.kinds import KINDS
-from cluster.live.freshness import State
+from cluster.live.freshness import WatchState
 from cluster.live.live_cluster import LiveCluster
 from tests.contract.wire import config_map, create, delete, nowhere, patch, pod
 from tests.rungs.cluster import Cluster
@@ -78,7 +78,7 @@ async def agree(live: LiveCluster, http: httpx.Client, kind: str, path: str) -> 
         await asyncio.sleep(0.05)
 
 
-def states(live: LiveCluster) -> dict[str, State]:
+def states(live: LiveCluster) -> dict[str, WatchState]:
     """The state of each kind but those of the Gateway API, whose CRDs are not installed."""
     custom = {kind.name for kind in KINDS if kind.group == "gateway.networking.k8s.io"}
     return {name: seen.state for name, seen in live.freshness().items() if name not in custom}
@@ -91,7 +91,7 @@ async def test_it_holds_what_the_server_has(
     create(http, path, pod("before", node=nowhere()))
     async with live_on(rung.kubeconfig) as live:
         assert set(live.freshness()) == {kind.name for kind in KINDS}
-        assert set(states(live).values()) == {State.LIVE}
+        assert set(states(live).values()) == {WatchState.LIVE}
         await agree(live, http, "Pod", "/api/v1/pods")
         create(http, path, pod("after", node=nowhere()))
         patch(http, f"{path}/before", {"metadata": {"labels": {"new": "label"}}}).raise_for_status()
@@ -128,8 +128,8 @@ async def test_one_forbidden_kind_leaves_the_rest(rung: Cluster) -> None:
         async with live_on(rung.viewer or rung.kubeconfig) as live:
             assert live.freshness()["Secret"].reason
             seen = states(live)
-            assert seen.pop("Secret") is State.FORBIDDEN
-            assert set(seen.values()) == {State.LIVE}
+            assert seen.pop("Secret") is WatchState.FORBIDDEN
+            assert set(seen.values()) == {WatchState.LIVE}
             await agree(live, limited, "Pod", "/api/v1/pods")
 
 
@@ -143,7 +143,7 @@ async def test_it_comes_back_from_forgotten_history(rung: Cluster, namespace: st
         with rung.client() as http:
             create(http, path, config_map("after"))
             await until(lambda: live.store.get("ConfigMap", namespace, "after") is not None, BACK)
-            await until(lambda: set(states(live).values()) == {State.LIVE}, BACK)
+            await until(lambda: set(states(live).values()) == {WatchState.LIVE}, BACK)
             await agree(live, http, "ConfigMap", "/api/v1/configmaps")
 
 
@@ -152,7 +152,7 @@ async def test_silence_is_said_and_ends_without_a_restart(rung: Cluster, namespa
         count = live.store.count("Namespace")
         with rung.silent():
             await until(lambda: live.health.reach is Reach.UNREACHABLE, BACK)
-            assert live.freshness()["Pod"].state is State.STALE
+            assert live.freshness()["Pod"].state is WatchState.STALE
             assert live.freshness()["Pod"].reason
             assert live.store.count("Namespace") == count, "the last known state stays"
         with rung.client() as http:

@@ -13,7 +13,7 @@ import msgspec
 from cli.documents import overall
 from cluster.kube.kinds import BY_NAME, KINDS
 from cluster.kube.objects import Object
-from cluster.live.freshness import Freshness, State
+from cluster.live.freshness import Freshness, WatchState
 from cluster.live.store import Store
 from drills.scenario.catalogue import load
 from drills.scenario.expand import objects
@@ -123,7 +123,7 @@ def judge(
     read = {
         kind.name: Freshness(
             kind.name,
-            State.FORBIDDEN if kind.name in forbidden else State.LIVE,
+            WatchState.FORBIDDEN if kind.name in forbidden else WatchState.LIVE,
             store.count(kind.name),
             heard=NOW,
         )

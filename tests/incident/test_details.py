@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cluster.kube.objects import Pod, Ref
-from cluster.live.freshness import State
+from cluster.live.freshness import WatchState
 from incident.pod_logs import LogQuery
 from incident.session import LiveInvestigation
 from incident.view import View
@@ -22,7 +22,7 @@ async def investigation(tmp_path: Path) -> AsyncIterator[LiveInvestigation]:
     """An investigation that has read the pods of a drill."""
 
     def pods_are_live(view: View) -> bool:
-        return any(kind.kind == "Pod" and kind.state is State.LIVE for kind in view.kinds)
+        return any(kind.kind == "Pod" and kind.state is WatchState.LIVE for kind in view.kinds)
 
     with served("network-policy-cni-version-skew", tmp_path) as (_, kubeconfig):
         async with investigating(kubeconfig, tmp_path) as found:

@@ -12,7 +12,7 @@ import pytest
 from actions.plan import Outcome
 from cluster.kube.objects import Node, Ref
 from cluster.kube.text import clean_uncut
-from cluster.live.freshness import State
+from cluster.live.freshness import WatchState
 from drills.server.faults import Rule
 from incident.session import LiveInvestigation
 from incident.view import Reach, View
@@ -170,7 +170,7 @@ async def test_a_frozen_api_server_is_said_to_be_lost_and_comes_back_by_itself(
             before = await until(investigation, is_read)
             server.faults.freeze()
             lost = await until(investigation, lambda view: view.api.reach is Reach.LOST, 10.0)
-            assert all(kind.state in (State.STALE, State.ABSENT) for kind in lost.kinds)
+            assert all(kind.state in (WatchState.STALE, WatchState.ABSENT) for kind in lost.kinds)
             assert {symptom.symptom.id for symptom in before.symptoms} <= {
                 symptom.symptom.id for symptom in lost.symptoms
             }
@@ -190,7 +190,7 @@ async def test_a_frozen_api_server_is_said_to_be_lost_and_comes_back_by_itself(
 
 def is_live(view: View) -> bool:
     return view.api.reach is Reach.LIVE and all(
-        kind.state in (State.LIVE, State.ABSENT) for kind in view.kinds
+        kind.state in (WatchState.LIVE, WatchState.ABSENT) for kind in view.kinds
     )
 
 

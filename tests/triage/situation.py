@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from cluster.kube.kinds import KINDS
-from cluster.live.freshness import Freshness, State
+from cluster.live.freshness import Freshness, WatchState
 from runbooks.loader import Library
 from runbooks.matcher import Matcher
 from tests.triage.build import NOW, Cluster, ago, meta, ts
@@ -20,7 +20,7 @@ from triage.facts.finding_builder import finding_id
 from triage.facts.measurements import LastWords, Sample, Sources
 from triage.facts.rules import catalogue
 
-LIVE = {kind.name: Freshness(kind.name, State.LIVE, heard=NOW) for kind in KINDS}
+LIVE = {kind.name: Freshness(kind.name, WatchState.LIVE, heard=NOW) for kind in KINDS}
 MATCHER = Matcher(Library())
 STORIES = {runbook.id for runbook in MATCHER.library.runbooks if runbook.story}
 

@@ -9,7 +9,7 @@ import pytest
 
 from cluster.kube.managed_fields import data_keys
 from cluster.kube.objects import ObjectMeta, Ref
-from cluster.live.freshness import Freshness, State
+from cluster.live.freshness import Freshness, WatchState
 from cluster.live.store import Store, StoreUpdate
 from tests.triage.build import NOW, Cluster, ago, managed, meta, row, ts
 from tests.triage.situation import service
@@ -221,7 +221,7 @@ def test_which_services_die_with_a_node() -> None:
 
 
 def test_counts_that_fall_are_noticed_only_for_kinds_that_are_heard() -> None:
-    from cluster.live.freshness import Freshness, State
+    from cluster.live.freshness import Freshness, WatchState
 
     cluster = Cluster(3)
     for number in range(8):
@@ -229,7 +229,8 @@ def test_counts_that_fall_are_noticed_only_for_kinds_that_are_heard() -> None:
     store, moment = cluster.store(), [NOW]
     engine = Triage(lambda: moment[0])
     live = {
-        k: Freshness(k, State.LIVE, heard=NOW) for k in ("Pod", "Deployment", "ReplicaSet", "Node")
+        k: Freshness(k, WatchState.LIVE, heard=NOW)
+        for k in ("Pod", "Deployment", "ReplicaSet", "Node")
     }
     engine.update(
         [StoreUpdate(k, key, None, r) for k in live for key, r in store.rows(k).items()], store
@@ -353,7 +354,9 @@ def test_revisions_of_others_and_of_other_shapes_are_survived() -> None:
 
 
 def test_revisions_that_may_not_be_read_are_a_quiet_gap() -> None:
-    read = {"ControllerRevision": Freshness("ControllerRevision", State.FORBIDDEN, 0, heard=NOW)}
+    read = {
+        "ControllerRevision": Freshness("ControllerRevision", WatchState.FORBIDDEN, 0, heard=NOW)
+    }
     report = triage_once(Cluster(3).store(), NOW, read)
     assert [(gap.what, gap.quiet) for gap in report.unavailable] == [("ControllerRevision", True)]
     assert report.complete

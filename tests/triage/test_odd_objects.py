@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from cluster.kube.kinds import BY_NAME, KINDS
 from cluster.kube.objects import Event, Object
-from cluster.live.freshness import Freshness, State
+from cluster.live.freshness import Freshness, WatchState
 from cluster.live.store import Store
 from tests.triage.build import NOW, Cluster, ago, row, ts
 from tests.triage.elsewhere.finish import store
@@ -36,7 +36,7 @@ TIMES = (
 )
 TEXTS = ("", " ", "0", "-1", "a/b/c", "9" * 400, "0/0 nodes are available: ", '"', "False", "Pod")
 NUMBERS = (0, -1, 2**31, 2**63 - 1, -(2**63))
-LIVE = {kind.name: Freshness(kind.name, State.LIVE, heard=NOW) for kind in KINDS}
+LIVE = {kind.name: Freshness(kind.name, WatchState.LIVE, heard=NOW) for kind in KINDS}
 STORY = "shop"
 REGISTERED = (on_control, on_networks, on_nodes)
 """Importing them registers their cases."""

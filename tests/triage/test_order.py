@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from cluster.kube.kinds import BY_NAME, KINDS
-from cluster.live.freshness import Freshness, State
+from cluster.live.freshness import Freshness, WatchState
 from cluster.live.store import Store
 from drills.scenario import catalogue
 from drills.scenario.expand import objects
@@ -51,10 +51,12 @@ def findings(
             engine.update(store.apply(kind, given[start : start + 50]), store)
             if seed:
                 engine.report(
-                    NOW, store, {each.name: Freshness(each.name, State.LOADING) for each in KINDS}
+                    NOW,
+                    store,
+                    {each.name: Freshness(each.name, WatchState.LOADING) for each in KINDS},
                 )
     whole = {
-        each.name: Freshness(each.name, State.LIVE, store.count(each.name), None, NOW)
+        each.name: Freshness(each.name, WatchState.LIVE, store.count(each.name), None, NOW)
         for each in KINDS
     }
     return {

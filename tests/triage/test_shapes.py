@@ -9,7 +9,7 @@ import pytest
 
 from cluster.kube import images
 from cluster.kube.kinds import KINDS
-from cluster.live.freshness import Freshness, State
+from cluster.live.freshness import Freshness, WatchState
 from cluster.live.store import Store
 from tests.triage.build import NOW, Cluster, ago, meta, row, ts
 from triage.engine import Triage, triage_once
@@ -275,10 +275,10 @@ def test_time_brings_findings_and_history_takes_them() -> None:
 def test_what_could_not_be_seen_is_said() -> None:
     at = datetime(2026, 3, 14, tzinfo=UTC)
     states = {
-        "Pod": Freshness("Pod", State.LOADING, count=3500),
-        "Secret": Freshness("Secret", State.FORBIDDEN, reason="no permission"),
-        "Node": Freshness("Node", State.LIVE, heard=at),
-        "ResourceQuota": Freshness("ResourceQuota", State.ABSENT),
+        "Pod": Freshness("Pod", WatchState.LOADING, count=3500),
+        "Secret": Freshness("Secret", WatchState.FORBIDDEN, reason="no permission"),
+        "Node": Freshness("Node", WatchState.LIVE, heard=at),
+        "ResourceQuota": Freshness("ResourceQuota", WatchState.ABSENT),
     }
     report = triage_once(Store(), NOW, states)
     assert not report.complete
@@ -287,6 +287,7 @@ def test_what_could_not_be_seen_is_said() -> None:
         ("Secret", "forbidden: no permission"),
     ]
     stale = {
-        k: Freshness(k, State.STALE, heard=at, reason="connection refused") for k in ("Pod", "Node")
+        k: Freshness(k, WatchState.STALE, heard=at, reason="connection refused")
+        for k in ("Pod", "Node")
     }
     assert [f.rule for f in triage_once(Store(), NOW, stale).findings] == ["api-server-unreachable"]

@@ -16,7 +16,7 @@ from actions.plan import ActionPlan, ActionResult
 from cluster.kube import objects as k
 from cluster.kube.kinds import KINDS
 from cluster.kube.objects import Ref
-from cluster.live.freshness import Freshness, State
+from cluster.live.freshness import Freshness, WatchState
 from cluster.live.store import Store, StoreUpdate
 from incident.activities import Activities
 from incident.api import Progress
@@ -130,38 +130,38 @@ class FakeInvestigation:
         kinds = []
         for kind in KINDS:
             state, reason, expected, count, said = (
-                State.LIVE,
+                WatchState.LIVE,
                 "",
                 None,
                 self.store.count(kind.name),
                 heard,
             )
             if self.scene == "lost":
-                state, reason, said = State.STALE, "the server does not answer", story.at(1.5)
+                state, reason, said = WatchState.STALE, "the server does not answer", story.at(1.5)
             elif self.scene in ("lost-at-start", "offline", "refused"):
-                state, count = State.WAITING, 0
+                state, count = WatchState.WAITING, 0
             elif self.scene == "nothing-readable":
-                state, count, reason = State.FORBIDDEN, 0, "HTTP 403"
+                state, count, reason = WatchState.FORBIDDEN, 0, "HTTP 403"
             elif self.scene == "loading":
                 state, expected, count = (
-                    (State.LOADING, 10_000, 3_500)
+                    (WatchState.LOADING, 10_000, 3_500)
                     if kind.name == "Pod"
-                    else (State.WAITING, None, 0)
+                    else (WatchState.WAITING, None, 0)
                 )
             elif self.scene == "forbidden" and kind.name in ("Secret", "NetworkPolicy"):
                 state, reason = (
-                    State.FORBIDDEN,
+                    WatchState.FORBIDDEN,
                     f'User "sam" cannot list resource {kind.plural!r}: ask for the view role',
                 )
             elif kind.name == "PodDisruptionBudget":
-                state = State.ABSENT
+                state = WatchState.ABSENT
             kinds.append(
                 Freshness(
                     kind.name,
                     state,
                     count,
                     expected,
-                    said if state in (State.LIVE, State.STALE) else None,
+                    said if state in (WatchState.LIVE, WatchState.STALE) else None,
                     reason,
                 )
             )
@@ -406,7 +406,9 @@ class FakeInvestigation:
     async def other_rows(self, kind: OtherKind) -> ServerTable:
         self.calls.append(("other_rows", kind.name))
         refs = (Ref("Widget", "shop", "blue"),)
-        return ServerTable(("Namespace", "Name", "State"), (("shop", "blue", "Stuck"),), refs=refs)
+        return ServerTable(
+            ("Namespace", "Name", "WatchState"), (("shop", "blue", "Stuck"),), refs=refs
+        )
 
     async def other_object(self, ref: Ref, kind: OtherKind | None) -> OtherObject:
         self.calls.append(("other_object", ref))

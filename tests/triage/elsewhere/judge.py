@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cache
 
 from cluster.kube.kinds import KINDS
-from cluster.live.freshness import Freshness, State
+from cluster.live.freshness import Freshness, WatchState
 from runbooks.loader import Library
 from runbooks.match import Match
 from runbooks.matcher import Matcher
@@ -48,7 +48,7 @@ class Answer:
 
 
 def answer(objects: Iterable[Json], now: datetime) -> Answer:
-    live = {kind.name: Freshness(kind.name, State.LIVE, heard=now) for kind in KINDS}
+    live = {kind.name: Freshness(kind.name, WatchState.LIVE, heard=now) for kind in KINDS}
     report = triage_once(store(objects), now, live)
     best: dict[str, tuple[tuple[bool, bool, float, int], Match, Symptom]] = {}
     for symptom in report.symptoms:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sized
 from datetime import timedelta
 
 from cluster.kube.objects import Lease, Pod
-from cluster.live.freshness import State
+from cluster.live.freshness import WatchState
 from triage.detectors.control_plane.cluster_services import began, health, sick, spoken
 from triage.detectors.registry import cluster_detector
 from triage.facts.cluster_view import ClusterView, burstable, is_finished, ref_of
@@ -219,12 +219,13 @@ def unreachable(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     states = [
         f
         for f in view.freshness.values()
-        if f.state in (State.LIVE, State.STALE, State.LOADING, State.WAITING)
+        if f.state in (WatchState.LIVE, WatchState.STALE, WatchState.LOADING, WatchState.WAITING)
     ]
     stale = [
         f
         for f in states
-        if f.state is State.STALE or (f.state in (State.LOADING, State.WAITING) and f.reason)
+        if f.state is WatchState.STALE
+        or (f.state in (WatchState.LOADING, WatchState.WAITING) and f.reason)
     ]
     if not states or len(stale) < len(states):
         return
