@@ -17,7 +17,7 @@ from incident.config import FILE, Config, load_config, origins, place
 from incident.options import Options
 
 if TYPE_CHECKING:
-    from tui.keys import Action
+    from tui.keys import KeyBinding
 
 _WORD = {True: "ok", False: "NO", None: "?"}
 
@@ -72,7 +72,7 @@ _ELSE: Mapping[str, Callable[[Options, str], str]] = {
 """The value of a setting without an option."""
 
 
-def _remapped(config: Config, options: Options) -> Sequence[Action]:
+def _remapped(config: Config, options: Options) -> Sequence[KeyBinding]:
     from tui.keys import remapped
 
     return remapped(config.keys, partial(place, options.config))

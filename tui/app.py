@@ -22,7 +22,7 @@ from incident.config import Config
 from text.lines import prose
 from text.words import plural
 from tui.key_order import KeyOrder
-from tui.keys import ACTIONS, MODES, Action, bindings
+from tui.keys import ACTIONS, MODES, KeyBinding, bindings
 from tui.navigation import Reopen
 from tui.painting import PaintingApp
 from tui.screens.frame import Frame, tell_failure
@@ -77,7 +77,7 @@ class StanchApp(PaintingApp):
         starting: Awaitable[None] | None = None,
         config: Config | None = None,
         first: str = "",
-        actions: Sequence[Action] = ACTIONS,
+        actions: Sequence[KeyBinding] = ACTIONS,
     ) -> None:
         """`starting`: the start of the investigation, if it has begun already. `first`: the action
         that opens with the screens, such as a picker. `actions`: with the keys of the settings."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from text.lines import BLANK, Line, field, line, prose, rule
-from tui.keys import ACTIONS, FIRST, Action, actions_for
+from tui.keys import ACTIONS, FIRST, KeyBinding, actions_for
 
 TITLES = {
     "now": "Now",
@@ -61,7 +61,7 @@ LAST = ("leave", "help")
 """Ids of the actions that are always in the line of keys."""
 
 
-def keys_line(scope: str, width: int, all_actions: Sequence[Action] = ACTIONS) -> Line:
+def keys_line(scope: str, width: int, all_actions: Sequence[KeyBinding] = ACTIONS) -> Line:
     """As many keys as fit, those of this screen first; quit and help always."""
     actions = [
         action
@@ -93,7 +93,7 @@ def _width(texts: Sequence[tuple[str, str]], gap: int) -> int:
     return sum(len(key) + 1 + len(label) + gap for key, label in texts)
 
 
-def help_lines(scope: str, actions: Sequence[Action] = ACTIONS) -> list[Line]:
+def help_lines(scope: str, actions: Sequence[KeyBinding] = ACTIONS) -> list[Line]:
     """How to read the screen, then every key: this screen's first."""
     lines: list[Line] = []
     if scope in READING:
@@ -125,5 +125,5 @@ def _marks() -> list[Line]:
     return lines
 
 
-def _all_keys(action: Action) -> str:
-    return " ".join(Action(action.id, key, "", "").keys for key in action.key.split(","))
+def _all_keys(action: KeyBinding) -> str:
+    return " ".join(KeyBinding(action.id, key, "", "").keys for key in action.key.split(","))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # `stanch config keys` needs no Textual
     from textual.binding import BindingType
 
 
-class Action(msgspec.Struct, frozen=True):
+class KeyBinding(msgspec.Struct, frozen=True):
     """One action of a key.
 
     `id`: the Textual action. `label`: one or two words for the bottom line, "" to leave it out
@@ -60,138 +60,160 @@ _NAMES = {
     "shift+tab": "shift-tab",
 }
 
-SEARCH = Action("search", "slash", "search", "Search in what is shown.")
-LEAVE_FILTER = Action("leave_filter", "escape", "", "Remove the filter; without one, go back.")
-LEAVE_TABLE = Action(
+SEARCH = KeyBinding("search", "slash", "search", "Search in what is shown.")
+LEAVE_FILTER = KeyBinding("leave_filter", "escape", "", "Remove the filter; without one, go back.")
+LEAVE_TABLE = KeyBinding(
     "leave_filter", "escape", "", "Remove the filter, then the marks; without either, go back."
 )
-RANGE = Action("begin", "space", "range", "Begin a range of lines here; again cancels it.")
+RANGE = KeyBinding("begin", "space", "range", "Begin a range of lines here; again cancels it.")
 NOW = (
-    Action("open_runbook", "enter", "runbook", "Open the runbook that fits the chosen symptom."),
-    Action(
+    KeyBinding(
+        "open_runbook", "enter", "runbook", "Open the runbook that fits the chosen symptom."
+    ),
+    KeyBinding(
         "probe", "p", "probe", "Plan the probe that would add evidence; it runs after you agree."
     ),
-    Action(
+    KeyBinding(
         "symptom_objects", "o", "objects", "Open the objects of the chosen symptom; 3 lists all."
     ),
-    Action("logs", "l", "logs", "Read the logs of the workload that fails."),
-    Action("whole", "z", "more", "Show everything known about the symptom, and back."),
+    KeyBinding("logs", "l", "logs", "Read the logs of the workload that fails."),
+    KeyBinding("whole", "z", "more", "Show everything known about the symptom, and back."),
     SEARCH,
-    Action("other_match(1)", "right", "", "Show why the next runbook fits, or does not."),
-    Action("other_match(-1)", "left", "", "Show why the previous runbook fits, or does not."),
+    KeyBinding("other_match(1)", "right", "", "Show why the next runbook fits, or does not."),
+    KeyBinding("other_match(-1)", "left", "", "Show why the previous runbook fits, or does not."),
 )
 RUNBOOK = (
-    Action("run_step", "enter", "run", "Run the chosen step; probes and changes show a plan."),
-    Action("run_checks", "i", "all checks", "Run all read-only checks of this part in turn."),
-    Action("next_step", "right", "next step", "Look at the step to do now."),
-    Action("skip_step", "s", "skip", "Skip the step, with a reason for the record."),
-    Action("go_to_step", "b", "from here", "Go on from the chosen step. Nothing is undone."),
-    Action("parameters", "e", "parameters", "Change what the step runs with, such as the node."),
-    Action("read", "v", "read", "Read the whole runbook, with its story."),
-    Action("by_hand", "h", "by hand", "Say that you made the change yourself, and what you did."),
-    Action("copy", "y", "copy", "Copy the command that does the same by hand (OSC 52)."),
-    Action("undo_step", "u", "undo", "Undo the change of the chosen step, after a question."),
-    Action("choose_runbook", "c", "others", "Choose another runbook; open ones stand first."),
+    KeyBinding("run_step", "enter", "run", "Run the chosen step; probes and changes show a plan."),
+    KeyBinding("run_checks", "i", "all checks", "Run all read-only checks of this part in turn."),
+    KeyBinding("next_step", "right", "next step", "Look at the step to do now."),
+    KeyBinding("skip_step", "s", "skip", "Skip the step, with a reason for the record."),
+    KeyBinding("go_to_step", "b", "from here", "Go on from the chosen step. Nothing is undone."),
+    KeyBinding(
+        "parameters", "e", "parameters", "Change what the step runs with, such as the node."
+    ),
+    KeyBinding("read", "v", "read", "Read the whole runbook, with its story."),
+    KeyBinding(
+        "by_hand", "h", "by hand", "Say that you made the change yourself, and what you did."
+    ),
+    KeyBinding("copy", "y", "copy", "Copy the command that does the same by hand (OSC 52)."),
+    KeyBinding("undo_step", "u", "undo", "Undo the change of the chosen step, after a question."),
+    KeyBinding("choose_runbook", "c", "others", "Choose another runbook; open ones stand first."),
     SEARCH,
 )
 OBJECTS = (
-    Action("open_object", "enter", "details", "Summary, events, logs, YAML, owners, dependants."),
-    Action(
+    KeyBinding(
+        "open_object", "enter", "details", "Summary, events, logs, YAML, owners, dependants."
+    ),
+    KeyBinding(
         "filter", "f,slash", "filter", "Filter: restarts>3 age<1h !ready -l app=web -n a,b, words."
     ),
-    Action("mark", "space", "mark", "Mark the row, or unmark it; a acts on all marked rows."),
-    Action("sort", "s", "sort", "Sort by the next column."),
-    Action("reverse", "S", "reverse", "Reverse the order."),
-    Action("next_kind(1)", "tab", "", "The next kind."),
-    Action("next_kind(-1)", "shift+tab", "", "The previous kind."),
-    Action("object_logs", "l", "logs", "Read the logs of the chosen pod or workload."),
-    Action("shift(1)", "right", "", "Columns further to the right."),
-    Action("shift(-1)", "left", "", "Columns further to the left."),
+    KeyBinding("mark", "space", "mark", "Mark the row, or unmark it; a acts on all marked rows."),
+    KeyBinding("sort", "s", "sort", "Sort by the next column."),
+    KeyBinding("reverse", "S", "reverse", "Reverse the order."),
+    KeyBinding("next_kind(1)", "tab", "", "The next kind."),
+    KeyBinding("next_kind(-1)", "shift+tab", "", "The previous kind."),
+    KeyBinding("object_logs", "l", "logs", "Read the logs of the chosen pod or workload."),
+    KeyBinding("shift(1)", "right", "", "Columns further to the right."),
+    KeyBinding("shift(-1)", "left", "", "Columns further to the left."),
     LEAVE_TABLE,
 )
 OBJECT = (
-    Action("section(1)", "tab,right", "next part", "Summary, events, logs, YAML, owners in turn."),
-    Action("section(-1)", "shift+tab,left", "", "The previous part."),
-    Action("object_logs", "l", "logs", "Read the logs of the pod, or of all its pods."),
-    Action("part('events')", "e", "events", "Events of this object, newest first."),
-    Action("part('yaml')", "y", "YAML", "The object as the server has it, redacted."),
-    Action("part('related')", "w", "owners", "Owners and dependants; enter opens one."),
+    KeyBinding(
+        "section(1)", "tab,right", "next part", "Summary, events, logs, YAML, owners in turn."
+    ),
+    KeyBinding("section(-1)", "shift+tab,left", "", "The previous part."),
+    KeyBinding("object_logs", "l", "logs", "Read the logs of the pod, or of all its pods."),
+    KeyBinding("part('events')", "e", "events", "Events of this object, newest first."),
+    KeyBinding("part('yaml')", "y", "YAML", "The object as the server has it, redacted."),
+    KeyBinding("part('related')", "w", "owners", "Owners and dependants; enter opens one."),
     RANGE,
-    Action("keep", "K", "keep", "Keep the range, or what is on the screen, as evidence."),
+    KeyBinding("keep", "K", "keep", "Keep the range, or what is on the screen, as evidence."),
     SEARCH,
 )
 LOGS = (
     SEARCH,
-    Action("previous_logs", "v", "previous", "Logs from before the last restart, and back."),
-    Action("next_container", "c", "container", "Logs of all containers, or of each in turn."),
-    Action("pause", "p", "pause", "Stop drawing new lines; again goes on."),
-    Action("since", "s", "since", "Read all that is kept, or the last 5 min, 15 min, 1 h, 6 h."),
-    Action("level", "f", "level", "Show all levels, info and worse, warnings and worse, errors."),
-    Action("unfold", "u", "JSON", "Show JSON lines as message and fields, or as they are."),
-    Action("wrap", "w", "wrap", "Wrap long lines, or cut them."),
+    KeyBinding("previous_logs", "v", "previous", "Logs from before the last restart, and back."),
+    KeyBinding("next_container", "c", "container", "Logs of all containers, or of each in turn."),
+    KeyBinding("pause", "p", "pause", "Stop drawing new lines; again goes on."),
+    KeyBinding(
+        "since", "s", "since", "Read all that is kept, or the last 5 min, 15 min, 1 h, 6 h."
+    ),
+    KeyBinding(
+        "level", "f", "level", "Show all levels, info and worse, warnings and worse, errors."
+    ),
+    KeyBinding("unfold", "u", "JSON", "Show JSON lines as message and fields, or as they are."),
+    KeyBinding("wrap", "w", "wrap", "Wrap long lines, or cut them."),
     RANGE,
-    Action("keep", "e,K", "keep", "Keep the range, or what is on the screen, as evidence."),
+    KeyBinding("keep", "e,K", "keep", "Keep the range, or what is on the screen, as evidence."),
 )
 READING = (SEARCH,)
 OTHER = (
-    Action("open_object", "enter", "details", "Summary, conditions, events, owners, YAML."),
+    KeyBinding("open_object", "enter", "details", "Summary, conditions, events, owners, YAML."),
     SEARCH,
-    Action("read", "u", "read again", "Ask the server for the table again."),
+    KeyBinding("read", "u", "read again", "Ask the server for the table again."),
 )
 TIMELINE = (
-    Action("switch_lane", "d", "log or draft", "Switch between the log and the draft."),
-    Action(
+    KeyBinding("switch_lane", "d", "log or draft", "Switch between the log and the draft."),
+    KeyBinding(
         "filter",
         "f",
         "filter",
         "Only entries that contain the words; also kind:note who:ana in:draft around:14:30.",
     ),
-    Action("views", "v", "views", "Choose a view of the log, or save the filter as one."),
-    Action("around", "w", "around", "What happened 5 min before and after the entry, and back."),
-    Action("brief", "b", "brief", "The hand-off brief for the next engineer."),
+    KeyBinding("views", "v", "views", "Choose a view of the log, or save the filter as one."),
+    KeyBinding(
+        "around", "w", "around", "What happened 5 min before and after the entry, and back."
+    ),
+    KeyBinding("brief", "b", "brief", "The hand-off brief for the next engineer."),
     SEARCH,
-    Action("pin", "p", "pin", "Pin the entry: the draft always shows it; again unpins it."),
-    Action("hide", "h", "hide", "Hide the entry from log and draft; again shows it."),
-    Action("edit", "e", "edit", "Edit the entry; the record keeps how it read before."),
-    Action("unfold", "z", "all lines", "Show what is folded or hidden, and back."),
+    KeyBinding("pin", "p", "pin", "Pin the entry: the draft always shows it; again unpins it."),
+    KeyBinding("hide", "h", "hide", "Hide the entry from log and draft; again shows it."),
+    KeyBinding("edit", "e", "edit", "Edit the entry; the record keeps how it read before."),
+    KeyBinding("unfold", "z", "all lines", "Show what is folded or hidden, and back."),
     LEAVE_FILTER,
-    Action("export", "x", "export", "Write the draft beside the record; your edits are kept."),
+    KeyBinding("export", "x", "export", "Write the draft beside the record; your edits are kept."),
 )
 ANYWHERE = (
-    Action("act", "a", "act", "What can be done here: actions that fit, each with its plan."),
-    Action("go('now')", "1", "", "Now: what is wrong."),
-    Action(
+    KeyBinding("act", "a", "act", "What can be done here: actions that fit, each with its plan."),
+    KeyBinding("go('now')", "1", "", "Now: what is wrong."),
+    KeyBinding(
         "go('runbook')",
         "2",
         "",
         "The open runbook, or the list of several; also after a restart.",
     ),
-    Action("go('objects')", "o,3", "objects", "Tables of everything in the cluster."),
-    Action("kind", "colon", "", "Open any kind by its name or short name: svc, pvc, hpa, sts."),
-    Action("symptom", "m", "symptom", "Match a symptom in words, an alert or an error line."),
-    Action("note", "n", "note", "Take a note or set a mark; works without a cluster."),
-    Action("go('timeline')", "t,4", "timeline", "What was seen, done and noted, beside the draft."),
-    Action("write", "W", "", "Allow changes in this session, or make it read-only again."),
-    Action("connection", "5", "", "The path to the API server, and what is known of each kind."),
-    Action("contexts", "C", "", "Open another context of the kubeconfig: a new investigation."),
-    Action("incidents", "L", "", "Open another incident of this machine, with its context."),
-    Action("incident", "I", "", "Title, severity and state of the incident."),
-    Action("new_incident", "N", "", "Begin a new incident; the current one does not change."),
-    Action(
+    KeyBinding("go('objects')", "o,3", "objects", "Tables of everything in the cluster."),
+    KeyBinding("kind", "colon", "", "Open any kind by its name or short name: svc, pvc, hpa, sts."),
+    KeyBinding("symptom", "m", "symptom", "Match a symptom in words, an alert or an error line."),
+    KeyBinding("note", "n", "note", "Take a note or set a mark; works without a cluster."),
+    KeyBinding(
+        "go('timeline')", "t,4", "timeline", "What was seen, done and noted, beside the draft."
+    ),
+    KeyBinding("write", "W", "", "Allow changes in this session, or make it read-only again."),
+    KeyBinding(
+        "connection", "5", "", "The path to the API server, and what is known of each kind."
+    ),
+    KeyBinding("contexts", "C", "", "Open another context of the kubeconfig: a new investigation."),
+    KeyBinding("incidents", "L", "", "Open another incident of this machine, with its context."),
+    KeyBinding("incident", "I", "", "Title, severity and state of the incident."),
+    KeyBinding("new_incident", "N", "", "Begin a new incident; the current one does not change."),
+    KeyBinding(
         "stop",
         "x",
         "",
         "Stop a probe, and remove what it created; a change before its next object.",
     ),
-    Action("retry", "r", "retry now", "Ask the cluster again at once instead of waiting."),
-    Action("mentions", "O", "", "Open an object that is named on the screen."),
-    Action("help", "question_mark", "help", "All keys, and how to read this screen."),
-    Action("palette", "ctrl+p", "", "Find anything: an action, a screen, a runbook, an object."),
-    Action("back", "escape", "back", "Back to where you came from."),
-    Action("theme", "ctrl+t", "", "The next theme: dark, light, 16 colours, high contrast."),
-    Action("suspend_process", "ctrl+z", "", "Go to the shell; fg comes back."),
-    Action("interrupt", "ctrl+c", "", "Say how to quit; twice quits."),
-    Action("leave", "q", "quit", "Quit; asks only while something runs."),
+    KeyBinding("retry", "r", "retry now", "Ask the cluster again at once instead of waiting."),
+    KeyBinding("mentions", "O", "", "Open an object that is named on the screen."),
+    KeyBinding("help", "question_mark", "help", "All keys, and how to read this screen."),
+    KeyBinding(
+        "palette", "ctrl+p", "", "Find anything: an action, a screen, a runbook, an object."
+    ),
+    KeyBinding("back", "escape", "back", "Back to where you came from."),
+    KeyBinding("theme", "ctrl+t", "", "The next theme: dark, light, 16 colours, high contrast."),
+    KeyBinding("suspend_process", "ctrl+z", "", "Go to the shell; fg comes back."),
+    KeyBinding("interrupt", "ctrl+c", "", "Say how to quit; twice quits."),
+    KeyBinding("leave", "q", "quit", "Quit; asks only while something runs."),
 )
 
 SCOPES = {
@@ -220,7 +242,7 @@ MODES = tuple(
 """The screens that a key opens, by name."""
 
 
-def actions_for(scope: str, actions: Sequence[Action] = ACTIONS) -> Iterator[Action]:
+def actions_for(scope: str, actions: Sequence[KeyBinding] = ACTIONS) -> Iterator[KeyBinding]:
     """What can be done on a screen: its own first, then what works anywhere."""
     yield from (action for action in actions if action.scope == scope)
     yield from (action for action in actions if not action.scope)
@@ -236,7 +258,7 @@ _KEY = re.compile(
 
 def remapped(
     settings: Mapping[str, str | Mapping[str, str]], place: Callable[..., str]
-) -> tuple[Action, ...]:
+) -> tuple[KeyBinding, ...]:
     """The actions with the keys of the settings; `place` says where a setting is. Raises
     `ConfigError` for an unknown screen, action or key, and for a key in use."""
     wanted: dict[tuple[str, str], str] = {}
@@ -285,8 +307,8 @@ def _read_key(text: str, where: str) -> str:
 
 def _refuse_taken(
     own: tuple[str, str],
-    known: Mapping[tuple[str, str], Action],
-    changed: Mapping[tuple[str, str], Action],
+    known: Mapping[tuple[str, str], KeyBinding],
+    changed: Mapping[tuple[str, str], KeyBinding],
     place: Callable[..., str],
 ) -> None:
     """Raises `ConfigError` when another action of the same screen, or one that works anywhere,

@@ -10,7 +10,7 @@ from textual.screen import Screen
 
 from cluster.kube.objects import Ref
 from tui.host import Host
-from tui.keys import Action
+from tui.keys import KeyBinding
 
 if TYPE_CHECKING:  # the first paint does not need it
     from incident.other_kinds import OtherKind
@@ -33,7 +33,7 @@ class Navigation(Host, Protocol):
     refused_note: tuple[str, str]
     """The last note that the disk refused, and why."""
 
-    actions: Sequence[Action]
+    actions: Sequence[KeyBinding]
     """Every action, with the keys that the settings give it."""
 
     @property

@@ -11,7 +11,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from cluster.kube.kinds import KINDS
 from cluster.kube.objects import Ref
 from text.timeline import MARKS
-from tui.keys import Action
+from tui.keys import KeyBinding
 from tui.navigation import Navigation
 from tui.strips import plain
 from tui.themes import THEMES
@@ -64,7 +64,7 @@ class Everything(Provider):
         for name, score, _ in found:
             yield Hit(score / 100, plain(name), choices[name], text=plain(name).plain)
 
-    def _actions(self) -> list[Action]:
+    def _actions(self) -> list[KeyBinding]:
         from tui.screens.frame import Frame
 
         screen = self.screen
@@ -73,7 +73,7 @@ class Everything(Provider):
             action for action in self.stanch.actions if action.scope in ("", scope) and action.help
         ]
 
-    def _act(self, action: Action) -> Callable[[], object]:
+    def _act(self, action: KeyBinding) -> Callable[[], object]:
         async def run() -> None:
             namespace = self.screen if action.scope else self.app
             await self.app.run_action(action.id, namespace)
@@ -81,5 +81,5 @@ class Everything(Provider):
         return run
 
 
-def _named(action: Action) -> str:
+def _named(action: KeyBinding) -> str:
     return f"{action.help.rstrip('.')}  ({action.keys})"

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from incident.config import Config
-from tui.keys import ACTIONS, Action
+from tui.keys import ACTIONS, KeyBinding
 from tui.safe_stderr import SafeStderr, until_gone
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def run(
     clock: Clock = lambda: datetime.now(UTC),
     config: Config = DEFAULTS,
     first: str = "",
-    actions: Sequence[Action] = ACTIONS,
+    actions: Sequence[KeyBinding] = ACTIONS,
 ) -> int:
     """Shows the screens until they are left; returns the exit code. Starts and stops the
     investigation. `first`: the action that opens with the screens. `actions`: with the
@@ -71,7 +71,7 @@ async def show(
     clock: Clock = lambda: datetime.now(UTC),
     config: Config = DEFAULTS,
     first: str = "",
-    actions: Sequence[Action] = ACTIONS,
+    actions: Sequence[KeyBinding] = ACTIONS,
 ) -> int:
     """As `run`, on the running event loop. 0 when left by a key, 128 + n when ended by signal n.
 
