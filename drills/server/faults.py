@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-Action = Literal["slow", "forbidden", "unauthorized", "too-many", "error", "silent", "cut"]
-ACTIONS: tuple[str, ...] = get_args(Action)
+FaultEffect = Literal["slow", "forbidden", "unauthorized", "too-many", "error", "silent", "cut"]
+ACTIONS: tuple[str, ...] = get_args(FaultEffect)
 
 
 @dataclass(slots=True)
@@ -23,7 +23,7 @@ class Rule:
     connection closes (cut); times: how often it acts (None: always); skip: how many requests pass
     first; lasting: dry runs pass."""
 
-    action: Action
+    action: FaultEffect
     resource: str = ""
     namespace: str = ""
     verbs: tuple[str, ...] = ()
