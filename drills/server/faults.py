@@ -14,7 +14,7 @@ ACTIONS: tuple[str, ...] = get_args(FaultEffect)
 
 
 @dataclass(slots=True)
-class Rule:
+class FaultRule:
     """One fault. Empty fields match everything.
 
     resource: plural (`pods`, `pods/log`; `pods` means its subresources too); verbs: get, list,
@@ -53,11 +53,11 @@ class Faults:
     """The rules in force. `frozen` is set while everything is silent, open watches included."""
 
     def __init__(self) -> None:
-        self._rules: list[Rule] = []
+        self._rules: list[FaultRule] = []
         self._ids = itertools.count(1)
         self.frozen = False
 
-    def add(self, rule: Rule) -> int:
+    def add(self, rule: FaultRule) -> int:
         """Returns the id of the rule."""
         rule.id = next(self._ids)
         self._rules.append(rule)
@@ -69,7 +69,7 @@ class Faults:
         if action not in ACTIONS:
             raise ValueError(f"fault action {action!r} is not one of {', '.join(ACTIONS)}")
         try:
-            return self.add(Rule(**{**data, "verbs": tuple(data.get("verbs", ()))}))
+            return self.add(FaultRule(**{**data, "verbs": tuple(data.get("verbs", ()))}))
         except TypeError as error:
             raise ValueError(f"fault rule {dict(data)}: {error}") from error
 
@@ -85,15 +85,17 @@ class Faults:
         return [asdict(r) for r in self._rules]
 
     def forbid(self, resource: str, namespace: str = "", verbs: tuple[str, ...] = ()) -> int:
-        return self.add(Rule("forbidden", resource=resource, namespace=namespace, verbs=verbs))
+        return self.add(FaultRule("forbidden", resource=resource, namespace=namespace, verbs=verbs))
 
     def throttle(self, retry_after: float = 1, resource: str = "", times: int | None = None) -> int:
-        return self.add(Rule("too-many", resource=resource, seconds=retry_after, times=times))
+        return self.add(FaultRule("too-many", resource=resource, seconds=retry_after, times=times))
 
     def error(
         self, code: int = 500, resource: str = "", times: int | None = None, message: str = ""
     ) -> int:
-        return self.add(Rule("error", resource=resource, code=code, times=times, message=message))
+        return self.add(
+            FaultRule("error", resource=resource, code=code, times=times, message=message)
+        )
 
     def freeze(self) -> None:
         """Accept connections and never answer, as a stopped process does; open watches fall silent
@@ -118,7 +120,7 @@ class Faults:
 
     def pick(
         self, *, resource: str, namespace: str, verb: str, path: str, dry_run: bool = False
-    ) -> Rule | None:
+    ) -> FaultRule | None:
         """The rule that acts on this request, with updated counters."""
         for rule in self._rules:
             if not rule.matches(

@@ -34,7 +34,7 @@ from drills.pods.kubelet import Kubelets
 from drills.scenario.expand import expand
 from drills.scenario.model import Scenario
 from drills.server import health
-from drills.server.faults import Rule
+from drills.server.faults import FaultRule
 from drills.server.handlers import ResourceHandler, json_response
 from drills.server.play import play
 from drills.server.reviews import USER
@@ -241,7 +241,7 @@ class DrillServer:
         return json_response({**faults, "version": self.store.version})
 
 
-async def _act(rule: Rule, target: RequestInfo | None, verb: str) -> None:
+async def _act(rule: FaultRule, target: RequestInfo | None, verb: str) -> None:
     """Apply a fault to a request. Raises ApiProblem."""
     if rule.action == "slow":
         await asyncio.sleep(rule.seconds)

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from actions.plan import Outcome
 from cluster.kube.objects import Ref
-from drills.server.faults import Rule
+from drills.server.faults import FaultRule
 from drills.server.http import DrillServer
 from incident.session import LiveInvestigation
 from incident.walkthrough.run import StepState
@@ -25,15 +25,15 @@ from timeline.intents import pair
 
 DRILL, NODE, STEP = "network-policy-cni-version-skew", "node-b2", "cordon-node"
 RULES = {
-    "401": (Rule("unauthorized"), Outcome.FAILED),
-    "403": (Rule("forbidden"), Outcome.REFUSED),
-    "404": (Rule("error", code=404), Outcome.FAILED),
-    "409": (Rule("error", code=409), Outcome.FAILED),
-    "422": (Rule("error", code=422), Outcome.FAILED),
-    "429": (Rule("too-many", seconds=1), Outcome.FAILED),
-    "500": (Rule("error", code=500), Outcome.UNKNOWN),
-    "503": (Rule("error", code=503), Outcome.UNKNOWN),
-    "cut answer": (Rule("cut", after_bytes=20), Outcome.DONE),
+    "401": (FaultRule("unauthorized"), Outcome.FAILED),
+    "403": (FaultRule("forbidden"), Outcome.REFUSED),
+    "404": (FaultRule("error", code=404), Outcome.FAILED),
+    "409": (FaultRule("error", code=409), Outcome.FAILED),
+    "422": (FaultRule("error", code=422), Outcome.FAILED),
+    "429": (FaultRule("too-many", seconds=1), Outcome.FAILED),
+    "500": (FaultRule("error", code=500), Outcome.UNKNOWN),
+    "503": (FaultRule("error", code=503), Outcome.UNKNOWN),
+    "cut answer": (FaultRule("cut", after_bytes=20), Outcome.DONE),
 }
 """Faults of the lasting request; the dry run before it passes."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.triage import triage
-from drills.server.faults import Rule
+from drills.server.faults import FaultRule
 from incident.options import Options
 from incident.view import View
 from tests.incident.drill import investigating, served, until
@@ -43,13 +43,13 @@ def test_one_answer_has_the_sentence_that_decides_and_its_guide(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("fault", "why"),
     [
-        (Rule("error", resource="pods/log", code=403, message="no logs here"), "forbidden"),
-        (Rule("slow", resource="pods/log", seconds=20.0), "did not come within 2 s"),
+        (FaultRule("error", resource="pods/log", code=403, message="no logs here"), "forbidden"),
+        (FaultRule("slow", resource="pods/log", seconds=20.0), "did not come within 2 s"),
     ],
     ids=["forbidden", "late"],
 )
 def test_without_logs_the_rest_is_told_and_one_line_says_why(
-    fault: Rule, why: str, tmp_path: Path
+    fault: FaultRule, why: str, tmp_path: Path
 ) -> None:
     with served(STORY, tmp_path) as (server, kubeconfig):
         server.faults.add(fault)
@@ -62,7 +62,7 @@ def test_without_logs_the_rest_is_told_and_one_line_says_why(
 
 async def test_the_screens_get_the_first_report_before_the_logs(tmp_path: Path) -> None:
     with served(STORY, tmp_path) as (server, kubeconfig):
-        server.faults.add(Rule("slow", resource="pods/log", seconds=1.0))
+        server.faults.add(FaultRule("slow", resource="pods/log", seconds=1.0))
         async with investigating(kubeconfig, tmp_path, record=False) as investigation:
             before = await until(investigation, lambda view: bool(view.symptoms))
             await until(investigation, lambda view: titles(view)[:1] == [TITLE])

@@ -13,7 +13,7 @@ from actions.plan import Outcome
 from cluster.kube.objects import Node, Ref
 from cluster.kube.text import clean_uncut
 from cluster.live.freshness import WatchState
-from drills.server.faults import Rule
+from drills.server.faults import FaultRule
 from incident.session import LiveInvestigation
 from incident.view import Reach, View
 from incident.walkthrough.run import StepState
@@ -145,7 +145,7 @@ async def test_an_action_that_was_cut_short_is_unknown_after_a_restart(tmp_path:
         async with investigating(kubeconfig, tmp_path, write=True) as writer:
             view = await until(writer, is_read)
             run = writer.walkthrough.open(story, view.symptoms[0].symptom.id)
-            server.faults.add(Rule("silent", resource="nodes", verbs=("patch",), lasting=True))
+            server.faults.add(FaultRule("silent", resource="nodes", verbs=("patch",), lasting=True))
             acting = asyncio.create_task(writer.walkthrough.do(run.id, "cordon-node", Agreeing()))
             await until(
                 writer, lambda _: any(entry.kind == "action-intent" for entry in writer.entries())

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cluster.api import websocket as channel
-from drills.server.faults import Rule
+from drills.server.faults import FaultRule
 from drills.server.http import DrillServer
 from drills.server.run import serve_in_thread
 from probes import catalogue
@@ -83,17 +83,17 @@ def missing(drill: DrillServer) -> None:
 
 
 def cut_at_once(drill: DrillServer) -> None:
-    drill.faults.add(Rule("cut", resource="pods/exec", after_bytes=0))
+    drill.faults.add(FaultRule("cut", resource="pods/exec", after_bytes=0))
 
 
 def cut_in_a_line(drill: DrillServer) -> None:
-    drill.faults.add(Rule("cut", resource="pods/exec", after_bytes=240))
+    drill.faults.add(FaultRule("cut", resource="pods/exec", after_bytes=240))
 
 
 def forbidden(drill: DrillServer) -> None:
     # The access review says yes and the request no, as an authorizer behind a webhook can.
     drill.faults.add(
-        Rule(
+        FaultRule(
             "error",
             resource="pods/exec",
             code=403,
@@ -160,7 +160,7 @@ async def test_a_handshake_that_is_never_answered(
     drill: DrillServer, rungs: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(channel, "HANDSHAKE_LIMIT", 0.5)
-    drill.faults.add(Rule("silent", resource="pods/exec"))
+    drill.faults.add(FaultRule("silent", resource="pods/exec"))
     result = await measure(
         rungs, "connectivity", {"from": "nginx", "to": "marketplace", "control": "none"}
     )
@@ -198,7 +198,7 @@ async def test_a_channel_that_breaks_later_keeps_what_was_measured(
 ) -> None:
     """The first rounds are facts; the broken one adds nothing to them and takes nothing away."""
     drill.faults.add(
-        Rule("error", resource="pods/exec", code=500, message="error dialing backend", skip=4)
+        FaultRule("error", resource="pods/exec", code=500, message="error dialing backend", skip=4)
     )
     result = await measure(
         rungs, "connectivity", {"from": "nginx", "to": "marketplace", "control": "none"}
