@@ -23,7 +23,7 @@ from drills.api.objects import (
 )
 from drills.api.selectors import matches_selector
 from drills.pods.selection import matches
-from drills.pods.surroundings import Rule, Surroundings
+from drills.pods.surroundings import ScenarioRule, Surroundings
 
 Of = Callable[[str], Iterable[Obj]]
 """The objects of a kind."""
@@ -197,7 +197,7 @@ class Network:
 
     def _rule_fits(
         self,
-        rule: Rule,
+        rule: ScenarioRule,
         source: Obj,
         target: Obj | None,
         host: str,
@@ -256,7 +256,7 @@ class Network:
         outside = len(labels) >= 2 and labels[-1] in {"com", "org", "net", "io"}
         return _OUTSIDE if outside else RESULTS["noname"]
 
-    def _name_rules(self, source: Obj, name: str, attempt: int) -> Iterable[Rule]:
+    def _name_rules(self, source: Obj, name: str, attempt: int) -> Iterable[ScenarioRule]:
         draw = stable_fraction("name", source["metadata"]["name"], name, attempt)
         for rule in self.around.names:
             share = float(rule.get("share", 1.0))

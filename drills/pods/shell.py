@@ -13,7 +13,7 @@ from drills.pods import mini_shell
 from drills.pods.connectivity import Network, Outcome
 from drills.pods.probe_scripts import ScriptRun, kind_of, search_domains
 from drills.pods.selection import matches
-from drills.pods.surroundings import Rule
+from drills.pods.surroundings import ScenarioRule
 
 _SHELLS = frozenset({"sh", "bash", "ash"})
 _CONNECT_WORDS = {
@@ -76,7 +76,7 @@ class Shell:
         return iter(self._command(pod, container, command))
 
     @staticmethod
-    def _ruled(rule: Rule, command: list[str]) -> Iterator[Output | Exit]:
+    def _ruled(rule: ScenarioRule, command: list[str]) -> Iterator[Output | Exit]:
         if rule.get("missing"):
             yield _missing(command)
             return
@@ -101,7 +101,7 @@ class Shell:
             yield Output(2, done[1])
             yield Exit(done[2])
 
-    def _rules(self, pod: Obj) -> list[Rule]:
+    def _rules(self, pod: Obj) -> list[ScenarioRule]:
         rules, zone_of = self._network.around.commands, self._network.zone
         return [r for r in rules if matches(pod, r.get("pods"), zone_of)]
 

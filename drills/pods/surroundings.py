@@ -10,8 +10,8 @@ from typing import Any
 
 from drills.api.patch import merge_patch
 
-Rule = dict[str, Any]
-TimedRule = tuple[datetime, Rule]
+ScenarioRule = dict[str, Any]
+TimedRule = tuple[datetime, ScenarioRule]
 """A rule, and the time from which its relative times count."""
 SECTIONS = ("logs", "stats", "metrics", "configz", "faults")
 """Sections of a scenario whose rows are added as they are; `exec` and `health` are beside them."""
@@ -28,12 +28,12 @@ class Surroundings:
     logs: list[TimedRule] = field(default_factory=list)
     stats: list[TimedRule] = field(default_factory=list)
     metrics: list[TimedRule] = field(default_factory=list)
-    connect: list[Rule] = field(default_factory=list)
-    commands: list[Rule] = field(default_factory=list)
-    names: list[Rule] = field(default_factory=list)
-    health: Rule = field(default_factory=dict)
-    configz: list[Rule] = field(default_factory=list)
-    faults: list[Rule] = field(default_factory=list)
+    connect: list[ScenarioRule] = field(default_factory=list)
+    commands: list[ScenarioRule] = field(default_factory=list)
+    names: list[ScenarioRule] = field(default_factory=list)
+    health: ScenarioRule = field(default_factory=dict)
+    configz: list[ScenarioRule] = field(default_factory=list)
+    faults: list[ScenarioRule] = field(default_factory=list)
 
     def add(self, data: dict[str, Any], now: datetime) -> None:
         """Add the sections of a scenario or of a step of its script."""
