@@ -15,7 +15,7 @@ from pathlib import Path
 from bench import answers, broken
 from bench.measures import MEASURES, Place, kubectl
 from bench.record import record
-from bench.report import Row, document, text
+from bench.report import Figure, document, text
 from tests.rungs.controlplane import control_plane
 from tests.rungs.population import population
 from tests.rungs.processes import RungMissing, StartFailed
@@ -36,7 +36,7 @@ PACKAGES = (
 )
 ALONE = {"record": record, **broken.MEASURES}
 """Measures that bring their own server: the embedded cluster, or one of rendered answers."""
-Measure = Callable[[Place], list[Row]]
+Measure = Callable[[Place], list[Figure]]
 QUIET = 8.0  # seconds that controllers and kwok get to have been through everything
 
 
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"no measure is called {', '.join(sorted(unknown))}; there are {', '.join(known)}"
         )
     wanted = options.measures or ["record", *MEASURES]
-    rows: list[Row] = []
+    rows: list[Figure] = []
     # What is measured is what people install, and pip compiles that; a checkout may be uncompiled,
     # and would be compiled in every run.
     for package in PACKAGES:
@@ -92,22 +92,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if any(row.verdict == "MISSED" for row in rows) else 0
 
 
-def _all(place: Place, measures: Mapping[str, Measure]) -> list[Row]:
-    rows: list[Row] = []
+def _all(place: Place, measures: Mapping[str, Measure]) -> list[Figure]:
+    rows: list[Figure] = []
     for name, measure in measures.items():
         print(f"{name} ...", file=sys.stderr, flush=True)
         rows += _measured(name, measure, place)
     return rows
 
 
-def _measured(name: str, measure: Measure, place: Place) -> list[Row]:
+def _measured(name: str, measure: Measure, place: Place) -> list[Figure]:
     """The rows of one measure; a measure that fails is a missed goal and does not stop the
     others."""
     try:
         return measure(place)
     except (TimeoutError, EOFError, RuntimeError, ValueError, KeyError, OSError) as problem:
         return [
-            Row(
+            Figure(
                 f"{name}: could not be measured",
                 1,
                 "failures",

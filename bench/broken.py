@@ -19,7 +19,7 @@ import yaml
 from bench.measures import DOWN, OBJECTS, STRETCH, UP, Place, kubectl, percentile
 from bench.process import Cost, cpu_seconds, resident, run
 from bench.rendered import rendered
-from bench.report import Row
+from bench.report import Figure
 from bench.terminal import Terminal, open_terminal
 
 LARGE = 150_000
@@ -29,17 +29,17 @@ OPEN = 500
 """Symptoms that are open while one event comes."""
 
 
-def growth(place: Place) -> list[Row]:
+def growth(place: Place) -> list[Figure]:
     """`stanch triage` of a broken cluster of 8 times the objects, in turn."""
     return _growth(place, 2_500, 20_000)
 
 
-def large_growth(place: Place) -> list[Row]:
+def large_growth(place: Place) -> list[Figure]:
     """As `growth`, up to the largest cluster."""
     return _growth(place, 20_000, LARGE)
 
 
-def _growth(place: Place, small: int, large: int) -> list[Row]:
+def _growth(place: Place, small: int, large: int) -> list[Figure]:
     taken: dict[int, list[Cost]] = {small: [], large: []}
     with (
         rendered(_folder(place, small), small) as few,
@@ -55,11 +55,11 @@ def _growth(place: Place, small: int, large: int) -> list[Row]:
         seconds = [cost.cpu for cost in costs]
         rows.append(_ratio(f"broken: triage at {pods:,}, CPU", seconds, None, "s"))
         goal = 400.0 if pods == LARGE else None
-        rows.append(Row(f"broken: triage at {pods:,}, memory", memory, "MiB", goal))
+        rows.append(Figure(f"broken: triage at {pods:,}, memory", memory, "MiB", goal))
     return rows
 
 
-def largest(place: Place) -> list[Row]:
+def largest(place: Place) -> list[Figure]:
     """The largest cluster beside kubectl: the answer, the screens, keys while it is read."""
     with rendered(_folder(place, LARGE), LARGE, "--nodes", "5000") as kubeconfig:
         here = replace(place, kubeconfig=kubeconfig)
@@ -80,15 +80,17 @@ def largest(place: Place) -> list[Row]:
             moves = _moved(terminal, 200)
     return [
         _ratio("largest: triage / kubectl", ratios, 0.15),
-        Row("largest: screens, first finding", first, "s", 1.0),
-        Row("largest: screens, all read / triage", whole / usual, "ratio", 1.3, f"{whole:.1f} s"),
-        Row("largest: screens, memory at the peak", peak, "MiB", 500),
+        Figure("largest: screens, first finding", first, "s", 1.0),
+        Figure(
+            "largest: screens, all read / triage", whole / usual, "ratio", 1.3, f"{whole:.1f} s"
+        ),
+        Figure("largest: screens, memory at the peak", peak, "MiB", 500),
         *_keys("largest: keys while it is read", loading),
         *_keys("largest: moving through its pods", moves),
     ]
 
 
-def event(place: Place) -> list[Row]:
+def event(place: Place) -> list[Figure]:
     """From one event to the changed line and the new order, with 500 symptoms open."""
     middles: dict[int, float] = {}
     rows = []
@@ -109,7 +111,7 @@ def event(place: Place) -> list[Row]:
                 costs.append(cpu_seconds(terminal.pid) - used)
             middles[pods] = statistics.median(costs)
         rows.append(
-            Row(
+            Figure(
                 f"event: to its line at {pods:,} pods, p99",
                 percentile(waits, 0.99) * 1000,
                 "ms",
@@ -119,7 +121,7 @@ def event(place: Place) -> list[Row]:
         )
     ratio = middles[LARGE] / max(middles[10_000], 0.01)
     note = f"{middles[10_000]:.2f} s, {middles[LARGE]:.2f} s of CPU in 4 s around an event"
-    return [*rows, Row(f"event: CPU at {LARGE:,} over 10,000", ratio, "ratio", 1.5, note)]
+    return [*rows, Figure(f"event: CPU at {LARGE:,} over 10,000", ratio, "ratio", 1.5, note)]
 
 
 def _event(terminal: Terminal, kubeconfig: Path, number: int) -> float:
@@ -130,7 +132,7 @@ def _event(terminal: Terminal, kubeconfig: Path, number: int) -> float:
     return time.monotonic() - began
 
 
-def flood(place: Place) -> list[Row]:
+def flood(place: Place) -> list[Figure]:
     """Every watch floods without end: keys, and memory after 20 and after 60 seconds."""
     with (
         rendered(_folder(place, 2_000), 2_000, "--flood", "1000") as kubeconfig,
@@ -146,11 +148,11 @@ def flood(place: Place) -> list[Row]:
         after = resident(terminal.pid)
     return [
         *_keys("flood of every kind: moving", moves),
-        Row("flood of every kind: memory, later over before", after / before, "ratio", 1.2),
+        Figure("flood of every kind: memory, later over before", after / before, "ratio", 1.2),
     ]
 
 
-def pages(place: Place) -> list[Row]:
+def pages(place: Place) -> list[Figure]:
     """A server that takes 40 ms a page, against those pauses alone."""
     ratios, asked = [], 0
     with rendered(_folder(place, 10_000), 10_000, "--delay", "0.04") as kubeconfig:
@@ -161,11 +163,11 @@ def pages(place: Place) -> list[Row]:
             ratios.append(cost.wall - cost.cpu)
     return [
         _ratio("40 ms a page: waiting beside CPU", ratios, None, "s"),
-        Row("40 ms a page: requests", asked, "requests"),
+        Figure("40 ms a page: requests", asked, "requests"),
     ]
 
 
-def load(place: Place) -> list[Row]:
+def load(place: Place) -> list[Figure]:
     """Requests and bytes of one answer, beside `kubectl get pods -A`."""
     with rendered(_folder(place, 10_000), 10_000) as kubeconfig:
         here = replace(place, kubeconfig=kubeconfig)
@@ -177,14 +179,14 @@ def load(place: Place) -> list[Row]:
             figures.append({name: after[name] - before[name] for name in after})
     ours, theirs = figures
     return [
-        Row("load: requests of a triage", ours["requests"], "requests"),
-        Row("load: requests of kubectl get pods -A", theirs["requests"], "requests"),
-        Row("load: bytes of a triage", ours["bytes"] / 2**20, "MiB"),
-        Row("load: bytes of kubectl get pods -A", theirs["bytes"] / 2**20, "MiB"),
+        Figure("load: requests of a triage", ours["requests"], "requests"),
+        Figure("load: requests of kubectl get pods -A", theirs["requests"], "requests"),
+        Figure("load: bytes of a triage", ours["bytes"] / 2**20, "MiB"),
+        Figure("load: bytes of kubectl get pods -A", theirs["bytes"] / 2**20, "MiB"),
     ]
 
 
-def start(place: Place) -> list[Row]:
+def start(place: Place) -> list[Figure]:
     """`stanch --version` and the first paint of the screens."""
     version = [
         run(place.stanch("--version"), place.environment()).wall for _ in range(place.runs * 2)
@@ -197,8 +199,8 @@ def start(place: Place) -> list[Row]:
             ) as terminal:
                 paints.append(terminal.wait_for(rb"quit", 20))
     return [
-        Row("start: stanch --version", min(version), "s", 0.12, _spread(version)),
-        Row("start: first paint", min(paints), "s", 0.3, _spread(paints)),
+        Figure("start: stanch --version", min(version), "s", 0.12, _spread(version)),
+        Figure("start: first paint", min(paints), "s", 0.3, _spread(paints)),
     ]
 
 
@@ -211,12 +213,12 @@ def _moved(terminal: Terminal, number: int) -> list[float]:
     return taken
 
 
-def _keys(name: str, taken: Sequence[float]) -> list[Row]:
+def _keys(name: str, taken: Sequence[float]) -> list[Figure]:
     note = f"{len(taken)} keys, median {statistics.median(taken) * 1000:.0f} ms"
     p99 = percentile(list(taken), 0.99) * 1000
     return [
-        Row(f"{name}, p99", p99, "ms", 50, note),
-        Row(f"{name}, longest", max(taken) * 1000, "ms", 120),
+        Figure(f"{name}, p99", p99, "ms", 50, note),
+        Figure(f"{name}, longest", max(taken) * 1000, "ms", 120),
     ]
 
 
@@ -248,8 +250,8 @@ def _folder(place: Place, pods: int) -> Path:
     return folder
 
 
-def _ratio(name: str, values: Sequence[float], goal: float | None, unit: str = "ratio") -> Row:
-    return Row(name, statistics.median(values), unit, goal, _spread(values))
+def _ratio(name: str, values: Sequence[float], goal: float | None, unit: str = "ratio") -> Figure:
+    return Figure(name, statistics.median(values), unit, goal, _spread(values))
 
 
 def _spread(values: Sequence[float]) -> str:

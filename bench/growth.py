@@ -15,7 +15,7 @@ import time
 import msgspec
 
 from bench.population import NOW, pod_list
-from bench.report import Row, text
+from bench.report import Figure, text
 from cluster.kube.decode import KindDecoder
 from cluster.kube.kinds import BY_NAME
 from cluster.live.freshness import Freshness, WatchState
@@ -41,7 +41,7 @@ def main() -> int:
             known = best.setdefault(size, taken)
             best[size] = {name: min(known[name], taken[name]) for name in taken}
     rows = [
-        Row(
+        Figure(
             f"{name}: CPU at {SMALL * TIMES:,} pods over {SMALL:,}",
             best[SMALL * TIMES][name] / best[SMALL][name],
             "x",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.process import Cost, cpu_seconds, resident, run
-from bench.report import Row, middle, spread
+from bench.report import Figure, middle, spread
 from bench.terminal import Terminal, open_terminal
 from tests.rungs.population import CRASHING
 
@@ -73,7 +73,7 @@ def kubectl(place: Place) -> Cost:
     )
 
 
-def client(place: Place) -> list[Row]:
+def client(place: Place) -> list[Figure]:
     """The live state alone, in turn with kubectl."""
     yard: list[Cost] = []
     seen: list[tuple[Cost, dict[str, float]]] = []
@@ -88,28 +88,30 @@ def client(place: Place) -> list[Row]:
     pods = [figures["pods"] for _, figures in seen]
     own = middle([cost.memory for cost, _ in seen])
     return [
-        Row("kubectl get pods -A", wall, "s", note=spread([cost.wall for cost in yard])),
-        Row("kubectl get pods -A, memory", memory / 2**20, "MiB"),
-        Row("live state: first pod", middle([figures["first"] for _, figures in seen]), "s"),
-        Row("live state: all pods", middle(pods), "s", note=spread(pods)),
-        Row("live state: all kinds", middle([figures["all"] for _, figures in seen]), "s"),
-        Row(
+        Figure("kubectl get pods -A", wall, "s", note=spread([cost.wall for cost in yard])),
+        Figure("kubectl get pods -A, memory", memory / 2**20, "MiB"),
+        Figure("live state: first pod", middle([figures["first"] for _, figures in seen]), "s"),
+        Figure("live state: all pods", middle(pods), "s", note=spread(pods)),
+        Figure("live state: all kinds", middle([figures["all"] for _, figures in seen]), "s"),
+        Figure(
             "live state: pods counted",
             min(figures["count"] for _, figures in seen),
             "pods",
             note=f"of {place.pods}",
         ),
-        Row("live state: all pods / kubectl", middle(pods) / wall, "ratio", 0.25),
-        Row(
+        Figure("live state: all pods / kubectl", middle(pods) / wall, "ratio", 0.25),
+        Figure(
             "live state: CPU / kubectl",
             middle([c.cpu for c, _ in seen]) / middle([c.cpu for c in yard]),
             "ratio",
         ),
-        Row("live state: memory / kubectl", own / memory, "ratio", note=f"{own / 2**20:.0f} MiB"),
+        Figure(
+            "live state: memory / kubectl", own / memory, "ratio", note=f"{own / 2**20:.0f} MiB"
+        ),
     ]
 
 
-def triage(place: Place) -> list[Row]:
+def triage(place: Place) -> list[Figure]:
     """`stanch triage` as a whole, in turn with kubectl."""
     yard: list[Cost] = []
     own: list[Cost] = []
@@ -125,19 +127,19 @@ def triage(place: Place) -> list[Row]:
         )
     ratio = middle([cost.wall for cost in own]) / middle([cost.wall for cost in yard])
     return [
-        Row(
+        Figure(
             "triage: whole",
             middle([cost.wall for cost in own]),
             "s",
             note=spread([cost.wall for cost in own]),
         ),
-        Row("triage: whole / kubectl", ratio, "ratio", 0.6),
-        Row("triage: memory", middle([cost.memory for cost in own]) / 2**20, "MiB", 150),
-        Row("triage: incomplete or without the crash loop", 0 if complete else 1, "answers", 0),
+        Figure("triage: whole / kubectl", ratio, "ratio", 0.6),
+        Figure("triage: memory", middle([cost.memory for cost in own]) / 2**20, "MiB", 150),
+        Figure("triage: incomplete or without the crash loop", 0 if complete else 1, "answers", 0),
     ]
 
 
-def screens(place: Place) -> list[Row]:
+def screens(place: Place) -> list[Figure]:
     """From the start of the process to the first finding on the screen and to all pods, then
     memory, and CPU while nothing changes."""
     first: list[float] = []
@@ -153,18 +155,18 @@ def screens(place: Place) -> list[Row]:
             idle = _idle(terminal) if number == place.runs - 1 else 0.0
             peak = resident(terminal.pid, peak=True)
     return [
-        Row("screens: first finding", middle(first), "s", note=spread(first)),
-        Row(
+        Figure("screens: first finding", middle(first), "s", note=spread(first)),
+        Figure(
             "screens: first finding / kubectl",
             middle(first) / middle(yard),
             "ratio",
             0.25,
             note=f"kubectl {spread(yard)}",
         ),
-        Row("screens: all pods counted", middle(counted), "s", note=spread(counted)),
-        Row("screens: all pods counted / kubectl", middle(counted) / middle(yard), "ratio"),
-        Row("screens: memory at its peak", peak / 2**20, "MiB", 150),
-        Row("screens: CPU while nothing changes", idle * 100, "% of core", 3),
+        Figure("screens: all pods counted", middle(counted), "s", note=spread(counted)),
+        Figure("screens: all pods counted / kubectl", middle(counted) / middle(yard), "ratio"),
+        Figure("screens: memory at its peak", peak / 2**20, "MiB", 150),
+        Figure("screens: CPU while nothing changes", idle * 100, "% of core", 3),
     ]
 
 
@@ -175,38 +177,38 @@ def _idle(terminal: Terminal, seconds: float = 60.0) -> float:
     return (cpu_seconds(terminal.pid) - used) / (time.monotonic() - began)
 
 
-def keys(place: Place) -> list[Row]:
+def keys(place: Place) -> list[Figure]:
     """Keys while 5,000 changes a second arrive, against keys while nothing does."""
     quiet = _latencies(place, place.kubeconfig)
     taken, busy, moves = _flooded(place, "pods", _latencies, _moves)
     _, storm = _flooded(place, "events", _latencies)
     return [
-        Row("keys: changes a second that were taken", taken[0], "changes"),
-        Row("keys: p99 while nothing changes", percentile(quiet, 0.99) * 1000, "ms"),
-        Row("keys: median under 5,000 changes a second", percentile(busy, 0.5) * 1000, "ms"),
-        Row(
+        Figure("keys: changes a second that were taken", taken[0], "changes"),
+        Figure("keys: p99 while nothing changes", percentile(quiet, 0.99) * 1000, "ms"),
+        Figure("keys: median under 5,000 changes a second", percentile(busy, 0.5) * 1000, "ms"),
+        Figure(
             "keys: p99 under 5,000 changes a second",
             percentile(busy, 0.99) * 1000,
             "ms",
             50,
             note=f"{len(busy)} keys",
         ),
-        Row("keys: longest under 5,000 changes a second", max(busy) * 1000, "ms"),
-        Row(
+        Figure("keys: longest under 5,000 changes a second", max(busy) * 1000, "ms"),
+        Figure(
             "keys: p99 of moving through the pods meanwhile",
             percentile(moves, 0.99) * 1000,
             "ms",
             50,
             note=f"{len(moves)} keys",
         ),
-        Row(
+        Figure(
             "keys: p99 under 5,000 Events a second",
             percentile(storm, 0.99) * 1000,
             "ms",
             50,
             note=f"{len(storm)} keys",
         ),
-        Row(
+        Figure(
             "keys: p99 under the flood / without",
             percentile(busy, 0.99) / percentile(quiet, 0.99),
             "ratio",

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.measures import NOTE, Place, percentile
-from bench.report import Row
+from bench.report import Figure
 from bench.terminal import Terminal, open_terminal
 
 DRILL = "network-policy-cni-version-skew"
@@ -26,7 +26,7 @@ GOAL = 100.0
 """Milliseconds from a key to its sign, at p95."""
 
 
-def record(place: Place) -> list[Row]:
+def record(place: Place) -> list[Figure]:
     """From a key to its sign while notes are written: to a quick disk, to a file that another
     process holds, and to a disk of half a second a sync."""
     with _served(place) as kubeconfig:
@@ -41,7 +41,9 @@ def record(place: Place) -> list[Row]:
             taken = _typed(place, argv, around)
             note = f"{len(taken)} keys, {NOTES} notes, longest {max(taken) * 1000:.0f} ms"
             rows.append(
-                Row(f"record: p95 of keys {what}", percentile(taken, 0.95) * 1000, "ms", GOAL, note)
+                Figure(
+                    f"record: p95 of keys {what}", percentile(taken, 0.95) * 1000, "ms", GOAL, note
+                )
             )
         return rows
 

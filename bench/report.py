@@ -9,7 +9,7 @@ from statistics import median
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Figure:
     """One figure. `goal` is an upper bound in the same unit, None for a figure that is only shown;
     `note` says what it is."""
 
@@ -35,7 +35,7 @@ def spread(values: Sequence[float], unit: str = "s") -> str:
     return ", ".join(f"{value:.2f}" for value in values) + f" {unit}"
 
 
-def text(rows: Sequence[Row]) -> str:
+def text(rows: Sequence[Figure]) -> str:
     lines = [f"{'figure':44} {'value':>10} {'unit':9} {'goal':>8}  {'':7} note"]
     for row in rows:
         goal = "" if row.goal is None else f"<= {row.goal:g}"
@@ -45,7 +45,7 @@ def text(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def document(rows: Sequence[Row]) -> str:
+def document(rows: Sequence[Figure]) -> str:
     return json.dumps(
         {
             "schema": "stanch.bench/1",
