@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from timeline.entry import Entry, ObjectRef, canonical, parse_stamp, stamp
-from timeline.journal.storage import ENTRY_COLUMNS, Row
+from timeline.journal.storage import ENTRY_COLUMNS, JsonObject
 from timeline.redaction.clean import Clean, clean_value
 
 SELECT: Final = " ".join(("SELECT", ", ".join(ENTRY_COLUMNS), "FROM entry"))
@@ -25,9 +25,9 @@ _JSON: Final = ("evidence", "redactions", "data")
 _OBJECT: Final = ("kind", "namespace", "name", "uid", "resource_version")
 
 
-def to_row(entry: Entry) -> Row:
+def to_row(entry: Entry) -> JsonObject:
     """All columns; JSON columns in canonical form."""
-    row: Row = {name: getattr(entry, name) for name in _PLAIN}
+    row: JsonObject = {name: getattr(entry, name) for name in _PLAIN}
     row |= {
         "recorded_at": stamp(entry.recorded_at),
         "occurred_at": stamp(entry.occurred_at),

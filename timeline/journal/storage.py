@@ -55,7 +55,7 @@ _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
 _HEAD_WIDTH: Final = 128
 """Bytes, so that a line always overwrites the whole previous one."""
 _LOCK_PAUSE: Final = 0.002
-Row = dict[str, Any]
+JsonObject = dict[str, Any]
 
 
 class JournalError(Exception):
