@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cluster.statistics import fisher
 from tests.triage.build import NOW, Cluster, ago
-from triage.cohorts.cohort import ALPHA, Table, judge
+from triage.cohorts.cohort import ALPHA, Contingency, judge
 from triage.engine import triage_once
 
 whats = st.sampled_from(["node", "zone", "image", "owner", "namespace"])
@@ -28,7 +28,9 @@ tables = st.lists(
 
 @given(tables)
 def test_judge_claims_only_what_separates(raw: list[tuple[str, str, int, int]]) -> None:
-    tried = [Table(what, value, (min(k, 12), 12), (min(o, 30), 30)) for what, value, k, o in raw]
+    tried = [
+        Contingency(what, value, (min(k, 12), 12), (min(o, 30), 30)) for what, value, k, o in raw
+    ]
     found = judge(tried)
     assert judge(list(reversed(tried))) == found, (
         "the order in which attributes are tried does not matter"
@@ -47,21 +49,21 @@ def test_judge_claims_only_what_separates(raw: list[tuple[str, str, int, int]]) 
 def test_ties_are_said() -> None:
     found = judge(
         [
-            Table("zone", "b", (6, 6), (0, 40)),
-            Table("node", "n1", (6, 6), (0, 40)),
-            Table("namespace", "x", (3, 6), (20, 40)),
+            Contingency("zone", "b", (6, 6), (0, 40)),
+            Contingency("node", "n1", (6, 6), (0, 40)),
+            Contingency("namespace", "x", (3, 6), (20, 40)),
         ]
     )
     assert [(s.what, s.tied_with) for s in found] == [("node", ("zone b",)), ("zone", ("node n1",))]
 
 
 def test_small_samples_claim_nothing() -> None:
-    assert judge([Table("node", "n1", (1, 1), (0, 8))]) == ()
+    assert judge([Contingency("node", "n1", (1, 1), (0, 8))]) == ()
     assert (
         judge(
             [
-                Table("node", "n1", (2, 2), (3, 20)),
-                *(Table("image", str(i), (1, 2), (1, 20)) for i in range(6)),
+                Contingency("node", "n1", (2, 2), (3, 20)),
+                *(Contingency("image", str(i), (1, 2), (1, 20)) for i in range(6)),
             ]
         )
         == ()

@@ -50,7 +50,7 @@ ORDER = (
 """Among equal separations the first is named and the others are ties."""
 
 
-class Table(msgspec.Struct, frozen=True):
+class Contingency(msgspec.Struct, frozen=True):
     """One attribute value: `inside` (k, n) of the failing, `outside` (k, n) of the healthy."""
 
     what: str
@@ -59,13 +59,13 @@ class Table(msgspec.Struct, frozen=True):
     outside: tuple[int, int]
 
 
-def judge(tables: Iterable[Table], limit: int = _LIMIT) -> tuple[SharedAttribute, ...]:
+def judge(tables: Iterable[Contingency], limit: int = _LIMIT) -> tuple[SharedAttribute, ...]:
     """The attributes that separate, best first; `tables` are all that were tried."""
     tried = sorted(
         tables, key=lambda t: (ORDER.index(t.what) if t.what in ORDER else len(ORDER), t.value)
     )
     raw = [fisher(t.inside[0], t.inside[1], t.outside[0], t.outside[1]) for t in tried]
-    found: list[tuple[float, float, Table]] = []
+    found: list[tuple[float, float, Contingency]] = []
     for table, p in zip(tried, holm(raw), strict=True):
         share_in = table.inside[0] / table.inside[1] if table.inside[1] else 0.0
         share_out = table.outside[0] / table.outside[1] if table.outside[1] else 0.0
@@ -120,9 +120,11 @@ def node_attributes(node: Node) -> dict[str, str]:
 
 def _tables(
     inside: Counter[Attribute], n_in: int, outside_: Mapping[Attribute, int], n_out: int
-) -> list[Table]:
+) -> list[Contingency]:
     return [
-        Table(what, value, (k, n_in), (max(0, min(outside_.get((what, value), 0), n_out)), n_out))
+        Contingency(
+            what, value, (k, n_in), (max(0, min(outside_.get((what, value), 0), n_out)), n_out)
+        )
         for (what, value), k in inside.items()
         if k >= 2 and k >= _SHARE_INSIDE * n_in / 2
     ]
@@ -178,12 +180,16 @@ def of_pods(
         later = max(0, population.created_since(moment) - failing_since)
         k = sum(1 for p in pods if _at_or_after(p, moment))
         tables.append(
-            Table("created after", moment.isoformat(), (k, len(pods)), (min(later, n_out), n_out))
+            Contingency(
+                "created after", moment.isoformat(), (k, len(pods)), (min(later, n_out), n_out)
+            )
         )
     return judge(tables, limit)
 
 
-def _young_nodes(pods: Sequence[Pod], healthy: HealthyCounts, view: ClusterView) -> list[Table]:
+def _young_nodes(
+    pods: Sequence[Pod], healthy: HealthyCounts, view: ClusterView
+) -> list[Contingency]:
     """Whether the pods are on nodes that joined recently, against healthy pods on nodes that are at
     least as young."""
     nodes = {n.metadata.name: n for n in view.store.all("Node", Node)}
@@ -191,7 +197,7 @@ def _young_nodes(pods: Sequence[Pod], healthy: HealthyCounts, view: ClusterView)
         name: t for name, n in nodes.items() if (t := n.metadata.creation_timestamp) is not None
     }
     mine = [born[p.spec.node_name] for p in pods if p.spec.node_name in born]
-    found: list[Table] = []
+    found: list[Contingency] = []
     for moment in _moments([t for t in mine if view.now - t <= _NEW], len(pods), most=2):
         young = {name for name, t in born.items() if t >= moment}
         if len(young) == len(born):
@@ -199,7 +205,7 @@ def _young_nodes(pods: Sequence[Pod], healthy: HealthyCounts, view: ClusterView)
         outside = sum(healthy.count(("node", name)) for name in young)
         inside = sum(1 for p in pods if p.spec.node_name in young)
         found.append(
-            Table(
+            Contingency(
                 "node created after",
                 moment.isoformat(),
                 (inside, len(pods)),
@@ -368,7 +374,7 @@ def of_nodes(names: Iterable[str], view: ClusterView) -> tuple[SharedAttribute, 
             if n.metadata.creation_timestamp and n.metadata.creation_timestamp >= first
         )
         tables.append(
-            Table(
+            Contingency(
                 "node created after",
                 first.isoformat(),
                 (len(inside_nodes), len(inside_nodes)),
