@@ -22,7 +22,7 @@ from drills.api.problems import expired, not_found, too_old
 
 Key = tuple[str, str]
 """Namespace ("" when cluster-scoped), name."""
-Table = tuple[str, str]
+GroupResource = tuple[str, str]
 """API group, plural."""
 _SNAPSHOTS = 64
 """Most paged lists that can be continued at a time."""
@@ -64,7 +64,7 @@ class Update:
 
     rv: int
     type: str
-    table: Table
+    table: GroupResource
     key: Key
     before: Entry | None
     after: Entry
@@ -77,14 +77,16 @@ class Store:
         self.kinds = kinds
         self._lock = threading.RLock()
         self._rv = self._compacted = first_version
-        self._objects: dict[Table, dict[Key, Entry]] = {}
-        self._sorted: dict[Table, list[Key]] = {}
-        self._frozen: dict[Table, tuple[int, list[tuple[Key, Entry]]]] = {}
-        self._changed_at: dict[Table, int] = {}
-        self._snapshots: OrderedDict[tuple[Table, int], list[tuple[Key, Entry]]] = OrderedDict()
+        self._objects: dict[GroupResource, dict[Key, Entry]] = {}
+        self._sorted: dict[GroupResource, list[Key]] = {}
+        self._frozen: dict[GroupResource, tuple[int, list[tuple[Key, Entry]]]] = {}
+        self._changed_at: dict[GroupResource, int] = {}
+        self._snapshots: OrderedDict[tuple[GroupResource, int], list[tuple[Key, Entry]]] = (
+            OrderedDict()
+        )
         self._history: deque[Update] = deque()
         self._history_limit = history
-        self._watchers: dict[int, tuple[Table, Callable[[Update], None]]] = {}
+        self._watchers: dict[int, tuple[GroupResource, Callable[[Update], None]]] = {}
         self._next_watcher = 0
 
     @property
@@ -106,7 +108,7 @@ class Store:
         return kind not in KINDS
 
     @staticmethod
-    def _table(kind: ApiResource) -> Table:
+    def _table(kind: ApiResource) -> GroupResource:
         # events.k8s.io shows the objects of the core group.
         return ("", "events") if kind.plural == "events" else (kind.group, kind.plural)
 
@@ -207,7 +209,7 @@ class Store:
         """Put many objects at the start: no history is kept for them. Raises KeyError for an
         unknown kind."""
         with self._lock:
-            touched: set[Table] = set()
+            touched: set[GroupResource] = set()
             for obj in objects:
                 kind = self._kind_of(obj)
                 key, entry = self._place(kind, obj)
