@@ -15,7 +15,7 @@ from drills.api.objects import Obj
 from drills.api.problems import ApiProblem, bad_request, expired, forbidden_field, too_large
 from drills.api.requests import Form, Query, RequestInfo
 from drills.api.selectors import Match, parse_fields, parse_labels
-from drills.api.store import Entry, Key, Store
+from drills.api.store import Key, Store, StoredObject
 from drills.api.table import render
 
 encode: Callable[[object], bytes] = msgspec.json.Encoder().encode
@@ -51,7 +51,7 @@ def as_core_event(obj: Obj) -> Obj:
     return {**empty, **out, "apiVersion": "v1", "kind": "Event"}
 
 
-def seen_as(kind: ApiResource, entry: Entry) -> Entry:
+def seen_as(kind: ApiResource, entry: StoredObject) -> StoredObject:
     """A core/v1 Event as events.k8s.io/v1 when that was requested; other objects unchanged."""
     if kind.group != "events.k8s.io":
         return entry
@@ -62,7 +62,7 @@ def seen_as(kind: ApiResource, entry: Entry) -> Entry:
         for k, v in entry.obj.items()
         if k not in head and (v is not None or k not in _EVENTS_V1)
     }
-    return Entry({**head, **empty, **renamed}, entry.rv)
+    return StoredObject({**head, **empty, **renamed}, entry.rv)
 
 
 def partial(meta: Obj, *, items: list[Obj] | None = None) -> Obj:
@@ -73,7 +73,7 @@ def partial(meta: Obj, *, items: list[Obj] | None = None) -> Obj:
 
 
 def one(
-    kind: ApiResource, entry: Entry, form: Form, now: datetime, *, headers: bool = True
+    kind: ApiResource, entry: StoredObject, form: Form, now: datetime, *, headers: bool = True
 ) -> bytes:
     """The body of an answer about one object; `headers`: with the columns of a table."""
     entry = seen_as(kind, entry)
@@ -114,7 +114,7 @@ def list_body(store: Store, target: RequestInfo, query: Query, form: Form, now: 
 
 def _snapshot(
     store: Store, kind: ApiResource, query: Query
-) -> tuple[int, list[tuple[Key, Entry]], Key | None]:
+) -> tuple[int, list[tuple[Key, StoredObject]], Key | None]:
     """(resource version, entries, the key to start after)."""
     token = query.get("continue")
     wanted, match = query.get("resourceVersion"), query.get("resourceVersionMatch")
@@ -144,10 +144,10 @@ def _snapshot(
 
 
 def _take(
-    items: list[tuple[Key, Entry]], start: Key | None, match: Match, limit: int
-) -> tuple[list[tuple[Key, Entry]], int | None]:
+    items: list[tuple[Key, StoredObject]], start: Key | None, match: Match, limit: int
+) -> tuple[list[tuple[Key, StoredObject]], int | None]:
     """(a page, the key of the next one or None at the end)."""
-    page: list[tuple[Key, Entry]] = []
+    page: list[tuple[Key, StoredObject]] = []
     for at, (key, entry) in enumerate(items):
         if (start is not None and key <= start) or not match(entry.obj):
             continue

@@ -37,7 +37,7 @@ _TOO_OLD_TO_CONTINUE = (
 
 
 @dataclass(slots=True)
-class Entry:
+class StoredObject:
     """One version of one object. `raw` is its JSON, made once."""
 
     obj: Obj
@@ -66,8 +66,8 @@ class Update:
     type: str
     table: GroupResource
     key: Key
-    before: Entry | None
-    after: Entry
+    before: StoredObject | None
+    after: StoredObject
 
 
 class Store:
@@ -77,11 +77,11 @@ class Store:
         self.kinds = kinds
         self._lock = threading.RLock()
         self._rv = self._compacted = first_version
-        self._objects: dict[GroupResource, dict[Key, Entry]] = {}
+        self._objects: dict[GroupResource, dict[Key, StoredObject]] = {}
         self._sorted: dict[GroupResource, list[Key]] = {}
-        self._frozen: dict[GroupResource, tuple[int, list[tuple[Key, Entry]]]] = {}
+        self._frozen: dict[GroupResource, tuple[int, list[tuple[Key, StoredObject]]]] = {}
         self._changed_at: dict[GroupResource, int] = {}
-        self._snapshots: OrderedDict[tuple[GroupResource, int], list[tuple[Key, Entry]]] = (
+        self._snapshots: OrderedDict[tuple[GroupResource, int], list[tuple[Key, StoredObject]]] = (
             OrderedDict()
         )
         self._history: deque[Update] = deque()
@@ -114,20 +114,20 @@ class Store:
 
     # --- reading
 
-    def get(self, kind: ApiResource, namespace: str, name: str) -> Entry:
+    def get(self, kind: ApiResource, namespace: str, name: str) -> StoredObject:
         """Raises ApiProblem (404)."""
         entry = self.find(kind, namespace, name)
         if entry is None:
             raise not_found(kind, name)
         return entry
 
-    def find(self, kind: ApiResource, namespace: str, name: str) -> Entry | None:
+    def find(self, kind: ApiResource, namespace: str, name: str) -> StoredObject | None:
         return self._objects.get(self._table(kind), {}).get((namespace, name))
 
     def count(self, kind: ApiResource) -> int:
         return len(self._objects.get(self._table(kind), {}))
 
-    def entries(self, kind: ApiResource, namespace: str = "") -> list[Entry]:
+    def entries(self, kind: ApiResource, namespace: str = "") -> list[StoredObject]:
         """The present state in key order."""
         return [e for k, e in self.frozen(kind)[1] if not namespace or k[0] == namespace]
 
@@ -140,7 +140,7 @@ class Store:
         """The objects of a kind by its name. Raises KeyError for an unknown kind."""
         return [e.obj for e in self.entries(self.kinds.named(kind), namespace)]
 
-    def frozen(self, kind: ApiResource) -> tuple[int, list[tuple[Key, Entry]]]:
+    def frozen(self, kind: ApiResource) -> tuple[int, list[tuple[Key, StoredObject]]]:
         """(resource version, entries in key order) that later writes do not touch."""
         table = self._table(kind)
         with self._lock:
@@ -152,14 +152,16 @@ class Store:
                 self._frozen[table] = have
             return self._rv, have[1]
 
-    def keep_snapshot(self, kind: ApiResource, rv: int, items: list[tuple[Key, Entry]]) -> None:
+    def keep_snapshot(
+        self, kind: ApiResource, rv: int, items: list[tuple[Key, StoredObject]]
+    ) -> None:
         """Remember what a paged list started from; the oldest is dropped."""
         with self._lock:
             self._snapshots[(self._table(kind), rv)] = items
             while len(self._snapshots) > _SNAPSHOTS:
                 self._snapshots.popitem(last=False)
 
-    def page(self, kind: ApiResource, rv: int) -> list[tuple[Key, Entry]]:
+    def page(self, kind: ApiResource, rv: int) -> list[tuple[Key, StoredObject]]:
         """The entries that a continue token of version `rv` walks through. Raises ApiProblem
         (410)."""
         with self._lock:
@@ -170,7 +172,7 @@ class Store:
 
     # --- writing
 
-    def _place(self, kind: ApiResource, obj: Obj) -> tuple[Key, Entry]:
+    def _place(self, kind: ApiResource, obj: Obj) -> tuple[Key, StoredObject]:
         """The next version of an object: kind and apiVersion first, because `Entry.item` needs them
         there."""
         self._rv += 1
@@ -178,9 +180,9 @@ class Store:
         meta = obj["metadata"]
         meta["resourceVersion"] = str(self._rv)
         namespace = meta.get("namespace", "") if kind.namespaced else ""
-        return (namespace, meta["name"]), Entry(obj, self._rv)
+        return (namespace, meta["name"]), StoredObject(obj, self._rv)
 
-    def put(self, kind: ApiResource, obj: Obj) -> Entry:
+    def put(self, kind: ApiResource, obj: Obj) -> StoredObject:
         """Create or replace. The store owns the object from here on and sets its
         resourceVersion."""
         table = self._table(kind)
@@ -220,7 +222,7 @@ class Store:
                 self._sorted[table] = sorted(self._objects[table])
                 self._changed_at[table] = self._rv
 
-    def remove(self, kind: ApiResource, namespace: str, name: str) -> Entry:
+    def remove(self, kind: ApiResource, namespace: str, name: str) -> StoredObject:
         """Raises ApiProblem (404). The DELETED update carries a new resource version, as etcd gives
         it."""
         table, key = self._table(kind), (namespace, name)

@@ -9,7 +9,7 @@ from typing import Any
 
 from drills.api.kinds import ApiResource
 from drills.api.objects import Obj, condition, dig, parse_time
-from drills.api.store import Entry
+from drills.api.store import StoredObject
 
 Column = tuple[str, Callable[[Obj, datetime], Any], int]
 """Name, cell, priority (0 always shown, 1 with `-o wide`)."""
@@ -161,7 +161,7 @@ _COLUMNS: dict[str, list[Column]] = {
 
 def render(
     kind: ApiResource,
-    entries: Iterable[Entry],
+    entries: Iterable[StoredObject],
     now: datetime,
     metadata: Obj,
     *,

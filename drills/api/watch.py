@@ -15,7 +15,7 @@ from drills.api.objects import Obj
 from drills.api.problems import ApiProblem, forbidden_field, invalid, too_large, too_old
 from drills.api.requests import Form, Query, RequestInfo
 from drills.api.selectors import Match
-from drills.api.store import Entry, Key, Store, Update
+from drills.api.store import Key, Store, StoredObject, Update
 
 _BATCH = 200
 
@@ -89,7 +89,7 @@ def check(store: Store, target: RequestInfo, query: Query) -> None:
     reads.selection(target, query)
 
 
-def seen_update(update: Update, namespace: str, match: Match) -> tuple[str, Entry] | None:
+def seen_update(update: Update, namespace: str, match: Match) -> tuple[str, StoredObject] | None:
     """The update as seen through a selector: an object that starts to match is ADDED, one that
     stops to match is DELETED."""
     if namespace and update.key[0] != namespace:
@@ -101,7 +101,7 @@ def seen_update(update: Update, namespace: str, match: Match) -> tuple[str, Entr
         return ("MODIFIED" if was else "ADDED"), update.after
     if was and update.before is not None:
         meta = {**update.before.obj["metadata"], "resourceVersion": str(update.rv)}
-        return "DELETED", Entry({**update.before.obj, "metadata": meta}, update.rv)
+        return "DELETED", StoredObject({**update.before.obj, "metadata": meta}, update.rv)
     return None
 
 
@@ -120,7 +120,7 @@ class WatchStream:
     bookmark_every: float
     _first: bool = True
 
-    def _event(self, kind: str, entry: Entry) -> bytes:
+    def _event(self, kind: str, entry: StoredObject) -> bytes:
         body = reads.one(self.target.kind, entry, self.form, self.now(), headers=self._first)
         self._first = False
         return b'{"type":"%s","object":%s}\n' % (kind.encode(), body)
@@ -148,7 +148,7 @@ class WatchStream:
         initial = self.query.flag("sendInitialEvents") if given else fresh
         match, _ = reads.selection(self.target, self.query)
         rv = int(wanted or 0)
-        items: list[tuple[Key, Entry]] = []
+        items: list[tuple[Key, StoredObject]] = []
         try:
             if initial or fresh:
                 with self.store.transaction():
@@ -167,7 +167,9 @@ class WatchStream:
         async for piece in self._updates(rv, match):
             yield piece
 
-    async def _initial(self, items: list[tuple[Key, Entry]], match: Match) -> AsyncIterator[bytes]:
+    async def _initial(
+        self, items: list[tuple[Key, StoredObject]], match: Match
+    ) -> AsyncIterator[bytes]:
         namespace = self.target.namespace
         chosen = [e for k, e in items if (not namespace or k[0] == namespace) and match(e.obj)]
         for start in range(0, len(chosen), _BATCH):

@@ -31,7 +31,7 @@ from drills.api.problems import (
 )
 from drills.api.reads import as_core_event
 from drills.api.requests import Query, RequestInfo, manager_of
-from drills.api.store import Entry, Store
+from drills.api.store import Store, StoredObject
 
 _JSON_PATCH = "application/json-patch+json"
 _MERGE_PATCH = "application/merge-patch+json"
@@ -54,7 +54,7 @@ _POD_UPDATES = (
 class Written:
     """Result of a write: `created` decides between 200 and 201."""
 
-    entry: Entry
+    entry: StoredObject
     created: bool = False
 
 
@@ -64,8 +64,8 @@ class Writes:
 
     def __init__(self, store: Store, now: Callable[[], datetime], random: Random) -> None:
         self._store, self._now, self._random = store, now, random
-        self.on_delete: Callable[[ApiResource, Entry, Obj], None] | None = None
-        self.on_write: Callable[[ApiResource, Obj | None, Entry], None] | None = None
+        self.on_delete: Callable[[ApiResource, StoredObject, Obj], None] | None = None
+        self.on_write: Callable[[ApiResource, Obj | None, StoredObject], None] | None = None
 
     def create(self, target: RequestInfo, body: Obj, query: Query, user_agent: str) -> Written:
         """Raises ApiProblem: 400, 404 (namespace), 409, 422."""
@@ -162,7 +162,7 @@ class Writes:
     def _replace(
         self,
         target: RequestInfo,
-        before: Entry,
+        before: StoredObject,
         new: Obj,
         query: Query,
         user_agent: str,
@@ -213,11 +213,11 @@ class Writes:
             return Written(before)
         if meta.get("deletionTimestamp") and not meta.get("finalizers") and kind.plural != "pods":
             if query.dry_run:
-                return Written(Entry(new, before.rv))
+                return Written(StoredObject(new, before.rv))
             return Written(self._store.remove(kind, target.namespace, target.name))
         return self._commit(kind, old, new, query)
 
-    def delete(self, target: RequestInfo, options: Obj, query: Query) -> tuple[Entry, bool]:
+    def delete(self, target: RequestInfo, options: Obj, query: Query) -> tuple[StoredObject, bool]:
         """(last state, whether it is removed at once). Raises ApiProblem: 404, 409."""
         kind, name = target.kind, target.name
         with self._store.transaction():
@@ -251,7 +251,7 @@ class Writes:
         if query.dry_run:
             obj["metadata"].setdefault("resourceVersion", "")
             head = {"apiVersion": obj["apiVersion"], "kind": obj["kind"]}
-            return Written(Entry({**head, **obj}, self._store.version), created)
+            return Written(StoredObject({**head, **obj}, self._store.version), created)
         entry = self._store.put(kind, obj)
         if self.on_write is not None:
             self.on_write(kind, old, entry)

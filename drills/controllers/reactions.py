@@ -7,7 +7,7 @@ import copy
 
 from drills.api.kinds import ApiResource
 from drills.api.objects import Obj, dig
-from drills.api.store import Entry
+from drills.api.store import StoredObject
 from drills.controllers.cordon import follow_cordon
 from drills.controllers.jobs import Jobs
 from drills.controllers.live import LiveContext
@@ -21,7 +21,7 @@ class Reactions:
         self._context, self._store, self._kubelets = context, context.store, kubelets
         self._workloads, self._jobs = Workloads(context, kubelets), Jobs(context, kubelets)
 
-    def wrote(self, kind: ApiResource, before: Obj | None, entry: Entry) -> None:
+    def wrote(self, kind: ApiResource, before: Obj | None, entry: StoredObject) -> None:
         """Called after a client's create, update or patch."""
         self._context.mark()
         obj = entry.obj
@@ -40,7 +40,7 @@ class Reactions:
             if bool(dig(before, *field)) != bool(dig(obj, *field)):
                 follow_cordon(self._context, obj)
 
-    def deleted(self, kind: ApiResource, last: Entry, options: Obj) -> None:
+    def deleted(self, kind: ApiResource, last: StoredObject, options: Obj) -> None:
         """Called after a client's delete; `options.gone`: the object is already away."""
         self._context.mark()
         obj = last.obj

@@ -13,7 +13,7 @@ from drills.api.kinds import REVIEWS
 from drills.api.objects import Obj
 from drills.api.problems import bad_request, details_of, method_not_allowed, success
 from drills.api.requests import Form, Query, RequestInfo, negotiate
-from drills.api.store import Entry
+from drills.api.store import StoredObject
 from drills.server import reviews
 from drills.server.state import ServerState
 
@@ -77,14 +77,16 @@ class ResourceHandler:
             return await self.send(self._body_of(self.present()))
         return await self.write()
 
-    def present(self) -> Entry:
+    def present(self) -> StoredObject:
         """Raises ApiProblem (404)."""
         return self.store.get(self.kind, self.target.namespace, self.target.name)
 
-    def _body_of(self, entry: Entry, form: Form | None = None) -> bytes:
+    def _body_of(self, entry: StoredObject, form: Form | None = None) -> bytes:
         return reads.one(self.kind, entry, form or self.form, self.state.clock())
 
-    def _reply(self, entry: Entry, status: int = 200, form: Form | None = None) -> web.Response:
+    def _reply(
+        self, entry: StoredObject, status: int = 200, form: Form | None = None
+    ) -> web.Response:
         body = self._body_of(entry, form)
         return web.Response(status=status, body=body, content_type=JSON)
 

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from drills.api.objects import Obj, dig, parse_time, reports, rfc3339_micro
 from drills.api.problems import bad_request, no_such_path, not_implemented, server_error
-from drills.api.store import Entry
+from drills.api.store import StoredObject
 from drills.pods import exec as pod_exec
 from drills.pods import logs, pod_proxy
 from drills.pods.shell import Shell
@@ -235,7 +235,7 @@ class SubresourceHandler(ResourceHandler):
             return await pod_proxy.forward(self.request, pod, self.query.every("ports"))
 
 
-def _scale_of(entry: Entry) -> Obj:
+def _scale_of(entry: StoredObject) -> Obj:
     """autoscaling/v1 Scale of a workload."""
     obj = entry.obj
     selector = dig(obj, "spec", "selector", "matchLabels", default={})
