@@ -15,7 +15,7 @@ from drills.api.objects import Obj
 from drills.api.problems import ApiProblem, bad_request, expired, forbidden_field, too_large
 from drills.api.requests import Form, Query, RequestInfo
 from drills.api.selectors import Match, parse_fields, parse_labels
-from drills.api.store import Key, Store, StoredObject
+from drills.api.store import Key, ObjectStore, StoredObject
 from drills.api.table import render
 
 encode: Callable[[object], bytes] = msgspec.json.Encoder().encode
@@ -84,7 +84,9 @@ def one(
     return encode(partial(entry.obj["metadata"])) if form.name == "metadata" else entry.raw
 
 
-def list_body(store: Store, target: RequestInfo, query: Query, form: Form, now: datetime) -> bytes:
+def list_body(
+    store: ObjectStore, target: RequestInfo, query: Query, form: Form, now: datetime
+) -> bytes:
     """The body of a list. Raises ApiProblem for bad parameters, expired tokens and versions of the
     future."""
     kind = target.kind
@@ -113,7 +115,7 @@ def list_body(store: Store, target: RequestInfo, query: Query, form: Form, now: 
 
 
 def _snapshot(
-    store: Store, kind: ApiResource, query: Query
+    store: ObjectStore, kind: ApiResource, query: Query
 ) -> tuple[int, list[tuple[Key, StoredObject]], Key | None]:
     """(resource version, entries, the key to start after)."""
     token = query.get("continue")

@@ -70,7 +70,7 @@ class Update:
     after: StoredObject
 
 
-class Store:
+class ObjectStore:
     """`history` bounds how many updates a late watch can ask for; older ones give 410."""
 
     def __init__(self, kinds: KindTable, first_version: int = 1000, history: int = 20_000) -> None:

@@ -15,7 +15,7 @@ from drills.api.objects import Obj
 from drills.api.problems import ApiProblem, forbidden_field, invalid, too_large, too_old
 from drills.api.requests import Form, Query, RequestInfo
 from drills.api.selectors import Match
-from drills.api.store import Key, Store, StoredObject, Update
+from drills.api.store import Key, ObjectStore, StoredObject, Update
 
 _BATCH = 200
 
@@ -24,7 +24,9 @@ class Subscription:
     """Updates of one table, handed from the thread that writes to the event loop that serves the
     watch."""
 
-    def __init__(self, store: Store, kind: ApiResource, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, store: ObjectStore, kind: ApiResource, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self._store, self._kind, self._loop = store, kind, loop
         self._queue: deque[Update] = deque()
         self._wake = asyncio.Event()
@@ -69,7 +71,7 @@ class Subscription:
         return out
 
 
-def check(store: Store, target: RequestInfo, query: Query) -> None:
+def check(store: ObjectStore, target: RequestInfo, query: Query) -> None:
     """Raises ApiProblem for parameters that a watch refuses at its start."""
     match, field = query.get("resourceVersionMatch"), "resourceVersionMatch"
     why = ""
@@ -110,7 +112,7 @@ class WatchStream:
     """The body of one watch. `now` gives the time for tables. It ends after `seconds`. A quiet
     watch gets a bookmark every `bookmark_every` seconds when the client allows it."""
 
-    store: Store
+    store: ObjectStore
     target: RequestInfo
     query: Query
     form: Form

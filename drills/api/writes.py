@@ -31,7 +31,7 @@ from drills.api.problems import (
 )
 from drills.api.reads import as_core_event
 from drills.api.requests import Query, RequestInfo, manager_of
-from drills.api.store import Store, StoredObject
+from drills.api.store import ObjectStore, StoredObject
 
 _JSON_PATCH = "application/json-patch+json"
 _MERGE_PATCH = "application/merge-patch+json"
@@ -62,7 +62,7 @@ class Writes:
     """All writes of clients. `now` gives the time stamps, `random` the generated names. `on_write`
     and `on_delete` are called after each change that is not a dry run."""
 
-    def __init__(self, store: Store, now: Callable[[], datetime], random: Random) -> None:
+    def __init__(self, store: ObjectStore, now: Callable[[], datetime], random: Random) -> None:
         self._store, self._now, self._random = store, now, random
         self.on_delete: Callable[[ApiResource, StoredObject, Obj], None] | None = None
         self.on_write: Callable[[ApiResource, Obj | None, StoredObject], None] | None = None

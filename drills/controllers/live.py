@@ -11,7 +11,7 @@ from random import Random
 
 from drills.api.managed_fields import FieldManager, first_entries
 from drills.api.objects import ALPHANUMERIC, Obj, digest, stable_uid
-from drills.api.store import Store
+from drills.api.store import ObjectStore
 from drills.controllers.context import ControllerContext, Work
 from drills.controllers.events import new_event
 
@@ -22,7 +22,7 @@ class LiveContext(ControllerContext):
     """`speed` shortens delays; `now` returns an aware datetime."""
 
     def __init__(
-        self, store: Store, now: Callable[[], datetime], random: Random, speed: float
+        self, store: ObjectStore, now: Callable[[], datetime], random: Random, speed: float
     ) -> None:
         self.store, self._clock, self.random = store, now, random
         self.speed = max(speed, 0.001)

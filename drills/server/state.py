@@ -13,7 +13,7 @@ from aiohttp import web
 
 from drills.api.kinds import KindTable
 from drills.api.objects import Obj, zone_of
-from drills.api.store import Store
+from drills.api.store import ObjectStore
 from drills.api.watch import Subscription
 from drills.api.writes import Writes
 from drills.controllers.live import LiveContext
@@ -62,7 +62,7 @@ class ServerState:
     ) -> None:
         self.speed, self.clock, self.bookmark_seconds = max(speed, 0.001), clock, bookmark_seconds
         self.kinds = KindTable()
-        self.store = Store(self.kinds)
+        self.store = ObjectStore(self.kinds)
         self.faults = Faults()
         self.random = Random(seed)  # noqa: S311  # names of pods
         self.writes = Writes(self.store, clock, self.random)
