@@ -15,7 +15,7 @@ _SPLIT = re.compile(r"\s*(;|&&|\|\||\n)\s*")
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Command:
     """One simple command: its words, where its output goes, and when it runs (`;` always, `&&`,
     `||`)."""
 
@@ -25,11 +25,11 @@ class Step:
     when: str
 
 
-def parse(script: str) -> list[Step] | None:
+def parse(script: str) -> list[Command] | None:
     """None when the script uses more than simple commands (pipes, loops, substitutions)."""
     if re.search(r"[`(){}]|\$\(|(?<!\|)\|(?!\|)|\b(for|while|if|case)\b", script):
         return None
-    steps: list[Step] = []
+    steps: list[Command] = []
     when = ";"
     for number, part in enumerate(_SPLIT.split(script.strip())):
         if number % 2:
@@ -44,7 +44,7 @@ def parse(script: str) -> list[Step] | None:
         if words[:1] == ["exec"]:
             words = words[1:]
         if words:
-            steps.append(Step(words, bool(to_stderr), bool(quiet), when))
+            steps.append(Command(words, bool(to_stderr), bool(quiet), when))
     return steps
 
 
