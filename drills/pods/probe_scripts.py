@@ -74,11 +74,11 @@ class ScriptRun:
                 yield target, host.strip("[]"), int(port)
 
 
-Step = tuple[str, dict[str, Any], int]
+ScriptStep = tuple[str, dict[str, Any], int]
 """Event, fields, milliseconds that it takes."""
 
 
-def _connectivity(run: ScriptRun) -> Iterator[Step]:
+def _connectivity(run: ScriptRun) -> Iterator[ScriptStep]:
     tool = "python3" if run.python else "nc" if "nc" in run.tools else "none"
     has = "python3" if run.python else " ".join(run.tools)
     yield "begin", {"tool": tool, "has": has, "counters": 1}, 0
@@ -112,7 +112,7 @@ def _seen_connect(outcome: Outcome, limit: int, *, python: bool) -> dict[str, An
     }
 
 
-def _dns(run: ScriptRun) -> Iterator[Step]:
+def _dns(run: ScriptRun) -> Iterator[ScriptStep]:
     """Each server for each name; what stayed silent twice is not asked again."""
     yield "begin", {"tool": "nslookup", "has": "nslookup timeout"}, 0
     search = search_domains(run.pod)
@@ -140,7 +140,7 @@ def search_domains(pod: Obj) -> str:
     return f"{pod['metadata']['namespace']}.svc.cluster.local svc.cluster.local cluster.local"
 
 
-def _mtu(run: ScriptRun) -> Iterator[Step]:
+def _mtu(run: ScriptRun) -> Iterator[ScriptStep]:
     """Packets of every size pass, where the connect works."""
     yield "begin", {"tool": "nc", "mtu": 1450, "interface": "eth0", "counters": 1}, 0
     limit = run.option("timeout") * 1000
@@ -162,7 +162,7 @@ def _mtu(run: ScriptRun) -> Iterator[Step]:
             yield "try", values, ms
 
 
-_SCRIPTS: dict[str, Callable[[ScriptRun], Iterator[Step]]] = {
+_SCRIPTS: dict[str, Callable[[ScriptRun], Iterator[ScriptStep]]] = {
     "connectivity": _connectivity,
     "dns": _dns,
     "mtu": _mtu,
