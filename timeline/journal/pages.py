@@ -29,7 +29,7 @@ _CONSTANTS: Final = {0: None, 8: 0, 9: 1}
 """Serial types that have no bytes."""
 _META: Final = frozenset({"incident_id", "created_at", "schema"})
 
-Cell = tuple[int, Sequence[Any]]
+SqliteRow = tuple[int, Sequence[Any]]
 """Rowid and column values."""
 Pages = Mapping[int, bytes]
 
@@ -109,7 +109,7 @@ def _is_evidence(row: Mapping[str, Any]) -> bool:
     )
 
 
-def _cells(page: bytes, number: int, *around: Pages) -> Iterator[Cell]:
+def _cells(page: bytes, number: int, *around: Pages) -> Iterator[SqliteRow]:
     """The rows of a leaf of a table, without unreadable cells. `around`: where to look for overflow
     pages."""
     start = _FILE_HEADER if number == 1 else 0
