@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Final
 
 from timeline.entry import ABOUT, CHANGED, Entry
-from timeline.export.document import Block, Cell, Fence, Items, Outside, Para, Table
+from timeline.export.document import Block, Fence, Items, Outside, Para, Table, TableCell
 from timeline.export.response import read_json
 from timeline.export.wording import LEADS, Wording, excerpt, milestone_name, moment, seqs, word
 from timeline.metrics import duration, phases
@@ -117,12 +117,12 @@ def evidence(w: Wording) -> list[Block]:
         name = w.names[blob.sha256]
         seen_in = facts.get(blob.sha256)
         size = f"{blob.size} bytes" + (f", cut from {blob.original_size}" if blob.truncated else "")
-        seen: Cell = (
+        seen: TableCell = (
             (f", seen {seen_in[0].recorded_at:%Y-%m-%d %H:%M:%S} UTC", seqs(seen_in[0]))
             if seen_in
             else ()
         )
-        command: Cell = (
+        command: TableCell = (
             (" from ", Outside(w.out(seen_in[1]).text, code=True)) if seen_in and seen_in[1] else ()
         )
         blocks.append(Para((f"**{name}** {size}", *command, *seen, f", sha256 {blob.sha256}")))
@@ -174,7 +174,7 @@ def redactions(w: Wording) -> list[Block]:
     counts: Counter[str] = Counter()
     for entry in w.source.entries:
         counts.update(entry.redactions)
-    items: list[Cell] = [(f"{rule}: {count}",) for rule, count in sorted(counts.items())] or [
+    items: list[TableCell] = [(f"{rule}: {count}",) for rule, count in sorted(counts.items())] or [
         ("Nothing was redacted.",)
     ]
     return [

@@ -19,24 +19,24 @@ class Outside(msgspec.Struct, frozen=True):
     code: bool = False
 
 
-Cell = tuple[str | Outside, ...]
+TableCell = tuple[str | Outside, ...]
 
 
 class Para(msgspec.Struct, frozen=True):
-    cell: Cell
+    cell: TableCell
 
 
 class Items(msgspec.Struct, frozen=True):
     """A list; `tasks` gives each item a check box."""
 
-    items: tuple[Cell, ...]
+    items: tuple[TableCell, ...]
     tasks: bool = False
 
 
 class Table(msgspec.Struct, frozen=True):
-    header: Cell
+    header: TableCell
     """One part a column."""
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[TableCell, ...], ...]
 
 
 class Fence(msgspec.Struct, frozen=True):
@@ -72,7 +72,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
 class Document(msgspec.Struct, frozen=True, kw_only=True):
     """`parts` are the author's Markdown and the generated parts, in the order of the template."""
 
-    title: Cell
+    title: TableCell
     intro: tuple[Block, ...]
     parts: tuple[str | Section, ...]
 

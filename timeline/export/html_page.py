@@ -13,13 +13,13 @@ from typing import Final
 from timeline.export.document import (
     Axis,
     Block,
-    Cell,
     Document,
     Fence,
     Items,
     Outside,
     Para,
     Section,
+    TableCell,
 )
 
 _STYLE: Final = """
@@ -103,7 +103,7 @@ def _block(block: Block) -> str:
     return f"<table><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table>"
 
 
-def _td(cell: Cell) -> str:
+def _td(cell: TableCell) -> str:
     """A time, a number and the like stay on one line."""
     own = sum(len(part) for part in cell if isinstance(part, str))
     outside = sum(len(part.text) for part in cell if isinstance(part, Outside))
@@ -151,7 +151,7 @@ def _places(moments: Sequence[datetime]) -> Mapping[datetime, float]:
     return {moment: 100 * place / max(at, 1.0) for moment, place in places.items()}
 
 
-def _inline(cell: Cell) -> str:
+def _inline(cell: TableCell) -> str:
     return "".join(
         escape(part.replace("*", "").replace("`", ""))
         if isinstance(part, str)
@@ -164,5 +164,5 @@ def _cut(text: str) -> str:
     return text if len(text) <= _CELL else f"{text[:_CELL]} … ({len(text):,} characters)"
 
 
-def _plain(cell: Cell) -> str:
+def _plain(cell: TableCell) -> str:
     return "".join(part.text if isinstance(part, Outside) else part for part in cell)

@@ -14,13 +14,13 @@ from typing import Final
 from timeline.export.document import (
     Axis,
     Block,
-    Cell,
     Document,
     Fence,
     Items,
     Outside,
     Para,
     Section,
+    TableCell,
 )
 from timeline.export.regions import Region, base_comments, head_comment, wrap
 
@@ -81,7 +81,7 @@ def _block(block: Block) -> str:
     return "".join([rows[0], ruler, *rows[1:]])
 
 
-def _inline(cell: Cell, *, table: bool = False) -> str:
+def _inline(cell: TableCell, *, table: bool = False) -> str:
     text = "".join(
         part if isinstance(part, str) else inert(part.text, code=part.code) for part in cell
     ).strip()

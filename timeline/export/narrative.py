@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from timeline.entry import Entry
-from timeline.export.document import Axis, AxisPoint, Block, Cell, Items, Outside, Para, Table
+from timeline.export.document import Axis, AxisPoint, Block, Items, Outside, Para, Table, TableCell
 from timeline.export.wording import (
     LEADS,
     Wording,
@@ -39,10 +39,10 @@ _PROPOSED: Final = 8
 def summary(w: Wording) -> list[Block]:
     """The incident in a few sentences, from the record."""
     story = w.story
-    items: list[Cell] = []
+    items: list[TableCell] = []
     opened = next((line.entry for line in w.lines if line.entry.kind == "incident-opened"), None)
     if opened:
-        where: Cell = (" on context ", w.out(opened.context)) if opened.context else ()
+        where: TableCell = (" on context ", w.out(opened.context)) if opened.context else ()
         items.append((f"Recorded from {moment(opened)} UTC", *where, seqs(opened)))
     if story.first is not None:
         first = story.first
@@ -62,7 +62,7 @@ def summary(w: Wording) -> list[Block]:
     return [Items(tuple(items))]
 
 
-def _verdict(w: Wording) -> Iterator[Cell]:
+def _verdict(w: Wording) -> Iterator[TableCell]:
     """The runbook that was followed and what decided; without one, the last state of the
     symptoms."""
     followed = w.story.followed
@@ -84,7 +84,7 @@ def _verdict(w: Wording) -> Iterator[Cell]:
     ]
     for entry in abnormal[-_ABNORMAL:]:
         asked = w.story.asked.get(entry.id)
-        question: Cell = (w.text(asked), " — ") if asked is not None else ()
+        question: TableCell = (w.text(asked), " — ") if asked is not None else ()
         said = w.text(entry).text
         short = Outside(said if len(said) <= _SAID else f"{said[:_SAID]} …")
         yield ("Found by a check: ", *question, short, seqs(entry))
@@ -97,7 +97,7 @@ def _verdict(w: Wording) -> Iterator[Cell]:
 def updates(w: Wording) -> list[Block]:
     """Dated statements about the state of the incident."""
     kinds = ("milestone", "incident-opened", "incident-closed", "incident-reopened")
-    items: list[Cell] = [
+    items: list[TableCell] = [
         (
             f"{moment(entry)} UTC — ",
             word(LEADS.get(entry.kind, milestone_name(entry))),
@@ -110,7 +110,7 @@ def updates(w: Wording) -> list[Block]:
     return [Items(tuple(items))] if items else [Para(("Nothing stated.",))]
 
 
-def _told(w: Wording, entry: Entry) -> Cell:
+def _told(w: Wording, entry: Entry) -> TableCell:
     """The words of an entry without the name that they follow."""
     return (": ", w.text(entry)) if entry.text not in ("", milestone_name(entry)) else ()
 
@@ -120,7 +120,7 @@ def impact(w: Wording) -> list[Block]:
     start, mitigated, resolved = (
         w.marks.get(name) for name in ("started", "mitigated", "resolved")
     )
-    items: list[Cell] = [
+    items: list[TableCell] = [
         window("Impact", start, mitigated, "mitigated"),
         window("Response", w.marks.get("detected") or start, resolved, "resolved"),
     ]
@@ -135,7 +135,7 @@ def impact(w: Wording) -> list[Block]:
         if title not in most or most[title][0] < count:
             most[title] = (count, entry)
     for title, (count, entry) in most.items():
-        most_of: Cell = (f": {count} objects at most",) if count > 1 else ()
+        most_of: TableCell = (f": {count} objects at most",) if count > 1 else ()
         items.append((w.out(title), *most_of, seqs(entry)))
     for why, entry in _blast(w).items():
         items.append(("Also touched: ", w.out(why), seqs(entry)))
@@ -159,7 +159,7 @@ def leadup(w: Wording) -> list[Block]:
     changes = w.story.before(LEAD)
     if first is None or not changes:
         return [Para((f"No change is on record in the {LEAD.seconds // 3600} hours before it.",))]
-    items: list[Cell] = []
+    items: list[TableCell] = []
     for change in changes:
         items.append((_before(change, first), *_change(w, change)))
     items.append((f"{moment(first)} UTC, first sign: ", w.text(first), seqs(first)))
@@ -172,9 +172,9 @@ def _before(change: ClusterChange, first: Entry) -> str:
     return f"{change.at:%Y-%m-%d %H:%M:%S} UTC, {apart}: "
 
 
-def _change(w: Wording, change: ClusterChange) -> Cell:
-    by: Cell = (" by ", w.out(change.manager)) if change.manager else ()
-    named: Cell = (
+def _change(w: Wording, change: ClusterChange) -> TableCell:
+    by: TableCell = (" by ", w.out(change.manager)) if change.manager else ()
+    named: TableCell = (
         ()
         if change.object and change.object.casefold() in change.what.casefold()
         else (w.out(change.object), " ")
@@ -207,8 +207,8 @@ def timeline(w: Wording) -> list[Block]:
     more = [f"{rest} more are in the log"] if rest else []
     more += [f"{hidden} are hidden"] if hidden else []
     note = "All times are UTC." + (f" Entries: {', '.join(more)}." if more else "")
-    zone: Cell = (Outside(str(w.zone)),) if w.zone else ()
-    header: Cell = (
+    zone: TableCell = (Outside(str(w.zone)),) if w.zone else ()
+    header: TableCell = (
         "Happened",
         *zone,
         "Recorded",
@@ -222,7 +222,7 @@ def timeline(w: Wording) -> list[Block]:
     return [Axis(tuple(_marks(w))), Table(header, tuple(rows)), Para((note,))]
 
 
-def _row(w: Wording, line: RevisedEntry, by_hand: Intervention | None) -> tuple[Cell, ...]:
+def _row(w: Wording, line: RevisedEntry, by_hand: Intervention | None) -> tuple[TableCell, ...]:
     entry = line.entry
     result = w.story.answered.get(entry.id) if entry.kind == "action-intent" else None
     lead = "changed" if by_hand is not None else LEADS.get(entry.kind, entry.kind)
@@ -272,7 +272,7 @@ def _status(w: Wording, entry: Entry) -> str:
     return "hypothesis" if entry.id in standing else "hypothesis, later ruled out"
 
 
-def _about(w: Wording, entry: Entry) -> Cell:
+def _about(w: Wording, entry: Entry) -> TableCell:
     """The object, where the text does not name it."""
     named = entry.object is None or str(entry.object) in entry.text or entry.kind == "match"
     return () if named else (w.out(str(entry.object)), " ")
@@ -294,7 +294,7 @@ def _marks(w: Wording) -> Iterator[AxisPoint]:
 
 def detection(w: Wording) -> list[Block]:
     """How and when the incident was detected, with the distance from its beginning."""
-    items: list[Cell] = []
+    items: list[TableCell] = []
     detected, first = w.marks.get("detected"), w.story.first
     if detected:
         items.append((f"Detected at {moment(detected)} UTC: ", w.text(detected), seqs(detected)))
@@ -318,7 +318,7 @@ def detection(w: Wording) -> list[Block]:
 
 def ruled_out(w: Wording) -> list[Block]:
     """Negative results: refuted, found nothing, skipped, declined; then open hypotheses."""
-    items: list[Cell] = []
+    items: list[TableCell] = []
     done = {
         (line.entry.run_id, line.entry.step_id)
         for line in w.lines
@@ -353,7 +353,7 @@ def ruled_out(w: Wording) -> list[Block]:
     return [Items(tuple(items))] if items else [Para(("Nothing recorded as ruled out.",))]
 
 
-def _because(w: Wording, entry: Entry) -> Cell:
+def _because(w: Wording, entry: Entry) -> TableCell:
     return (" — ", w.out(entry.reason)) if entry.reason else ()
 
 
@@ -388,9 +388,9 @@ def factors(w: Wording) -> list[Block]:
                 )
             )
         )
-        items: list[Cell] = []
+        items: list[TableCell] = []
         for f in candidates:
-            why: Cell = (": ", w.out(f.why)) if f.why else ()
+            why: TableCell = (": ", w.out(f.why)) if f.why else ()
             items.append((w.out(f.title), *why, f" ({f.kind}; seq {numbers(f.seqs)})"))
         blocks.append(Items(tuple(items), tasks=True))
     return blocks
@@ -398,7 +398,7 @@ def factors(w: Wording) -> list[Block]:
 
 def risks(w: Wording) -> list[Block]:
     """Remaining risks: open questions, unknowns, and what a runbook would still change."""
-    items: list[Cell] = [
+    items: list[TableCell] = [
         ("Not known to be done: ", w.text(entry), seqs(entry)) for entry in w.source.unfinished
     ]
     items += [
@@ -419,14 +419,14 @@ def questions(w: Wording) -> list[Block]:
         for line in w.lines
         if line.entry.kind == "question" and line.entry.data.get("status") != "answered"
     ]
-    items: list[Cell] = [(w.text(entry), *_owner(w, entry), seqs(entry)) for entry in found]
+    items: list[TableCell] = [(w.text(entry), *_owner(w, entry), seqs(entry)) for entry in found]
     return [Items(tuple(items), tasks=True)] if items else [Para(("None recorded.",))]
 
 
 def follow_ups(w: Wording) -> list[Block]:
     """Tasks, the resolutions of recorded factors, and what the runbook proposes."""
     found = [line.entry for line in w.lines if line.entry.kind == "follow-up"]
-    items: list[Cell] = [(w.text(entry), *_owner(w, entry), seqs(entry)) for entry in found]
+    items: list[TableCell] = [(w.text(entry), *_owner(w, entry), seqs(entry)) for entry in found]
     items += [
         (
             w.out(factor.resolution),
@@ -465,7 +465,7 @@ def _proposals(text: str) -> list[str]:
     return found
 
 
-def _owner(w: Wording, entry: Entry) -> Cell:
+def _owner(w: Wording, entry: Entry) -> TableCell:
     owner = str(entry.data.get("owner", ""))
     return (" (owner: ", w.people.text(owner), ")") if owner else ()
 

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from timeline.entry import Entry
-from timeline.export.document import Block, Cell, Outside, Para, Table
+from timeline.export.document import Block, Outside, Para, Table, TableCell
 from timeline.export.wording import Wording, happened, intervention_text, moment, seqs, without_lead
 
-_VERIFY: Cell = ("**unknown — verify**: no result was recorded",)
+_VERIFY: TableCell = ("**unknown — verify**: no result was recorded",)
 
 
 def steps(w: Wording) -> list[Block]:
@@ -86,7 +86,7 @@ def read_json(text: str) -> Mapping[str, Any]:
 
 def actions(w: Wording) -> list[Block]:
     """Changes to the cluster, also those made by hand, and declined ones."""
-    rows: list[tuple[datetime, tuple[Cell, ...]]] = [
+    rows: list[tuple[datetime, tuple[TableCell, ...]]] = [
         (
             act.intent.occurred_at,
             (
@@ -117,7 +117,7 @@ _HEADER = ("Happened (UTC)", "What", "Result", "Who", "Entries")
 
 def _pairs(w: Wording, intent_kind: str, alone: str) -> Block:
     """Each intent beside its result, and entries without an intent (skipped)."""
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[tuple[TableCell, ...]] = []
     for entry in (line.entry for line in w.lines):
         if entry.kind == intent_kind:
             result = w.story.answered.get(entry.id)
@@ -131,7 +131,7 @@ def _pairs(w: Wording, intent_kind: str, alone: str) -> Block:
     return Table(_HEADER, tuple(rows)) if rows else Para(("Nothing recorded.",))
 
 
-def _alone(w: Wording, entry: Entry) -> tuple[Cell, ...]:
+def _alone(w: Wording, entry: Entry) -> tuple[TableCell, ...]:
     return (
         (happened(entry),),
         (w.text(entry),),
@@ -141,7 +141,7 @@ def _alone(w: Wording, entry: Entry) -> tuple[Cell, ...]:
     )
 
 
-def _outcome(w: Wording, entry: Entry) -> Cell:
+def _outcome(w: Wording, entry: Entry) -> TableCell:
     state = str(entry.data.get("outcome") or entry.data.get("state") or "")
     lead = {"action-declined": "declined", "step-skipped": "skipped"}.get(entry.kind, "")
     asked = w.story.asked.get(entry.id)

@@ -8,7 +8,7 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from timeline.entry import Entry
-from timeline.export.document import Cell, Outside
+from timeline.export.document import Outside, TableCell
 from timeline.export.people import People
 from timeline.export.source import ExportSource
 from timeline.metrics import milestones, spoken
@@ -62,7 +62,7 @@ class Wording:
     def cited(self, entry: Entry) -> str:
         return ", ".join(self.names[sha256] for sha256 in entry.evidence if sha256 in self.names)
 
-    def refs(self, *entries: Entry | None) -> Cell:
+    def refs(self, *entries: Entry | None) -> TableCell:
         present = [entry for entry in entries if entry is not None]
         cited = ", ".join(filter(None, (self.cited(entry) for entry in present)))
         return (
@@ -112,7 +112,7 @@ def without_lead(text: str, before: str) -> str:
     return text.removeprefix(f"{lead}: ").replace(f": {said.rstrip('.')}", "" if said else ": ")
 
 
-def intervention_text(w: Wording, act: Intervention) -> Cell:
+def intervention_text(w: Wording, act: Intervention) -> TableCell:
     """A change to the cluster in one line."""
     if act.by_hand:
         return ("by hand: ", w.out(act.by_hand))
@@ -143,7 +143,7 @@ def excerpt(text: str) -> str:
     return "\n".join(shown)
 
 
-def window(name: str, start: Entry | None, end: Entry | None, missing: str) -> Cell:
+def window(name: str, start: Entry | None, end: Entry | None, missing: str) -> TableCell:
     if start is None:
         return (f"{name}: when it began is not recorded.",)
     if end is None:
