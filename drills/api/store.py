@@ -173,7 +173,7 @@ class ObjectStore:
     # --- writing
 
     def _place(self, kind: ApiResource, obj: Obj) -> tuple[Key, StoredObject]:
-        """The next version of an object: kind and apiVersion first, because `Entry.item` needs them
+        """The next version of an object: kind and apiVersion first, because `StoredObject.item` needs them
         there."""
         self._rv += 1
         obj = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], **obj}
