@@ -35,7 +35,7 @@ class Lead(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
+class Jump:
     """The destination of an answer: `target` is the id of a step or a runbook, else "". `answer` is
     the declared answer that was given, None without one."""
 
@@ -65,15 +65,15 @@ def answer_for(step: Step, answer: str) -> Answer | None:
     return declared.get(answer.strip().casefold()) or declared.get("other")
 
 
-def next_step(runbook: Runbook, step: Step, answer: str) -> Destination:
+def next_step(runbook: Runbook, step: Step, answer: str) -> Jump:
     """The destination of `answer`. An answer that is not declared leads to the next step; after the
     last step the runbook is done."""
     declared = answer_for(step, answer)
     goto = declared.goto if declared else NEXT
     if goto in (ESCALATE, DONE):
-        return Destination(Lead(goto), answer=declared)
+        return Jump(Lead(goto), answer=declared)
     if goto.startswith(RUNBOOK_PREFIX):
-        return Destination(Lead.RUNBOOK, goto.removeprefix(RUNBOOK_PREFIX), declared)
+        return Jump(Lead.RUNBOOK, goto.removeprefix(RUNBOOK_PREFIX), declared)
     if goto.startswith(SECTION_PREFIX):
         target = section_start(runbook, goto.removeprefix(SECTION_PREFIX))
     elif goto == NEXT or (target := runbook.step(goto)) is None:
@@ -81,8 +81,8 @@ def next_step(runbook: Runbook, step: Step, answer: str) -> Destination:
         at = next((number for number, one in enumerate(steps) if one.id == step.id), len(steps))
         target = next(iter(steps[at + 1 :]), None)
     if target is None:
-        return Destination(Lead.DONE, answer=declared)
-    return Destination(Lead.STEP, target.id, declared)
+        return Jump(Lead.DONE, answer=declared)
+    return Jump(Lead.STEP, target.id, declared)
 
 
 def section_start(runbook: Runbook, slug: str) -> Step | None:
