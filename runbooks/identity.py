@@ -33,7 +33,7 @@ def page_names(runbook: Runbook) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, map(folded, names))))
 
 
-class Names:
+class PageNames:
     """The pages by name. A team's page stands before ours, and one that is named so before one that
     only has a heading of that name."""
 
@@ -94,5 +94,5 @@ def find_page(runbooks: Sequence[Runbook], name: str) -> Runbook | None:
     exact = next((runbook for runbook in runbooks if runbook.id == name), None)
     if exact is not None:
         return exact
-    pages = Names(runbooks, {}).named(name)
+    pages = PageNames(runbooks, {}).named(name)
     return next((runbook for runbook in runbooks if pages and runbook.id == pages[0]), None)

@@ -19,7 +19,7 @@ from triage.facts.finding import Report, Symptom
 # evidence alone, does not wait for them.
 if TYPE_CHECKING:
     from runbooks.documents import Document
-    from runbooks.identity import Names
+    from runbooks.identity import PageNames
     from runbooks.paste import Paste
     from runbooks.word_index import WordIndex, WordMatch
 
@@ -69,7 +69,7 @@ class Matcher:
         self.library = library
         self._outside = None if known_outside is None else tuple(known_outside)
         self._index: WordIndex | None = None
-        self._names: Names | None = None
+        self._names: PageNames | None = None
         self._generation = -1
         self._elsewhere = evidence.Elsewhere()
         self._matched: dict[str, _Matched] = {}
@@ -80,14 +80,14 @@ class Matcher:
     def index(self) -> WordIndex:
         return self._words()[0]
 
-    def _words(self) -> tuple[WordIndex, Names]:
+    def _words(self) -> tuple[WordIndex, PageNames]:
         if (
             self._index is None
             or self._names is None
             or self._generation != self.library.generation
         ):
             from runbooks.documents import document, outside
-            from runbooks.identity import Names
+            from runbooks.identity import PageNames
             from runbooks.word_index import WordIndex
 
             if self._outside is None:
@@ -95,7 +95,7 @@ class Matcher:
             runbooks = self.library.runbooks
             documents = [document(runbook) for runbook in runbooks]
             self._index = WordIndex([*documents, *self._outside])
-            self._names = Names(runbooks, {one.id: one.alerts for one in documents})
+            self._names = PageNames(runbooks, {one.id: one.alerts for one in documents})
             self._generation = self.library.generation
         return self._index, self._names
 
