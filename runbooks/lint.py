@@ -52,7 +52,7 @@ READS_SECRET = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class KnownNames:
     """Names of probes and actions, and ids of drills. None: not known, and not checked."""
 
     probes: Collection[str] | None = None
@@ -64,9 +64,9 @@ Fault = tuple[int, str]
 """A line of the file and what is wrong there."""
 
 
-def lint(library: Library, names: Names | None = None) -> list[Problem]:
+def lint(library: Library, names: KnownNames | None = None) -> list[Problem]:
     """All problems of a library, those of loading first; ordered by file and line."""
-    known = names or Names()
+    known = names or KnownNames()
     ids = {runbook.id for runbook in library.runbooks}
     found = list(library.problems)
     for runbook in library.runbooks:
@@ -79,7 +79,7 @@ def lint(library: Library, names: Names | None = None) -> list[Problem]:
     )
 
 
-def _runbook(runbook: Runbook, ids: Collection[str], names: Names) -> Iterator[Fault]:
+def _runbook(runbook: Runbook, ids: Collection[str], names: KnownNames) -> Iterator[Fault]:
     yield from _front(runbook, names)
     yield from _sections(runbook)
     seen: dict[str, int] = {}
@@ -116,7 +116,7 @@ def _patterns(runbook: Runbook) -> Iterator[Problem]:
                 yield Problem(path, pattern.line, f"needs names no part of the text {text!r}")
 
 
-def _front(runbook: Runbook, names: Names) -> Iterator[Fault]:
+def _front(runbook: Runbook, names: KnownNames) -> Iterator[Fault]:
     line = runbook.lines.get
     at_id = line("id", 1)
     if runbook.path.stem != runbook.id:
@@ -192,7 +192,7 @@ def _first_out_of_order(sections: Sequence[Section], wanted: Sequence[str]) -> i
     return 1
 
 
-def _step(runbook: Runbook, step: Step, ids: Collection[str], names: Names) -> Iterator[Fault]:
+def _step(runbook: Runbook, step: Step, ids: Collection[str], names: KnownNames) -> Iterator[Fault]:
     def at(field: str) -> int:
         return step.lines.get(field, step.line)
 

@@ -32,12 +32,14 @@ def check(
 ) -> tuple[int, Sequence[Problem]]:
     """(number of runbooks, faults) of the given files or folders, else of the bundled library and
     the team's."""
-    from runbooks.lint import Names, lint
+    from runbooks.lint import KnownNames, lint
 
     library = Library(list(files), own=()) if files else Library(runbook_folders(tuple(folders)))
     found = lint(
         library,
-        Names(probes=frozenset(probes.names()), actions=frozenset(actions.names()), drills=drills),
+        KnownNames(
+            probes=frozenset(probes.names()), actions=frozenset(actions.names()), drills=drills
+        ),
     )
     return len(library), found
 

@@ -6,7 +6,7 @@ import pytest
 
 from actions.catalogue import ACTIONS
 from probes.catalogue import PROBES
-from runbooks.lint import SECTION_WORDS, Names, lint
+from runbooks.lint import SECTION_WORDS, KnownNames, lint
 from runbooks.loader import OWN, Library
 from runbooks.matcher import Matcher
 from runbooks.model import SECTIONS
@@ -14,7 +14,7 @@ from runbooks.model import SECTIONS
 ROOT = Path(__file__).parents[2]
 STORIES = OWN[0]
 CATALOGUE = {path.stem for path in STORIES.glob("*.md")}
-NAMES = Names(
+NAMES = KnownNames(
     probes=set(PROBES),
     actions=set(ACTIONS),
     drills={path.stem for path in (ROOT / "drills" / "scenarios").glob("*.yaml")},
@@ -62,7 +62,11 @@ BASE = (STORIES / "kubelet-memory-leak.md").read_text("utf-8")
             "",
             "lacks expected",
         ),
-        ("  reached: Continue with", "  arrived: Continue with", "does not say what 'reached' means"),
+        (
+            "  reached: Continue with",
+            "  arrived: Continue with",
+            "does not say what 'reached' means",
+        ),
         (
             "finding: kubelet-memory-high, step",
             "finding: kubelet-memory-hgh, step",
@@ -109,7 +113,7 @@ def test_sections_out_of_order(tmp_path: Path) -> None:
 def test_a_missing_drill_is_named() -> None:
     assert any(
         "no drill" in problem.text
-        for problem in lint(Library(), Names(drills=CATALOGUE - {"coredns-oom"}))
+        for problem in lint(Library(), KnownNames(drills=CATALOGUE - {"coredns-oom"}))
     )
 
 
