@@ -18,7 +18,7 @@ from timeline.entry import canonical, to_record
 from timeline.export import csv_table, html_page, json_document, jsonl, markdown, otlp
 from timeline.export.document import Document
 from timeline.export.jsonl import import_jsonl, merge_jsonl
-from timeline.export.people import Names
+from timeline.export.people import NameStyle
 from timeline.export.regions import merge
 from timeline.export.source import read_source
 from timeline.export.templates import TEMPLATES, build
@@ -29,7 +29,7 @@ from timeline.redaction.clean import clean_value
 __all__ = [
     "FORMATS",
     "TEMPLATES",
-    "Names",
+    "NameStyle",
     "Shape",
     "Written",
     "export",
@@ -55,7 +55,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     people, and an IANA time zone for a second column of times ("" for none)."""
 
     template: str = "stanch"
-    names: Names = "role"
+    names: NameStyle = "role"
     zone: str = ""
 
 

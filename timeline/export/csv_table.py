@@ -11,7 +11,7 @@ import io
 from typing import Final
 
 from timeline.entry import stamp
-from timeline.export.people import Names, People
+from timeline.export.people import NameStyle, People
 from timeline.export.source import ExportSource
 from timeline.redaction.redact import Redactor
 
@@ -40,7 +40,7 @@ HEADER: Final = (
 )
 
 
-def render(source: ExportSource, names: Names, redactor: Redactor) -> str:
+def render(source: ExportSource, names: NameStyle, redactor: Redactor) -> str:
     """All lines but revisions, in the order of every export. Rows end with CR LF (RFC 4180)."""
     people = People(source.entries, names, redactor)
     out = io.StringIO()

@@ -10,7 +10,7 @@ from timeline.entry import Entry
 from timeline.export.document import Outside
 from timeline.redaction.redact import Redactor
 
-Names = Literal["role", "initials", "name"]
+NameStyle = Literal["role", "initials", "name"]
 _SYSTEM: Final = frozenset(
     {
         "root",
@@ -35,7 +35,7 @@ class People:
     """Turns actors into the names that an export may show, and finds them in text. Leaves system
     accounts in text unchanged."""
 
-    def __init__(self, entries: Sequence[Entry], names: Names, redactor: Redactor) -> None:
+    def __init__(self, entries: Sequence[Entry], names: NameStyle, redactor: Redactor) -> None:
         self._redactor = redactor
         actors = list(
             dict.fromkeys(

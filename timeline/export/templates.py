@@ -16,7 +16,7 @@ from typing import Final
 
 from timeline.export import appendix, narrative, response
 from timeline.export.document import Block, Document, Para, Section
-from timeline.export.people import Names, People
+from timeline.export.people import NameStyle, People
 from timeline.export.source import ExportSource
 from timeline.export.wording import Wording
 from timeline.redaction.redact import Redactor
@@ -68,7 +68,7 @@ def read_template(name: str) -> str:
 
 
 def build(
-    source: ExportSource, template: str, names: Names, redactor: Redactor, zone: str = ""
+    source: ExportSource, template: str, names: NameStyle, redactor: Redactor, zone: str = ""
 ) -> Document:
     """The report as a document. `zone` is an IANA time zone for a second column of times. Raises
     ValueError for a template or zone that does not exist."""
