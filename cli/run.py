@@ -18,7 +18,7 @@ from cli.prompt import Prompt
 from incident.record import RecordUnavailable
 from incident.session import LiveInvestigation
 from incident.walkthrough.answers import InvalidAnswer, accepted, offered, state_of
-from incident.walkthrough.run import Parameter, RunView, StepOutcome, StepState
+from incident.walkthrough.run import OpenParameter, RunView, StepOutcome, StepState
 from incident.walkthrough.walkthrough import NothingToUndo
 from probes.result import ProbePlan
 from runbooks import steps
@@ -320,7 +320,7 @@ class Terminal:
         outcome = run.outcomes.get(step.id, StepOutcome(StepState.UNKNOWN))
         print_lines([*outcome_lines(outcome, self._investigation.view.as_of), BLANK])
 
-    async def value(self, step: Step, parameter: Parameter) -> str | None:
+    async def value(self, step: Step, parameter: OpenParameter) -> str | None:
         say(f"{parameter.name}: {parameter.origin}")
         for number, (value, reason) in enumerate(
             zip_longest(parameter.choices, parameter.reasons, fillvalue=""), 1

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from actions.plan import ActionResult
 from incident.walkthrough.answers import offered
-from incident.walkthrough.run import Parameter, RunView, StepOutcome, StepState
+from incident.walkthrough.run import OpenParameter, RunView, StepOutcome, StepState
 from probes.result import ProbeResult
 from runbooks.model import Runbook, Section, Step, StepKind
 from runbooks.parameters import PLACE
@@ -286,7 +286,7 @@ def lead_text(goto: str) -> str:
     return LEADS.get(goto, f"step {goto}")
 
 
-def _parameters(parameters: Sequence[Parameter]) -> list[Line]:
+def _parameters(parameters: Sequence[OpenParameter]) -> list[Line]:
     lines: list[Line] = []
     for parameter in parameters:
         known = (parameter.value, "strong") if parameter.value else ("not known", "warning")

@@ -11,7 +11,7 @@ from textual.worker import Worker
 
 from actions.plan import ActionPlan
 from incident.walkthrough.answers import InvalidAnswer, offered, state_of
-from incident.walkthrough.run import Parameter, RunView, StepState
+from incident.walkthrough.run import OpenParameter, RunView, StepState
 from incident.walkthrough.walkthrough import NothingToUndo, Walkthrough
 from probes.result import ProbePlan
 from runbooks.model import Step, StepKind
@@ -253,7 +253,7 @@ class OpenRun:
         self.running_step = ""  # the next one may have to be asked for a value first
         self._shown(run)
 
-    async def value(self, step: Step, parameter: Parameter) -> str | None:
+    async def value(self, step: Step, parameter: OpenParameter) -> str | None:
         from tui.dialogs.dialog import Ask
 
         dialog = Ask(
@@ -288,7 +288,7 @@ class OpenRun:
         return typed or ""
 
 
-def asked_text(parameter: Parameter) -> str:
+def asked_text(parameter: OpenParameter) -> str:
     """What a dialog says of a parameter; its choices stand below with their reasons."""
     many = len(parameter.choices)
     said = (

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from incident.view import SymptomView
 from incident.walkthrough.live_values import Workload
-from incident.walkthrough.run import Parameter, RunView, StepOutcome, StepState
+from incident.walkthrough.run import OpenParameter, RunView, StepOutcome, StepState
 from runbooks import steps
 from runbooks.model import Runbook, Step
 from runbooks.parameters import Candidates, SelectingSymptom, resolve
@@ -207,13 +207,15 @@ class Run:
         """Values of the step's parameters; unknown ones are left out."""
         return {each.name: each.value for each in self.parameters(step) if each.value}
 
-    def parameters(self, step: Step) -> Iterator[Parameter]:
+    def parameters(self, step: Step) -> Iterator[OpenParameter]:
         used = self.used.get(step.id, {})
         values: dict[str, str] = {}
         for value in resolve(step, self.candidates, self.typed):
-            found = Parameter(value.name, value.value, value.origin, value.choices, value.reasons)
+            found = OpenParameter(
+                value.name, value.value, value.origin, value.choices, value.reasons
+            )
             if value.name in used and used[value.name] != value.value:
-                found = Parameter(value.name, used[value.name], "as it was done")
+                found = OpenParameter(value.name, used[value.name], "as it was done")
             elif not value.value and not value.choices and value.name not in self.typed:
                 found = self._suggested(step, value.name, values) or found
             values[found.name] = found.value
@@ -224,21 +226,21 @@ class Run:
         known = resolve(step, self.candidates, self.typed)
         return next((each.value for each in known if each.name == "manager"), "")
 
-    def _suggested(self, step: Step, name: str, values: Mapping[str, str]) -> Parameter | None:
+    def _suggested(self, step: Step, name: str, values: Mapping[str, str]) -> OpenParameter | None:
         if name in WRITER:
             fits = self.writers.get(self.manager(step), ())
             found = tuple(dict.fromkeys(each[WRITER.index(name)] for each in fits))
             return _writer(name, found)
         if offered := self.suggested.get(name):
-            return Parameter(name, offered, "suggested by the policies and Ingresses")
+            return OpenParameter(name, offered, "suggested by the policies and Ingresses")
         workload = self.workloads.get(workload_key(values))
         if workload is None:
             return None
         replicas = getattr(workload.spec, "replicas", 0)
         if name == FORMER_REPLICAS and replicas:
-            return Parameter(name, str(replicas), "replicas when this run began")
+            return OpenParameter(name, str(replicas), "replicas when this run began")
         if name == "replicas":
-            return Parameter(name, "", f"it had {replicas} when this run began")
+            return OpenParameter(name, "", f"it had {replicas} when this run began")
         containers = {each.name: each for each in workload.spec.template.spec.containers}
         if name == "container":
             return _one_of(name, tuple(containers))
@@ -247,7 +249,7 @@ class Run:
             resource = steps.fill(step.args.get("resource", ""), values)
             kind = step.args.get("kind", "")
             now = getattr(container.resources, f"{kind}s", {}).get(resource) or "not set"
-            return Parameter(name, "", f"the {resource} {kind} is {now} now")
+            return OpenParameter(name, "", f"the {resource} {kind} is {now} now")
         return None
 
     # -- showing
@@ -304,16 +306,16 @@ def workload_key(values: Mapping[str, str]) -> tuple[str, str]:
     return values.get("namespace", ""), workload
 
 
-def _writer(name: str, found: tuple[str, ...]) -> Parameter:
+def _writer(name: str, found: tuple[str, ...]) -> OpenParameter:
     """The workload that writes, or its namespace: called as the manager of the fields is."""
     if len(found) == 1:
-        return Parameter(name, found[0], "the workload that is called as the manager is")
+        return OpenParameter(name, found[0], "the workload that is called as the manager is")
     if found:
-        return Parameter(name, "", f"{len(found)} fit: {', '.join(found)}", found)
-    return Parameter(name, "", "no workload is called as the manager is")
+        return OpenParameter(name, "", f"{len(found)} fit: {', '.join(found)}", found)
+    return OpenParameter(name, "", "no workload is called as the manager is")
 
 
-def _one_of(name: str, found: tuple[str, ...]) -> Parameter:
+def _one_of(name: str, found: tuple[str, ...]) -> OpenParameter:
     if len(found) == 1:
-        return Parameter(name, found[0], "the only one of the workload")
-    return Parameter(name, "", f"{len(found)} fit: {', '.join(found)}", found)
+        return OpenParameter(name, found[0], "the only one of the workload")
+    return OpenParameter(name, "", f"{len(found)} fit: {', '.join(found)}", found)

@@ -65,7 +65,7 @@ class StepOutcome(msgspec.Struct, frozen=True):
     """Name of the action that undoes the step's change, "" when there is none."""
 
 
-class Parameter(msgspec.Struct, frozen=True):
+class OpenParameter(msgspec.Struct, frozen=True):
     name: str
     value: str
     """"" when it is unknown or several values fit."""
@@ -86,7 +86,7 @@ class RunView(msgspec.Struct, frozen=True):
     """Symptom from which the runbook was opened last, "" for none."""
     symptom_title: str
     """The title of that symptom, "" when unknown."""
-    parameters: Mapping[str, tuple[Parameter, ...]]
+    parameters: Mapping[str, tuple[OpenParameter, ...]]
     """By step id, because a name can have different values in two steps."""
     outcomes: Mapping[str, StepOutcome]
     """By step id."""

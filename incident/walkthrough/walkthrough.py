@@ -20,7 +20,7 @@ from incident.cadence import Cadence
 from incident.provenance import audit_ids, read_refs
 from incident.walkthrough import answers
 from incident.walkthrough.folded_run import Run
-from incident.walkthrough.run import NO_STEP, Asker, Parameter, RunView, StepState
+from incident.walkthrough.run import NO_STEP, Asker, OpenParameter, RunView, StepState
 from incident.walkthrough.runs import Runs
 from runbooks import steps
 from runbooks.check import CheckOutcome, Result, tell
@@ -57,7 +57,7 @@ class Face(Protocol):
         """The step ended; `run` holds its outcome."""
         ...
 
-    async def value(self, step: Step, parameter: Parameter) -> str | None:
+    async def value(self, step: Step, parameter: OpenParameter) -> str | None:
         """A value for a parameter that is unknown or has several choices. "" continues without it,
         None does not run the step."""
         ...

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from actions.plan import ActionPlan
-from incident.walkthrough.run import Parameter, RunView
+from incident.walkthrough.run import OpenParameter, RunView
 from probes.result import ProbePlan
 from runbooks.model import Step
 
@@ -37,7 +37,7 @@ class Agreeing:
 
     def finished(self, run: RunView, step: Step) -> None: ...
 
-    async def value(self, step: Step, parameter: Parameter) -> str | None:
+    async def value(self, step: Step, parameter: OpenParameter) -> str | None:
         self.asked.append(parameter.name)
         return self.values.get(parameter.name)
 
