@@ -37,7 +37,7 @@ _CONTROL_PLANE: Obj = {
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ConnectResult:
     """said: open, refused, noroute, netunreach, timeout or noname. icmp is `3/3` with `sender` when
     an ICMP error came; empty for a RST. ms is the time that the connect took."""
 
@@ -49,15 +49,15 @@ class Outcome:
 
 
 RESULTS = {
-    "ok": Outcome("open"),
-    "refused": Outcome("refused", 1),
-    "rejected": Outcome("refused", 1010, "3/3", retrans=1),
-    "noroute": Outcome("noroute", 1010, "3/1", retrans=1),
-    "prohibited": Outcome("noroute", 1010, "3/10", retrans=1),
-    "netunreach": Outcome("netunreach", 1010, "3/0", retrans=1),
-    "timeout": Outcome("timeout", 4000, retrans=2),
-    "noname": Outcome("noname", 5),
-    "slow": Outcome("open", 1020, retrans=1),
+    "ok": ConnectResult("open"),
+    "refused": ConnectResult("refused", 1),
+    "rejected": ConnectResult("refused", 1010, "3/3", retrans=1),
+    "noroute": ConnectResult("noroute", 1010, "3/1", retrans=1),
+    "prohibited": ConnectResult("noroute", 1010, "3/10", retrans=1),
+    "netunreach": ConnectResult("netunreach", 1010, "3/0", retrans=1),
+    "timeout": ConnectResult("timeout", 4000, retrans=2),
+    "noname": ConnectResult("noname", 5),
+    "slow": ConnectResult("open", 1020, retrans=1),
 }
 """`result` of an `exec.connect` rule."""
 
@@ -71,11 +71,11 @@ class Network:
 
     # --- connections
 
-    def connect(self, source: Obj, host: str, port: int, attempt: int = 0) -> Outcome:
+    def connect(self, source: Obj, host: str, port: int, attempt: int = 0) -> ConnectResult:
         """One TCP connect from the source pod."""
         if not _is_address(host):
             resolved = self.resolve(source, host, attempt)
-            if isinstance(resolved, Outcome):
+            if isinstance(resolved, ConnectResult):
                 return resolved
             waited = self._name_delay(source, host, attempt)
             found = self.connect(source, resolved, port, attempt)
@@ -88,7 +88,7 @@ class Network:
             return ruled
         return self._to_pod(source, target, port) if target else self._to_other(host, port)
 
-    def from_control_plane(self, target: Obj, port: int) -> Outcome:
+    def from_control_plane(self, target: Obj, port: int) -> ConnectResult:
         """One TCP connect from the API server, which is in no namespace: policies, and rules with a
         source, do not apply."""
         rules = self.around.connect
@@ -111,7 +111,9 @@ class Network:
             and dig(pod, "status", "podIP")
         ]
 
-    def _to_service(self, source: Obj, service: Obj, host: str, port: int, attempt: int) -> Outcome:
+    def _to_service(
+        self, source: Obj, service: Obj, host: str, port: int, attempt: int
+    ) -> ConnectResult:
         if ruled := self._ruled(source, None, host, port, attempt, service):
             return ruled
         if host == _API_SERVER:
@@ -126,19 +128,19 @@ class Network:
         ruled = self._ruled(source, choice, address, number, attempt)
         return ruled or self._to_pod(source, choice, number)
 
-    def _to_pod(self, source: Obj, target: Obj, port: int) -> Outcome:
+    def _to_pod(self, source: Obj, target: Obj, port: int) -> ConnectResult:
         if not reports(self._node_of(target)):
             return RESULTS["timeout"]
         if not self._allowed(source, target, port):
             return self._rejected_by(target)
         return RESULTS["ok" if listens(target, port) else "refused"]
 
-    def _to_other(self, host: str, port: int) -> Outcome:
+    def _to_other(self, host: str, port: int) -> ConnectResult:
         if any(internal_ip(node) == host for node in self._of("Node")):
             return RESULTS["ok" if port in {10250, 10256, 6443} else "refused"]
-        return RESULTS["noroute"] if _inside(host) else Outcome("open", 12)
+        return RESULTS["noroute"] if _inside(host) else ConnectResult("open", 12)
 
-    def _rejected_by(self, pod: Obj) -> Outcome:
+    def _rejected_by(self, pod: Obj) -> ConnectResult:
         """Rejected with an ICMP error from the node of a pod."""
         return replace(RESULTS["rejected"], sender=internal_ip(self._node_of(pod)))
 
@@ -169,7 +171,7 @@ class Network:
         port: int,
         attempt: int,
         service: Obj | None = None,
-    ) -> Outcome | None:
+    ) -> ConnectResult | None:
         """The outcome of the first matching rule. share: of the attempts. sender of an ICMP error:
         `node` (of the target), `source` (its node) or an address."""
         name = source["metadata"]["name"]
@@ -186,7 +188,7 @@ class Network:
             if sender in {"node", "source"}:
                 pod = source if sender == "source" else target
                 sender = internal_ip(self._node_of(pod)) if pod else ""
-            return Outcome(
+            return ConnectResult(
                 base.said,
                 int(rule.get("ms", base.ms)),
                 str(rule.get("icmp", base.icmp)),
@@ -231,15 +233,15 @@ class Network:
             if reached.said != "open":
                 return "timeout" if reached.said == "timeout" else "closed", limit * 1000
         found = self.resolve(source, name, attempt)
-        if isinstance(found, Outcome):
+        if isinstance(found, ConnectResult):
             return found.said, found.ms
         return "found", 1 + self._name_delay(source, name, attempt)
 
-    def resolve(self, source: Obj, name: str, attempt: int = 0) -> str | Outcome:
+    def resolve(self, source: Obj, name: str, attempt: int = 0) -> str | ConnectResult:
         """The address of a name as the pod's resolver gives it, or how the look-up fails."""
         for rule in self._name_rules(source, name, attempt):
             if (result := rule.get("result")) in {"timeout", "noname"}:
-                return Outcome(result, int(rule.get("ms", RESULTS[result].ms)))
+                return ConnectResult(result, int(rule.get("ms", RESULTS[result].ms)))
             if "address" in rule:
                 return str(rule["address"])
         plain = name.rstrip(".").removesuffix(".cluster.local").removesuffix(".svc")

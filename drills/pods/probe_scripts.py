@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import Any
 
 from drills.api.objects import Obj
-from drills.pods.connectivity import Network, Outcome
+from drills.pods.connectivity import ConnectResult, Network
 
 SPECIFICATION: dict[str, Any] = json.loads(
     files("assets").joinpath("probe-protocol.json").read_bytes()
@@ -92,7 +92,7 @@ def _connectivity(run: ScriptRun) -> Iterator[ScriptStep]:
             yield "try", values, seen["ms"] + run.option("gap")
 
 
-def _seen_connect(outcome: Outcome, limit: int, *, python: bool) -> dict[str, Any]:
+def _seen_connect(outcome: ConnectResult, limit: int, *, python: bool) -> dict[str, Any]:
     """What a connect leaves in the kernel's counters, and what the tool says. With python the error
     queue ends the connect at the first ICMP error."""
     said, opened, rejected = outcome.said, outcome.said == "open", bool(outcome.icmp)

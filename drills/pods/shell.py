@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from drills.api.objects import Obj, dig
 from drills.pods import mini_shell
-from drills.pods.connectivity import Network, Outcome
+from drills.pods.connectivity import ConnectResult, Network
 from drills.pods.probe_scripts import ScriptRun, kind_of, search_domains
 from drills.pods.selection import matches
 from drills.pods.surroundings import ScenarioRule
@@ -166,7 +166,7 @@ class Shell:
     def _look_up(self, pod: Obj, name: str) -> list[Output | Exit]:
         found = self._network.resolve(pod, name)
         head = "Server:\t\t10.96.0.10\nAddress:\t10.96.0.10:53\n\n"
-        if not isinstance(found, Outcome):
+        if not isinstance(found, ConnectResult):
             return _printed(f"{head}Name:\t{name}\nAddress: {found}\n")
         if found.said == "timeout":
             return _printed(";; connection timed out; no servers could be reached\n", 1, 4.0)
