@@ -29,7 +29,7 @@ from cluster.kube.text import NOT_JSON, clean, clean_line
 _PORTS = {"https": 443, "http": 80, "socks5": 1080, "socks5h": 1080}
 
 
-class Hop(msgspec.Struct, frozen=True):
+class Rung(msgspec.Struct, frozen=True):
     """One hop. `ok` None: not tried, because an earlier one failed. `seconds` is its duration,
     `detail` longer text, cleaned."""
 
@@ -47,13 +47,13 @@ async def ladder(
     limit: float = 3.0,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     api: Api | None = None,
-) -> tuple[Hop, ...]:
+) -> tuple[Rung, ...]:
     """Try all hops, each for at most `limit` seconds, with the credentials of `api`. Never raises
     for a failure of the network."""
     return await _Ladder(access, limit, clock, api).climb()
 
 
-def first_failure(hops: tuple[Hop, ...] | list[Hop]) -> Hop | None:
+def first_failure(hops: tuple[Rung, ...] | list[Rung]) -> Rung | None:
     """The first hop that fails. An address that fails does not count while another one answers."""
     reached = any(hop.name == "tcp" and hop.ok for hop in hops)
     return next(
@@ -66,16 +66,16 @@ class _Ladder:
         self, access: Access, limit: float, clock: Callable[[], datetime], api: Api | None
     ) -> None:
         self._access, self._limit, self._clock, self._api = access, limit, clock, api
-        self._hops: list[Hop] = []
+        self._hops: list[Rung] = []
         parts = urlsplit(access.proxy or access.server)
         self._host = parts.hostname or ""
         self._port = parts.port or _PORTS.get(parts.scheme, 443)
 
-    async def climb(self) -> tuple[Hop, ...]:
+    async def climb(self) -> tuple[Rung, ...]:
         access = self._access
         if access.proxy:
             sentence = "Requests go through this proxy; the next hops are those to the proxy."
-            self._hops.append(Hop("proxy", access.proxy_name, True, 0.0, sentence))
+            self._hops.append(Rung("proxy", access.proxy_name, True, 0.0, sentence))
         tls = access.server.startswith("https:") and not access.proxy
         addresses = await self._dns()
         reached = await self._tcp(addresses) if addresses else None
@@ -87,13 +87,13 @@ class _Ladder:
         for name in ("tcp", "tls", "http", "readyz"):
             if name not in tried and (name != "tls" or tls):
                 sentence = "Not tried: an earlier hop failed."
-                self._hops.append(Hop(name, access.server, None, 0.0, sentence))
+                self._hops.append(Rung(name, access.server, None, 0.0, sentence))
         return tuple(self._hops)
 
     def _add(
         self, name: str, target: str, ok: bool, began: float, sentence: str, detail: str = ""
     ) -> None:
-        self._hops.append(Hop(name, target, ok, time.monotonic() - began, sentence, detail))
+        self._hops.append(Rung(name, target, ok, time.monotonic() - began, sentence, detail))
 
     async def _dns(self) -> list[tuple[str, int]]:
         host, began = self._host, time.monotonic()

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from cluster.api.intermediaries import describe_intermediary, not_api_server
 from cluster.api.transport import Api, Limits
 from cluster.errors import ClusterError, CredentialError
-from cluster.health.ladder import Hop, first_failure, ladder
+from cluster.health.ladder import Rung, first_failure, ladder
 from cluster.kube.text import clean_line
 
 LOGIN_PATIENCE = 5.0
@@ -44,7 +44,7 @@ class ApiHealth(msgspec.Struct, frozen=True):
     since: datetime | None = None
     heard: datetime | None = None
     reason: str = ""
-    hops: tuple[Hop, ...] = ()
+    hops: tuple[Rung, ...] = ()
     hops_at: datetime | None = None
 
     @property

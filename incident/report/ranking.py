@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from cluster.health.ladder import Hop
+from cluster.health.ladder import Rung
 from cluster.health.monitor import ApiHealth
 from cluster.health.monitor import Reach as Health
 from cluster.live.live_cluster import LiveCluster
@@ -46,7 +46,7 @@ def api_view(live: LiveCluster, since: datetime) -> ApiView:
     )
 
 
-def hop_view(hop: Hop) -> HopView:
+def hop_view(hop: Rung) -> HopView:
     return HopView(hop.name, hop.ok, hop.seconds if hop.ok is not None else None, hop.sentence)
 
 

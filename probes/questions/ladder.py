@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from cluster.api.transport import Api
 from cluster.connect.access import Access
-from cluster.health.ladder import Hop, first_failure, ladder
+from cluster.health.ladder import Rung, first_failure, ladder
 from cluster.kube.objects import Ref
 from probes.context import ProbeContext, Progress
 from probes.questions import front_door
@@ -49,7 +49,7 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
     )
 
 
-def _timed(hop: Hop) -> str:
+def _timed(hop: Rung) -> str:
     took = f" ({hop.seconds * 1000:.0f} ms)"
     return hop.sentence.removesuffix(".").removesuffix(took) + took
 
@@ -68,7 +68,7 @@ async def look(context: ProbeContext, arguments: Mapping[str, str], progress: Pr
     api = context.api
     assert isinstance(api, Api)
     hops = await ladder(api.access, clock=context.clock, api=api)
-    rows = [Row(Ref("Hop", "", hop.name), _timed(hop), hop.ok, hop.target) for hop in hops]
+    rows = [Row(Ref("Rung", "", hop.name), _timed(hop), hop.ok, hop.target) for hop in hops]
     broken = first_failure(hops)
     conclusions = []
     if broken is not None:
