@@ -14,7 +14,7 @@ from cluster.live.freshness import WatchState
 from incident.config import ConfigError, load_config
 from incident.options import Options, config_directory
 from incident.session import LiveInvestigation
-from incident.view import Reach, View
+from incident.view import Connection, View
 
 PATIENCE = 4.0
 """Seconds in which failing kinds may recover before the answer leaves them out."""
@@ -116,7 +116,7 @@ async def read_once(investigation: LiveInvestigation, wait: float) -> View:
 def is_stuck(view: View) -> bool:
     """Whether the server is lost, or everything that is still to be read has failed with a reason.
     A busy moment looks the same."""
-    if view.api.reach is Reach.LOST:
+    if view.api.reach is Connection.LOST:
         return True
     waiting = [
         kind for kind in view.kinds if kind.state in (WatchState.WAITING, WatchState.LOADING)
@@ -126,9 +126,9 @@ def is_stuck(view: View) -> bool:
 
 def is_settled(view: View) -> bool:
     """Whether more waiting would not make the answer more complete."""
-    if view.problem or view.api.reach is Reach.OFFLINE:
+    if view.problem or view.api.reach is Connection.OFFLINE:
         return True
-    if view.api.reach is Reach.LOST:
+    if view.api.reach is Connection.LOST:
         # The failing hop is known a moment after the loss. A hop after the first two may only be
         # slow and gets a few seconds.
         return any(hop.ok is False and hop.name in ("dns", "tcp") for hop in view.api.hops)

@@ -12,7 +12,7 @@ from cli.connection import opened, options_of
 from cli.documents import triage_document
 from cli.printing import print_document, print_lines
 from incident.options import Options
-from incident.view import Reach, View
+from incident.view import Connection, View
 from text.symptoms import triage_lines
 from triage.facts.finding import Severity
 
@@ -52,7 +52,11 @@ def print_view(view: View, output: str, *, whole: bool = False) -> None:
 
 def exit_code(view: View) -> int:
     """A critical symptom decides also when the answer has gaps."""
-    if view.problem or view.report is None or (view.api.reach is Reach.LOST and not view.symptoms):
+    if (
+        view.problem
+        or view.report is None
+        or (view.api.reach is Connection.LOST and not view.symptoms)
+    ):
         return exits.UNREACHED
     if any(symptom.symptom.severity is Severity.CRITICAL for symptom in view.symptoms):
         return exits.CRITICAL

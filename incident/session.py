@@ -27,7 +27,7 @@ from incident.config import ConfigError
 from incident.options import Options
 from incident.process import GcPolicy
 from incident.report.reporter import Reporter, differs
-from incident.view import ApiView, Reach, RecordView, View
+from incident.view import ApiView, Connection, RecordView, View
 from timeline.summary import ClusterId
 from triage.facts.significance import significant
 
@@ -512,7 +512,7 @@ class LiveInvestigation:
             if self._live is not None:
                 for draft in self._ready().observer.reach(view.api):
                     self._ready().record.append(draft)
-            calm = view.api.reach is Reach.LIVE and not view.activities
+            calm = view.api.reach is Connection.LIVE and not view.activities
             aged = began - shown >= (self.cadence.calm if calm else self.cadence.tick)
             if aged or differs(view, self._view):
                 shown = began
@@ -583,7 +583,7 @@ class LiveInvestigation:
 
     def _api_view(self) -> ApiView:
         if self._live is None:
-            reach = Reach.OFFLINE if self._problem else Reach.CONNECTING
+            reach = Connection.OFFLINE if self._problem else Connection.CONNECTING
             return ApiView(reach, self._began, self._problem)
         from incident.report.ranking import api_view
 

@@ -21,7 +21,7 @@ from timeline.summary import Summary
 from triage.facts.finding import Report, Symptom
 
 
-class Reach(enum.StrEnum):
+class Connection(enum.StrEnum):
     """Whether the API server answers."""
 
     CONNECTING = "connecting"
@@ -44,7 +44,7 @@ class HopView(msgspec.Struct, frozen=True):
 
 
 class ApiView(msgspec.Struct, frozen=True):
-    reach: Reach
+    reach: Connection
     since: datetime
     reason: str = ""
     """One sentence, "" when live."""

@@ -8,17 +8,17 @@ from datetime import datetime, timedelta
 
 from cluster.kube import durations
 from cluster.live.freshness import Freshness, WatchState
-from incident.view import ApiView, HopView, Reach, View
+from incident.view import ApiView, Connection, HopView, View
 from text.lines import BLANK, Line, columns, field, line, prose, rule
 from text.words import ago, clock, count, freshness, kinds_name, plural
 from triage.facts.finding import Report
 
-REACH: dict[Reach, tuple[str, str]] = {
-    Reach.CONNECTING: ("is being asked", "unknown"),
-    Reach.LIVE: ("answers", "good"),
-    Reach.DEGRADED: ("answers slowly or in part", "warning"),
-    Reach.LOST: ("does NOT answer", "critical"),
-    Reach.OFFLINE: ("is not configured", "unknown"),
+REACH: dict[Connection, tuple[str, str]] = {
+    Connection.CONNECTING: ("is being asked", "unknown"),
+    Connection.LIVE: ("answers", "good"),
+    Connection.DEGRADED: ("answers slowly or in part", "warning"),
+    Connection.LOST: ("does NOT answer", "critical"),
+    Connection.OFFLINE: ("is not configured", "unknown"),
 }
 HOP = {True: ("ok", "good"), False: ("FAILS", "critical"), None: ("not tried", "unknown")}
 
@@ -29,7 +29,7 @@ def connection_lines(view: View, now: datetime) -> list[Line]:
     if view.api.hops:
         lines += [BLANK, rule("the path there, from this machine"), *hop_lines(view.api.hops)]
     lines += [BLANK, rule("what is known of each kind")]
-    reasons = view.api.reach is not Reach.LOST
+    reasons = view.api.reach is not Connection.LOST
     lines += [kind_line(kind, now, reasons) for kind in view.kinds]
     if not view.kinds:
         lines.append(line((" nothing was read yet", "unknown")))

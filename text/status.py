@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from cluster.kube import durations
 from cluster.live.freshness import Freshness, WatchState
-from incident.view import Activity, Reach, RecordView, View
+from incident.view import Activity, Connection, RecordView, View
 from text.lines import HINT, Line, Span, line, rows, shorten
 from text.words import age, clock, count, freshness, kinds_name, plural, reach
 
@@ -42,7 +42,7 @@ def summary_line(view: View, now: datetime) -> Line:
 
 
 def _where(view: View, now: datetime, width: int) -> list[Span]:
-    offline = view.api.reach is Reach.OFFLINE
+    offline = view.api.reach is Connection.OFFLINE
     spans: list[Span] = []
     if view.context or not offline:
         name = shorten(view.context, max(14, width // 3)) or "no context"
@@ -155,8 +155,8 @@ def trouble_lines(view: View, now: datetime) -> list[Line]:
     """What is wrong with the connection to the server, or with this program."""
     api = view.api
     said: list[Line] = []
-    if api.reach in (Reach.LOST, Reach.DEGRADED):
-        lost = api.reach is Reach.LOST
+    if api.reach in (Connection.LOST, Connection.DEGRADED):
+        lost = api.reach is Connection.LOST
         what = "does NOT answer" if lost else "answers slowly or in part"
         shown = f" Shown is what was at {clock(api.heard, now)}." if api.heard and lost else ""
         said.append(
@@ -169,7 +169,7 @@ def trouble_lines(view: View, now: datetime) -> list[Line]:
                 hang=1,
             )
         )
-    if view.problem and api.reach is not Reach.OFFLINE:
+    if view.problem and api.reach is not Connection.OFFLINE:
         said.append(line(" ", ("Something broke", "critical"), f": {view.problem}", hang=1))
     return said
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from cluster.kube import durations
 from cluster.kube.objects import Ref
 from cluster.live.freshness import WatchState
-from incident.view import NOTHING_READABLE, Reach, SymptomView, View, nothing_readable
+from incident.view import NOTHING_READABLE, Connection, SymptomView, View, nothing_readable
 from runbooks.match import Match, Reason
 from text.connection import clock_lines, gap_lines, hop_lines, kind_line
 from text.lines import BLANK, HINT, Line, columns, field, fields, line, prose, rule
@@ -47,7 +47,7 @@ def triage_lines(view: View, *, whole: bool = True) -> list[Line]:
     `whole` the list of symptoms, and the reasons of the first one only."""
     now = view.report.as_of if view.report else view.as_of
     lines = [summary_line(view, now), *clock_lines(view.api), *trouble_lines(view, now)]
-    if view.api.reach is not Reach.LIVE and view.report is not None:
+    if view.api.reach is not Connection.LIVE and view.report is not None:
         lines += hop_lines(view.api.hops)
     lines += [kind_line(kind, now) for kind in view.kinds if kind.state is WatchState.STALE]
     if not view.symptoms:
@@ -98,7 +98,7 @@ def headline(view: View, now: datetime) -> str:
         if item.symptom.since is not None and item.symptom.severity.rank == worst
     ]
     first = f", first {clock(min(begun), now)} UTC ({ago(min(begun), now)} ago)" if begun else ""
-    reading = unread_kinds(view) and view.api.reach is not Reach.LOST
+    reading = unread_kinds(view) and view.api.reach is not Connection.LOST
     still = "still reading: " if reading else ""
     return f"{still}{plural(len(view.symptoms), 'symptom')}, {plural(touched, 'object')}{first}"
 
@@ -107,13 +107,13 @@ def _no_symptoms(view: View) -> str:
     report, reach = view.report, view.api.reach
     read = sum(kind.count for kind in view.kinds)
     if report is None:
-        if reach is Reach.OFFLINE:
+        if reach is Connection.OFFLINE:
             return view.problem or "There is no cluster to ask."
-        if reach is Reach.LOST:
+        if reach is Connection.LOST:
             return "Not known: the API server does not answer, and nothing was read before."
         if read:
             return f"Not known yet: {plural(read, 'object')} read so far."
-        if reach is Reach.DEGRADED:
+        if reach is Connection.DEGRADED:
             return "Not known: nothing could be read yet."
         return "Not known yet: asking the API server."
     if nothing_readable(view.kinds):
@@ -247,17 +247,17 @@ def _attribute(text: str) -> str:
 
 def _nothing(view: View, now: datetime) -> list[Line]:
     report, reach = view.report, view.api.reach
-    healthy = report is not None and report.complete and reach is Reach.LIVE
+    healthy = report is not None and report.complete and reach is Connection.LIVE
     lines = [BLANK, *prose(headline(view, now), "good" if healthy else "unknown")]
-    asked = reach not in (Reach.LIVE, Reach.CONNECTING)
+    asked = reach not in (Connection.LIVE, Connection.CONNECTING)
     if report is not None and not nothing_readable(view.kinds):
         lines += _read_lines(view, now)
     if report is not None and asked and not nothing_readable(view.kinds):
         text = "That was the state then; the API server does not answer normally now."
         lines += prose(text, "warning")
-    if report is None and reach is Reach.LOST:
+    if report is None and reach is Connection.LOST:
         lines += [BLANK, *hop_lines(view.api.hops)]
-    elif report is None and reach is not Reach.OFFLINE:
+    elif report is None and reach is not Connection.OFFLINE:
         unread = unread_kinds(view)
         loading = [kind for kind in view.kinds if kind.kind in unread]
         loading.sort(key=lambda kind: kind.state is WatchState.WAITING)
@@ -266,9 +266,9 @@ def _nothing(view: View, now: datetime) -> list[Line]:
             columns((kinds_name(kind.kind), 24), (freshness(kind, now)[0], 30))
             for kind in loading[:8]
         ]
-    if report is None and view.problem and reach is not Reach.OFFLINE:
+    if report is None and view.problem and reach is not Connection.OFFLINE:
         lines += [BLANK, *prose(view.problem, "warning")]
-    if reach is Reach.OFFLINE:
+    if reach is Connection.OFFLINE:
         text = " Runbooks (2), symptoms in words (m), notes (n), other contexts (C) and incidents"
         text += " (L) work without a cluster."
         lines += [BLANK, line((text, HINT), hang=1)]
@@ -294,7 +294,7 @@ def _read_lines(view: View, now: datetime) -> list[Line]:
 
 def nothing_read(view: View) -> bool:
     """Whether the server is lost and never answered, so that only the record knows the past."""
-    return view.api.reach is Reach.LOST and all(kind.heard is None for kind in view.kinds)
+    return view.api.reach is Connection.LOST and all(kind.heard is None for kind in view.kinds)
 
 
 def _gaps(view: View, limit: int) -> list[Line]:
@@ -302,12 +302,14 @@ def _gaps(view: View, limit: int) -> list[Line]:
     if nothing_read(view):
         return [line((" Nothing could be read from this cluster yet.", "unknown"), hang=1)]
     unread = unread_kinds(view)
-    if unread and view.api.reach is not Reach.LOST:
+    if unread and view.api.reach is not Connection.LOST:
         more = f" and {len(unread) - 6} more" if len(unread) > 6 else ""
         names = ", ".join(kinds_name(kind) for kind in unread[:6])
         return [line((" still reading: ", "unknown"), names + more, hang=2)]
     report = view.report
-    if report is not None and view.api.reach is Reach.LOST:  # The banner says this for all kinds.
+    if (
+        report is not None and view.api.reach is Connection.LOST
+    ):  # The banner says this for all kinds.
         stale = {kind.kind for kind in view.kinds if kind.state is WatchState.STALE}
         report = replace(
             report, unavailable=tuple(gap for gap in report.unavailable if gap.what not in stale)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from cluster.kube import durations
 from cluster.kube.kinds import plural_words
 from cluster.live.freshness import Freshness, WatchState
-from incident.view import ApiView, Reach
+from incident.view import ApiView, Connection
 from incident.walkthrough.run import StepState
 from triage.facts.finding import Severity, SinceSource
 
@@ -96,15 +96,15 @@ def reach(api: ApiView, now: datetime) -> tuple[str, str]:
     """Whether the API answers, in words; "" when all is well."""
     since = age((now - api.since).total_seconds())
     match api.reach:
-        case Reach.LIVE:
+        case Connection.LIVE:
             return "", "plain"
-        case Reach.CONNECTING:
+        case Connection.CONNECTING:
             return f"connecting {since}", "unknown"
-        case Reach.DEGRADED:
+        case Connection.DEGRADED:
             return f"API DEGRADED {since}", "warning"
-        case Reach.LOST:
+        case Connection.LOST:
             return f"API LOST {since}", "critical"
-        case Reach.OFFLINE:
+        case Connection.OFFLINE:
             return "no cluster", "unknown"
 
 

@@ -17,7 +17,7 @@ from textual.timer import Timer
 
 from cluster.kube.text import clean_line
 from incident.config import Config
-from incident.view import Reach, View
+from incident.view import Connection, View
 from triage.facts.finding import Severity
 from tui.host import Level
 from tui.navigation import Reopen
@@ -131,7 +131,7 @@ class PaintingApp(App[int | Reopen]):
         if view.context != self._own_theme and own is not None and own.colour:
             self.add_class(f"-{own.colour}")
         self._own_theme = view.context
-        if view.api.reach is Reach.LIVE and self.view.api.reach is Reach.LOST:
+        if view.api.reach is Connection.LIVE and self.view.api.reach is Connection.LOST:
             self.notify_outside("The API server answers again.")
         known = {item.symptom.id for item in self.view.symptoms}
         for item in view.symptoms if self.view.report is not None else ():

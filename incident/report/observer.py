@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from cluster.kube.objects import Ref
 from incident.cadence import Cadence
 from incident.provenance import named_in, object_refs
-from incident.view import ApiView, Reach, SymptomView
+from incident.view import ApiView, Connection, SymptomView
 from timeline.entry import Draft, Entry
 from triage.facts.finding import Report, Severity, SharedAttribute, Symptom
 
@@ -40,7 +40,7 @@ class Observer:
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self._known: dict[str, _Known] = {}
-        self._reach: Reach | None = None
+        self._reach: Connection | None = None
         self._detected = False
         for entry in entries:
             self._remember(entry)
@@ -71,7 +71,9 @@ class Observer:
         elif entry.kind == "milestone":
             self._detected = self._detected or data.get("name") == "detected"
         elif entry.kind == "connectivity":
-            self._reach = Reach(str(data["reach"])) if data.get("reach") in set(Reach) else None
+            self._reach = (
+                Connection(str(data["reach"])) if data.get("reach") in set(Connection) else None
+            )
 
     def observe(
         self, report: Report, symptoms: Sequence[SymptomView], now: datetime
@@ -120,14 +122,14 @@ class Observer:
 
     def reach(self, api: ApiView) -> list[Draft]:
         """Drafts for the loss and the return of the API server."""
-        if api.reach not in (Reach.LIVE, Reach.LOST) or api.reach is self._reach:
+        if api.reach not in (Connection.LIVE, Connection.LOST) or api.reach is self._reach:
             return []
         first, self._reach = self._reach is None, api.reach
-        if first and api.reach is Reach.LIVE:
+        if first and api.reach is Connection.LIVE:
             return []
         text = (
             f"API server does not answer: {api.reason}"
-            if api.reach is Reach.LOST
+            if api.reach is Connection.LOST
             else "API server answers again"
         )
         hops = [{"name": hop.name, "ok": hop.ok, "detail": hop.detail} for hop in api.hops]

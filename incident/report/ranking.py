@@ -9,16 +9,16 @@ from cluster.health.ladder import Rung
 from cluster.health.monitor import ApiHealth
 from cluster.health.monitor import Reach as Health
 from cluster.live.live_cluster import LiveCluster
-from incident.view import ApiView, HopView, Reach, SymptomView
+from incident.view import ApiView, Connection, HopView, SymptomView
 from runbooks.match import Match
 from triage.facts.cooperative import Cooperative
 from triage.facts.finding import Report, Severity, Symptom
 
 _REACH = {
-    Health.UNKNOWN: Reach.CONNECTING,
-    Health.REACHABLE: Reach.LIVE,
-    Health.DEGRADED: Reach.DEGRADED,
-    Health.UNREACHABLE: Reach.LOST,
+    Health.UNKNOWN: Connection.CONNECTING,
+    Health.REACHABLE: Connection.LIVE,
+    Health.DEGRADED: Connection.DEGRADED,
+    Health.UNREACHABLE: Connection.LOST,
 }
 
 
@@ -28,12 +28,12 @@ def api_view(live: LiveCluster, since: datetime) -> ApiView:
     health: ApiHealth = live.health
     offset = live.api.clock_offset
     reach, reason = _REACH[health.reach], health.reason
-    if reach is Reach.LIVE:
+    if reach is Connection.LIVE:
         # The server answers its heartbeat, but every read fails: bad credentials, or only errors.
         kinds = live.freshness().values()
         reasons = [kind.reason for kind in kinds if kind.reason]
         if reasons and all(kind.heard is None for kind in kinds):
-            reach, reason = Reach.DEGRADED, reasons[0]
+            reach, reason = Connection.DEGRADED, reasons[0]
     return ApiView(
         reach=reach,
         since=health.since or since,

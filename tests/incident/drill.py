@@ -12,7 +12,7 @@ from drills.server.http import DrillServer
 from drills.server.run import serve_in_thread
 from incident.options import Options
 from incident.session import LiveInvestigation
-from incident.view import Reach, View
+from incident.view import Connection, View
 
 
 @contextmanager
@@ -72,4 +72,4 @@ async def until(
 def is_read(view: View) -> bool:
     """The whole drill was read. A heartbeat that a busy machine answers late is no reason to take
     less."""
-    return view.api.reach is not Reach.LOST and is_settled(view)
+    return view.api.reach is not Connection.LOST and is_settled(view)

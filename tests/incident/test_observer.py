@@ -8,7 +8,7 @@ from pathlib import Path
 from cluster.kube.text import clean_uncut
 from incident.cadence import Cadence
 from incident.report.observer import Observer
-from incident.view import ApiView, HopView, Reach
+from incident.view import ApiView, Connection, HopView
 from tests.incident.build import NOW, match, report, symptom, view
 from timeline.journal.journal import Journal
 from triage.facts.finding import Severity
@@ -89,14 +89,17 @@ def test_a_restart_does_not_write_again_what_the_record_holds(tmp_path: Path) ->
 def test_loss_of_the_api_is_written_with_the_hop_that_fails_and_its_return_too() -> None:
     observer = Observer()
     lost = ApiView(
-        Reach.LOST, NOW, "no answer within 2 s", hops=(HopView("TCP", False, 2.0, "timed out"),)
+        Connection.LOST,
+        NOW,
+        "no answer within 2 s",
+        hops=(HopView("TCP", False, 2.0, "timed out"),),
     )
-    assert observer.reach(ApiView(Reach.LIVE, NOW)) == []
+    assert observer.reach(ApiView(Connection.LIVE, NOW)) == []
     first = observer.reach(lost)
     assert first[0].kind == "connectivity"
     assert first[0].data["hops"] == [{"name": "TCP", "ok": False, "detail": "timed out"}]
     assert observer.reach(lost) == []
-    assert observer.reach(ApiView(Reach.DEGRADED, NOW)) == []
-    assert [draft.text for draft in observer.reach(ApiView(Reach.LIVE, NOW))] == [
+    assert observer.reach(ApiView(Connection.DEGRADED, NOW)) == []
+    assert [draft.text for draft in observer.reach(ApiView(Connection.LIVE, NOW))] == [
         "API server answers again"
     ]

@@ -15,7 +15,7 @@ from cluster.kube.text import clean_uncut
 from cluster.live.freshness import WatchState
 from drills.server.faults import FaultRule
 from incident.session import LiveInvestigation
-from incident.view import Reach, View
+from incident.view import Connection, View
 from incident.walkthrough.run import StepState
 from runbooks.model import StepKind
 from tests.incident.drill import investigating, is_read, served, until
@@ -169,7 +169,7 @@ async def test_a_frozen_api_server_is_said_to_be_lost_and_comes_back_by_itself(
         async with investigating(kubeconfig, tmp_path) as investigation:
             before = await until(investigation, is_read)
             server.faults.freeze()
-            lost = await until(investigation, lambda view: view.api.reach is Reach.LOST, 10.0)
+            lost = await until(investigation, lambda view: view.api.reach is Connection.LOST, 10.0)
             assert all(kind.state in (WatchState.STALE, WatchState.ABSENT) for kind in lost.kinds)
             assert {symptom.symptom.id for symptom in before.symptoms} <= {
                 symptom.symptom.id for symptom in lost.symptoms
@@ -189,7 +189,7 @@ async def test_a_frozen_api_server_is_said_to_be_lost_and_comes_back_by_itself(
 
 
 def is_live(view: View) -> bool:
-    return view.api.reach is Reach.LIVE and all(
+    return view.api.reach is Connection.LIVE and all(
         kind.state in (WatchState.LIVE, WatchState.ABSENT) for kind in view.kinds
     )
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from cli.printing import print_lines
 from drills.scenario.catalogue import ids
-from incident.view import ApiView, Reach, RecordView, View
+from incident.view import ApiView, Connection, RecordView, View
 from tests.drill_gates import ground
 from text.lines import Line, plain_text, without_hints
 from text.symptoms import (
@@ -40,7 +40,7 @@ def view_of(drill: str) -> View:
         server="https://127.0.0.1:6443",
         write=False,
         namespaces=(),
-        api=ApiView(Reach.LIVE, ground.NOW - timedelta(minutes=1), heard=ground.NOW),
+        api=ApiView(Connection.LIVE, ground.NOW - timedelta(minutes=1), heard=ground.NOW),
         kinds=(),
         report=seen.report,
         symptoms=seen.symptoms,

@@ -26,7 +26,7 @@ from incident.offline.elsewhere import ContextChoice, Incident
 from incident.other_kinds import Item, ItemStatus, OtherKind, OtherObject, ServerTable
 from incident.pod_logs import LogQuery, LogRow
 from incident.record import Record, RecordUnavailable
-from incident.view import ApiView, HopView, Reach, RecordView, SymptomView, View
+from incident.view import ApiView, Connection, HopView, RecordView, SymptomView, View
 from incident.walkthrough.runs import Runs
 from incident.walkthrough.walkthrough import Walkthrough
 from probes.result import (
@@ -177,7 +177,7 @@ class FakeInvestigation:
             else ()
         )
         api = ApiView(
-            Reach.LIVE,
+            Connection.LIVE,
             story.at(9),
             heard=self.clock(),
             requests_per_minute=12,
@@ -207,10 +207,10 @@ class FakeInvestigation:
         elif scene in ("loading", "lost-at-start", "offline", "refused"):
             report, symptoms = None, ()
         if scene == "loading":
-            api = ApiView(Reach.CONNECTING, self.clock() - timedelta(seconds=3))
+            api = ApiView(Connection.CONNECTING, self.clock() - timedelta(seconds=3))
         if scene in ("lost", "lost-at-start"):
             api = ApiView(
-                Reach.LOST,
+                Connection.LOST,
                 story.at(1.5),
                 "TCP: no answer from 10.0.0.1:6443 within 3 s. Is the VPN up?",
                 story.at(1.5) if scene == "lost" else None,
@@ -224,12 +224,12 @@ class FakeInvestigation:
             )
         if scene in ("refused", "nothing-readable"):
             api = ApiView(
-                Reach.DEGRADED,
+                Connection.DEGRADED,
                 story.at(1),
                 "The API server refuses the credentials (HTTP 401). Log in again. " * 4,
             )
         if scene == "offline":
-            api = ApiView(Reach.OFFLINE, story.at(1))
+            api = ApiView(Connection.OFFLINE, story.at(1))
             problem = (
                 "No kubeconfig was found: neither KUBECONFIG nor ~/.kube/config. Set KUBECONFIG, "
                 "or try `stanch drill`."

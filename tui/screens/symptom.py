@@ -11,7 +11,7 @@ from textual.containers import Container
 from textual.widget import Widget
 from textual.widgets import Input
 
-from incident.view import Reach
+from incident.view import Connection
 from runbooks.match import Match
 from text.lines import line, rule
 from text.matches import chosen_lines, ranking_lines
@@ -54,7 +54,7 @@ class SymptomScreen(Frame):
 
     def draw(self) -> None:
         reach = ""
-        if self.view.api.reach in (Reach.LOST, Reach.OFFLINE):
+        if self.view.api.reach in (Connection.LOST, Connection.OFFLINE):
             reach = (
                 "Without the cluster: the words alone decide."
                 if self.view.report is None
