@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from runbooks.match import Match, Reason
-from runbooks.model import Condition, Runbook, Weight
+from runbooks.model import Criterion, Runbook, Weight
 from triage.facts.finding import ChangeFact, Fact, Finding, Report, SharedAttribute, Symptom
 from triage.facts.quantity import moment_text
 from triage.facts.rules.catalogue import EFFECTS, FINDINGS, USUAL
@@ -37,7 +37,7 @@ class Held(msgspec.Struct, frozen=True):
     """A condition that holds: what was seen, ids of the findings, and the share of its weight (1
     inside the symptom)."""
 
-    condition: Condition
+    condition: Criterion
     seen: str
     findings: tuple[str, ...]
     share: float
@@ -71,23 +71,23 @@ class Scope:
         found = (one.object for row in self._findings.values() for one in row)
         return {ref.name for ref in found if ref.kind == "Node"}
 
-    def findings(self, condition: Condition) -> list[Finding]:
+    def findings(self, condition: Criterion) -> list[Finding]:
         """Findings of the condition's rule with its facts."""
         rows = self._findings.get(condition.rule)
         return self._fit(condition, rows, _finding_facts) if rows else []
 
-    def changes(self, condition: Condition) -> list[ChangeFact]:
+    def changes(self, condition: Criterion) -> list[ChangeFact]:
         """Changes of the condition's rule with its facts, at any time."""
         rows = self._changes.get(condition.rule)
         return self._fit(condition, rows, _change_facts) if rows else []
 
-    def shared(self, condition: Condition) -> list[SharedAttribute]:
+    def shared(self, condition: Criterion) -> list[SharedAttribute]:
         """Shared attributes of the condition's name with its facts."""
         rows = self._shared.get(condition.rule)
         return self._fit(condition, rows, _shared_facts) if rows else []
 
     def _fit(
-        self, condition: Condition, rows: list[T], facts: Callable[[T], Mapping[str, Fact]]
+        self, condition: Criterion, rows: list[T], facts: Callable[[T], Mapping[str, Fact]]
     ) -> list[T]:
         return [one for one in rows if holds(condition.where, facts(one))]
 
@@ -95,7 +95,7 @@ class Scope:
 class Fitting(msgspec.Struct):
     """What fits one condition in a report."""
 
-    condition: Condition
+    condition: Criterion
     """Kept, so that Python does not use its id for another one."""
     rows: list[Any]
     """All of the condition's rule."""
@@ -141,20 +141,20 @@ class Elsewhere(Scope):
         report."""
         return any(self._compared(self._fitting[condition]).changed > turn for condition in asked)
 
-    def findings(self, condition: Condition) -> list[Finding]:
+    def findings(self, condition: Criterion) -> list[Finding]:
         return self._fitted(condition).found
 
-    def changes(self, condition: Condition) -> list[ChangeFact]:
+    def changes(self, condition: Criterion) -> list[ChangeFact]:
         return self._fitted(condition).found
 
-    def held(self, condition: Condition) -> Held | None:
+    def held(self, condition: Criterion) -> Held | None:
         """The findings of the condition as evidence for a symptom that has none of them."""
         fitting = self._fitted(condition)
         if fitting.held is None and (found := _enough(condition, fitting.found)):
             fitting.held = _found(condition, found, ELSEWHERE)
         return fitting.held
 
-    def _fitted(self, condition: Condition) -> Fitting:
+    def _fitted(self, condition: Criterion) -> Fitting:
         key = id(condition)
         self.asked.add(key)
         known = self._fitting.get(key)
@@ -280,7 +280,7 @@ def _own(held: Held) -> bool:
 
 
 def _holds(
-    condition: Condition, weight: Weight, symptom: Symptom, here: Scope, elsewhere: Elsewhere | None
+    condition: Criterion, weight: Weight, symptom: Symptom, here: Scope, elsewhere: Elsewhere | None
 ) -> Held | None:
     """`weight` decides whether evidence outside the symptom counts."""
     if condition.any_of:
@@ -312,7 +312,7 @@ def _holds(
 
 
 def _finding(
-    condition: Condition, weight: Weight, here: Scope, elsewhere: Elsewhere | None
+    condition: Criterion, weight: Weight, here: Scope, elsewhere: Elsewhere | None
 ) -> Held | None:
     inside = here.findings(condition)
     if found := _enough(condition, inside):
@@ -337,13 +337,13 @@ def _finding(
     return _found(condition, found, ELSEWHERE) if found else None
 
 
-def _found(condition: Condition, found: list[Finding], share: float) -> Held:
+def _found(condition: Criterion, found: list[Finding], share: float) -> Held:
     claim = found[0].claim if len(found) == 1 else f"{found[0].claim} (and {len(found) - 1} more)"
     where = "" if share == 1.0 else ", elsewhere in the cluster"
     return Held(condition, f"{claim}{where}", tuple(one.id for one in found), share)
 
 
-def _enough(condition: Condition, found: list[Finding]) -> list[Finding]:
+def _enough(condition: Criterion, found: list[Finding]) -> list[Finding]:
     """`found` if it has `count` items; with `same`, the largest group that shares that fact."""
     if condition.same and found:
         groups: dict[str, list[Finding]] = {}
@@ -358,7 +358,7 @@ def _enough(condition: Condition, found: list[Finding]) -> list[Finding]:
 
 
 def _change(
-    condition: Condition, weight: Weight, symptom: Symptom, here: Scope, elsewhere: Elsewhere | None
+    condition: Criterion, weight: Weight, symptom: Symptom, here: Scope, elsewhere: Elsewhere | None
 ) -> Held | None:
     scopes: list[tuple[Scope, float]] = [(here, 1.0)]
     if elsewhere is not None and weight is Weight.SUPPORT:
@@ -376,7 +376,7 @@ def _change(
     return None
 
 
-def _in_time(condition: Condition, symptom: Symptom, change: ChangeFact) -> bool:
+def _in_time(condition: Criterion, symptom: Symptom, change: ChangeFact) -> bool:
     if not condition.within or symptom.since is None:
         return True
     return -300 <= (symptom.since - change.at).total_seconds() <= condition.within
@@ -390,7 +390,7 @@ def _change_facts(change: ChangeFact) -> dict[str, Fact]:
     return {"manager": change.manager, **change.facts}
 
 
-def _shared(condition: Condition, here: Scope) -> Held | None:
+def _shared(condition: Criterion, here: Scope) -> Held | None:
     attribute = next(iter(here.shared(condition)), None)
     if attribute is None:
         return None

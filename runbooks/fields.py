@@ -13,7 +13,7 @@ from runbooks.model import (
     ESCALATE,
     NEXT,
     Answer,
-    Condition,
+    Criterion,
     Query,
     Source,
     Step,
@@ -237,7 +237,7 @@ def _query(kind: StepKind, data: Mapping[str, Any], lines: Lines, line: int) -> 
     )
 
 
-def _cases(data: Any, lines: Lines, line: int) -> tuple[tuple[str, Condition], ...]:
+def _cases(data: Any, lines: Lines, line: int) -> tuple[tuple[str, Criterion], ...]:
     """The answers that a finding or change gives: `{finding: RULE, where: {…}, means: …, goto:
     …}`."""
     return tuple(
@@ -264,7 +264,7 @@ _CONDITION = frozenset(
 )
 
 
-def conditions(data: Any, lines: Lines, line: int) -> tuple[Condition, ...]:
+def conditions(data: Any, lines: Lines, line: int) -> tuple[Criterion, ...]:
     """The `match` mapping of front matter. Raises FieldError."""
     if data is None:
         return ()
@@ -284,7 +284,7 @@ def conditions(data: Any, lines: Lines, line: int) -> tuple[Condition, ...]:
     return tuple(found)
 
 
-def _condition(weight: Weight, data: Any, line: int) -> Condition:
+def _condition(weight: Weight, data: Any, line: int) -> Criterion:
     if not isinstance(data, dict):
         raise FieldError(
             line, f"a {weight} condition must be a mapping such as {{finding: RULE, text: …}}"
@@ -310,7 +310,7 @@ def _condition(weight: Weight, data: Any, line: int) -> Condition:
         raise FieldError(
             line, f"a {weight} condition needs text: the sentence that is shown beside the match"
         )
-    return Condition(
+    return Criterion(
         weight=weight,
         on=subjects[0] if subjects else "several",
         rule=str(data[subjects[0]]) if subjects else "",

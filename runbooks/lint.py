@@ -22,7 +22,7 @@ from runbooks.model import (
     RUNBOOK_PREFIX,
     SECTION_PREFIX,
     SECTIONS,
-    Condition,
+    Criterion,
     Problem,
     Runbook,
     Section,
@@ -289,7 +289,7 @@ def _unreachable(runbook: Runbook) -> Iterator[Fault]:
             yield step.line, f"step {step.id}: nothing leads to it"
 
 
-def _condition(runbook: Runbook, condition: Condition) -> Iterator[str]:
+def _condition(runbook: Runbook, condition: Criterion) -> Iterator[str]:
     on, name = condition.on, condition.rule
     rule = (FINDINGS if on == "finding" else CHANGES).get(name)
     if on == "shared":
@@ -310,7 +310,7 @@ def _condition(runbook: Runbook, condition: Condition) -> Iterator[str]:
 def _overlaps(runbooks: Sequence[Runbook]) -> Iterator[Problem]:
     """Two stories, or two guides, with the same strong condition need a refuting one on either
     side that tells them apart."""
-    owners: dict[tuple[bool, str, str, str], dict[str, tuple[Runbook, Condition]]] = {}
+    owners: dict[tuple[bool, str, str, str], dict[str, tuple[Runbook, Criterion]]] = {}
     for runbook in runbooks:
         for condition in runbook.conditions(Weight.STRONG):
             where = repr(sorted((name, repr(value)) for name, value in condition.where.items()))

@@ -72,7 +72,7 @@ class Weight(enum.StrEnum):
     REFUTE = "refute"
 
 
-class Condition(msgspec.Struct, frozen=True):
+class Criterion(msgspec.Struct, frozen=True):
     """One line of `match`. `on` is finding, change or shared; `rule` the id of the triage rule (or
     the name of the shared attribute).
 
@@ -101,10 +101,10 @@ class Condition(msgspec.Struct, frozen=True):
     follows: str = ""
     """A fact of findings outside the symptom: they count like its own where it names a node of the
     symptom. A volume that a dead node holds belongs to the dead node."""
-    any_of: tuple[Condition, ...] = ()
-    all_of: tuple[Condition, ...] = ()
+    any_of: tuple[Criterion, ...] = ()
+    all_of: tuple[Criterion, ...] = ()
 
-    def parts(self) -> Iterator[Condition]:
+    def parts(self) -> Iterator[Criterion]:
         """The conditions that name a rule: itself, or those within `any_of` and `all_of`."""
         inner = (*self.any_of, *self.all_of)
         for part in inner:
@@ -157,7 +157,7 @@ class Query(msgspec.Struct, frozen=True):
     since: float = 0.0
     interval: float = 0.0
     minimum: int = 0
-    cases: tuple[tuple[str, Condition], ...] = ()
+    cases: tuple[tuple[str, Criterion], ...] = ()
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -235,7 +235,7 @@ class Runbook(msgspec.Struct, frozen=True):
     symptoms: tuple[str, ...] = ()
     words: str = ""
     """Text of `ID.words.yaml` beside it, "" without one; `documents.read_words` reads it."""
-    match: tuple[Condition, ...] = ()
+    match: tuple[Criterion, ...] = ()
     kubernetes: str = ""
     last_reviewed: str = ""
     plain: bool = False
@@ -259,7 +259,7 @@ class Runbook(msgspec.Struct, frozen=True):
     def section(self, slug: str) -> Section | None:
         return next((section for section in self.sections if section.slug == slug), None)
 
-    def conditions(self, weight: Weight) -> tuple[Condition, ...]:
+    def conditions(self, weight: Weight) -> tuple[Criterion, ...]:
         return tuple(condition for condition in self.match if condition.weight is weight)
 
 
