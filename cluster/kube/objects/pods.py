@@ -70,7 +70,7 @@ class ProbeTarget(Wire, frozen=True):
     scheme: str = ""
 
 
-class Probe(Wire, frozen=True):
+class ContainerProbe(Wire, frozen=True):
     initial_delay_seconds: int = 0
     period_seconds: int = 0
     timeout_seconds: int = 0
@@ -103,9 +103,9 @@ class Container(Wire, frozen=True):
     env: tuple[EnvVar, ...] = ()
     env_from: tuple[EnvFromSource, ...] = ()
     security_context: SecurityContext | None = None
-    liveness_probe: Probe | None = None
-    readiness_probe: Probe | None = None
-    startup_probe: Probe | None = None
+    liveness_probe: ContainerProbe | None = None
+    readiness_probe: ContainerProbe | None = None
+    startup_probe: ContainerProbe | None = None
     restart_policy: str = ""
     """`Always` makes an init container a sidecar."""
     lifecycle: Lifecycle | None = None
