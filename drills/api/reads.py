@@ -13,7 +13,7 @@ import msgspec
 from drills.api.kinds import ApiResource
 from drills.api.objects import Obj
 from drills.api.problems import ApiProblem, bad_request, expired, forbidden_field, too_large
-from drills.api.requests import Form, Query, RequestInfo
+from drills.api.requests import Form, QueryParameters, RequestInfo
 from drills.api.selectors import Match, parse_fields, parse_labels
 from drills.api.store import Key, ObjectStore, StoredObject
 from drills.api.table import render
@@ -21,7 +21,7 @@ from drills.api.table import render
 encode: Callable[[object], bytes] = msgspec.json.Encoder().encode
 
 
-def selection(target: RequestInfo, query: Query) -> tuple[Match, bool]:
+def selection(target: RequestInfo, query: QueryParameters) -> tuple[Match, bool]:
     """(test, whether anything is filtered). Raises ApiProblem (400)."""
     labels, fields = query.get("labelSelector"), query.get("fieldSelector")
     if target.name:
@@ -85,7 +85,7 @@ def one(
 
 
 def list_body(
-    store: ObjectStore, target: RequestInfo, query: Query, form: Form, now: datetime
+    store: ObjectStore, target: RequestInfo, query: QueryParameters, form: Form, now: datetime
 ) -> bytes:
     """The body of a list. Raises ApiProblem for bad parameters, expired tokens and versions of the
     future."""
@@ -115,7 +115,7 @@ def list_body(
 
 
 def _snapshot(
-    store: ObjectStore, kind: ApiResource, query: Query
+    store: ObjectStore, kind: ApiResource, query: QueryParameters
 ) -> tuple[int, list[tuple[Key, StoredObject]], Key | None]:
     """(resource version, entries, the key to start after)."""
     token = query.get("continue")

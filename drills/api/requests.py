@@ -55,13 +55,13 @@ def parse_target(kinds: KindTable, raw_path: str) -> RequestInfo | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class QueryParameters:
     """Query parameters; the last value of a name wins, `every` gives all."""
 
     values: dict[str, list[str]]
 
     @classmethod
-    def parse(cls, text: str) -> Query:
+    def parse(cls, text: str) -> QueryParameters:
         return cls(parse_qs(text, keep_blank_values=True))
 
     def get(self, name: str) -> str:
@@ -82,7 +82,7 @@ class Query:
         return "All" in self.every("dryRun")
 
 
-def verb_of(method: str, target: RequestInfo, query: Query) -> str:
+def verb_of(method: str, target: RequestInfo, query: QueryParameters) -> str:
     """The RBAC verb of a request."""
     if method in {"GET", "HEAD"}:
         if target.subresource:
@@ -105,7 +105,7 @@ class Form:
 _AS = re.compile(r";\s*as=(\w+)")
 
 
-def negotiate(accept: str, query: Query) -> Form:
+def negotiate(accept: str, query: QueryParameters) -> Form:
     """The first alternative of the Accept header that this server can write."""
     for choice in accept.split(","):
         if choice.split(";")[0].strip() not in {"application/json", "*/*", "application/*", ""}:
@@ -120,7 +120,7 @@ def negotiate(accept: str, query: Query) -> Form:
     return Form()
 
 
-def manager_of(query: Query, user_agent: str) -> str:
+def manager_of(query: QueryParameters, user_agent: str) -> str:
     """The field manager of a write: the parameter, else the part of the User-Agent before the
     slash."""
     return query.get("fieldManager") or user_agent.split("/", 1)[0][:128] or "unknown"

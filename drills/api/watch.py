@@ -13,7 +13,7 @@ from drills.api import reads
 from drills.api.kinds import ApiResource
 from drills.api.objects import Obj
 from drills.api.problems import ApiProblem, forbidden_field, invalid, too_large, too_old
-from drills.api.requests import Form, Query, RequestInfo
+from drills.api.requests import Form, QueryParameters, RequestInfo
 from drills.api.selectors import Match
 from drills.api.store import Key, ObjectStore, StoredObject, Update
 
@@ -71,7 +71,7 @@ class Subscription:
         return out
 
 
-def check(store: ObjectStore, target: RequestInfo, query: Query) -> None:
+def check(store: ObjectStore, target: RequestInfo, query: QueryParameters) -> None:
     """Raises ApiProblem for parameters that a watch refuses at its start."""
     match, field = query.get("resourceVersionMatch"), "resourceVersionMatch"
     why = ""
@@ -114,7 +114,7 @@ class WatchStream:
 
     store: ObjectStore
     target: RequestInfo
-    query: Query
+    query: QueryParameters
     form: Form
     subscription: Subscription
     now: Callable[[], datetime]

@@ -30,7 +30,7 @@ from drills.api.problems import (
     unsupported_media,
 )
 from drills.api.reads import as_core_event
-from drills.api.requests import Query, RequestInfo, manager_of
+from drills.api.requests import QueryParameters, RequestInfo, manager_of
 from drills.api.store import ObjectStore, StoredObject
 
 _JSON_PATCH = "application/json-patch+json"
@@ -67,7 +67,9 @@ class Writes:
         self.on_delete: Callable[[ApiResource, StoredObject, Obj], None] | None = None
         self.on_write: Callable[[ApiResource, Obj | None, StoredObject], None] | None = None
 
-    def create(self, target: RequestInfo, body: Obj, query: Query, user_agent: str) -> Written:
+    def create(
+        self, target: RequestInfo, body: Obj, query: QueryParameters, user_agent: str
+    ) -> Written:
         """Raises ApiProblem: 400, 404 (namespace), 409, 422."""
         kind = target.kind
         obj = copy.deepcopy(body)
@@ -104,7 +106,9 @@ class Writes:
             meta["managedFields"] = record_change(None, obj, manager=manager, at=now)
             return self._commit(kind, None, obj, query, created=True)
 
-    def update(self, target: RequestInfo, body: Obj, query: Query, user_agent: str) -> Written:
+    def update(
+        self, target: RequestInfo, body: Obj, query: QueryParameters, user_agent: str
+    ) -> Written:
         """PUT. Raises ApiProblem: 404, 409, 422."""
         with self._store.transaction():
             before = self._store.get(target.kind, target.namespace, target.name)
@@ -114,7 +118,12 @@ class Writes:
             return self._replace(target, before, new, query, user_agent, stated=stated)
 
     def patch(
-        self, target: RequestInfo, raw: bytes, content_type: str, query: Query, user_agent: str
+        self,
+        target: RequestInfo,
+        raw: bytes,
+        content_type: str,
+        query: QueryParameters,
+        user_agent: str,
     ) -> Written:
         """Raises ApiProblem: 400, 404, 409, 415, 422. Server-side apply creates what is absent."""
         form, custom = content_type.split(";", 1)[0].strip(), self._store.is_custom(target.kind)
@@ -135,7 +144,7 @@ class Writes:
             stated = dig(change, "metadata", "resourceVersion")
             return self._replace(target, before, new, query, user_agent, stated=stated)
 
-    def _apply(self, target: RequestInfo, intent: Obj, query: Query) -> Written:
+    def _apply(self, target: RequestInfo, intent: Obj, query: QueryParameters) -> Written:
         kind, manager = target.kind, query.get("fieldManager")
         if not manager:
             raise bad_request(
@@ -164,7 +173,7 @@ class Writes:
         target: RequestInfo,
         before: StoredObject,
         new: Obj,
-        query: Query,
+        query: QueryParameters,
         user_agent: str,
         *,
         stated: Any = None,
@@ -217,7 +226,9 @@ class Writes:
             return Written(self._store.remove(kind, target.namespace, target.name))
         return self._commit(kind, old, new, query)
 
-    def delete(self, target: RequestInfo, options: Obj, query: Query) -> tuple[StoredObject, bool]:
+    def delete(
+        self, target: RequestInfo, options: Obj, query: QueryParameters
+    ) -> tuple[StoredObject, bool]:
         """(last state, whether it is removed at once). Raises ApiProblem: 404, 409."""
         kind, name = target.kind, target.name
         with self._store.transaction():
@@ -246,7 +257,13 @@ class Writes:
         return last, gone
 
     def _commit(
-        self, kind: ApiResource, old: Obj | None, obj: Obj, query: Query, *, created: bool = False
+        self,
+        kind: ApiResource,
+        old: Obj | None,
+        obj: Obj,
+        query: QueryParameters,
+        *,
+        created: bool = False,
     ) -> Written:
         if query.dry_run:
             obj["metadata"].setdefault("resourceVersion", "")
@@ -364,7 +381,7 @@ def _fixed(pod: Obj) -> Obj:
     return spec
 
 
-def _grace(kind: ApiResource, obj: Obj, options: Obj, query: Query) -> int:
+def _grace(kind: ApiResource, obj: Obj, options: Obj, query: QueryParameters) -> int:
     """Seconds until a deleted object is removed: 0 for all but running pods."""
     if kind.plural != "pods":
         return 0

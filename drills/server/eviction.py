@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from drills.api.objects import Obj, dig, holds, is_active
 from drills.api.problems import server_error, success, too_many_requests
-from drills.api.requests import Query, RequestInfo
+from drills.api.requests import QueryParameters, RequestInfo
 from drills.api.selectors import matches_selector
 from drills.server.state import ServerState
 
 
-def evict(state: ServerState, target: RequestInfo, body: Obj, query: Query) -> Obj:
+def evict(state: ServerState, target: RequestInfo, body: Obj, query: QueryParameters) -> Obj:
     """A success Status. Raises ApiProblem: 404; 429 when a budget has no disruption left; 500 when
     two budgets match."""
     pod = state.store.get(target.kind, target.namespace, target.name).obj

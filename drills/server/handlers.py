@@ -12,7 +12,7 @@ from drills.api import watch as watching
 from drills.api.kinds import REVIEWS
 from drills.api.objects import Obj
 from drills.api.problems import bad_request, details_of, method_not_allowed, success
-from drills.api.requests import Form, Query, RequestInfo, negotiate
+from drills.api.requests import Form, QueryParameters, RequestInfo, negotiate
 from drills.api.store import StoredObject
 from drills.server import reviews
 from drills.server.state import ServerState
@@ -48,7 +48,7 @@ class ResourceHandler:
         state: ServerState,
         request: web.Request,
         target: RequestInfo,
-        query: Query,
+        query: QueryParameters,
         verb: str,
         cut: int | None,
     ) -> None:

@@ -27,7 +27,7 @@ from drills.api.problems import (
     unauthorized,
 )
 from drills.api.reads import encode
-from drills.api.requests import Query, RequestInfo, parse_target, verb_of
+from drills.api.requests import QueryParameters, RequestInfo, parse_target, verb_of
 from drills.controllers.heartbeats import Heartbeats
 from drills.controllers.reactions import Reactions
 from drills.pods.kubelet import Kubelets
@@ -142,7 +142,7 @@ class DrillServer:
             return response
 
     async def _dispatch(self, request: web.Request, path: str) -> web.StreamResponse:
-        query = Query.parse(request.rel_url.raw_query_string)
+        query = QueryParameters.parse(request.rel_url.raw_query_string)
         target = parse_target(self.kinds, request.raw_path)
         verb = verb_of(request.method, target, query) if target else request.method.lower()
         await self.faults.thawed()
@@ -167,7 +167,7 @@ class DrillServer:
         return await handler(self.state, request, target, query, verb, cut).answer()
 
     async def _about_itself(
-        self, request: web.Request, path: str, query: Query
+        self, request: web.Request, path: str, query: QueryParameters
     ) -> web.StreamResponse:
         state, parts = self.state, [p for p in path.split("/") if p]
         aggregated = "g=apidiscovery.k8s.io" in request.headers.get("Accept", "")
