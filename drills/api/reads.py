@@ -14,14 +14,14 @@ from drills.api.kinds import ApiResource
 from drills.api.objects import Obj
 from drills.api.problems import ApiProblem, bad_request, expired, forbidden_field, too_large
 from drills.api.requests import Form, QueryParameters, RequestInfo
-from drills.api.selectors import Match, parse_fields, parse_labels
+from drills.api.selectors import Predicate, parse_fields, parse_labels
 from drills.api.store import Key, ObjectStore, StoredObject
 from drills.api.table import render
 
 encode: Callable[[object], bytes] = msgspec.json.Encoder().encode
 
 
-def selection(target: RequestInfo, query: QueryParameters) -> tuple[Match, bool]:
+def selection(target: RequestInfo, query: QueryParameters) -> tuple[Predicate, bool]:
     """(test, whether anything is filtered). Raises ApiProblem (400)."""
     labels, fields = query.get("labelSelector"), query.get("fieldSelector")
     if target.name:
@@ -146,7 +146,7 @@ def _snapshot(
 
 
 def _take(
-    items: list[tuple[Key, StoredObject]], start: Key | None, match: Match, limit: int
+    items: list[tuple[Key, StoredObject]], start: Key | None, match: Predicate, limit: int
 ) -> tuple[list[tuple[Key, StoredObject]], int | None]:
     """(a page, the key of the next one or None at the end)."""
     page: list[tuple[Key, StoredObject]] = []

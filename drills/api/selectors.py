@@ -8,7 +8,7 @@ from collections.abc import Callable
 from drills.api.objects import Obj, dig
 from drills.api.problems import bad_request
 
-Match = Callable[[Obj], bool]
+Predicate = Callable[[Obj], bool]
 Labels = dict[str, str]
 
 _TERM = re.compile(
@@ -41,7 +41,7 @@ def requirement(labels: Labels, key: str, operator: str, values: list[str]) -> b
     return False
 
 
-def parse_labels(text: str) -> Match:
+def parse_labels(text: str) -> Predicate:
     """Equality- and set-based label selector. Raises ApiProblem (400) when it cannot be parsed."""
     terms: list[tuple[str, str, list[str]]] = []
     text, at = text if text.strip() else "", 0
@@ -110,7 +110,7 @@ def _field_value(obj: Obj, field: str) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def parse_fields(text: str, plural: str) -> Match:
+def parse_fields(text: str, plural: str) -> Predicate:
     """Field selector for one resource. Raises ApiProblem (400) for a field that the resource does
     not index."""
     tests: list[tuple[str, str, bool]] = []

@@ -14,7 +14,7 @@ from drills.api.kinds import ApiResource
 from drills.api.objects import Obj
 from drills.api.problems import ApiProblem, forbidden_field, invalid, too_large, too_old
 from drills.api.requests import Form, QueryParameters, RequestInfo
-from drills.api.selectors import Match
+from drills.api.selectors import Predicate
 from drills.api.store import Key, ObjectStore, StoredObject, Update
 
 _BATCH = 200
@@ -91,7 +91,9 @@ def check(store: ObjectStore, target: RequestInfo, query: QueryParameters) -> No
     reads.selection(target, query)
 
 
-def seen_update(update: Update, namespace: str, match: Match) -> tuple[str, StoredObject] | None:
+def seen_update(
+    update: Update, namespace: str, match: Predicate
+) -> tuple[str, StoredObject] | None:
     """The update as seen through a selector: an object that starts to match is ADDED, one that
     stops to match is DELETED."""
     if namespace and update.key[0] != namespace:
@@ -170,7 +172,7 @@ class WatchStream:
             yield piece
 
     async def _initial(
-        self, items: list[tuple[Key, StoredObject]], match: Match
+        self, items: list[tuple[Key, StoredObject]], match: Predicate
     ) -> AsyncIterator[bytes]:
         namespace = self.target.namespace
         chosen = [e for k, e in items if (not namespace or k[0] == namespace) and match(e.obj)]
@@ -178,7 +180,7 @@ class WatchStream:
             yield b"".join(self._event("ADDED", e) for e in chosen[start : start + _BATCH])
             await asyncio.sleep(0)
 
-    async def _updates(self, rv: int, match: Match) -> AsyncIterator[bytes]:
+    async def _updates(self, rv: int, match: Predicate) -> AsyncIterator[bytes]:
         loop, bookmarks = asyncio.get_running_loop(), self.query.flag("allowWatchBookmarks")
         deadline = loop.time() + self.seconds
         # the server sends a bookmark shortly before it ends the watch
