@@ -40,7 +40,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class GroundTruth:
     """Ground truth of a drill. Times are durations before the start (`-22m`); None where the API
     shows nothing.
 
@@ -68,7 +68,7 @@ class Scenario:
     title: str
     story: dict[str, Any]
     description: str
-    answer: Answer
+    answer: GroundTruth
     data: dict[str, Any]
     seed: int = 0
 
@@ -78,7 +78,7 @@ class Scenario:
         if "fault" not in self.data:
             raise ScenarioError(f"{self.id}: only a drill with a section `fault` has a twin")
         left = {k: v for k, v in self.data.items() if k not in {"fault", "script"}}
-        return replace(self, answer=Answer(""), data=left)
+        return replace(self, answer=GroundTruth(""), data=left)
 
 
 def parse(raw: dict[str, Any], where: str) -> Scenario:
@@ -98,7 +98,7 @@ def parse(raw: dict[str, Any], where: str) -> Scenario:
             title=str(raw["title"]),
             story=dict(raw["story"]),
             description=str(raw["description"]).strip(),
-            answer=Answer(**answer),
+            answer=GroundTruth(**answer),
             data=raw,
             seed=int(raw.get("seed", 0)),
         )

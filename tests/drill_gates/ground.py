@@ -17,7 +17,7 @@ from cluster.live.freshness import Freshness, WatchState
 from cluster.live.store import Store
 from drills.scenario.catalogue import load
 from drills.scenario.expand import objects
-from drills.scenario.model import Answer, parse
+from drills.scenario.model import GroundTruth, parse
 from incident.view import SymptomView
 from runbooks.loader import Library
 from runbooks.matcher import Matcher
@@ -75,7 +75,7 @@ def calm() -> tuple[Raw, ...]:
 
 
 @cache
-def answer(name: str) -> Answer:
+def answer(name: str) -> GroundTruth:
     return load(name).answer
 
 
