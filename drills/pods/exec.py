@@ -10,7 +10,7 @@ from aiohttp import WSMsgType, web
 
 from drills.api.objects import Obj
 from drills.api.problems import success
-from drills.pods.shell import Exit, Output, Shell
+from drills.pods.shell import Exit, Shell, StreamOutput
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 _ERROR = b"\x03"
@@ -70,7 +70,7 @@ async def serve(
     return socket
 
 
-async def _send(socket: web.WebSocketResponse, piece: Output, limit: int | None) -> None:
+async def _send(socket: web.WebSocketResponse, piece: StreamOutput, limit: int | None) -> None:
     data = piece.data if limit is None else piece.data[: max(0, limit)]
     if data:
         await socket.send_bytes(bytes([piece.stream]) + data)

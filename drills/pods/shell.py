@@ -25,7 +25,7 @@ _CONNECT_WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class StreamOutput:
     """A part of an answer: bytes on a stream (1 stdout, 2 stderr) after a pause in seconds."""
 
     stream: int
@@ -51,14 +51,16 @@ class Shell:
 
     async def run(
         self, pod: Obj, container: str, command: list[str]
-    ) -> AsyncIterator[Output | Exit]:
+    ) -> AsyncIterator[StreamOutput | Exit]:
         """Pieces of output, then one Exit."""
         for piece in self._answer(pod, container, command):
-            if isinstance(piece, Output) and piece.pause:
-                piece = Output(piece.stream, piece.data, piece.pause / self._speed)
+            if isinstance(piece, StreamOutput) and piece.pause:
+                piece = StreamOutput(piece.stream, piece.data, piece.pause / self._speed)
             yield piece
 
-    def _answer(self, pod: Obj, container: str, command: list[str]) -> Iterator[Output | Exit]:
+    def _answer(
+        self, pod: Obj, container: str, command: list[str]
+    ) -> Iterator[StreamOutput | Exit]:
         text, tools = " ".join(command), self._tools(pod)
         for rule in self._rules(pod):
             if re.search(str(rule.get("match", ".*")), text, re.DOTALL):
@@ -76,29 +78,29 @@ class Shell:
         return iter(self._command(pod, container, command))
 
     @staticmethod
-    def _ruled(rule: ScenarioRule, command: list[str]) -> Iterator[Output | Exit]:
+    def _ruled(rule: ScenarioRule, command: list[str]) -> Iterator[StreamOutput | Exit]:
         if rule.get("missing"):
             yield _missing(command)
             return
-        yield Output(1, str(rule.get("stdout", "")).encode(), float(rule.get("seconds", 0)))
+        yield StreamOutput(1, str(rule.get("stdout", "")).encode(), float(rule.get("seconds", 0)))
         if rule.get("stderr"):
-            yield Output(2, str(rule["stderr"]).encode())
+            yield StreamOutput(2, str(rule["stderr"]).encode())
         yield Exit(int(rule.get("code", 0)))
 
     @staticmethod
-    def _measured(run: ScriptRun) -> Iterator[Output | Exit]:
+    def _measured(run: ScriptRun) -> Iterator[StreamOutput | Exit]:
         for line, seconds in run.lines():
-            yield Output(1, line.encode(), seconds)
+            yield StreamOutput(1, line.encode(), seconds)
         yield Exit(0)
 
-    def _scripted(self, pod: Obj, container: str, script: str) -> Iterator[Output | Exit]:
+    def _scripted(self, pod: Obj, container: str, script: str) -> Iterator[StreamOutput | Exit]:
         done = mini_shell.run(script, lambda words: self._simple(pod, container, words))
         if done is None:
-            yield Output(2, b"sh: the drill's shell reads simple commands only\n")
+            yield StreamOutput(2, b"sh: the drill's shell reads simple commands only\n")
             yield Exit(2)
         else:
-            yield Output(1, done[0])
-            yield Output(2, done[1])
+            yield StreamOutput(1, done[0])
+            yield StreamOutput(2, done[1])
             yield Exit(done[2])
 
     def _rules(self, pod: Obj) -> list[ScenarioRule]:
@@ -123,7 +125,7 @@ class Shell:
                 err += part.data
         return out, err, code
 
-    def _command(self, pod: Obj, container: str, words: list[str]) -> list[Output | Exit]:
+    def _command(self, pod: Obj, container: str, words: list[str]) -> list[StreamOutput | Exit]:
         name = words[0].rsplit("/", 1)[-1] if words else ""
         if name == "cat" and len(words) > 1:
             return self._cat(pod, words[1])
@@ -148,7 +150,7 @@ class Shell:
         return [_missing(words)] if out is None else _printed(out)
 
     @staticmethod
-    def _cat(pod: Obj, path: str) -> list[Output | Exit]:
+    def _cat(pod: Obj, path: str) -> list[StreamOutput | Exit]:
         name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
         address = dig(pod, "status", "podIP", default="")
         resolver = f"search {search_domains(pod)}\nnameserver 10.96.0.10\noptions ndots:5\n"
@@ -161,9 +163,9 @@ class Shell:
         if path in files:
             return _printed(files[path])
         text = f"cat: can't open '{path}': No such file or directory\n"
-        return [Output(2, text.encode()), Exit(1)]
+        return [StreamOutput(2, text.encode()), Exit(1)]
 
-    def _look_up(self, pod: Obj, name: str) -> list[Output | Exit]:
+    def _look_up(self, pod: Obj, name: str) -> list[StreamOutput | Exit]:
         found = self._network.resolve(pod, name)
         head = "Server:\t\t10.96.0.10\nAddress:\t10.96.0.10:53\n\n"
         if not isinstance(found, ConnectResult):
@@ -172,7 +174,7 @@ class Shell:
             return _printed(";; connection timed out; no servers could be reached\n", 1, 4.0)
         return _printed(f"{head}** server can't find {name}: NXDOMAIN\n", 1)
 
-    def _connect(self, pod: Obj, words: list[str]) -> list[Output | Exit]:
+    def _connect(self, pod: Obj, words: list[str]) -> list[StreamOutput | Exit]:
         text = " ".join(words[1:])
         url = re.search(r"https?://([^/:\s]+)(?::(\d+))?", text)
         if url:
@@ -188,11 +190,11 @@ class Shell:
         why = _CONNECT_WORDS.get(said, f"bad address '{host}'")
         code = {"timeout": 28, "noname": 6}.get(said, 7) if words[0] == "curl" else 1
         complaint = f"{words[0]}: {host} ({host}:{port}): {why}\n"
-        return [Output(2, complaint.encode(), pause), Exit(code)]
+        return [StreamOutput(2, complaint.encode(), pause), Exit(code)]
 
 
-def _printed(text: str, code: int = 0, pause: float = 0.0) -> list[Output | Exit]:
-    return [Output(1, text.encode(), pause), Exit(code)]
+def _printed(text: str, code: int = 0, pause: float = 0.0) -> list[StreamOutput | Exit]:
+    return [StreamOutput(1, text.encode(), pause), Exit(code)]
 
 
 def _environment(pod: Obj, container: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from drills.api.objects import Obj
 from drills.pods.connectivity import Network
 from drills.pods.probe_scripts import header
-from drills.pods.shell import Exit, Output, Shell
+from drills.pods.shell import Exit, Shell, StreamOutput
 from drills.scenario.catalogue import load
 from drills.scenario.expand import expand
 from drills.scenario.model import Scenario
@@ -30,7 +30,7 @@ def one(world: World, **want: Any) -> Obj:
 async def output(shell: Shell, pod: Obj, *command: str) -> tuple[str, str, Exit]:
     out, err, end = b"", b"", Exit(-1)
     async for piece in shell.run(pod, pod["spec"]["containers"][0]["name"], list(command)):
-        if isinstance(piece, Output):
+        if isinstance(piece, StreamOutput):
             out, err = (out + piece.data, err) if piece.stream == 1 else (out, err + piece.data)
         else:
             end = piece
