@@ -23,7 +23,7 @@ from drills.api.objects import (
 )
 from drills.api.selectors import matches_selector
 from drills.pods.selection import matches
-from drills.pods.surroundings import ScenarioRule, Surroundings
+from drills.pods.surroundings import PodEnvironment, ScenarioRule
 
 Of = Callable[[str], Iterable[Obj]]
 """The objects of a kind."""
@@ -66,7 +66,7 @@ class Network:
     """Reads the current objects through `of`. The scenario's rules are in `around`; the first match
     wins."""
 
-    def __init__(self, of: Of, around: Surroundings) -> None:
+    def __init__(self, of: Of, around: PodEnvironment) -> None:
         self._of, self.around = of, around
 
     # --- connections
@@ -93,7 +93,7 @@ class Network:
         source, do not apply."""
         rules = self.around.connect
         general = [r for r in rules if not r.get("from") and not r.get("acrossNamespaces")]
-        outside = Network(self._of, Surroundings(connect=general))
+        outside = Network(self._of, PodEnvironment(connect=general))
         ruled = outside._ruled(_CONTROL_PLANE, target, str(target["status"]["podIP"]), port, 0)
         if ruled is not None or not reports(self._node_of(target)):
             return ruled or RESULTS["timeout"]

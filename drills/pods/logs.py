@@ -9,7 +9,7 @@ from typing import Any
 from drills.api.objects import Obj, dig, digest, parse_duration, parse_time, stable_fraction
 from drills.pods.mini_shell import printed
 from drills.pods.selection import ZoneOf, matches
-from drills.pods.surroundings import Surroundings
+from drills.pods.surroundings import PodEnvironment
 
 _ORDINARY = (
     'level=info msg="request served" status=200 path=/healthz',
@@ -24,7 +24,7 @@ LogLine = tuple[datetime, str]
 
 
 def lines(
-    around: Surroundings,
+    around: PodEnvironment,
     pod: Obj,
     container: str,
     *,

@@ -24,7 +24,7 @@ from drills.api.objects import (
     stable_fraction,
 )
 from drills.pods.selection import ZoneOf, matches
-from drills.pods.surroundings import Surroundings, TimedRule
+from drills.pods.surroundings import PodEnvironment, TimedRule
 
 _NANO = 1_000_000_000
 _DISK = 103_865_303_040
@@ -36,7 +36,7 @@ _POD_WORDS = {"txPerSecond": "tx"} | {w: w for w in ("cpu", "memory", "throttled
 class Measurements:
     """Figures of one moment."""
 
-    around: Surroundings
+    around: PodEnvironment
     now: datetime
     zone_of: ZoneOf
 

@@ -18,7 +18,7 @@ SECTIONS = ("logs", "stats", "metrics", "configz", "faults")
 
 
 @dataclass(slots=True)
-class Surroundings:
+class PodEnvironment:
     """Rules are the scenario's own mappings; later rules win, of `exec` the first.
 
     logs, stats, metrics: rules with a `pods` or `node` selection. connect, commands, names: the

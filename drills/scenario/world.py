@@ -21,7 +21,7 @@ from drills.api.objects import (
 from drills.controllers.events import TTL, new_event
 from drills.controllers.new_objects import new_object
 from drills.pods.selection import matches
-from drills.pods.surroundings import Surroundings
+from drills.pods.surroundings import PodEnvironment
 
 Key = tuple[str, str, str]
 """Kind, namespace, name."""
@@ -42,7 +42,7 @@ class World:
     seed: int = 0
     objects: dict[Key, Obj] = field(default_factory=dict)
     managers: dict[Key, list[FieldManager]] = field(default_factory=dict)
-    surroundings: Surroundings = field(default_factory=Surroundings)
+    surroundings: PodEnvironment = field(default_factory=PodEnvironment)
     pullable: bool = True
     next_ip: dict[str, int] = field(default_factory=dict)
     by_kind: dict[str, dict[Key, Obj]] = field(default_factory=dict)

@@ -19,7 +19,7 @@ from drills.api.writes import Writes
 from drills.controllers.live import LiveContext
 from drills.pods.connectivity import Network
 from drills.pods.statistics import Measurements
-from drills.pods.surroundings import Surroundings
+from drills.pods.surroundings import PodEnvironment
 from drills.scenario.world import World
 from drills.server.faults import Faults
 
@@ -84,7 +84,7 @@ class ServerState:
             self.faults.add_mapping(row)
 
     @property
-    def surroundings(self) -> Surroundings:
+    def surroundings(self) -> PodEnvironment:
         return self.world.surroundings
 
     def expire_watches(self) -> None:
