@@ -33,7 +33,7 @@ from timeline.summary import ClusterId, Summary, summarize
 
 if TYPE_CHECKING:
     from incident.opening import Choice
-    from timeline.journal.journal import Health, Journal
+    from timeline.journal.journal import Journal, WriterHealth
     from timeline.journal.preparation import Identity
     from timeline.redaction.redact import Redactor
     from timeline.seen_before import EarlierIncident
@@ -233,7 +233,7 @@ class Record:
                 blob = self.journal.evidence(entry.evidence[0])
                 self._runbooks[entry.run_id] = blob.text if blob is not None else ""
 
-    def _noticed(self, _: Health) -> None:
+    def _noticed(self, _: WriterHealth) -> None:
         self.on_change()
 
     def _changed(self) -> None:

@@ -20,7 +20,7 @@ from timeline.entry import Capture, Draft, ObjectRef, digest
 from timeline.export import to_markdown
 from timeline.journal import preparation, storage, writer
 from timeline.journal.index import list_incidents
-from timeline.journal.journal import Health, Journal, JournalError
+from timeline.journal.journal import Journal, JournalError, WriterHealth
 from timeline.journal.storage import TRIGGERS, connect_writer, file_system, missing_triggers
 from timeline.revisions import RevisedEntry
 from timeline.selection import select
@@ -398,7 +398,7 @@ def test_triggers_are_found_missing(tmp_path: Path) -> None:
 
 
 def test_health_is_told(new_journal: Callable[..., Journal]) -> None:
-    told: list[Health] = []
+    told: list[WriterHealth] = []
     journal = new_journal(on_health=told.append)
     journal.append(Draft(kind="note", object=ObjectRef(kind="Pod", name="x")))
     assert journal.health.state == "ok"
@@ -409,7 +409,7 @@ def test_health_is_told(new_journal: Callable[..., Journal]) -> None:
 
 
 def test_the_record_goes_on_whatever_a_caller_does(new_journal: Callable[..., Journal]) -> None:
-    def failing(_: Health) -> None:
+    def failing(_: WriterHealth) -> None:
         raise RuntimeError("a listener that fails")
 
     journal = new_journal(on_health=failing)

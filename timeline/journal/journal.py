@@ -47,13 +47,13 @@ from timeline.journal.storage import (
     redaction_key,
 )
 from timeline.journal.verification import Anchor, Verification, verify_database
-from timeline.journal.writer import Health, JournalWriter, NotRecorded
+from timeline.journal.writer import JournalWriter, NotRecorded, WriterHealth
 from timeline.redaction.clean import Clean
 from timeline.redaction.redact import Redactor
 from timeline.revisions import RevisedEntry, latest
 from timeline.summary import summarize
 
-__all__ = ["Health", "Identity", "Journal", "JournalError", "NotRecorded", "Origin"]
+__all__ = ["WriterHealth", "Identity", "Journal", "JournalError", "NotRecorded", "Origin"]
 
 
 class Settings(TypedDict, total=False):
@@ -70,7 +70,7 @@ class Settings(TypedDict, total=False):
     monotonic: Callable[[], int]
     mountinfo: Path
     patience: float
-    on_health: Callable[[Health], None]
+    on_health: Callable[[WriterHealth], None]
     on_stored: Callable[[Sequence[Entry]], None]
 
 
@@ -458,11 +458,11 @@ class Journal:
         return (stored[-1].seq, stored[-1].hash) if stored else (0, NO_HASH)
 
     @property
-    def health(self) -> Health:
+    def health(self) -> WriterHealth:
         if self._writer is not None:
             return self._writer.health
         seq, head = self.head
-        return Health(state="closed" if self._closed else "read-only", seq=seq, head=head)
+        return WriterHealth(state="closed" if self._closed else "read-only", seq=seq, head=head)
 
     def verify(self, anchor: Anchor | None = None) -> Verification:
         """Check chain, end, gaps, triggers, evidence and database; `anchor` is a seq and hash from

@@ -71,7 +71,7 @@ class NotRecorded(JournalError):
         super().__init__(f"NOT RECORDED ({reason})")
 
 
-class Health(msgspec.Struct, frozen=True, kw_only=True):
+class WriterHealth(msgspec.Struct, frozen=True, kw_only=True):
     """Whether entries reach the database.
 
     `state`: ok; sidecar (entries are on disk beside it, merged when it accepts them); failing (an
@@ -123,7 +123,7 @@ class JournalWriter:
         *,
         mountinfo: Path = MOUNTINFO,
         patience: float = 5.0,
-        on_health: Callable[[Health], None] | None = None,
+        on_health: Callable[[WriterHealth], None] | None = None,
         on_stored: Callable[[Sequence[Entry]], None] | None = None,
         clean: Clean,
     ) -> None:
@@ -146,7 +146,7 @@ class JournalWriter:
         self._reported = 0
         self._data_version = -1
         self._closing = False
-        self.health = Health(state="ok")
+        self.health = WriterHealth(state="ok")
         self.lost: tuple[int, int] | None = None
         """First and last seq of entries that the head file names and the database lacks."""
         try:
@@ -155,7 +155,7 @@ class JournalWriter:
             except (sqlite3.Error, OSError) as error:
                 if not _may_pass(error):
                     raise
-                self.health = Health(state="sidecar", reason=_explain(error, path))
+                self.health = WriterHealth(state="sidecar", reason=_explain(error, path))
                 self._read_snapshot()
             self._retry()
         except BaseException:
