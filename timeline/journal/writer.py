@@ -60,7 +60,7 @@ _REFUSALS: Final = (sqlite3.Error, OSError, JournalError)
 
 _LOG: Final = logging.getLogger(__name__)
 
-Prepared = tuple[Entry, Sequence[EvidenceBlob]]
+PreparedEntry = tuple[Entry, Sequence[EvidenceBlob]]
 WriterState = Literal["ok", "sidecar", "failing", "read-only", "closed"]
 
 
@@ -89,7 +89,7 @@ class WriterHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Append(msgspec.Struct):
-    prepare: Callable[[], Prepared]
+    prepare: Callable[[], PreparedEntry]
     future: Future[Entry]
     keep: bool
 
@@ -164,7 +164,7 @@ class JournalWriter:
         self._thread = threading.Thread(target=self._run, name=f"journal-{path.stem}", daemon=True)
         self._thread.start()
 
-    def submit(self, prepare: Callable[[], Prepared], *, keep: bool = False) -> Future[Entry]:
+    def submit(self, prepare: Callable[[], PreparedEntry], *, keep: bool = False) -> Future[Entry]:
         """Queue one entry; `prepare` runs in the writer's thread.
 
         The future is done when the entry is on disk, and fails with `NotRecorded` when nothing
