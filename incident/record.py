@@ -34,7 +34,7 @@ from timeline.summary import ClusterId, Summary, summarize
 if TYPE_CHECKING:
     from incident.opening import Choice
     from timeline.journal.journal import Journal, WriterHealth
-    from timeline.journal.preparation import Identity
+    from timeline.journal.preparation import EntryIdentity
     from timeline.redaction.redact import Redactor
     from timeline.seen_before import EarlierIncident
 
@@ -59,7 +59,7 @@ class _Waiting(msgspec.Struct):
 
     entry: Entry
     draft: Draft
-    identity: Identity
+    identity: EntryIdentity
     keep: bool
     answered: Future[Entry]
     written: Future[Entry]
@@ -147,7 +147,7 @@ class Record:
         return await asyncio.shield(asyncio.wrap_future(future))
 
     def _give(self, draft: Draft, *, keep: bool) -> _Waiting:
-        from timeline.journal.preparation import Identity, Origin, new_ulid, outline
+        from timeline.journal.preparation import EntryIdentity, Origin, new_ulid, outline
 
         draft = self.complete(draft)
         if draft.kind == "milestone" and not draft.reason:
@@ -158,7 +158,7 @@ class Record:
             )
         with self._lock:
             now = self._clock()
-            identity = Identity(new_ulid(now), now, monotonic_ns())
+            identity = EntryIdentity(new_ulid(now), now, monotonic_ns())
             origin = self.journal.origin if self.journal is not None else Origin()
             shown = outline(draft, identity, origin, self._redactor)
             waiting = _Waiting(shown, draft, identity, keep, Future(), Future())

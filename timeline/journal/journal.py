@@ -34,7 +34,7 @@ from timeline.entry import (
 from timeline.intents import unfinished
 from timeline.journal import storage
 from timeline.journal.evidence import EvidenceBlob
-from timeline.journal.preparation import Identity, Origin, check, here, new_ulid, prepare
+from timeline.journal.preparation import EntryIdentity, Origin, check, here, new_ulid, prepare
 from timeline.journal.rows import SELECT, cleaned, from_foreign_row
 from timeline.journal.sidecar import Sidecar
 from timeline.journal.storage import (
@@ -53,7 +53,7 @@ from timeline.redaction.redact import Redactor
 from timeline.revisions import RevisedEntry, latest
 from timeline.summary import summarize
 
-__all__ = ["WriterHealth", "Identity", "Journal", "JournalError", "NotRecorded", "Origin"]
+__all__ = ["WriterHealth", "EntryIdentity", "Journal", "JournalError", "NotRecorded", "Origin"]
 
 
 class Settings(TypedDict, total=False):
@@ -241,7 +241,7 @@ class Journal:
         return self.submit(draft).result()
 
     def submit(
-        self, draft: Draft, identity: Identity | None = None, *, keep: bool = False
+        self, draft: Draft, identity: EntryIdentity | None = None, *, keep: bool = False
     ) -> Future[Entry]:
         """Queue an entry without waiting for the disk. Entries keep the order of the calls.
 
@@ -267,10 +267,10 @@ class Journal:
         taken = cleaned(taken, self.redactor.clean)
         return self._writer.submit(lambda: (taken, evidence)).result()
 
-    def identify(self) -> Identity:
+    def identify(self) -> EntryIdentity:
         """Id and times for an entry of now."""
         now = self._clock()
-        return Identity(new_ulid(now), now, self._monotonic())
+        return EntryIdentity(new_ulid(now), now, self._monotonic())
 
     @property
     def unwritten(self) -> Sequence[Entry]:

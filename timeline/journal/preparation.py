@@ -47,7 +47,7 @@ def new_ulid(moment: datetime) -> str:
     return "".join(_BASE_32[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 
-class Identity(msgspec.Struct, frozen=True):
+class EntryIdentity(msgspec.Struct, frozen=True):
     """What identifies an entry from the start: its id (a ULID), the time (UTC) and CLOCK_MONOTONIC
     in nanoseconds."""
 
@@ -102,7 +102,7 @@ def check(draft: Draft) -> None:
 
 def outline(
     draft: Draft,
-    identity: Identity,
+    identity: EntryIdentity,
     origin: Origin,
     redactor: Redactor,
     redactions: Counter[str] | None = None,
@@ -158,7 +158,7 @@ def outline(
 
 
 def prepare(
-    draft: Draft, identity: Identity, origin: Origin, redactor: Redactor
+    draft: Draft, identity: EntryIdentity, origin: Origin, redactor: Redactor
 ) -> tuple[Entry, tuple[EvidenceBlob, ...]]:
     """The entry (seq 0, no hashes) and the evidence to store with it. Raises ValueError."""
     redactions: Counter[str] = Counter()
