@@ -147,7 +147,7 @@ class Record:
         return await asyncio.shield(asyncio.wrap_future(future))
 
     def _give(self, draft: Draft, *, keep: bool) -> _Waiting:
-        from timeline.journal.preparation import EntryIdentity, Origin, new_ulid, outline
+        from timeline.journal.preparation import EntryIdentity, EntryOrigin, new_ulid, outline
 
         draft = self.complete(draft)
         if draft.kind == "milestone" and not draft.reason:
@@ -159,7 +159,7 @@ class Record:
         with self._lock:
             now = self._clock()
             identity = EntryIdentity(new_ulid(now), now, monotonic_ns())
-            origin = self.journal.origin if self.journal is not None else Origin()
+            origin = self.journal.origin if self.journal is not None else EntryOrigin()
             shown = outline(draft, identity, origin, self._redactor)
             waiting = _Waiting(shown, draft, identity, keep, Future(), Future())
             self._waiting[identity.id] = waiting

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cluster.kube.text import clean_uncut
-from timeline.journal.journal import Journal, Origin
+from timeline.journal.journal import EntryOrigin, Journal
 
 START = datetime(2026, 11, 21, 3, 2, 11, tzinfo=UTC)
 
@@ -43,7 +43,7 @@ def new_journal(tmp_path: Path, clock: Clock) -> Iterator[Callable[..., Journal]
 
     def make(title: str = "marketplace refuses connections", **options: object) -> Journal:
         settings: dict[str, Any] = {
-            "origin": Origin(actor="jo.banks", host="laptop-17", context="prod-eu1"),
+            "origin": EntryOrigin(actor="jo.banks", host="laptop-17", context="prod-eu1"),
             "clock": clock,
             "monotonic": clock.monotonic,
         }

@@ -10,7 +10,7 @@ from tests.timeline.conftest import START, Clock
 from timeline.entry import Draft
 from timeline.journal.earlier import last_picture, read_earlier
 from timeline.journal.journal import Journal
-from timeline.journal.preparation import Origin
+from timeline.journal.preparation import EntryOrigin
 from timeline.seen_before import seen_before
 
 
@@ -52,7 +52,7 @@ def test_the_last_picture_of_a_context_is_that_of_its_newest_other_incident(
     new_journal: Callable[..., Journal],
 ) -> None:
     for context in ("prod", "staging", "prod"):
-        journal = new_journal(origin=Origin(context=context))
+        journal = new_journal(origin=EntryOrigin(context=context))
         journal.append(Draft(kind="session", text="opened", data={"event": "opened"}))
         journal.append(Draft(kind="observation", text=f"{context} fails", data={"symptom": "a"}))
     now = new_journal()

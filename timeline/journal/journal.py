@@ -34,7 +34,7 @@ from timeline.entry import (
 from timeline.intents import unfinished
 from timeline.journal import storage
 from timeline.journal.evidence import EvidenceBlob
-from timeline.journal.preparation import EntryIdentity, Origin, check, here, new_ulid, prepare
+from timeline.journal.preparation import EntryIdentity, EntryOrigin, check, here, new_ulid, prepare
 from timeline.journal.rows import SELECT, cleaned, from_foreign_row
 from timeline.journal.sidecar import Sidecar
 from timeline.journal.storage import (
@@ -53,7 +53,7 @@ from timeline.redaction.redact import Redactor
 from timeline.revisions import RevisedEntry, latest
 from timeline.summary import summarize
 
-__all__ = ["WriterHealth", "EntryIdentity", "Journal", "JournalError", "NotRecorded", "Origin"]
+__all__ = ["WriterHealth", "EntryIdentity", "Journal", "JournalError", "NotRecorded", "EntryOrigin"]
 
 
 class Settings(TypedDict, total=False):
@@ -64,7 +64,7 @@ class Settings(TypedDict, total=False):
     `on_stored`: see `JournalWriter`.
     """
 
-    origin: Origin
+    origin: EntryOrigin
     literals: Iterable[str]
     clock: Callable[[], datetime]
     monotonic: Callable[[], int]
@@ -89,7 +89,7 @@ class Journal:
         writer: JournalWriter | None,
         opened: Opened,
         redactor: Redactor,
-        origin: Origin,
+        origin: EntryOrigin,
         clock: Callable[[], datetime],
         monotonic: Callable[[], int],
     ) -> None:

@@ -56,7 +56,7 @@ class EntryIdentity(msgspec.Struct, frozen=True):
     mono_ns: int
 
 
-class Origin(msgspec.Struct, frozen=True, kw_only=True):
+class EntryOrigin(msgspec.Struct, frozen=True, kw_only=True):
     """Author and place of entries whose draft leaves them empty."""
 
     actor: str = ""
@@ -65,13 +65,13 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     cluster_uid: str = ""
 
 
-def here() -> Origin:
+def here() -> EntryOrigin:
     """The user and host of this process."""
     try:
         actor = getpass.getuser()
     except (KeyError, OSError):  # This uid has no name, as in many containers.
         actor = ""
-    return Origin(actor=actor, host=socket.gethostname())
+    return EntryOrigin(actor=actor, host=socket.gethostname())
 
 
 def check(draft: Draft) -> None:
@@ -103,7 +103,7 @@ def check(draft: Draft) -> None:
 def outline(
     draft: Draft,
     identity: EntryIdentity,
-    origin: Origin,
+    origin: EntryOrigin,
     redactor: Redactor,
     redactions: Counter[str] | None = None,
 ) -> Entry:
@@ -158,7 +158,7 @@ def outline(
 
 
 def prepare(
-    draft: Draft, identity: EntryIdentity, origin: Origin, redactor: Redactor
+    draft: Draft, identity: EntryIdentity, origin: EntryOrigin, redactor: Redactor
 ) -> tuple[Entry, tuple[EvidenceBlob, ...]]:
     """The entry (seq 0, no hashes) and the evidence to store with it. Raises ValueError."""
     redactions: Counter[str] = Counter()
