@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Origin:
+class ReadyVantage:
     """A vantage that is ready: the pod and container that exec runs in. `failed` is one sentence
     when nothing can be measured from here."""
 
@@ -57,7 +57,7 @@ class VantagePods:
     ) -> None:
         self.context, self.identity, self.purpose = context, identity, purpose
         self.say = progress
-        self.origins: list[Origin] = []
+        self.origins: list[ReadyVantage] = []
         self._started, self._sent, self._execs = context.clock(), context.sent, 0
         self._left: dict[Ref, str] = {}
         self.created: dict[Ref, str] = {}
@@ -65,7 +65,7 @@ class VantagePods:
         self.problems: list[str] = []
 
     async def measure(
-        self, vantages: Sequence[Vantage], work: Callable[[Origin], Awaitable[T]]
+        self, vantages: Sequence[Vantage], work: Callable[[ReadyVantage], Awaitable[T]]
     ) -> list[T]:
         """Creates what the vantages need, runs `work` from each, and removes everything, also when
         cancelled (within a time limit). Raises what the ledger raises."""
@@ -75,7 +75,9 @@ class VantagePods:
         finally:
             self._left = await asyncio.shield(self.close())
 
-    async def execute(self, origin: Origin, command: Sequence[str], limit_s: float) -> ExecResult:
+    async def execute(
+        self, origin: ReadyVantage, command: Sequence[str], limit_s: float
+    ) -> ExecResult:
         """Runs one command in the container of `origin`."""
         assert self.context.execute is not None
         self._execs += 1
@@ -107,10 +109,10 @@ class VantagePods:
             requests=self._execs + self.context.sent - self._sent,
         )
 
-    async def start(self, vantages: Sequence[Vantage]) -> list[Origin]:
+    async def start(self, vantages: Sequence[Vantage]) -> list[ReadyVantage]:
         """Creates what the vantages need and waits until it runs. Raises what the ledger raises;
         then nothing more is created."""
-        origins = [Origin(vantage, index) for index, vantage in enumerate(vantages)]
+        origins = [ReadyVantage(vantage, index) for index, vantage in enumerate(vantages)]
         owners = await self._owners(vantages)
         await asyncio.gather(*(self._start(origin, owners) for origin in origins))
         return origins
@@ -146,7 +148,7 @@ class VantagePods:
             owners[namespace] = (name, uid)
         return owners
 
-    async def _start(self, origin: Origin, owners: Mapping[str, tuple[str, str]]) -> None:
+    async def _start(self, origin: ReadyVantage, owners: Mapping[str, tuple[str, str]]) -> None:
         vantage = origin.vantage
         if vantage.method == NONE:
             origin.failed = vantage.reason
@@ -168,7 +170,7 @@ class VantagePods:
         else:
             await self._start_pod(origin, owners[vantage.source.namespace])
 
-    async def _add_container(self, origin: Origin) -> None:
+    async def _add_container(self, origin: ReadyVantage) -> None:
         """Adds a container to the client. The policy agents know the client already, so there is no
         warm-up."""
         vantage, client = origin.vantage, origin.vantage.source.client
@@ -192,7 +194,7 @@ class VantagePods:
         )
         origin.container, origin.warm = vantage.container, True
 
-    async def _start_pod(self, origin: Origin, owner: tuple[str, str]) -> None:
+    async def _start_pod(self, origin: ReadyVantage, owner: tuple[str, str]) -> None:
         vantage = origin.vantage
         assert vantage.manifest is not None
         for attempt, image in enumerate(vantage.choices[:3]):

@@ -22,7 +22,7 @@ from probes.inference.statistics import tries_wanted
 from probes.pods.preparation import DEADLINE_S, check_method, prepare
 from probes.pods.probe_pod import Identity
 from probes.pods.vantage import CLIENT, EPHEMERAL, Vantage
-from probes.pods.vantage_pods import Origin, VantagePods
+from probes.pods.vantage_pods import ReadyVantage, VantagePods
 from probes.questions import api_server_paths
 from probes.result import Cell, Destination, Expectation, ProbePlan, ProbeResult, ResultClass, Try
 from probes.scripts import connectivity as script
@@ -243,7 +243,7 @@ class _Measurement:
 
     # -- measuring
 
-    async def _measure(self, origin: Origin) -> None:
+    async def _measure(self, origin: ReadyVantage) -> None:
         """Warms up a new pod, tries every target five times, then again where answers differ."""
         if not origin.warm and not origin.failed:
             await self._warm_up(origin)
@@ -254,7 +254,7 @@ class _Measurement:
                 return
             self._keep(origin, await self._once(origin, wanted, min(5, max(missing.values()))))
 
-    def _missing(self, origin: Origin, target: Destination) -> int:
+    def _missing(self, origin: ReadyVantage, target: Destination) -> int:
         tries = self.tries.get((origin.index, target), [])
         counted = [t for t in tries if t.verdict not in _SAYS_NOTHING]
         if tries and not counted:
@@ -265,7 +265,7 @@ class _Measurement:
         several = not target.pod and len(self.detail.targets) > 1
         return tries_wanted(failed, len(counted), most=5 if several else self.detail.most_tries)
 
-    async def _warm_up(self, origin: Origin) -> None:
+    async def _warm_up(self, origin: ReadyVantage) -> None:
         """Rounds of one try until two in a row, `WARM_UP_S` apart, agree; earlier rounds are
         dropped."""
         before: dict[Destination, list[Try]] = {}
@@ -288,12 +288,12 @@ class _Measurement:
         )
         self._keep(origin, before)
 
-    def _keep(self, origin: Origin, results: Mapping[Destination, list[Try]]) -> None:
+    def _keep(self, origin: ReadyVantage, results: Mapping[Destination, list[Try]]) -> None:
         for target, tries in results.items():
             self.tries.setdefault((origin.index, target), []).extend(tries)
 
     async def _once(
-        self, origin: Origin, targets: tuple[Destination, ...], tries: int
+        self, origin: ReadyVantage, targets: tuple[Destination, ...], tries: int
     ) -> dict[Destination, list[Try]]:
         """One exec. If it fails, every target gets one try of class `EXEC_FAILED`, which does not
         count as a network fault."""

@@ -20,7 +20,7 @@ from probes.inference.statistics import bound
 from probes.pods.preparation import DEADLINE_S, check_method, prepare
 from probes.pods.probe_pod import Identity
 from probes.pods.vantage import CLIENT, Vantage
-from probes.pods.vantage_pods import Origin, VantagePods
+from probes.pods.vantage_pods import ReadyVantage, VantagePods
 from probes.result import (
     Cell,
     Component,
@@ -168,7 +168,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress) -> Pro
 
 
 async def _look_up(
-    origin: Origin, pods: VantagePods, detail: Detail, options: set[str]
+    origin: ReadyVantage, pods: VantagePods, detail: Detail, options: set[str]
 ) -> list[Cell]:
     source = origin.vantage.source
     reason, lines = origin.failed, list[DnsLine]()

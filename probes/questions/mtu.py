@@ -16,7 +16,7 @@ from cluster.kube.objects import Ref
 from probes.context import ProbeContext, Progress
 from probes.definition import Probe
 from probes.pods.preparation import check_method
-from probes.pods.vantage_pods import Origin, VantagePods
+from probes.pods.vantage_pods import ReadyVantage, VantagePods
 from probes.questions.connectivity import Detail, plan_for
 from probes.result import (
     Cell,
@@ -117,7 +117,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress) -> Pro
     return pods.result(plan, cells, conclude(seen), rows)
 
 
-async def _measure(origin: Origin, pods: VantagePods, detail: Detail) -> Seen:
+async def _measure(origin: ReadyVantage, pods: VantagePods, detail: Detail) -> Seen:
     reason, lines = origin.failed, list[MtuLine]()
     arguments = [script.target(t.address, t.port) for t in detail.targets]
     if not reason:
