@@ -45,7 +45,7 @@ class LiveValues(Protocol):
         ...
 
 
-class Library(Protocol):
+class RunbookSource(Protocol):
     """The runbooks that are known now."""
 
     @property
@@ -61,7 +61,7 @@ class Runs:
     def __init__(
         self,
         record: Record,
-        library: Library,
+        library: RunbookSource,
         live: LiveValues,
         symptoms: Callable[[], Sequence[SymptomView]],
     ) -> None:
