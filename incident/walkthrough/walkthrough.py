@@ -76,7 +76,7 @@ class Face(Protocol):
         ...
 
 
-class Checks(Protocol):
+class CheckRunner(Protocol):
     async def run(self, query: Query, params: Mapping[str, str]) -> CheckOutcome: ...
 
 
@@ -120,7 +120,7 @@ class Walkthrough:
     def __init__(
         self,
         runs: Runs,
-        checks: Callable[[], Checks],
+        checks: Callable[[], CheckRunner],
         probes: Callable[[], Probes],
         actions: Callable[[], Actions],
         under_way: UnderWay,
