@@ -20,7 +20,7 @@ RESUME_WITHIN = timedelta(hours=12)
 """An open incident of the same cluster is continued when its last entry is younger than this."""
 
 
-class Choice(msgspec.Struct, frozen=True):
+class IncidentChoice(msgspec.Struct, frozen=True):
     """`path` is the incident to continue, None for a new one. `problem` says why the newest one
     cannot be continued."""
 
@@ -28,7 +28,9 @@ class Choice(msgspec.Struct, frozen=True):
     problem: str = ""
 
 
-def choose(options: Options, cluster: ClusterId, now: datetime, *, for_note: bool) -> Choice:
+def choose(
+    options: Options, cluster: ClusterId, now: datetime, *, for_note: bool
+) -> IncidentChoice:
     """The incident that the options name, or the newest open one of this cluster, or a new one.
 
     `for_note`: a single note may also go to a resolved incident, and does not begin a new one
@@ -36,9 +38,11 @@ def choose(options: Options, cluster: ClusterId, now: datetime, *, for_note: boo
     """
     directory = options.state / "incidents"
     if options.incident == "new":
-        return Choice(None)
+        return IncidentChoice(None)
     if options.incident:
-        return Choice(index.find_incident(directory, options.incident, clean=clean_uncut).path)
+        return IncidentChoice(
+            index.find_incident(directory, options.incident, clean=clean_uncut).path
+        )
     unreadable = index.find_unreadable(directory, clean=clean_uncut, now=now, within=RESUME_WITHIN)
     problem = f"{unreadable.id} cannot be continued: {unreadable.problem}" if unreadable else ""
     if problem and for_note:
@@ -51,7 +55,7 @@ def choose(options: Options, cluster: ClusterId, now: datetime, *, for_note: boo
         states=("open", "resolved") if for_note else ("open",),
         within=RESUME_WITHIN,
     )
-    return Choice(found.path if found is not None else None, problem)
+    return IncidentChoice(found.path if found is not None else None, problem)
 
 
 def going_on(incident: str, entries: Sequence[Entry], now: datetime) -> str:

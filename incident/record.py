@@ -32,7 +32,7 @@ from timeline.intents import unknown_changes
 from timeline.summary import ClusterId, Summary, summarize
 
 if TYPE_CHECKING:
-    from incident.opening import Choice
+    from incident.opening import IncidentChoice
     from timeline.journal.journal import Journal, WriterHealth
     from timeline.journal.preparation import EntryIdentity
     from timeline.redaction.redact import Redactor
@@ -332,7 +332,7 @@ class Record:
 
     def _choose(
         self, options: Options, cluster: ClusterId, *, for_note: bool
-    ) -> tuple[Choice | None, Journal | None]:
+    ) -> tuple[IncidentChoice | None, Journal | None]:
         """The incident and its file. Imports here what only a record needs: SQLite, 0.1 s."""
         if not options.record:
             self._reason = "this command keeps no record"
