@@ -24,7 +24,7 @@ from cluster.live.store import Store
 from incident.tables.columns import Column, Type, Value
 from incident.tables.health import Health, health
 
-Test = Callable[[Any, Store, datetime], bool]
+RowTest = Callable[[Any, Store, datetime], bool]
 """(object, store, now) -> whether the row is shown."""
 
 _TERM = re.compile(r'(?:[^\s"]|"[^"]*")+')
@@ -55,7 +55,7 @@ class Filter:
     """A compiled filter. `timed`: its result changes with time alone."""
 
     text: str
-    tests: tuple[Test, ...] = ()
+    tests: tuple[RowTest, ...] = ()
     timed: bool = False
 
     def holds(self, row: Any, store: Store, now: datetime) -> bool:
@@ -66,7 +66,7 @@ def compile_filter(text: str, columns: Sequence[Column], kind: str) -> Filter:
     """Raises FilterError."""
     if text.count('"') % 2:
         raise FilterError('A double quote is not closed; write for example node="node 2".')
-    tests: list[Test] = []
+    tests: list[RowTest] = []
     timed = False
     for term in _TERM.findall(_OPTION.sub(r"\1\2=", text)):
         test, moves = _term(term, columns, kind)
@@ -75,7 +75,7 @@ def compile_filter(text: str, columns: Sequence[Column], kind: str) -> Filter:
     return Filter(text, tuple(tests), timed)
 
 
-def _term(term: str, columns: Sequence[Column], kind: str) -> tuple[Test, bool]:
+def _term(term: str, columns: Sequence[Column], kind: str) -> tuple[RowTest, bool]:
     negated = term.startswith("!")
     body = term[1:] if negated else term
     if not body.strip('!"'):
@@ -131,7 +131,7 @@ def _named(name: str, columns: Sequence[Column], kind: str) -> Column:
     return found[0]
 
 
-def _labelled(found: re.Match[str], term: str, negated: bool) -> Test:
+def _labelled(found: re.Match[str], term: str, negated: bool) -> RowTest:
     key, operator, raw = found[1], found[2], (found[3] or "").strip().strip('"')
     if operator and not raw:
         raise FilterError(f"“{term}” has no value; write for example label:{key}=web.")
@@ -146,7 +146,7 @@ def _labelled(found: re.Match[str], term: str, negated: bool) -> Test:
     return test
 
 
-def _selected(selector: str, negated: bool) -> Test:
+def _selected(selector: str, negated: bool) -> RowTest:
     try:
         requirements = parse_selector(selector)
     except ValueError as error:
@@ -166,7 +166,7 @@ def _example(column: Column) -> str:
     }.get(column.type, f"{column.name}=web*")
 
 
-def _word(word: str, columns: Sequence[Column], wanted: bool) -> Test:
+def _word(word: str, columns: Sequence[Column], wanted: bool) -> RowTest:
     texts = [column for column in columns if column.type is Type.TEXT]
 
     def test(o: Any, store: Store, now: datetime) -> bool:
@@ -175,7 +175,7 @@ def _word(word: str, columns: Sequence[Column], wanted: bool) -> Test:
     return test
 
 
-def _flag(column: Column, wanted: bool) -> Test:
+def _flag(column: Column, wanted: bool) -> RowTest:
     def test(o: Any, store: Store, now: datetime) -> bool:
         return is_true(column.value(o, store)) is wanted
 
@@ -187,7 +187,7 @@ def is_true(value: Value) -> bool:
     return value[0] >= value[1] > 0 if isinstance(value, tuple) else bool(value)
 
 
-def _comparison(column: Column, operator: str, raw: str) -> Test:
+def _comparison(column: Column, operator: str, raw: str) -> RowTest:
     if column.type is Type.TEXT or operator in ("~", "!~"):
         return _text(column, operator, raw)
     if column.type in (Type.FLAG, Type.SHARE):
@@ -208,7 +208,7 @@ def _comparison(column: Column, operator: str, raw: str) -> Test:
     return lambda o, store, now: _compare_age(column.value(o, store), operator, seconds, now)
 
 
-def _text(column: Column, operator: str, raw: str) -> Test:
+def _text(column: Column, operator: str, raw: str) -> RowTest:
     wanted = raw.lower()
     if operator not in ("=", "!=", "~", "!~"):
         raise FilterError(f"The column {column.name} is text: it takes = != ~ !~, not {operator}.")
@@ -224,7 +224,7 @@ def _text(column: Column, operator: str, raw: str) -> Test:
     )
 
 
-def _flag_or_share(column: Column, operator: str, raw: str) -> Test:
+def _flag_or_share(column: Column, operator: str, raw: str) -> RowTest:
     if raw.lower() in ("true", "yes", "false", "no") and operator in ("=", "!="):
         return _flag(column, (raw.lower() in ("true", "yes")) is (operator == "="))
     if column.type is Type.SHARE and "/" in raw and operator in ("=", "!="):
