@@ -28,7 +28,7 @@ HELP: Final = (
 )
 _TERM: Final = re.compile(r"(kind|who|by|phase|object|in|around):(\S+)")
 _CLOCK: Final = re.compile(r"\d{1,2}:\d\d(:\d\d)?")
-Test = Callable[[RevisedEntry], bool]
+EntryTest = Callable[[RevisedEntry], bool]
 
 
 def select(
@@ -40,7 +40,7 @@ def select(
     `kind:a,b`, `who:`, `phase:` and `object:` hold a part of the field, `by:` is human, tool or
     cluster, `in:draft` are the key events, `around:` is a time (UTC) or the seq of an entry.
     """
-    tests: list[Test] = []
+    tests: list[EntryTest] = []
     for part in text.split():
         term = _TERM.fullmatch(part)
         test = _test(term[1], term[2], lines) if term else None
@@ -53,11 +53,11 @@ def around(entry: Entry) -> str:
     return f"around:{entry.occurred_at:%Y-%m-%dT%H:%M:%S}"
 
 
-def _holds(word: str, shown: Callable[[Entry], str]) -> Test:
+def _holds(word: str, shown: Callable[[Entry], str]) -> EntryTest:
     return lambda line: word in shown(line.entry).casefold()
 
 
-def _test(field: str, value: str, lines: Sequence[RevisedEntry]) -> Test | None:
+def _test(field: str, value: str, lines: Sequence[RevisedEntry]) -> EntryTest | None:
     """The test of a field. None for an invalid value, which then counts as a word."""
     if field == "in":
         if value != "draft":
