@@ -43,7 +43,7 @@ class Held(msgspec.Struct, frozen=True):
     share: float
 
 
-class Scope:
+class SymptomIndex:
     """Findings, changes and shared attributes of one symptom, by rule."""
 
     def __init__(
@@ -108,7 +108,7 @@ class Fitting(msgspec.Struct):
     """The findings as evidence for a symptom that has none of them."""
 
 
-class Elsewhere(Scope):
+class Elsewhere(SymptomIndex):
     """The scope of a whole report, kept from one report to the next.
 
     It remembers what fits each condition and since which report, so that a symptom is judged again
@@ -202,7 +202,7 @@ def judge_all(
     runbooks: Iterable[Runbook], symptom: Symptom, elsewhere: Elsewhere | None
 ) -> list[Match]:
     """Scores each runbook for one symptom; `elsewhere` is the scope of the report."""
-    here = Scope(symptom.findings, symptom.changes, symptom.shared)
+    here = SymptomIndex(symptom.findings, symptom.changes, symptom.shared)
     return [_judge(runbook, symptom, here, elsewhere) for runbook in runbooks]
 
 
@@ -216,7 +216,9 @@ def named_rules(runbook: Runbook) -> set[tuple[str, str]]:
     }
 
 
-def _judge(runbook: Runbook, symptom: Symptom, here: Scope, elsewhere: Elsewhere | None) -> Match:
+def _judge(
+    runbook: Runbook, symptom: Symptom, here: SymptomIndex, elsewhere: Elsewhere | None
+) -> Match:
     held = {
         weight: [
             one
@@ -280,7 +282,11 @@ def _own(held: Held) -> bool:
 
 
 def _holds(
-    condition: Criterion, weight: Weight, symptom: Symptom, here: Scope, elsewhere: Elsewhere | None
+    condition: Criterion,
+    weight: Weight,
+    symptom: Symptom,
+    here: SymptomIndex,
+    elsewhere: Elsewhere | None,
 ) -> Held | None:
     """`weight` decides whether evidence outside the symptom counts."""
     if condition.any_of:
@@ -312,7 +318,7 @@ def _holds(
 
 
 def _finding(
-    condition: Criterion, weight: Weight, here: Scope, elsewhere: Elsewhere | None
+    condition: Criterion, weight: Weight, here: SymptomIndex, elsewhere: Elsewhere | None
 ) -> Held | None:
     inside = here.findings(condition)
     if found := _enough(condition, inside):
@@ -358,9 +364,13 @@ def _enough(condition: Criterion, found: list[Finding]) -> list[Finding]:
 
 
 def _change(
-    condition: Criterion, weight: Weight, symptom: Symptom, here: Scope, elsewhere: Elsewhere | None
+    condition: Criterion,
+    weight: Weight,
+    symptom: Symptom,
+    here: SymptomIndex,
+    elsewhere: Elsewhere | None,
 ) -> Held | None:
-    scopes: list[tuple[Scope, float]] = [(here, 1.0)]
+    scopes: list[tuple[SymptomIndex, float]] = [(here, 1.0)]
     if elsewhere is not None and weight is Weight.SUPPORT:
         scopes.append((elsewhere, ELSEWHERE))
     for scope, share in scopes:
@@ -390,7 +400,7 @@ def _change_facts(change: ChangeFact) -> dict[str, Fact]:
     return {"manager": change.manager, **change.facts}
 
 
-def _shared(condition: Criterion, here: Scope) -> Held | None:
+def _shared(condition: Criterion, here: SymptomIndex) -> Held | None:
     attribute = next(iter(here.shared(condition)), None)
     if attribute is None:
         return None

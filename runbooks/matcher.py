@@ -170,7 +170,7 @@ class Matcher:
         return known.matches
 
     def _judge(self, symptom: Symptom, elsewhere: evidence.Elsewhere | None) -> Sequence[Match]:
-        here = evidence.Scope(symptom.findings, symptom.changes, symptom.shared)
+        here = evidence.SymptomIndex(symptom.findings, symptom.changes, symptom.shared)
         by_rule = self._by_rule()
         near = {each.id: each for rule in here.rules() for each in by_rule.get(rule, ())}.values()
         found = evidence.judge_all(near, symptom, elsewhere)
