@@ -28,7 +28,7 @@ from incident.walkthrough.runs import Runs
 from incident.walkthrough.walkthrough import Progress, UnderWay
 from probes import catalogue
 from probes.context import ProbeContext, operator_name, probe_writer
-from probes.pods.sweep import Scope, SweepReport, sweep
+from probes.pods.sweep import SweepReport, SweepScope, sweep
 from probes.result import Expectation, ProbePlan, ProbeResult, ResultClass
 from timeline.entry import Capture, Draft, EntryKind
 
@@ -174,19 +174,19 @@ class ProbeRunner:
                 "API server does not answer"
             ]
         audit_trail()
-        report = await sweep(self.context(), Scope.RECORD)
+        report = await sweep(self.context(), SweepScope.RECORD)
         return [report.sentence] if report.removed or report.left else []
 
     async def sweep_all(self) -> SweepReport:
         """On demand: remove all objects with this program's label that are overdue, and all that
         the records name."""
-        return await sweep(self.context(), Scope.RECORD)
+        return await sweep(self.context(), SweepScope.RECORD)
 
     async def close(self) -> None:
         """At exit and on signals: remove what this run created."""
         if self._created:
             audit_trail()
-            report = await sweep(self.context(), Scope.SESSION)
+            report = await sweep(self.context(), SweepScope.SESSION)
             if report.removed or report.left:
                 self._record.append(
                     Draft(kind="session", text=report.sentence, data={"event": "sweep"})

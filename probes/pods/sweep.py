@@ -25,7 +25,7 @@ from probes.select.labels import EXPIRES, MANAGED_BY, OPERATOR, OWN, SESSION
 _KINDS = ("Pod", "ConfigMap")
 
 
-class Scope(enum.StrEnum):
+class SweepScope(enum.StrEnum):
     SESSION = "session"
     """Objects of this run: at exit and on signals."""
     RECORD = "record"
@@ -72,7 +72,7 @@ class SweepReport:
 
 
 async def sweep(
-    context: ProbeContext, scope: Scope = Scope.RECORD, *, limit_s: float = 8.0
+    context: ProbeContext, scope: SweepScope = SweepScope.RECORD, *, limit_s: float = 8.0
 ) -> SweepReport:
     """Removes what `scope` covers. Does not raise for a failing cluster: the report says what could
     not be done. About `limit_s` seconds for pods and for their owners."""
@@ -84,9 +84,9 @@ async def sweep(
             )
         )
     intents = {intent.ref: intent for intent in await context.ledger.open_intents()}
-    if scope is not Scope.ALL:
+    if scope is not SweepScope.ALL:
         # A probe may begin while the sweep at the start runs: its objects are no leftovers.
-        own = scope is Scope.SESSION
+        own = scope is SweepScope.SESSION
         intents = {
             ref: intent
             for ref, intent in intents.items()
@@ -95,13 +95,15 @@ async def sweep(
     for ref in [ref for ref in intents if ref.kind == ephemeral.KIND]:
         ephemeral.close(context, ref)
         del intents[ref]
-    if scope is Scope.SESSION and not intents:
+    if scope is SweepScope.SESSION and not intents:
         return SweepReport()
     owned: dict[Ref, Owned] = {}
     problems: list[str] = []
     seen_everywhere = True
     for kind in _KINDS:
-        namespaces = sorted({ref.namespace for ref in intents}) if scope is Scope.SESSION else [""]
+        namespaces = (
+            sorted({ref.namespace for ref in intents}) if scope is SweepScope.SESSION else [""]
+        )
         for namespace in namespaces:
             try:
                 owned |= await _list(context, kind, namespace)
@@ -123,8 +125,8 @@ async def sweep(
         named = ref in intents and intents[ref].session == each.session
         expired = each.expires is None or each.expires <= now
         own = each.session == context.session
-        if scope is Scope.ALL or (
-            own if scope is Scope.SESSION else (named or expired) and not own
+        if scope is SweepScope.ALL or (
+            own if scope is SweepScope.SESSION else (named or expired) and not own
         ):
             mine[ref] = each.uid
         elif not own:

@@ -8,7 +8,7 @@ from typing import Any
 from cluster.kube.objects import Ref
 from probes.ledger import Intent, MemoryLedger
 from probes.pods.probe_pod import Identity, new_name, owner_manifest
-from probes.pods.sweep import Scope, sweep
+from probes.pods.sweep import SweepScope, sweep
 from tests.probes.cells import store
 from tests.probes.fake import FakeCluster
 
@@ -76,7 +76,7 @@ async def test_objects_without_the_label_are_never_touched() -> None:
     await ledger.intend(
         Intent("crashed-session", Ref("ConfigMap", "nginx", "stanch-probe-lookalike"), "owner", NOW)
     )
-    for scope in Scope:
+    for scope in SweepScope:
         await sweep(cluster.context(ledger), scope)
     assert len(cluster.objects) == 1
 
@@ -105,14 +105,14 @@ async def test_rows_stay_open_when_it_cannot_be_looked() -> None:
 
 async def test_at_exit_only_the_own_session_is_swept_and_no_request_is_made_without_rows() -> None:
     cluster = cluster_with(owned(NOW, FOREIGN, minutes=-5))
-    report = await sweep(cluster.context(), Scope.SESSION)
+    report = await sweep(cluster.context(), SweepScope.SESSION)
     assert report.removed == ()
     assert cluster.log == []
 
 
 async def test_on_demand_everything_goes() -> None:
     cluster = cluster_with(owned(NOW, FOREIGN, minutes=5))
-    assert len((await sweep(cluster.context(), Scope.ALL)).removed) == 1
+    assert len((await sweep(cluster.context(), SweepScope.ALL)).removed) == 1
 
 
 async def test_the_sweep_at_the_start_leaves_alone_what_a_probe_has_just_begun() -> None:
@@ -128,11 +128,11 @@ async def test_the_sweep_at_the_start_leaves_alone_what_a_probe_has_just_begun()
         await context.ledger.intend(
             Intent(context.session, ref, "probe", NOW + timedelta(minutes=9))
         )
-    report = await sweep(context, Scope.RECORD)
+    report = await sweep(context, SweepScope.RECORD)
     assert (report.removed, report.others) == ((), ())
     assert len(cluster.objects) == 1
     assert len(cluster.ledger.rows) == 2, "an object that is about to be created is not missing"
-    assert (await sweep(context, Scope.SESSION)).removed == (here,)
+    assert (await sweep(context, SweepScope.SESSION)).removed == (here,)
     assert cluster.ledger.rows == ()
 
 
