@@ -11,7 +11,7 @@ from textual.worker import Worker
 from incident.api import Investigation
 from incident.view import View
 
-Level = Literal["information", "warning", "error"]
+NoticeLevel = Literal["information", "warning", "error"]
 
 
 class Host(Protocol):
@@ -23,7 +23,7 @@ class Host(Protocol):
     @property
     def view(self) -> View: ...
 
-    def tell(self, text: str, level: Level = "information") -> None:
+    def tell(self, text: str, level: NoticeLevel = "information") -> None:
         """A short message above the screen."""
         ...
 

@@ -19,7 +19,7 @@ from cluster.kube.text import clean_line
 from incident.config import Config
 from incident.view import Connection, View
 from triage.facts.finding import Severity
-from tui.host import Level
+from tui.host import NoticeLevel
 from tui.navigation import Reopen
 from tui.screens.frame import Frame
 from tui.strips import plain
@@ -192,7 +192,7 @@ class PaintingApp(App[int | Reopen]):
         """A step or a note changed: paint with the next flush."""
         self._arrived(self.view)
 
-    def tell(self, text: str, level: Level = "information") -> None:
+    def tell(self, text: str, level: NoticeLevel = "information") -> None:
         """A short message in place of the previous one, unless that is an error; never markup."""
         self.end_messages("warning")
         self.notify(
@@ -211,7 +211,7 @@ class PaintingApp(App[int | Reopen]):
             self._driver.write("\x1bPtmux;" + code.replace("\x1b", "\x1b\x1b") + "\x1b\\")
         self.tell(f"Copied: {text}")
 
-    def end_messages(self, *more: Level) -> None:
+    def end_messages(self, *more: NoticeLevel) -> None:
         """Removes messages of level information, which end with their screen, and those of the
         levels in `more`."""
         for each in list(self._notifications):
