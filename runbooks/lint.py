@@ -60,7 +60,7 @@ class KnownNames:
     drills: Collection[str] | None = None
 
 
-Fault = tuple[int, str]
+LintFault = tuple[int, str]
 """A line of the file and what is wrong there."""
 
 
@@ -79,7 +79,7 @@ def lint(library: Library, names: KnownNames | None = None) -> list[Problem]:
     )
 
 
-def _runbook(runbook: Runbook, ids: Collection[str], names: KnownNames) -> Iterator[Fault]:
+def _runbook(runbook: Runbook, ids: Collection[str], names: KnownNames) -> Iterator[LintFault]:
     yield from _front(runbook, names)
     yield from _sections(runbook)
     seen: dict[str, int] = {}
@@ -116,7 +116,7 @@ def _patterns(runbook: Runbook) -> Iterator[Problem]:
                 yield Problem(path, pattern.line, f"needs names no part of the text {text!r}")
 
 
-def _front(runbook: Runbook, names: KnownNames) -> Iterator[Fault]:
+def _front(runbook: Runbook, names: KnownNames) -> Iterator[LintFault]:
     line = runbook.lines.get
     at_id = line("id", 1)
     if runbook.path.stem != runbook.id:
@@ -145,7 +145,7 @@ def _front(runbook: Runbook, names: KnownNames) -> Iterator[Fault]:
         yield line("match", 1), "match has no strong condition; without one it is never confident"
 
 
-def _sections(runbook: Runbook) -> Iterator[Fault]:
+def _sections(runbook: Runbook) -> Iterator[LintFault]:
     wanted = GUIDE_SECTIONS if runbook.guide else SECTIONS
     titles = [section.title for section in runbook.sections]
     for title in wanted:
@@ -171,7 +171,7 @@ def _sections(runbook: Runbook) -> Iterator[Fault]:
         yield 1, "has no step under “Verify”: add a check that shows that it is over"
 
 
-def _one_screen(runbook: Runbook) -> Iterator[Fault]:
+def _one_screen(runbook: Runbook) -> Iterator[LintFault]:
     words = sum(len(section.text.split()) for section in runbook.sections)
     steps = sum(1 for _ in runbook.steps())
     if words > GUIDE_WORDS or steps > GUIDE_STEPS:
@@ -192,7 +192,9 @@ def _first_out_of_order(sections: Sequence[Section], wanted: Sequence[str]) -> i
     return 1
 
 
-def _step(runbook: Runbook, step: Step, ids: Collection[str], names: KnownNames) -> Iterator[Fault]:
+def _step(
+    runbook: Runbook, step: Step, ids: Collection[str], names: KnownNames
+) -> Iterator[LintFault]:
     def at(field: str) -> int:
         return step.lines.get(field, step.line)
 
@@ -241,7 +243,7 @@ def _command(step: Step) -> Iterator[str]:
         yield "its command would print a Secret; show names, keys and times only"
 
 
-def _answers(runbook: Runbook, step: Step, ids: Collection[str]) -> Iterator[Fault]:
+def _answers(runbook: Runbook, step: Step, ids: Collection[str]) -> Iterator[LintFault]:
     line = step.lines.get("answers", step.line)
     if not step.answers:
         yield step.line, "has no answers: what each outcome means and where it leads"
@@ -275,7 +277,7 @@ def _jump(runbook: Runbook, goto: str, ids: Collection[str]) -> str:
     return "which is no step of this runbook"
 
 
-def _unreachable(runbook: Runbook) -> Iterator[Fault]:
+def _unreachable(runbook: Runbook) -> Iterator[LintFault]:
     """Steps to which nothing leads: neither an answer nor the step before nor the beginning of a
     section."""
     steps = list(runbook.steps())
