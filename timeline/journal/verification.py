@@ -25,7 +25,7 @@ Anchor = tuple[int, str]
 """seq (0: any) and hash (a prefix is enough) of an entry that must exist."""
 
 
-class Problem(msgspec.Struct, frozen=True):
+class RecordFault(msgspec.Struct, frozen=True):
     """One fault; `seq` is the entry, None when it is about no single one."""
 
     seq: int | None
@@ -42,7 +42,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     entries: int
     head: tuple[int, str]
     purged: int
-    problems: tuple[Problem, ...]
+    problems: tuple[RecordFault, ...]
 
 
 def verify_database(
@@ -53,7 +53,7 @@ def verify_database(
 ) -> Verification:
     """Check everything; a damaged file gives problems, not an exception. `beside` is the head from
     the file next to it, `anchor` one from elsewhere. Raises OSError."""
-    problems: list[Problem] = []
+    problems: list[RecordFault] = []
     entries = _read_all(database, path, problems)
     previous_seq, previous_hash = 0, NO_HASH
     for entry in entries:
@@ -63,10 +63,10 @@ def verify_database(
                 if entry.seq == previous_seq + 2
                 else f"{previous_seq + 1} to {entry.seq - 1}"
             )
-            problems.append(Problem(entry.seq, f"entries {gap} are missing"))
+            problems.append(RecordFault(entry.seq, f"entries {gap} are missing"))
         elif entry.prev_hash != previous_hash:
             problems.append(
-                Problem(
+                RecordFault(
                     entry.seq,
                     f"entry {entry.seq} does not follow from entry {previous_seq}: prev_hash "
                     "differs",
@@ -74,7 +74,7 @@ def verify_database(
             )
         if digest(entry) != entry.hash:
             problems.append(
-                Problem(
+                RecordFault(
                     entry.seq,
                     f"entry {entry.seq} was changed after it was written: its hash differs",
                 )
@@ -84,13 +84,13 @@ def verify_database(
     problems.extend(_check_end(entries, beside, anchor))
     try:
         problems.extend(
-            Problem(None, f"trigger {name} is missing or was changed")
+            RecordFault(None, f"trigger {name} is missing or was changed")
             for name in missing_triggers(database)
         )
         checks = [str(row[0]) for row in database.execute("PRAGMA quick_check(10)")]
-        problems.extend(Problem(None, f"SQLite: {check}") for check in checks if check != "ok")
+        problems.extend(RecordFault(None, f"SQLite: {check}") for check in checks if check != "ok")
     except sqlite3.Error as error:  # quick_check itself raises on some damage.
-        problems.append(Problem(None, f"SQLite: {error}"))
+        problems.append(RecordFault(None, f"SQLite: {error}"))
     return Verification(
         ok=not problems,
         end_known=beside is not None or anchor is not None,
@@ -103,34 +103,34 @@ def verify_database(
 
 def _check_end(
     entries: list[Entry], beside: tuple[int, str] | None, anchor: Anchor | None
-) -> Iterator[Problem]:
+) -> Iterator[RecordFault]:
     """Entries that are missing at the end, now or earlier."""
     if not entries:
-        yield Problem(None, "there is no entry in it: a record has one from its first second")
+        yield RecordFault(None, "there is no entry in it: a record has one from its first second")
     hashes = {entry.seq: entry.hash for entry in entries}
     last = max(hashes, default=0)
     if beside is not None and beside[0] and hashes.get(beside[0]) != beside[1]:
         if beside[0] > last:
             which = f"{beside[0]} is" if beside[0] == last + 1 else f"{last + 1} to {beside[0]} are"
-            yield Problem(beside[0], f"entries {which} missing: the file ends before its head")
+            yield RecordFault(beside[0], f"entries {which} missing: the file ends before its head")
         else:
-            yield Problem(beside[0], f"entry {beside[0]} is not the one that the head names")
+            yield RecordFault(beside[0], f"entry {beside[0]} is not the one that the head names")
     if anchor is not None and not any(
         each.startswith(anchor[1]) and anchor[0] in (0, seq) for seq, each in hashes.items()
     ):
         which = f"entry {anchor[0]}" if anchor[0] else f"the entry with the hash {anchor[1][:16]}"
-        yield Problem(
+        yield RecordFault(
             anchor[0] or None,
             f"{which} is not the one that was exported: it is missing or differs",
         )
     for entry in entries:
         if entry.kind == "session" and entry.data.get("event") == LOST:
-            yield Problem(entry.seq, f"before entry {entry.seq}: {entry.text}")
+            yield RecordFault(entry.seq, f"before entry {entry.seq}: {entry.text}")
 
 
-def verify_chain(entries: list[Entry]) -> list[Problem]:
+def verify_chain(entries: list[Entry]) -> list[RecordFault]:
     """Check only the chain, for entries outside a database (an import)."""
-    problems: list[Problem] = []
+    problems: list[RecordFault] = []
     previous_seq, previous_hash = 0, NO_HASH
     for entry in entries:
         if (
@@ -139,7 +139,7 @@ def verify_chain(entries: list[Entry]) -> list[Problem]:
             or digest(entry) != entry.hash
         ):
             problems.append(
-                Problem(
+                RecordFault(
                     entry.seq,
                     f"entry {entry.seq} does not follow from entry {previous_seq} or was changed",
                 )
@@ -148,22 +148,22 @@ def verify_chain(entries: list[Entry]) -> list[Problem]:
     return problems
 
 
-def _read_all(database: Database, path: Path, problems: list[Problem]) -> list[Entry]:
+def _read_all(database: Database, path: Path, problems: list[RecordFault]) -> list[Entry]:
     try:
         return [from_row(row) for row in database.execute(SELECT + " ORDER BY seq")]
     except (sqlite3.Error, ValueError) as error:
-        problems.append(Problem(None, f"SQLite cannot read the entries: {error}"))
+        problems.append(RecordFault(None, f"SQLite cannot read the entries: {error}"))
         found = scan(path).entries
         return [found[seq] for seq in sorted(found)]
 
 
-def _check_evidence(database: Database, entries: list[Entry], problems: list[Problem]) -> int:
+def _check_evidence(database: Database, entries: list[Entry], problems: list[RecordFault]) -> int:
     stored: set[str] = set()
     purged = 0
     try:
         hashes = [str(row[0]) for row in database.execute("SELECT sha256 FROM evidence")]
     except sqlite3.Error as error:
-        problems.append(Problem(None, f"evidence cannot be read: {error}"))
+        problems.append(RecordFault(None, f"evidence cannot be read: {error}"))
         return 0
     for sha256 in hashes:
         stored.add(sha256)
@@ -172,17 +172,17 @@ def _check_evidence(database: Database, entries: list[Entry], problems: list[Pro
                 "SELECT content FROM evidence WHERE sha256 = ?", [sha256]
             ).fetchone()
         except (sqlite3.Error, TypeError) as error:
-            problems.append(Problem(None, f"evidence {sha256[:12]} cannot be read: {error}"))
+            problems.append(RecordFault(None, f"evidence {sha256[:12]} cannot be read: {error}"))
             continue
         if content is None:
             purged += 1
         elif hashlib.sha256(content).hexdigest() != sha256:
             problems.append(
-                Problem(None, f"evidence {sha256[:12]} was changed after it was stored")
+                RecordFault(None, f"evidence {sha256[:12]} was changed after it was stored")
             )
     for entry in entries:
         problems.extend(
-            Problem(
+            RecordFault(
                 entry.seq, f"entry {entry.seq} cites evidence {sha256[:12]}, which is not stored"
             )
             for sha256 in entry.evidence
