@@ -297,7 +297,7 @@ class Components:
     def _observe_clock(self) -> None:
         """Record the offset of the server's clock, and each jump of either clock."""
         from cluster.api.transport import CLOCK_TOLERANCE
-        from timeline.entry import Draft
+        from timeline.entry import NewEntry
 
         offset = self.live.api.clock_offset if self.live is not None else None
         if offset is None or abs(offset - self._clock_offset) <= CLOCK_TOLERANCE:
@@ -306,7 +306,7 @@ class Components:
         ahead = "ahead of" if seconds > 0 else "behind"
         text = f"the server's clock is {abs(seconds):.0f} s {ahead} this machine's now"
         data = {"event": "clock", "seconds": round(seconds, 1)}
-        self.record.append(Draft(kind="session", text=text, data=data))
+        self.record.append(NewEntry(kind="session", text=text, data=data))
 
     # -- cluster
 
@@ -355,7 +355,7 @@ class Components:
     def set_write(self, allowed: bool) -> str:
         """Allow changes, or make the session read-only. Changes that were made stay. Returns why
         this is not possible, "" on success."""
-        from timeline.entry import Draft
+        from timeline.entry import NewEntry
 
         if allowed and self.fixed:
             return self.fixed
@@ -363,7 +363,7 @@ class Components:
             self.write = allowed
             text = "changes are allowed from now on" if allowed else "read-only from now on"
             data = {"event": "mode", "write": allowed}
-            self.record.append(Draft(kind="session", text=text, time_source="human", data=data))
+            self.record.append(NewEntry(kind="session", text=text, time_source="human", data=data))
         return ""
 
     def mode(self) -> Mode:
@@ -447,7 +447,7 @@ class Components:
         it."""
         if self.live is None:
             return
-        from timeline.entry import Draft
+        from timeline.entry import NewEntry
 
         await asyncio.to_thread(
             importlib.import_module, "incident.walkthrough.probe_runner"
@@ -455,7 +455,7 @@ class Components:
         known = {entry.text for entry in self.record.by_record() if entry.kind == "session"}
         for sentence in await self.probes().sweep_at_start():
             if sentence not in known:  # leftovers are recorded once
-                self.record.append(Draft(kind="session", text=sentence, data={"event": "sweep"}))
+                self.record.append(NewEntry(kind="session", text=sentence, data={"event": "sweep"}))
 
     def read_picture(self, context: str) -> None:
         """Read what the last incident of the context saw (blocking), for a server that does not

@@ -18,7 +18,7 @@ from cluster.kube.objects import Ref
 from cluster.kube.text import clean_uncut
 from incident.provenance import audit_ids
 from incident.record import Record, at_work, object_ref
-from timeline.entry import Draft, Entry, EntryKind
+from timeline.entry import Entry, EntryKind, NewEntry
 from timeline.intents import unfinished
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class JournalLedger:
             "host": socket.gethostname(),
         }
         await self._record.append_durably(
-            Draft(
+            NewEntry(
                 kind="object-intent",
                 text=f"about to create {intent.ref}: {intent.purpose}",
                 object=object_ref(intent.ref),
@@ -95,7 +95,7 @@ class JournalLedger:
         if about is not None and "uid" in more:
             about = replace(about, uid=str(more["uid"]), resource_version=version)
         self._record.append(
-            Draft(
+            NewEntry(
                 kind=kind,
                 text=text,
                 object=about,

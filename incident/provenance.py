@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cluster.kube.objects import Ref
-from timeline.entry import ABOUT, Draft, Entry, ObjectRef
+from timeline.entry import ABOUT, Entry, NewEntry, ObjectRef
 
 if TYPE_CHECKING:
     from cluster.live.live_cluster import LiveCluster
@@ -37,7 +37,7 @@ class Provenance:
                 if each.uid:
                     self._known[_key(each)] = each
 
-    def complete(self, draft: Draft) -> Draft:
+    def complete(self, draft: NewEntry) -> NewEntry:
         """The draft with the uid and resourceVersion of its objects. A draft without an Audit-Id of
         its own gets those of the lists and watches of these objects."""
         about = tuple(self._identified(each) for each in draft.about[:NAMED])

@@ -27,7 +27,7 @@ from cluster.kube.text import clean_line, clean_uncut
 from incident.config import ConfigError, load_config
 from incident.options import Options
 from incident.view import RecordView
-from timeline.entry import Draft, Entry, EntryKind, ObjectRef
+from timeline.entry import Entry, EntryKind, NewEntry, ObjectRef
 from timeline.intents import unknown_changes
 from timeline.summary import ClusterId, Summary, summarize
 
@@ -58,7 +58,7 @@ class _Waiting(msgspec.Struct):
     """
 
     entry: Entry
-    draft: Draft
+    draft: NewEntry
     identity: EntryIdentity
     keep: bool
     answered: Future[Entry]
@@ -97,7 +97,7 @@ class Record:
         self._waiting: dict[str, _Waiting] = {}
         """In the order of the calls."""
         self._runbooks: dict[str, str] = {}
-        self.complete: Callable[[Draft], Draft] = lambda draft: draft
+        self.complete: Callable[[NewEntry], NewEntry] = lambda draft: draft
         """Fills in the provenance of a draft (`incident.provenance`)."""
         self._foreign: list[Entry] = []
         """Entries of other processes that `foreign` has not returned yet."""
@@ -113,7 +113,7 @@ class Record:
 
     # -- writing
 
-    def append(self, draft: Draft) -> Entry:
+    def append(self, draft: NewEntry) -> Entry:
         """Queue an entry and return it as it is shown until it is on disk (`Entry.on_disk`);
         `recorded` waits for that.
 
@@ -122,7 +122,7 @@ class Record:
         """
         return self._give(draft, keep=True).entry
 
-    async def append_durably(self, draft: Draft) -> Entry:
+    async def append_durably(self, draft: NewEntry) -> Entry:
         """As `append`, but return when the entry is on disk: for what must not happen without a
         record. Raises `RecordUnavailable`; the entry is then dropped."""
         if self.journal is None:
@@ -146,7 +146,7 @@ class Record:
         future = waiting.written if again else waiting.answered
         return await asyncio.shield(asyncio.wrap_future(future))
 
-    def _give(self, draft: Draft, *, keep: bool) -> _Waiting:
+    def _give(self, draft: NewEntry, *, keep: bool) -> _Waiting:
         from timeline.journal.preparation import EntryIdentity, EntryOrigin, new_ulid, outline
 
         draft = self.complete(draft)
@@ -249,7 +249,7 @@ class Record:
         if not all(clean.values()):
             raise ValueError("it cannot be empty")
         return self.append(
-            Draft(
+            NewEntry(
                 kind="revision",
                 supersedes=opened.id,
                 time_source="human",
@@ -259,20 +259,20 @@ class Record:
 
     def change_state(self, kind: EntryKind, reason: str) -> Entry:
         """Record that the incident is closed or open again."""
-        return self.append(Draft(kind=kind, text=reason, reason=reason, time_source="human"))
+        return self.append(NewEntry(kind=kind, text=reason, reason=reason, time_source="human"))
 
     def revise(self, entry: Entry, action: str, text: str = "") -> Entry:
         """Record that an entry is pinned, unpinned, hidden, unhidden or edited. `text` is its new
         text. The entry itself does not change."""
         data = {"action": action, **({"text": text} if text else {})}
         return self.append(
-            Draft(kind="revision", supersedes=entry.id, time_source="human", data=data)
+            NewEntry(kind="revision", supersedes=entry.id, time_source="human", data=data)
         )
 
     def conclude_change(self, intent: Entry, seen: str) -> Entry:
         """Record what a person found out about a change with an unknown outcome."""
         return self.append(
-            Draft(
+            NewEntry(
                 kind="action-result",
                 text=seen,
                 object=intent.object,
@@ -321,7 +321,7 @@ class Record:
                 self._notice = going_on(self._incident, given, self._clock())
             if choice.problem:
                 self.append(
-                    Draft(kind="session", text=choice.problem, data={"event": "unreadable"})
+                    NewEntry(kind="session", text=choice.problem, data={"event": "unreadable"})
                 )
             if for_note:
                 known = self.summary.cluster
@@ -391,7 +391,7 @@ class Record:
         if others:
             self._notice = "; ".join(filter(None, (self._notice, _also_open(others[-1]))))
         text = f"stanch opened on {context} ({server}), {mode}"
-        self.append(Draft(kind="session", text=text, data=data))
+        self.append(NewEntry(kind="session", text=text, data=data))
 
     def _is_other_terminal(self, entry: Entry) -> bool:
         """Whether this entry opens a session of another live process on this machine, on the same
@@ -412,14 +412,14 @@ class Record:
         if not known.uid:
             self.journal.bind(cluster_uid=cluster.uid)
             text = f"the cluster is the one whose kube-system has the uid {cluster.uid}"
-            self.append(Draft(kind="session", text=text, data={"event": "identified"}))
+            self.append(NewEntry(kind="session", text=text, data={"event": "identified"}))
         return False
 
     def begin(self, options: Options, cluster: ClusterId, why: str) -> None:
         """Leave the incident and begin a new one (blocking)."""
         if self.journal is not None:
             left, before = self.journal, self._incident
-            left.append(Draft(kind="session", text=f"left: {why}", data={"event": "left"}))
+            left.append(NewEntry(kind="session", text=f"left: {why}", data={"event": "left"}))
             with self._lock:
                 self.journal, self._opening = None, True
                 self._left |= self._stored
@@ -429,7 +429,7 @@ class Record:
             why = f"{why}; it goes on in a new one ({before} stays as it is)"
         self.open(msgspec.structs.replace(options, incident="new"), cluster)
         self._notice = f"A new incident begins: {why}"
-        self.append(Draft(kind="session", text=self._notice, data={"event": "begun"}))
+        self.append(NewEntry(kind="session", text=self._notice, data={"event": "begun"}))
         self.on_change()
 
     # -- reading

@@ -1,4 +1,4 @@
-"""One line of an incident's timeline: `Draft` is what callers give, `Entry` is what the record
+"""One line of an incident's timeline: `NewEntry` is what callers give, `Entry` is what the record
 holds.
 
 Fields follow row T1 of the timeline reference. Every time is an aware datetime in UTC with
@@ -122,7 +122,7 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
     resource_version: str = ""
 
 
-class Draft(msgspec.Struct, frozen=True, kw_only=True):
+class NewEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One entry before it is recorded. Empty `occurred_at` means now; empty actor, host, context
     and cluster_uid mean the journal's own. `captures` become evidence; `evidence` names evidence
     already stored (sha256, hex). `about`: all objects that it is about, kept in `data`.

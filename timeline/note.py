@@ -20,7 +20,7 @@ from typing import Final
 
 import msgspec
 
-from timeline.entry import MILESTONES, Capture, Draft, EntryKind, Precision
+from timeline.entry import MILESTONES, Capture, EntryKind, NewEntry, Precision
 
 _AGO: Final = re.compile(r"^-(?=\d)((?:\d+(?:d|h|m|s))+)(?:\s+(.*))?$", re.S)
 _UNITS: Final = {"d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -53,7 +53,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     occurred_end: datetime | None = None
     precision: Precision = "exact"
 
-    def draft(self, actor: str = "") -> Draft:
+    def draft(self, actor: str = "") -> NewEntry:
         """The draft of a `note` entry, or of the kind that the text marks. A pasted block becomes
         evidence under its first line."""
         first, _, more = self.text.partition("\n")
@@ -61,7 +61,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
         pasted = rows > 0 or len(first) > LINE
         kind, text, data = _told(f"{first[:LINE]} …" if len(first) > LINE else first)
         behind = f" (and {rows} more line{'s' if rows > 1 else ''})" if rows else ""
-        return Draft(
+        return NewEntry(
             kind=kind,
             text=f"{text}{behind}",
             data=data,

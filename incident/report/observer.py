@@ -19,7 +19,7 @@ from cluster.kube.objects import Ref
 from incident.cadence import Cadence
 from incident.provenance import named_in, object_refs
 from incident.view import ApiView, Connection, SymptomView
-from timeline.entry import Draft, Entry
+from timeline.entry import Entry, NewEntry
 from triage.facts.finding import Report, Severity, SharedAttribute, Symptom
 
 FINDINGS_KEPT = 40
@@ -77,9 +77,9 @@ class Observer:
 
     def observe(
         self, report: Report, symptoms: Sequence[SymptomView], now: datetime
-    ) -> list[Draft]:
+    ) -> list[NewEntry]:
         """Drafts for what is new in this report. Call it with every report."""
-        drafts: list[Draft] = []
+        drafts: list[NewEntry] = []
         present = set()
         for view in symptoms:
             symptom = view.symptom
@@ -120,7 +120,7 @@ class Observer:
                     drafts.append(_cleared(symptom_id, known))
         return drafts
 
-    def reach(self, api: ApiView) -> list[Draft]:
+    def reach(self, api: ApiView) -> list[NewEntry]:
         """Drafts for the loss and the return of the API server."""
         if api.reach not in (Connection.LIVE, Connection.LOST) or api.reach is self._reach:
             return []
@@ -134,7 +134,7 @@ class Observer:
         )
         hops = [{"name": hop.name, "ok": hop.ok, "detail": hop.detail} for hop in api.hops]
         return [
-            Draft(
+            NewEntry(
                 kind="connectivity",
                 text=text,
                 occurred_at=api.since,
@@ -152,10 +152,10 @@ def _differs(known: _Known, symptom: Symptom) -> bool:
     return known.severity != symptom.severity.value or (grown and abs(count - known.count) >= 3)
 
 
-def _detected(symptom: Symptom, now: datetime) -> Draft:
+def _detected(symptom: Symptom, now: datetime) -> NewEntry:
     """The time of the first failure that the tool shows is when the incident was detected, unless a
     person says otherwise."""
-    return Draft(
+    return NewEntry(
         kind="milestone",
         text=f"detected: {symptom.title}",
         occurred_at=now,
@@ -166,11 +166,11 @@ def _detected(symptom: Symptom, now: datetime) -> Draft:
     )
 
 
-def _noticed(symptom: Symptom, now: datetime) -> Draft:
+def _noticed(symptom: Symptom, now: datetime) -> NewEntry:
     """Record findings that are no failure, without beginning a symptom."""
     since = f", since {symptom.since:%Y-%m-%d %H:%M:%S} UTC" if symptom.since is not None else ""
     text, data = f"{_titled(symptom)}{since}", _data(symptom, "noticed")
-    return Draft(
+    return NewEntry(
         kind="note",
         text=text,
         occurred_at=now,
@@ -180,7 +180,7 @@ def _noticed(symptom: Symptom, now: datetime) -> Draft:
     )
 
 
-def _appeared(symptom: Symptom) -> Draft:
+def _appeared(symptom: Symptom) -> NewEntry:
     findings = [
         {"id": finding.id, "claim": finding.claim, "since_source": finding.since_source.value}
         for finding in symptom.findings[:FINDINGS_KEPT]
@@ -218,7 +218,7 @@ def _shared(shared: SharedAttribute) -> str:
     )
 
 
-def _changed(symptom: Symptom, known: _Known, now: datetime) -> Draft:
+def _changed(symptom: Symptom, known: _Known, now: datetime) -> NewEntry:
     was = f"was {known.severity}, {known.count} objects"
     return _observation(
         symptom,
@@ -229,8 +229,8 @@ def _changed(symptom: Symptom, known: _Known, now: datetime) -> Draft:
     )
 
 
-def _cleared(symptom_id: str, known: _Known) -> Draft:
-    return Draft(
+def _cleared(symptom_id: str, known: _Known) -> NewEntry:
+    return NewEntry(
         kind="observation",
         text=f"{known.title}: no longer seen",
         occurred_at=known.gone_since,
@@ -241,9 +241,9 @@ def _cleared(symptom_id: str, known: _Known) -> Draft:
     )
 
 
-def _led(symptom: Symptom, view: SymptomView, now: datetime) -> Draft:
+def _led(symptom: Symptom, view: SymptomView, now: datetime) -> NewEntry:
     match = next(match for match in view.matches if match.confident)
-    return Draft(
+    return NewEntry(
         kind="match",
         text=f"{symptom.title}: looks like {match.id} ({match.score:.2f})",
         occurred_at=now,
@@ -263,10 +263,10 @@ def _led(symptom: Symptom, view: SymptomView, now: datetime) -> Draft:
 
 def _observation(
     symptom: Symptom, event: str, text: str, occurred_at: datetime | None, **more: Any
-) -> Draft:
+) -> NewEntry:
     first = symptom.objects[0] if symptom.objects else None
     known = event == "appeared" and occurred_at is not None
-    return Draft(
+    return NewEntry(
         kind="observation",
         text=text,
         occurred_at=occurred_at,

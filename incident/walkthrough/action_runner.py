@@ -25,7 +25,7 @@ from incident.walkthrough.run import NO_STEP, Asker, StepState
 from incident.walkthrough.runs import Runs
 from incident.walkthrough.walkthrough import UnderWay
 from runbooks.model import Runbook
-from timeline.entry import CHANGED, Capture, Draft, EntryKind, ObjectRef
+from timeline.entry import CHANGED, Capture, EntryKind, NewEntry, ObjectRef
 
 _ANSWER = {
     Outcome.DONE: ("done", StepState.DONE),
@@ -185,9 +185,9 @@ class GateJournal:
 
     def _part(
         self, kind: EntryKind, text: str, ref: Ref, part: str, more: Mapping[str, Any] | None = None
-    ) -> Draft:
+    ) -> NewEntry:
         data = {"intent_id": part, "part_of": self._intent, **(more or {})}
-        return Draft(kind=kind, text=text, phase="mitigate", object=object_ref(ref), data=data)
+        return NewEntry(kind=kind, text=text, phase="mitigate", object=object_ref(ref), data=data)
 
     def conclude(self, result: ActionResult) -> None:
         plan = result.plan
@@ -207,7 +207,7 @@ class GateJournal:
         draft = msgspec.structs.replace(draft, time_source=source)
         self._runs.write(self._proven(draft, after))
 
-    def _proven(self, draft: Draft, captures: Sequence[Capture]) -> Draft:
+    def _proven(self, draft: NewEntry, captures: Sequence[Capture]) -> NewEntry:
         """Adds the objects before or after the change, and the Audit-Ids of the responses so
         far."""
         trail = audit_ids(self._trail)
@@ -221,10 +221,10 @@ class GateJournal:
         return self._runs.answered(plan.run_id, plan.step_id, answer, state)
 
 
-def _draft(plan: ActionPlan, kind: EntryKind, text: str, data: Mapping[str, Any]) -> Draft:
+def _draft(plan: ActionPlan, kind: EntryKind, text: str, data: Mapping[str, Any]) -> NewEntry:
     """An entry about a plan, for the step that asked. Names the object once."""
     about = plan.action if str(plan.object) in text else plan.title
-    return Draft(
+    return NewEntry(
         kind=kind,
         text=f"{about}: {text}",
         phase="mitigate",

@@ -30,7 +30,7 @@ from probes import catalogue
 from probes.context import ProbeContext, operator_name, probe_writer
 from probes.pods.sweep import SweepReport, SweepScope, sweep
 from probes.result import Expectation, ProbePlan, ProbeResult, ResultClass
-from timeline.entry import Capture, Draft, EntryKind
+from timeline.entry import Capture, EntryKind, NewEntry
 
 _STATE = {"unknown": StepState.UNKNOWN, "clear": StepState.PASSED}
 
@@ -189,14 +189,16 @@ class ProbeRunner:
             report = await sweep(self.context(), SweepScope.SESSION)
             if report.removed or report.left:
                 self._record.append(
-                    Draft(kind="session", text=report.sentence, data={"event": "sweep"})
+                    NewEntry(kind="session", text=report.sentence, data={"event": "sweep"})
                 )
 
 
-def _draft(plan: ProbePlan, kind: EntryKind, text: str, **data: Any) -> Draft:
+def _draft(plan: ProbePlan, kind: EntryKind, text: str, **data: Any) -> NewEntry:
     """An entry about a probe, for the step that asked."""
     run_id, step_id = plan.run_id, plan.step_id
-    return Draft(kind=kind, text=text, phase="diagnose", run_id=run_id, step_id=step_id, data=data)
+    return NewEntry(
+        kind=kind, text=text, phase="diagnose", run_id=run_id, step_id=step_id, data=data
+    )
 
 
 def _measured(result: ProbeResult) -> Iterator[Ref]:

@@ -16,7 +16,7 @@ from incident.walkthrough.run import RunView, StepState
 from runbooks import steps
 from runbooks.model import Runbook, Step
 from runbooks.parameters import Candidates, SelectingSymptom, names
-from timeline.entry import Capture, Draft, Entry
+from timeline.entry import Capture, Entry, NewEntry
 from triage.facts.finding import ChangeFact, Finding, Symptom
 
 _OF_WORKLOADS = {FORMER_REPLICAS, "replicas", "container", "amount"}
@@ -97,7 +97,7 @@ class Runs:
         run.runbook, run.shown = runbook, None
         if symptom is not None and symptom.id != run.symptom_id:
             self.write(
-                Draft(
+                NewEntry(
                     kind="note",
                     text=f"runbook {runbook.id} opened for: {symptom.title}",
                     run_id=run.id,
@@ -128,7 +128,7 @@ class Runs:
         run_id = f"run-{secrets.token_hex(4)}"
         self._runs[run_id] = Run(run_id, runbook, runbook.digest, runbook.text)
         self.write(
-            Draft(
+            NewEntry(
                 kind="run-started",
                 text=f"runbook {runbook.id} opened" + (f" for: {symptom.title}" if symptom else ""),
                 run_id=run_id,
@@ -181,7 +181,7 @@ class Runs:
         namespace = run.values(step).get("namespace", "") if step is not None else ""
         return self._live.missing(name, value, namespace)
 
-    def write(self, draft: Draft) -> Entry:
+    def write(self, draft: NewEntry) -> Entry:
         """Record an entry of a run and fold it."""
         entry = self._record.append(draft)
         self.take(entry)

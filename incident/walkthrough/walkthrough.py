@@ -26,7 +26,7 @@ from runbooks import steps
 from runbooks.check import CheckOutcome, Result, tell
 from runbooks.model import Query, Source, Step, StepKind
 from runbooks.parameters import needed
-from timeline.entry import Capture, Draft, EntryKind, ObjectRef
+from timeline.entry import Capture, EntryKind, NewEntry, ObjectRef
 
 if TYPE_CHECKING:
     from actions.plan import ActionPlan, ActionResult
@@ -369,7 +369,7 @@ class Walkthrough:
         )
         for kind, text, more in entries:
             self._runs.write(
-                Draft(
+                NewEntry(
                     kind=kind,
                     text=text,
                     run_id=run.id,
@@ -391,7 +391,7 @@ class Walkthrough:
         run, step = self._runs.run(run_id), self._runs.step(run_id, step_id)
         question = steps.fill(step.question, run.values(step))
         self._runs.write(
-            Draft(
+            NewEntry(
                 kind="step-skipped",
                 text=f"skipped: {question}",
                 run_id=run_id,
@@ -411,7 +411,7 @@ class Walkthrough:
 
     def _stand(self, run: Run, step_id: str, end: str, *, by_person: bool) -> None:
         self._runs.write(
-            Draft(
+            NewEntry(
                 kind="note",
                 text=f"went to step {step_id}" if step_id else f"the checks lead to: {end}",
                 run_id=run.id,
@@ -427,7 +427,7 @@ class Walkthrough:
         if missing := self._runs.missing(run, name, value):
             raise answers.InvalidAnswer(missing)
         self._runs.write(
-            Draft(
+            NewEntry(
                 kind="note",
                 text=f"{name} = {value}",
                 run_id=run_id,
@@ -452,7 +452,7 @@ class Walkthrough:
         if step.kubectl:
             data["command"] = steps.command(step, values)
         self._runs.write(
-            Draft(
+            NewEntry(
                 kind="step-intent",
                 text=question,
                 run_id=run.id,
@@ -488,7 +488,7 @@ class Walkthrough:
         if seconds is not None:
             data["seconds"] = round(seconds, 3)
         self._runs.write(
-            Draft(
+            NewEntry(
                 kind="step-result",
                 text=seen,
                 run_id=run.id,

@@ -17,7 +17,7 @@ from tests.actions.fake import FakeApi
 from tests.cli.test_commands import Run, assert_one_sentence, stanch
 from tests.incident.drill import served
 from tests.probes.cells import node
-from timeline.entry import Draft, ObjectRef
+from timeline.entry import NewEntry, ObjectRef
 from timeline.journal.journal import Journal
 
 NODE = "node-b2"
@@ -106,7 +106,7 @@ def test_an_unknown_change_of_before_a_crash_is_settled(home: Path) -> None:
     with Journal.create(folder, "killed", clean=clean_uncut) as journal:
         ref = ObjectRef(kind="Node", namespace="", name=NODE)
         data = {"intent_id": "action/cordon/0badcafe", "action": "cordon"}
-        journal.append(Draft(kind="action-intent", text="cordon", object=ref, data=data))
+        journal.append(NewEntry(kind="action-intent", text="cordon", object=ref, data=data))
     ran = stanch(home, "act", "settle")
     assert "action/cordon/0badcafe" in ran.stdout
     assert stanch(home, "act", "settle", "0badcafe").returncode == exits.USAGE

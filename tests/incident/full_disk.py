@@ -22,7 +22,7 @@ from cluster.kube.text import clean_uncut
 from incident.offline import archive
 from incident.options import Options
 from incident.record import Record, RecordUnavailable
-from timeline.entry import Draft
+from timeline.entry import NewEntry
 from timeline.journal.journal import Journal
 from timeline.summary import ClusterId
 
@@ -78,8 +78,8 @@ def _command(options: Options, acknowledge: Acknowledge) -> None:
             continue
 
 
-def _note(number: int) -> Draft:
-    return Draft(kind="note", text=f"note {number}: users report 502s on the marketplace")
+def _note(number: int) -> NewEntry:
+    return NewEntry(kind="note", text=f"note {number}: users report 502s on the marketplace")
 
 
 def _read(incidents: Path, tell: Acknowledge) -> None:

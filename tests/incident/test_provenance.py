@@ -10,7 +10,7 @@ from cluster.live.live_cluster import LiveCluster
 from cluster.live.store import Store
 from incident.provenance import NAMED, Provenance, audit_ids, named_in, object_refs, read_refs
 from tests.timeline.conftest import START
-from timeline.entry import Draft, Entry, ObjectRef
+from timeline.entry import Entry, NewEntry, ObjectRef
 from timeline.intents import unknown_changes
 
 REFS = [Ref("Node", "", "a"), Ref("Node", "", "b")]
@@ -34,7 +34,7 @@ def nodes(**versions: str) -> Store:
 
 
 def test_an_observation_names_each_object_and_the_watch_that_told_of_it() -> None:
-    draft = Draft(kind="observation", text="x", about=object_refs([*REFS, REFS[0]]))
+    draft = NewEntry(kind="observation", text="x", about=object_refs([*REFS, REFS[0]]))
     full = provenance(nodes(a="1", b="2"), Node="audit-1").complete(draft)
     assert [(o.uid, o.resource_version) for o in full.about] == [("uid-a", "1"), ("uid-b", "2")]
     assert (full.audit_id, full.object) == ("audit-1", None)
@@ -43,9 +43,9 @@ def test_an_observation_names_each_object_and_the_watch_that_told_of_it() -> Non
 def test_an_object_that_is_gone_keeps_what_was_known_of_it() -> None:
     store = nodes(a="1")
     completes = provenance(store)
-    completes.complete(Draft(kind="observation", about=object_refs(REFS[:1])))
+    completes.complete(NewEntry(kind="observation", about=object_refs(REFS[:1])))
     store.apply("Node", (), [("", "a")])
-    gone = completes.complete(Draft(kind="observation", about=object_refs(REFS[:1])))
+    gone = completes.complete(NewEntry(kind="observation", about=object_refs(REFS[:1])))
     assert gone.object == ObjectRef(kind="Node", name="a", uid="uid-a", resource_version="1")
     later = provenance(Store())  # after a restart
     entry = Entry(
@@ -58,7 +58,7 @@ def test_an_object_that_is_gone_keeps_what_was_known_of_it() -> None:
         data={"about": [{"kind": "Node", "name": "a", "uid": "uid-a", "resource_version": "1"}]},
     )
     later.learn([entry])
-    assert later.complete(Draft(kind="observation", about=object_refs(REFS))).about[0].uid == (
+    assert later.complete(NewEntry(kind="observation", about=object_refs(REFS))).about[0].uid == (
         "uid-a"
     )
 
@@ -66,17 +66,17 @@ def test_an_object_that_is_gone_keeps_what_was_known_of_it() -> None:
 def test_an_entry_with_audit_ids_of_its_own_and_a_persons_note_keep_theirs() -> None:
     completes = provenance(nodes(a="1"), Node="audit-1")
     about = object_refs(REFS[:1])
-    own = completes.complete(Draft(kind="step-result", about=about, audit_id="mine"))
+    own = completes.complete(NewEntry(kind="step-result", about=about, audit_id="mine"))
     assert own.audit_id == "mine"
-    kept = completes.complete(Draft(kind="note", about=about, time_source="human"))
+    kept = completes.complete(NewEntry(kind="note", about=about, time_source="human"))
     assert (kept.audit_id, kept.about[0].uid) == ("", "uid-a")
-    changed = completes.complete(Draft(kind="action-intent", about=about))
+    changed = completes.complete(NewEntry(kind="action-intent", about=about))
     assert changed.audit_id == ""
 
 
 def test_an_object_made_again_under_its_name_is_not_taken_for_the_one_that_was() -> None:
     ref = ObjectRef(kind="Node", name="a", uid="uid-of-before")
-    full = provenance(nodes(a="1")).complete(Draft(kind="object-removed", object=ref))
+    full = provenance(nodes(a="1")).complete(NewEntry(kind="object-removed", object=ref))
     assert full.object == ref
 
 

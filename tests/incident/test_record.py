@@ -24,7 +24,7 @@ from incident.options import Options
 from incident.record import Record, RecordUnavailable
 from probes.ledger import Intent
 from tests.timeline.conftest import START, Clock
-from timeline.entry import Capture, Draft
+from timeline.entry import Capture, NewEntry
 from timeline.journal.journal import Journal
 from timeline.journal.sidecar import Sidecar
 from timeline.journal.writer import JournalWriter
@@ -97,8 +97,8 @@ async def changes(record: Record, holds: Callable[[], bool]) -> None:
         heard.clear()
 
 
-def note(text: str) -> Draft:
-    return Draft(kind="note", text=text, time_source="human")
+def note(text: str) -> NewEntry:
+    return NewEntry(kind="note", text=text, time_source="human")
 
 
 async def test_a_disk_that_hangs_does_not_hold_up_the_loop(record: Record, disk: SlowDisk) -> None:
@@ -117,7 +117,7 @@ async def test_a_disk_that_hangs_does_not_hold_up_the_loop(record: Record, disk:
     assert record.view().head == before.head
     acknowledged = asyncio.create_task(record.recorded(second))
     intended = asyncio.create_task(
-        record.append_durably(Draft(kind="action-intent", text="cordon node-1"))
+        record.append_durably(NewEntry(kind="action-intent", text="cordon node-1"))
     )
     await asyncio.sleep(0)
     assert not acknowledged.done()
@@ -150,7 +150,7 @@ async def test_what_the_disk_refuses_is_said_kept_and_tried_again(
     assert (view.state, view.refused, view.waiting) == ("refused", 1, 0)
     assert [each.id for each in record.unrecorded()] == [entry.id]
     with pytest.raises(RecordUnavailable, match="NOT RECORDED"):
-        await record.append_durably(Draft(kind="action-intent", text="cordon node-1"))
+        await record.append_durably(NewEntry(kind="action-intent", text="cordon node-1"))
     assert "cordon node-1" not in [each.text for each in record.entries()]
     later = record.append(note("later"))
     disk.full = False
@@ -209,7 +209,7 @@ async def test_the_record_is_in_memory_once_it_is_open(
 ) -> None:
     """What was read at the start, what another terminal writes, and the texts of runbooks."""
     run = record.append(
-        Draft(
+        NewEntry(
             kind="run-started",
             text="runbook x opened",
             run_id="run-1",
@@ -238,7 +238,7 @@ async def test_the_ledger_reads_earlier_incidents_without_the_loop(
     ref = Ref("Pod", "nginx", "stanch-probe-x")
     with Journal.create(options.state / "incidents", "before", clean=clean) as earlier:
         earlier.append(
-            Draft(
+            NewEntry(
                 kind="object-intent",
                 text="about to create",
                 data={"object": list(ref), "session": "gone", "expires": START.isoformat()},
@@ -274,8 +274,8 @@ async def _opened(options: Options, clock: Clock, cluster: ClusterId = PROD) -> 
 async def test_going_on_is_said_with_the_age_and_the_step(options: Options, clock: Clock) -> None:
     first = await _opened(options, clock)
     assert first.view().notice == ""
-    first.append(Draft(kind="run-started", run_id="run-1", data={"runbook": "coredns-oom"}))
-    first.append(Draft(kind="step-intent", run_id="run-1", step_id="memory-limit"))
+    first.append(NewEntry(kind="run-started", run_id="run-1", data={"runbook": "coredns-oom"}))
+    first.append(NewEntry(kind="step-intent", run_id="run-1", step_id="memory-limit"))
     await asyncio.to_thread(first.close)
     clock.forward(minutes=40)
     second = await _opened(options, clock)
@@ -299,7 +299,7 @@ async def test_a_new_incident_begins_when_the_last_is_resolved_or_about_another_
     ):
         record = await _opened(options, clock, cluster)
         ids.append(record.view().incident)
-        record.append(Draft(kind="milestone", data={"name": mark}))
+        record.append(NewEntry(kind="milestone", data={"name": mark}))
         await asyncio.to_thread(record.close)
         clock.forward(minutes=1)
     assert len(set(ids)) == 4
@@ -374,7 +374,7 @@ async def test_a_change_of_before_a_crash_stands_until_a_person_says_what_became
 ) -> None:
     first = await _opened(options, clock)
     await first.append_durably(
-        Draft(kind="action-intent", text="cordon Node node-1", data={"action": "cordon"})
+        NewEntry(kind="action-intent", text="cordon Node node-1", data={"action": "cordon"})
     )
     assert first.view().unknown == ()
     await asyncio.to_thread(first.close)
@@ -411,13 +411,13 @@ def test_a_second_terminal_is_told_and_reads_what_the_first_writes(
     cluster = ClusterId("prod", "https://api:6443")
     first, second = Record(), Record()
     first.open(Options(state=tmp_path), cluster)
-    asyncio.run(first.recorded(first.append(Draft(kind="note", text="seen"))))
+    asyncio.run(first.recorded(first.append(NewEntry(kind="note", text="seen"))))
     monkeypatch.setattr(os, "getpid", lambda: os.getppid())  # the first is another, living process
     second.open(Options(state=tmp_path), cluster)
     try:
         assert "in another terminal since" in second.view().notice
         assert second.foreign() == []
-        told = first.append(Draft(kind="note", text="told"))
+        told = first.append(NewEntry(kind="note", text="told"))
         deadline = time.monotonic() + 10
         while not (given := second.foreign()) and time.monotonic() < deadline:
             asyncio.run(second.settled(0.05))

@@ -25,7 +25,7 @@ from runbooks.match import Match, Reason
 from runbooks.model import Runbook
 from runbooks.parse import parse
 from tests.incident.build import match, symptom, view
-from timeline.entry import Draft
+from timeline.entry import NewEntry
 from timeline.summary import ClusterId
 from triage.facts.finding import Finding, Severity, SinceSource, Symptom
 
@@ -329,7 +329,7 @@ def test_what_a_workload_has_is_filled_in_or_shown_where_it_is_asked(
     run = runs.open("book")
     for name, value in (("namespace", "shop"), ("workload", "deployment/web")):
         data = {"event": "parameter", "name": name, "value": value}
-        runs.write(Draft(kind="note", text=name, run_id=run.id, data=data))
+        runs.write(NewEntry(kind="note", text=name, run_id=run.id, data=data))
     found = {each.name: each for each in runs.run(run.id).view().parameters["raise"]}
     assert found["container"].value == container
     assert found["container"].choices == (() if container else containers)

@@ -30,7 +30,7 @@ from tests.incident.build import match, symptom, view
 from tests.incident.face import Agreeing
 from tests.incident.test_runs import NOW, OneBook, Values, plan
 from tests.probes import cells
-from timeline.entry import Draft
+from timeline.entry import NewEntry
 from timeline.summary import ClusterId
 
 TEXT = """---
@@ -161,7 +161,7 @@ class Scripted:
     ) -> ProbeResult:
         result = ProbeResult(given.probe, given.arguments, NOW, NOW)
         self.runs.write(
-            Draft(
+            NewEntry(
                 kind="probe-result",
                 text="measured",
                 run_id=given.run_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tests.timeline.conftest import START
-from timeline.entry import Capture, Draft, ObjectRef
+from timeline.entry import Capture, NewEntry, ObjectRef
 from timeline.journal.journal import Journal
 
 
@@ -19,7 +19,7 @@ def tell(journal: Journal) -> None:
         duration=0.02,
     )
     drafts = [
-        Draft(
+        NewEntry(
             kind="observation",
             text="connections refused, 7 of 7 on node-2",
             object=pod,
@@ -29,14 +29,14 @@ def tell(journal: Journal) -> None:
             time_source="cluster",
             data={"severity": "critical"},
         ),
-        Draft(kind="observation", text="container market has no memory limit", object=pod),
-        Draft(
+        NewEntry(kind="observation", text="container market has no memory limit", object=pod),
+        NewEntry(
             kind="milestone",
             text="alert fired",
             occurred_at=START - timedelta(minutes=10),
             data={"name": "detected"},
         ),
-        Draft(
+        NewEntry(
             kind="note",
             text="users report errors",
             occurred_at=START - timedelta(minutes=12, seconds=11),
@@ -44,31 +44,33 @@ def tell(journal: Journal) -> None:
             time_source="human",
             confidence="reported",
         ),
-        Draft(
+        NewEntry(
             kind="match",
             text="network-policy-cni-version-skew",
             data={"runbook": "network-policy-cni-version-skew"},
         ),
-        Draft(
+        NewEntry(
             kind="probe-intent", text="connectivity from gateway to shop", data={"intent_id": "p1"}
         ),
-        Draft(kind="object-intent", text="Pod stanch-probe-1 in gateway", data={"intent_id": "o1"}),
-        Draft(
+        NewEntry(
+            kind="object-intent", text="Pod stanch-probe-1 in gateway", data={"intent_id": "o1"}
+        ),
+        NewEntry(
             kind="probe-result",
             text="rejected on the way by node-2",
             data={"intent_id": "p1", "state": "done"},
         ),
-        Draft(
+        NewEntry(
             kind="action-intent", text="cordon node-2", data={"intent_id": "a1"}, phase="mitigate"
         ),
-        Draft(kind="action-declined", text="drain node-2", reason="too risky"),
-        Draft(
+        NewEntry(kind="action-declined", text="drain node-2", reason="too risky"),
+        NewEntry(
             kind="hypothesis",
             text="DNS is broken",
             reason="all names resolve",
             data={"status": "ruled-out"},
         ),
-        Draft(
+        NewEntry(
             kind="contributing-factor",
             text="kube-router runs a mutable tag",
             data={
@@ -77,7 +79,7 @@ def tell(journal: Journal) -> None:
                 "status": "already-planned",
             },
         ),
-        Draft(kind="question", text="who pushed the image?", data={"owner": "platform"}),
+        NewEntry(kind="question", text="who pushed the image?", data={"owner": "platform"}),
     ]
     for draft in drafts:
         journal.append(draft)

@@ -11,7 +11,7 @@ import pytest
 
 import timeline
 from cluster.kube.text import clean_uncut
-from timeline.entry import Capture, Draft, ObjectRef
+from timeline.entry import Capture, NewEntry, ObjectRef
 from timeline.journal.evidence import store_form
 from timeline.journal.journal import Journal
 from timeline.journal.preparation import TEXT
@@ -34,7 +34,7 @@ def test_lines_and_values() -> None:
 def test_a_journal_cleans_all_of_a_draft(new_journal: Callable[..., Journal]) -> None:
     journal = new_journal()
     entry = journal.append(
-        Draft(
+        NewEntry(
             kind="note",
             text=HOSTILE,
             actor=HOSTILE,
@@ -57,7 +57,7 @@ def test_a_journal_cleans_all_of_a_draft(new_journal: Callable[..., Journal]) ->
 def test_text_is_kept_whole_up_to_its_bound(new_journal: Callable[..., Journal]) -> None:
     journal = new_journal()
     for length in (TEXT, TEXT + 1):
-        stored = journal.append(Draft(kind="note", text="x" * length)).text
+        stored = journal.append(NewEntry(kind="note", text="x" * length)).text
         assert stored.startswith("x" * TEXT)
         assert (stored == "x" * length) == (length <= TEXT)
 
@@ -68,7 +68,7 @@ def test_escapes_in_the_json_of_a_foreign_record_are_cleaned(
 ) -> None:
     """JSON hides control characters behind escapes, in `data` and in every other column of it."""
     journal = new_journal()
-    entry = journal.append(Draft(kind="note", text="x"))
+    entry = journal.append(NewEntry(kind="note", text="x"))
     row = to_row(entry) | {
         "data": f'{{"{hidden}": "{hidden}"}}',
         "evidence": f'["{hidden}"]',

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.timeline.story import tell
 from timeline.entry import (
-    Draft,
+    NewEntry,
 )
 from timeline.export import write_draft
 from timeline.export.regions import Merged, Region, base_comments, merge, merge_lines, wrap
@@ -33,7 +33,7 @@ def test_writing_again_keeps_what_people_wrote(journal: Journal, tmp_path: Path)
         "## Open questions", "## What we still ask"
     )
     path.write_text(edited + "\nAn appendix of our own.\n")
-    journal.append(Draft(kind="milestone", text="back to normal", data={"name": "resolved"}))
+    journal.append(NewEntry(kind="milestone", text="back to normal", data={"name": "resolved"}))
     written = write_draft(journal, path)
     assert "timeline" in written.updated
     assert written.kept == {}
@@ -52,7 +52,7 @@ def test_each_line_that_a_person_changed_stays_and_new_ones_come(
     journal: Journal, tmp_path: Path
 ) -> None:
     tell(journal)
-    task = journal.append(Draft(kind="follow-up", text="pin the image"))
+    task = journal.append(NewEntry(kind="follow-up", text="pin the image"))
     path = tmp_path / "post-mortem.md"
     write_draft(journal, path)
     text = path.read_text()
@@ -63,8 +63,8 @@ def test_each_line_that_a_person_changed_stays_and_new_ones_come(
         "<!-- /auto:follow-ups -->", "- [ ] our own task\n<!-- /auto:follow-ups -->"
     )
     path.write_text(text)
-    journal.append(Draft(kind="milestone", text="back to normal", data={"name": "resolved"}))
-    journal.append(Draft(kind="follow-up", text="alert on image drift"))
+    journal.append(NewEntry(kind="milestone", text="back to normal", data={"name": "resolved"}))
+    journal.append(NewEntry(kind="follow-up", text="alert on image drift"))
     written = write_draft(journal, path)
     assert written.kept == {"summary": 1, "follow-ups": 2, "factors": 1}
     assert {"metrics", "follow-ups", "summary"} <= set(written.updated)

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from cluster.kube.text import clean_uncut
-from timeline.entry import Draft, Entry
+from timeline.entry import Entry, NewEntry
 from timeline.journal.journal import Journal, JournalError
 from timeline.journal.sidecar import RESERVE_BYTES, Sidecar
 
@@ -109,7 +109,7 @@ def test_two_processes_write_one_gapless_chain(journal: Journal) -> None:
     """
     processes = [_python(program, journal.path, name) for name in ("left", "right")]
     for number in range(100):
-        journal.append(Draft(kind="note", text=f"here {number}"))
+        journal.append(NewEntry(kind="note", text=f"here {number}"))
     assert [process.wait(60) for process in processes] == [0, 0]
     for process in processes:
         assert process.stdout is not None
@@ -144,7 +144,7 @@ def test_a_full_disk_sends_entries_to_the_sidecar_and_they_come_back(small_disk:
     _fill(ballast)
     told = []
     for number in range(60):
-        entry = journal.append(Draft(kind="note", text=f"note {number} " + "x" * 300))
+        entry = journal.append(NewEntry(kind="note", text=f"note {number} " + "x" * 300))
         told.append((entry, journal.health))
     waiting = [entry for entry, _ in told if entry.pending]
     health = journal.health
@@ -186,7 +186,7 @@ def test_when_even_the_sidecar_is_full_the_caller_is_told(small_disk: Path) -> N
 
 def _write_until_refused(journal: Journal, kept: list[Entry]) -> None:
     for number in range(2000):
-        kept.append(journal.append(Draft(kind="note", text=f"note {number} " + "x" * 2000)))
+        kept.append(journal.append(NewEntry(kind="note", text=f"note {number} " + "x" * 2000)))
 
 
 def _fill(path: Path) -> None:
@@ -239,7 +239,7 @@ def test_a_lock_that_is_held_does_not_stop_the_record(journal: Journal) -> None:
     journal = Journal.open(journal.path, patience=0.2, on_health=told.append, clean=clean_uncut)
     with journal.path.with_suffix(".lock").open("rb+") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        entry = journal.append(Draft(kind="note", text="taken down all the same"))
+        entry = journal.append(NewEntry(kind="note", text="taken down all the same"))
         assert entry.pending
         assert "locked by another process" in journal.health.reason
     _until(lambda: journal.health.state == "ok")
@@ -258,7 +258,7 @@ def test_opening_while_the_lock_is_held_records_beside_the_file(journal: Journal
         held = Journal.open(journal.path, clean=clean_uncut, patience=0.1, on_stored=seen.extend)
         assert "locked by another process" in held.health.reason
         assert [entry.kind for entry in seen] == ["incident-opened"]
-        kept = held.append(Draft(kind="note", text="taken down all the same"))
+        kept = held.append(NewEntry(kind="note", text="taken down all the same"))
         assert kept.pending
         with Journal.open_read_only(journal.path, clean=clean_uncut) as reader:
             assert [entry.id for entry in reader.entries()][1:] == [kept.id]
@@ -273,7 +273,7 @@ def test_what_a_dead_process_left_is_merged_once(journal: Journal) -> None:
         journal.close()
         journal = Journal.open(journal.path, patience=0.1, clean=clean_uncut)
         fcntl.flock(other, fcntl.LOCK_EX)
-        waiting = journal.append(Draft(kind="note", text="left behind"))
+        waiting = journal.append(NewEntry(kind="note", text="left behind"))
         left = Sidecar(journal.path).path.read_bytes()
         journal.close()
     # The process died between commit and emptying the file, inside a line, and a bit rotted.
@@ -292,7 +292,7 @@ def test_what_a_dead_process_left_is_merged_once(journal: Journal) -> None:
 
 def test_a_line_after_a_torn_one_is_whole(journal: Journal) -> None:
     sidecar = Sidecar(journal.path)
-    entry = journal.append(Draft(kind="note", text="x"))
+    entry = journal.append(NewEntry(kind="note", text="x"))
     sidecar.path.write_bytes(b'{"entry":{"id')
     sidecar.append(entry, [])
     assert [kept.id for kept, _ in sidecar.entries()] == [entry.id]
@@ -301,7 +301,7 @@ def test_a_line_after_a_torn_one_is_whole(journal: Journal) -> None:
 def test_a_file_taken_away_is_noticed(journal: Journal) -> None:
     aside = journal.path.with_suffix(".aside")
     journal.path.rename(aside)
-    entry = journal.append(Draft(kind="note", text="written into nothing?"))
+    entry = journal.append(NewEntry(kind="note", text="written into nothing?"))
     assert entry.pending
     assert journal.health.state == "sidecar"
     aside.rename(journal.path)
@@ -315,7 +315,7 @@ def test_closing_while_entries_wait_keeps_them(journal: Journal) -> None:
     journal = Journal.open(journal.path, patience=0.1, clean=clean_uncut)
     with journal.path.with_suffix(".lock").open("rb+") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        identifier = journal.append(Draft(kind="note", text="wait")).id
+        identifier = journal.append(NewEntry(kind="note", text="wait")).id
         journal.close()
     assert [entry.id for entry, _ in Sidecar(journal.path).entries()] == [identifier]
     with Journal.open_read_only(journal.path, clean=clean_uncut) as reader:
@@ -335,7 +335,7 @@ def test_append_is_quick(journal: Journal) -> None:
     for number in range(200):
         begin = time.perf_counter()
         journal.append(
-            Draft(
+            NewEntry(
                 kind="observation",
                 text=f"Pod shop/market-{number} was OOMKilled 3 times",
                 data={"severity": "warning"},

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from timeline.entry import (
     KINDS,
     NO_HASH,
-    Draft,
     Entry,
+    NewEntry,
     ObjectRef,
     canonical,
     digest,
@@ -112,15 +112,15 @@ def test_times_are_utc_and_never_naive() -> None:
 @pytest.mark.parametrize(
     ("draft", "sentence"),
     [
-        (Draft(kind="probe-result"), "intent_id"),
-        (Draft(kind="milestone", data={"name": "fixed"}), "one of started"),
-        (Draft(kind="revision"), "supersedes"),
-        (Draft(kind="gossip"), "no kind"),  # type: ignore[arg-type]  # test data
-        (Draft(kind="note", occurred_at=AT, occurred_end=AT - timedelta(1)), "ends before"),
-        (Draft(kind="note", occurred_at=datetime(2026, 1, 1)), "no zone"),  # noqa: DTZ001  # the case under test
+        (NewEntry(kind="probe-result"), "intent_id"),
+        (NewEntry(kind="milestone", data={"name": "fixed"}), "one of started"),
+        (NewEntry(kind="revision"), "supersedes"),
+        (NewEntry(kind="gossip"), "no kind"),  # type: ignore[arg-type]  # test data
+        (NewEntry(kind="note", occurred_at=AT, occurred_end=AT - timedelta(1)), "ends before"),
+        (NewEntry(kind="note", occurred_at=datetime(2026, 1, 1)), "no zone"),  # noqa: DTZ001  # the case under test
     ],
 )
-def test_a_bad_draft_is_refused_with_a_sentence(draft: Draft, sentence: str) -> None:
+def test_a_bad_draft_is_refused_with_a_sentence(draft: NewEntry, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         check(draft)
 
@@ -128,7 +128,7 @@ def test_a_bad_draft_is_refused_with_a_sentence(draft: Draft, sentence: str) -> 
 def test_every_kind_can_be_recorded_and_read_back(journal: Journal) -> None:
     for kind in sorted(KINDS):
         data = {"intent_id": "i1", "name": "detected", "nested": {"n": [1, 2.5, None, True]}}
-        journal.append(Draft(kind=kind, text=f"a {kind}", supersedes="x", data=data))  # type: ignore[arg-type]  # test data
+        journal.append(NewEntry(kind=kind, text=f"a {kind}", supersedes="x", data=data))  # type: ignore[arg-type]  # test data
     assert {entry.kind for entry in journal.entries()} == KINDS
     assert journal.verify().ok
 
@@ -142,7 +142,7 @@ def test_order_is_by_occurrence_then_record() -> None:
 
 def test_what_json_cannot_hold_is_made_plain(journal: Journal) -> None:
     entry = journal.append(
-        Draft(
+        NewEntry(
             kind="note",
             data={
                 "nan": float("nan"),

@@ -17,7 +17,7 @@ from cluster.kube.text import clean_uncut
 from tests.timeline.conftest import START
 from tests.timeline.story import tell
 from tests.timeline.test_markdown import HOSTILE
-from timeline.entry import KINDS, Draft, EntryKind
+from timeline.entry import KINDS, EntryKind, NewEntry
 from timeline.export import (
     FORMATS,
     Shape,
@@ -40,7 +40,7 @@ def test_an_import_is_the_same_record(journal: Journal, tmp_path: Path) -> None:
     tell(journal)
     for kind in sorted(KINDS):
         journal.append(
-            Draft(
+            NewEntry(
                 kind=cast("EntryKind", kind),
                 text=HOSTILE[0],
                 supersedes="x",
@@ -57,7 +57,7 @@ def test_an_import_is_the_same_record(journal: Journal, tmp_path: Path) -> None:
     assert copy.verify(journal.head).ok
     assert to_jsonl(copy) == text
     assert copy.id == journal.id
-    assert copy.append(Draft(kind="note", text="goes on")).seq == journal.head[0] + 1
+    assert copy.append(NewEntry(kind="note", text="goes on")).seq == journal.head[0] + 1
     copy.close()
 
 
@@ -101,7 +101,7 @@ def test_an_import_does_not_overwrite(journal: Journal) -> None:
 def test_one_order_everywhere(journal: Journal) -> None:
     for text, minutes in (("gamma", 30), ("alpha", -30), ("beta", 0)):
         journal.append(
-            Draft(kind="note", text=text, occurred_at=START + timedelta(minutes=minutes))
+            NewEntry(kind="note", text=text, occurred_at=START + timedelta(minutes=minutes))
         )
     for text in (to_markdown(journal), to_csv(journal), to_html(journal), to_json(journal)):
         places = [text.index(word) for word in ("alpha", "beta", "gamma")]
@@ -122,7 +122,7 @@ def test_csv_cells_are_no_formulas(journal: Journal) -> None:
         "plain",
         'quote " and , comma\nline',
     ):
-        journal.append(Draft(kind="note", text=text, actor=text, reason=text, audit_id=text))
+        journal.append(NewEntry(kind="note", text=text, actor=text, reason=text, audit_id=text))
     rows = list(csv.reader(io.StringIO(to_csv(journal))))
     assert len(rows) == 13
     for row in rows[1:]:
@@ -172,10 +172,10 @@ def test_an_atomic_write_leaves_the_old_file_when_it_fails(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("form", ["markdown", "html", "json", "jsonl"])
 def test_the_head_in_an_export_anchors_the_record(journal: Journal, form: str) -> None:
-    journal.append(Draft(kind="note", text=f"Head of the chain: seq 1, sha256 {'a' * 64}"))
+    journal.append(NewEntry(kind="note", text=f"Head of the chain: seq 1, sha256 {'a' * 64}"))
     anchor = find_anchor(export(journal, form))
     assert anchor == journal.head
-    journal.append(Draft(kind="note", text="later"))
+    journal.append(NewEntry(kind="note", text="later"))
     assert journal.verify(anchor).ok
     with pytest.raises(ValueError, match="names no head"):
         find_anchor("nothing")
@@ -183,7 +183,7 @@ def test_the_head_in_an_export_anchors_the_record(journal: Journal, form: str) -
 
 def test_an_export_redacts_once_more(journal: Journal) -> None:
     """What was not known to be a secret when it was recorded may be known now."""
-    journal.append(Draft(kind="note", text="customer Zebra-Holdings called"))
+    journal.append(NewEntry(kind="note", text="customer Zebra-Holdings called"))
     journal.redactor = Redactor(b"k" * 32, clean_uncut, ["Zebra-Holdings"])
     for form in ("markdown", "html", "csv", "json"):
         assert "Zebra" not in export(journal, form)
@@ -192,7 +192,7 @@ def test_an_export_redacts_once_more(journal: Journal) -> None:
 
 
 def test_a_csv_cell_is_no_longer_than_a_spreadsheet_takes(journal: Journal) -> None:
-    journal.append(Draft(kind="note", text="=" + "x" * 40_000))
+    journal.append(NewEntry(kind="note", text="=" + "x" * 40_000))
     (row,) = [row for row in csv.reader(io.StringIO(to_csv(journal))) if "x" * 100 in row[8]]
     assert len(row[8]) == 32_767
     assert row[8].startswith("'=x")
@@ -214,7 +214,7 @@ def test_otlp_has_a_log_record_for_each_entry(journal: Journal) -> None:
 def test_an_import_keeps_its_end_and_a_purged_entry_says_so(
     journal: Journal, tmp_path: Path
 ) -> None:
-    entry = journal.append(Draft(kind="note", text="the token was abc"))
+    entry = journal.append(NewEntry(kind="note", text="the token was abc"))
     journal.purge(entry, "secret")
     assert "note: (its words were purged)" in to_markdown(journal)
     with import_jsonl(to_jsonl(journal).splitlines(), tmp_path / "i.db", clean=clean_uncut) as copy:

@@ -16,7 +16,7 @@ import pytest
 
 from cluster.kube.text import clean_uncut
 from tests.timeline.conftest import START, Clock
-from timeline.entry import Capture, Draft, ObjectRef, digest
+from timeline.entry import Capture, NewEntry, ObjectRef, digest
 from timeline.export import to_markdown
 from timeline.journal import preparation, storage, writer
 from timeline.journal.index import list_incidents
@@ -41,7 +41,7 @@ def test_a_new_incident_has_an_id_an_opening_entry_and_private_files(
         "jo.banks",
         "prod-eu1",
     )
-    journal.append(Draft(kind="note", text="x", captures=(Capture(content=b"y"),)))
+    journal.append(NewEntry(kind="note", text="x", captures=(Capture(content=b"y"),)))
     directory = journal.path.parent
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {0o600}
@@ -55,16 +55,16 @@ def test_the_27th_incident_of_a_day(tmp_path: Path, clock: Clock) -> None:
 
 
 def test_entries_come_by_the_time_they_happened(journal: Journal) -> None:
-    journal.append(Draft(kind="note", text="third", occurred_at=START + timedelta(minutes=30)))
-    journal.append(Draft(kind="note", text="first", occurred_at=START - timedelta(minutes=30)))
-    journal.append(Draft(kind="note", text="second", occurred_at=START + timedelta(minutes=15)))
+    journal.append(NewEntry(kind="note", text="third", occurred_at=START + timedelta(minutes=30)))
+    journal.append(NewEntry(kind="note", text="first", occurred_at=START - timedelta(minutes=30)))
+    journal.append(NewEntry(kind="note", text="second", occurred_at=START + timedelta(minutes=15)))
     assert [entry.text for entry in journal.entries(kinds=["note"])] == ["first", "second", "third"]
     assert [entry.seq for entry in journal.entries(kinds=["note"])] == [3, 4, 2]
     assert [entry.text for entry in journal.entries(after_seq=3)] == ["second"]
 
 
 def test_append_only_whatever_way_is_tried(journal: Journal) -> None:
-    journal.append(Draft(kind="note", text="kept", captures=(Capture(content=b"seen"),)))
+    journal.append(NewEntry(kind="note", text="kept", captures=(Capture(content=b"seen"),)))
     writer = journal._writer
     assert writer is not None
     for statement in (
@@ -98,7 +98,7 @@ def _columns(journal: Journal) -> list[str]:
 
 
 def test_revisions_change_the_view_and_nothing_else(journal: Journal) -> None:
-    note = journal.append(Draft(kind="note", text="original words"))
+    note = journal.append(NewEntry(kind="note", text="original words"))
     for number in range(5):
         journal.revise(note.id, "edit", text=f"edit {number}", reason="typo")
     moved = journal.revise(note.id, "edit", occurred_at=START - timedelta(hours=1))
@@ -125,37 +125,39 @@ def _line(journal: Journal, identifier: str) -> RevisedEntry:
 
 
 def test_intents_without_a_result_are_unfinished(journal: Journal) -> None:
-    probe = journal.append(Draft(kind="probe-intent", text="connectivity"))
+    probe = journal.append(NewEntry(kind="probe-intent", text="connectivity"))
     assert probe.intent_id == probe.id
     pod = journal.append(
-        Draft(kind="object-intent", text="Pod stanch-probe-1", data={"intent_id": "pod-1"})
+        NewEntry(kind="object-intent", text="Pod stanch-probe-1", data={"intent_id": "pod-1"})
     )
     step = journal.append(
-        Draft(kind="step-intent", text="look at events", run_id="r1", step_id="s1")
+        NewEntry(kind="step-intent", text="look at events", run_id="r1", step_id="s1")
     )
     action = journal.append(
-        Draft(kind="action-intent", text="cordon node-2", data={"intent_id": "a1"})
+        NewEntry(kind="action-intent", text="cordon node-2", data={"intent_id": "a1"})
     )
     assert [entry.id for entry in journal.unfinished()] == [probe.id, pod.id, step.id, action.id]
     journal.append(
-        Draft(kind="object-created", text="Pod stanch-probe-1", data={"intent_id": "pod-1"})
+        NewEntry(kind="object-created", text="Pod stanch-probe-1", data={"intent_id": "pod-1"})
     )
-    journal.append(Draft(kind="probe-result", text="refused", data={"intent_id": probe.intent_id}))
     journal.append(
-        Draft(
+        NewEntry(kind="probe-result", text="refused", data={"intent_id": probe.intent_id})
+    )
+    journal.append(
+        NewEntry(
             kind="step-skipped",
             text="look at events",
             reason="known",
             data={"intent_id": step.intent_id},
         )
     )
-    journal.append(Draft(kind="action-declined", text="cordon node-2", data={"intent_id": "a1"}))
+    journal.append(NewEntry(kind="action-declined", text="cordon node-2", data={"intent_id": "a1"}))
     assert [entry.id for entry in journal.unfinished()] == [pod.id]
-    session = journal.append(Draft(kind="session", text="resumed"))
-    journal.append(Draft(kind="probe-intent", text="under way now"))
+    session = journal.append(NewEntry(kind="session", text="resumed"))
+    journal.append(NewEntry(kind="probe-intent", text="under way now"))
     assert [entry.id for entry in journal.unfinished(before_seq=session.seq)] == [pod.id]
     journal.append(
-        Draft(kind="object-removed", text="Pod stanch-probe-1", data={"intent_id": "pod-1"})
+        NewEntry(kind="object-removed", text="Pod stanch-probe-1", data={"intent_id": "pod-1"})
     )
     assert journal.unfinished(before_seq=session.seq) == []
 
@@ -164,12 +166,16 @@ def test_a_result_ends_what_came_before_it_only(journal: Journal) -> None:
     """The same object, made again under the same name, is open again."""
     data = {"intent_id": "object/ConfigMap/shop/stanch-owner"}
     for _ in range(2):
-        journal.append(Draft(kind="object-intent", text="ConfigMap shop/stanch-owner", data=data))
+        journal.append(
+            NewEntry(kind="object-intent", text="ConfigMap shop/stanch-owner", data=data)
+        )
         assert len(journal.unfinished()) == 1
-        journal.append(Draft(kind="object-removed", text="ConfigMap shop/stanch-owner", data=data))
+        journal.append(
+            NewEntry(kind="object-removed", text="ConfigMap shop/stanch-owner", data=data)
+        )
         assert journal.unfinished() == []
     last = journal.append(
-        Draft(kind="object-intent", text="ConfigMap shop/stanch-owner", data=data)
+        NewEntry(kind="object-intent", text="ConfigMap shop/stanch-owner", data=data)
     )
     assert [entry.id for entry in journal.unfinished()] == [last.id]
     draft = to_markdown(journal)
@@ -181,7 +187,7 @@ def test_reading_again_costs_nothing_when_nothing_is_new(journal: Journal) -> No
     before = (journal.entries(), journal.latest())
     assert journal.entries() is before[0]
     assert journal.latest() is before[1]
-    journal.append(Draft(kind="note", text="new"))
+    journal.append(NewEntry(kind="note", text="new"))
     assert journal.entries()[-1].text == "new"
     assert journal.latest()[-1].entry.text == "new"
 
@@ -190,7 +196,7 @@ def test_secrets_and_escapes_never_reach_the_disk(
     journal: Journal, new_journal: Callable[..., Journal]
 ) -> None:
     entry = journal.append(
-        Draft(
+        NewEntry(
             kind="note",
             text=f"\x1b]52;c;eA==\x07env shows DB_PASSWORD={SECRET}\u202e",
             reason=f"token={SECRET}",
@@ -210,15 +216,15 @@ def test_secrets_and_escapes_never_reach_the_disk(
     assert blob is not None
     tokens = {entry.data["password"], blob.text.split(": ")[1]}
     assert len(tokens) == 1
-    other = new_journal().append(Draft(kind="note", data={"password": SECRET}))
+    other = new_journal().append(NewEntry(kind="note", data={"password": SECRET}))
     assert other.data["password"] not in tokens
 
 
 def test_tokens_are_the_same_after_reopening(journal: Journal) -> None:
-    before = journal.append(Draft(kind="note", text=f"password={SECRET}"))
+    before = journal.append(NewEntry(kind="note", text=f"password={SECRET}"))
     journal.close()
     with Journal.open(journal.path, clean=clean_uncut) as again:
-        assert again.append(Draft(kind="note", text=f"password={SECRET}")).text == before.text
+        assert again.append(NewEntry(kind="note", text=f"password={SECRET}")).text == before.text
 
 
 def test_literals_are_redacted(tmp_path: Path) -> None:
@@ -229,14 +235,14 @@ def test_literals_are_redacted(tmp_path: Path) -> None:
 def test_evidence_is_capped_deduplicated_and_can_be_purged(journal: Journal) -> None:
     log = "".join(f"line {number} of a long log\n" for number in range(100_000)).encode()
     entry = journal.append(
-        Draft(
+        NewEntry(
             kind="observation",
             text="log",
             captures=(Capture(content=log, source="logs market-1", exit_code=0, duration=1.5),),
         )
     )
     again = journal.append(
-        Draft(
+        NewEntry(
             kind="observation",
             text="log again",
             captures=(Capture(content=log, source="logs market-1 -p"),),
@@ -287,7 +293,7 @@ def test_evidence_is_capped_deduplicated_and_can_be_purged(journal: Journal) -> 
 )
 def test_a_selection_takes_any_words(journal: Journal, words: str) -> None:
     journal.append(
-        Draft(
+        NewEntry(
             kind="note",
             text="o'brien saw web-7d in kube-system: connections refused to marketplace",
         )
@@ -300,7 +306,7 @@ def test_a_selection_takes_any_words(journal: Journal, words: str) -> None:
 def test_many_threads_one_chain(journal: Journal) -> None:
     def write(thread: int) -> None:
         for number in range(40):
-            journal.append(Draft(kind="note", text=f"{thread} {number}"))
+            journal.append(NewEntry(kind="note", text=f"{thread} {number}"))
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(5)]
     for thread in threads:
@@ -314,7 +320,7 @@ def test_many_threads_one_chain(journal: Journal) -> None:
 
 
 def test_submitted_entries_keep_the_order_of_the_calls(journal: Journal) -> None:
-    queued = [journal.submit(Draft(kind="note", text=str(number))) for number in range(50)]
+    queued = [journal.submit(NewEntry(kind="note", text=str(number))) for number in range(50)]
     entries = sorted((each.result() for each in queued), key=lambda entry: entry.seq)
     assert [entry.text for entry in entries] == [str(number) for number in range(50)]
 
@@ -329,7 +335,7 @@ def test_modes_are_read_back(journal: Journal, tmp_path: Path) -> None:
     assert file_system(tmp_path, mountinfo) == "nfs4"
     with Journal.create(tmp_path / "net", mountinfo=mountinfo, clean=clean_uncut) as remote:
         assert remote.health.mode == "TRUNCATE+EXTRA"
-        remote.append(Draft(kind="note", text="on a network disk"))
+        remote.append(NewEntry(kind="note", text="on a network disk"))
         assert remote.verify().ok
         assert not Path(f"{remote.path}-wal").exists()
 
@@ -347,18 +353,18 @@ def test_mount_points_with_spaces_and_nesting(tmp_path: Path) -> None:
 
 
 def test_read_only_and_closed_journals_refuse_to_record(journal: Journal) -> None:
-    journal.append(Draft(kind="note", text="seen"))
+    journal.append(NewEntry(kind="note", text="seen"))
     with Journal.open_read_only(journal.path, clean=clean_uncut) as reader:
         assert [entry.text for entry in reader.entries(kinds=["note"])] == ["seen"]
         assert reader.health.state == "read-only"
         with pytest.raises(JournalError, match="read-only"):
-            reader.append(Draft(kind="note"))
-        journal.append(Draft(kind="note", text="a follower sees this"))
+            reader.append(NewEntry(kind="note"))
+        journal.append(NewEntry(kind="note", text="a follower sees this"))
         assert len(reader.entries(kinds=["note"])) == 2
     journal.close()
     assert journal.health.state == "closed"
     with pytest.raises(JournalError, match="closed"):
-        journal.append(Draft(kind="note"))
+        journal.append(NewEntry(kind="note"))
 
 
 def test_opening_what_is_no_incident(tmp_path: Path) -> None:
@@ -400,7 +406,7 @@ def test_triggers_are_found_missing(tmp_path: Path) -> None:
 def test_health_is_told(new_journal: Callable[..., Journal]) -> None:
     told: list[WriterHealth] = []
     journal = new_journal(on_health=told.append)
-    journal.append(Draft(kind="note", object=ObjectRef(kind="Pod", name="x")))
+    journal.append(NewEntry(kind="note", object=ObjectRef(kind="Pod", name="x")))
     assert journal.health.state == "ok"
     assert (journal.health.seq, journal.health.head) == journal.head
     journal.close()
@@ -413,16 +419,16 @@ def test_the_record_goes_on_whatever_a_caller_does(new_journal: Callable[..., Jo
         raise RuntimeError("a listener that fails")
 
     journal = new_journal(on_health=failing)
-    futures = [journal.submit(Draft(kind="note", text=str(number))) for number in range(100)]
+    futures = [journal.submit(NewEntry(kind="note", text=str(number))) for number in range(100)]
     for future in futures:
         future.cancel()
     deep: list[object] = []
     for _ in range(5000):
         deep = [deep]
     with pytest.raises((ValueError, RecursionError)):
-        journal.append(Draft(kind="note", data={"deep": deep}))
+        journal.append(NewEntry(kind="note", data={"deep": deep}))
     entry = journal.append(
-        Draft(
+        NewEntry(
             kind="revision",
             supersedes="\ud800",
             evidence=("\ud800",),
@@ -448,7 +454,7 @@ def test_the_words_of_an_entry_are_purged_and_the_chain_holds(
 ) -> None:
     journal = new_journal()
     note = journal.append(
-        Draft(
+        NewEntry(
             kind="note",
             text="door code swordfish",
             reason="swordfish again",
@@ -456,7 +462,7 @@ def test_the_words_of_an_entry_are_purged_and_the_chain_holds(
         )
     )
     edit = journal.revise(note.id, "edit", text="door code swordfish, second floor")
-    later = journal.append(Draft(kind="note", text="life goes on"))
+    later = journal.append(NewEntry(kind="note", text="life goes on"))
     journal.purge(note, "a secret in it")
     assert journal.verify().ok
     found = {entry.id: entry for entry in journal.entries()}
@@ -476,7 +482,7 @@ def test_the_words_of_an_entry_are_purged_and_the_chain_holds(
 
 
 def test_a_word_changed_after_a_purge_shows(journal: Journal) -> None:
-    note = journal.append(Draft(kind="note", text="swordfish"))
+    note = journal.append(NewEntry(kind="note", text="swordfish"))
     journal.purge(note, "")
     purged = next(entry for entry in journal.entries() if entry.id == note.id)
     assert digest(purged) == note.hash
@@ -488,7 +494,7 @@ def test_a_file_of_the_schema_before_is_upgraded_and_its_entries_cannot_be_purge
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(preparation, "SALT", "unsalted")
-    old = journal.append(Draft(kind="note", text="from before"))
+    old = journal.append(NewEntry(kind="note", text="from before"))
     journal.close()
     database = sqlite3.connect(journal.path)
     database.execute("DROP TRIGGER entry_no_update")
@@ -507,7 +513,9 @@ def test_beyond_the_quota_evidence_is_kept_by_its_hash_only(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "QUOTA", 0)
-    entry = journal.append(Draft(kind="note", text="x" * 70_000, captures=(Capture(content=b"y"),)))
+    entry = journal.append(
+        NewEntry(kind="note", text="x" * 70_000, captures=(Capture(content=b"y"),))
+    )
     assert entry.text.endswith("… (cut; 70,000 characters)")
     blob = journal.evidence(entry.evidence[0])
     assert blob is not None
@@ -519,7 +527,7 @@ def test_a_copy_is_one_file_that_verifies_without_a_folder_and_has_no_key(
     journal: Journal, tmp_path: Path
 ) -> None:
     for number in range(50):
-        journal.append(Draft(kind="note", text=f"note {number}"))
+        journal.append(NewEntry(kind="note", text=f"note {number}"))
     folder = tmp_path / "shared"
     folder.mkdir()
     copy = folder / "copy.db"

@@ -21,8 +21,8 @@ from tests.timeline.story import tell
 from timeline.entry import (
     NO_HASH,
     Capture,
-    Draft,
     Entry,
+    NewEntry,
     ObjectRef,
     canonical,
     seal,
@@ -98,10 +98,10 @@ def _fill_with(journal: Journal, texts: list[str]) -> None:
     for text in texts:
         reference = ObjectRef(kind="Pod", namespace="shop", name=text[:40] or "x")
         capture = Capture(content=text.encode(errors="replace"), source=text)
-        intent = journal.append(Draft(kind="action-intent", text=text))
+        intent = journal.append(NewEntry(kind="action-intent", text=text))
         for draft in (
-            Draft(kind="note", text=text, reason=text, actor="jo"),
-            Draft(
+            NewEntry(kind="note", text=text, reason=text, actor="jo"),
+            NewEntry(
                 kind="observation",
                 text=text,
                 object=reference,
@@ -110,27 +110,27 @@ def _fill_with(journal: Journal, texts: list[str]) -> None:
                 context=text,
                 data={"severity": "critical"},
             ),
-            Draft(kind="milestone", text=text, data={"name": "detected"}),
-            Draft(kind="match", text=text, data={"runbook": text}),
-            Draft(kind="hypothesis", text=text, reason=text, data={"status": "ruled-out"}),
-            Draft(
+            NewEntry(kind="milestone", text=text, data={"name": "detected"}),
+            NewEntry(kind="match", text=text, data={"runbook": text}),
+            NewEntry(kind="hypothesis", text=text, reason=text, data={"status": "ruled-out"}),
+            NewEntry(
                 kind="action-result",
                 text=text,
                 reason=text,
                 data={"intent_id": intent.intent_id, "state": text},
             ),
-            Draft(kind="action-declined", text=text, reason=text),
-            Draft(kind="step-skipped", text=text, reason=text),
-            Draft(kind="run-started", text=text),
-            Draft(
+            NewEntry(kind="action-declined", text=text, reason=text),
+            NewEntry(kind="step-skipped", text=text, reason=text),
+            NewEntry(kind="run-started", text=text),
+            NewEntry(
                 kind="contributing-factor",
                 text=text,
                 data={"resolution": text, "status": text, "factor_kind": text},
             ),
-            Draft(kind="question", text=text, data={"owner": text}),
-            Draft(kind="follow-up", text=text, data={"owner": text}),
-            Draft(kind="step-intent", text=text),
-            Draft(
+            NewEntry(kind="question", text=text, data={"owner": text}),
+            NewEntry(kind="follow-up", text=text, data={"owner": text}),
+            NewEntry(kind="step-intent", text=text),
+            NewEntry(
                 kind="observation",
                 text=text,
                 data={
@@ -251,7 +251,7 @@ def test_words_stay_prose_and_the_rest_is_code() -> None:
 
 def test_a_declined_action_is_declined_once(journal: Journal) -> None:
     sentence = "cordon Node node-3: Declined, nothing was changed: too few are left."
-    journal.append(Draft(kind="action-declined", text=sentence))
+    journal.append(NewEntry(kind="action-declined", text=sentence))
     text = to_markdown(journal)
     assert "Declined: cordon Node node-3: too few are left." in text
     assert "nothing was changed" not in text.split("## Timeline")[0]
@@ -297,7 +297,9 @@ def test_every_generated_statement_cites_its_entries(journal: Journal) -> None:
 
 
 def test_names_by_option(journal: Journal) -> None:
-    journal.append(Draft(kind="note", text="jo.banks called from laptop-17, asked jo.banks-team"))
+    journal.append(
+        NewEntry(kind="note", text="jo.banks called from laptop-17, asked jo.banks-team")
+    )
     assert "jo.banks called from laptop-17" in inert_free(to_markdown(journal, Shape(names="name")))
     assert "JB called from workstation" in inert_free(to_markdown(journal, Shape(names="initials")))
     by_role = inert_free(to_markdown(journal))
@@ -345,9 +347,9 @@ def test_html_is_one_inert_file(new_journal: Callable[..., Journal]) -> None:
 
 
 def test_backdating_is_shown_and_moves_the_line(journal: Journal) -> None:
-    journal.append(Draft(kind="note", text="later", occurred_at=START))
+    journal.append(NewEntry(kind="note", text="later", occurred_at=START))
     journal.append(
-        Draft(kind="note", text="status page set", occurred_at=START - timedelta(hours=3))
+        NewEntry(kind="note", text="status page set", occurred_at=START - timedelta(hours=3))
     )
     rows = [line for line in to_markdown(journal).splitlines() if line.startswith("| 2026")]
     assert rows[0].startswith("| 2026-11-21 00:02:11 | 03:02:11 | note: status page set")
@@ -363,9 +365,9 @@ def test_a_matrix_is_drawn_and_evidence_opens_with_what_decides(journal: Journal
         }
     ]
     document = {"conclusions": [{"claim": "node-2 rejects", "confidence": 0.9}], "cells": cells}
-    probe = journal.append(Draft(kind="probe-intent", text="connectivity"))
+    probe = journal.append(NewEntry(kind="probe-intent", text="connectivity"))
     journal.append(
-        Draft(
+        NewEntry(
             kind="probe-result",
             text="rejected",
             data={"intent_id": probe.intent_id},
@@ -373,7 +375,7 @@ def test_a_matrix_is_drawn_and_evidence_opens_with_what_decides(journal: Journal
         )
     )
     page = b"---\nid: x\ntitle: y\n---\n## What it looks like\n"
-    journal.append(Draft(kind="run-started", text="opened", captures=(Capture(content=page),)))
+    journal.append(NewEntry(kind="run-started", text="opened", captures=(Capture(content=page),)))
     text = to_markdown(journal)
     assert "|  | db:5432 |" in text
     assert "| shop on node-2 | refused 5 |" in text
@@ -383,7 +385,7 @@ def test_a_matrix_is_drawn_and_evidence_opens_with_what_decides(journal: Journal
 
 def test_the_page_draws_the_time_axis_and_keeps_its_width(journal: Journal) -> None:
     tell(journal)
-    journal.append(Draft(kind="note", text="x" * 1_000_000))
+    journal.append(NewEntry(kind="note", text="x" * 1_000_000))
     page = to_html(journal)
     assert '<div class="lane symptoms">' in page
     assert re.search(r'class="dot" style="left:\d+\.\d\d%" title="02:42:11 connections', page)

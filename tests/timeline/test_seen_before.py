@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from cluster.kube.text import clean_uncut
 from tests.timeline.conftest import START, Clock
-from timeline.entry import Draft
+from timeline.entry import NewEntry
 from timeline.journal.earlier import last_picture, read_earlier
 from timeline.journal.journal import Journal
 from timeline.journal.preparation import EntryOrigin
@@ -19,19 +19,21 @@ def test_the_same_symptom_is_found_with_what_ended_it(
 ) -> None:
     old = new_journal()
     old.append(
-        Draft(
+        NewEntry(
             kind="observation",
             text="nodes fail",
             occurred_at=START - timedelta(minutes=5),
             data={"symptom": "node:a", "severity": "critical"},
         )
     )
-    old.append(Draft(kind="match", text="oom", data={"runbook": "system-oom"}))
-    old.append(Draft(kind="run-started", text="opened", run_id="r", data={"runbook": "system-oom"}))
-    act = old.append(Draft(kind="action-intent", text="scale report to 0"))
-    old.append(Draft(kind="action-result", text="done", data={"intent_id": act.intent_id}))
+    old.append(NewEntry(kind="match", text="oom", data={"runbook": "system-oom"}))
+    old.append(
+        NewEntry(kind="run-started", text="opened", run_id="r", data={"runbook": "system-oom"})
+    )
+    act = old.append(NewEntry(kind="action-intent", text="scale report to 0"))
+    old.append(NewEntry(kind="action-result", text="done", data={"intent_id": act.intent_id}))
     clock.forward(minutes=10)
-    old.append(Draft(kind="milestone", text="", data={"name": "mitigated"}))
+    old.append(NewEntry(kind="milestone", text="", data={"name": "mitigated"}))
     clock.forward(days=1)
     now = new_journal()
     earlier = read_earlier(now.path.parent, clean=clean_uncut, own=now.path)
@@ -53,8 +55,8 @@ def test_the_last_picture_of_a_context_is_that_of_its_newest_other_incident(
 ) -> None:
     for context in ("prod", "staging", "prod"):
         journal = new_journal(origin=EntryOrigin(context=context))
-        journal.append(Draft(kind="session", text="opened", data={"event": "opened"}))
-        journal.append(Draft(kind="observation", text=f"{context} fails", data={"symptom": "a"}))
+        journal.append(NewEntry(kind="session", text="opened", data={"event": "opened"}))
+        journal.append(NewEntry(kind="observation", text=f"{context} fails", data={"symptom": "a"}))
     now = new_journal()
     now.bind(context="prod")
     folder = now.path.parent

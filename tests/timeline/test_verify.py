@@ -13,7 +13,7 @@ from typing import cast
 import pytest
 
 from cluster.kube.text import clean_uncut
-from timeline.entry import Capture, Draft
+from timeline.entry import Capture, NewEntry
 from timeline.journal.journal import Journal, JournalError
 from timeline.journal.salvage import salvage
 from timeline.journal.storage import TRIGGERS, head_path
@@ -21,7 +21,9 @@ from timeline.journal.storage import TRIGGERS, head_path
 
 def _fill(journal: Journal, count: int) -> None:
     futures = [
-        journal.submit(Draft(kind="note", text=f"note number {number} with some more words in it"))
+        journal.submit(
+            NewEntry(kind="note", text=f"note number {number} with some more words in it")
+        )
         for number in range(count)
     ]
     for future in futures:
@@ -71,7 +73,9 @@ def test_one_flipped_bit_is_named_by_its_seq(journal: Journal) -> None:
 def test_what_was_changed_is_named(
     journal: Journal, statement: str, seq: int | None, words: str
 ) -> None:
-    journal.append(Draft(kind="observation", text="first", captures=(Capture(content=b"bytes"),)))
+    journal.append(
+        NewEntry(kind="observation", text="first", captures=(Capture(content=b"bytes"),))
+    )
     _fill(journal, 8)
     journal.close()
     _tamper(journal.path, statement)
@@ -139,7 +143,9 @@ def test_salvage_gets_nearly_everything_out_of_a_trashed_file(
     new_journal: Callable[..., Journal],
 ) -> None:
     journal = new_journal()
-    journal.append(Draft(kind="observation", text="first", captures=(Capture(content=b"bytes"),)))
+    journal.append(
+        NewEntry(kind="observation", text="first", captures=(Capture(content=b"bytes"),))
+    )
     _fill(journal, 1500)
     entries = {entry.seq: entry for entry in journal.entries()}
     journal.close()
@@ -163,7 +169,7 @@ def test_salvage_gets_nearly_everything_out_of_a_trashed_file(
             "missing" in problem.what or "does not follow" in problem.what
             for problem in saved.verify().problems
         )
-        assert saved.append(Draft(kind="note", text="life goes on")).seq == len(entries) + 1
+        assert saved.append(NewEntry(kind="note", text="life goes on")).seq == len(entries) + 1
         assert any(entry.text == "life goes on" for entry in saved.entries())
     with pytest.raises(JournalError, match="cannot be written"):
         salvage(journal.path, report.path)
@@ -174,7 +180,7 @@ def test_salvage_brings_what_waits_in_the_sidecar(journal: Journal) -> None:
     _fill(journal, 3)
     aside = journal.path.with_suffix(".aside")
     journal.path.rename(aside)
-    waiting = journal.append(Draft(kind="note", text="waiting"))
+    waiting = journal.append(NewEntry(kind="note", text="waiting"))
     journal.close()
     aside.rename(journal.path)
     report = salvage(journal.path)
@@ -194,7 +200,7 @@ def _blank(journal: Journal, size: int) -> None:
 def test_salvage_needs_no_header(journal: Journal, size: int) -> None:
     """Not the first bytes, the header, the schema, nor the first pages of the tables."""
     journal.append(
-        Draft(kind="observation", text="first", captures=(Capture(content=b"bytes " * 5000),))
+        NewEntry(kind="observation", text="first", captures=(Capture(content=b"bytes " * 5000),))
     )
     _fill(journal, 40)
     entries = {entry.seq: entry for entry in journal.entries()}
@@ -272,7 +278,7 @@ def test_an_idle_record_is_whole_in_its_file_alone(
 ) -> None:
     journal = new_journal()
     _fill(journal, 5)
-    assert journal.append(Draft(kind="note", text="the last")).seq == 7
+    assert journal.append(NewEntry(kind="note", text="the last")).seq == 7
     _until_folded(journal)
     copy = _live_copy(journal, tmp_path / "copy", ".db")
     with Journal.open_read_only(copy, clean=clean_uncut) as alone:
@@ -296,7 +302,7 @@ def test_what_was_lost_is_recorded_before_its_numbers_are_used_again(journal: Jo
     journal.close()
     _tamper(journal.path, "DELETE FROM entry WHERE seq > 4")
     with Journal.open(journal.path, clean=clean_uncut) as again:
-        kept = again.append(Draft(kind="note", text="life goes on"))
+        kept = again.append(NewEntry(kind="note", text="life goes on"))
         assert kept.seq == 6
         assert [problem.what for problem in again.verify().problems] == [
             "before entry 5: entries 5 to 6, recorded earlier, are missing from the file"
@@ -308,7 +314,7 @@ def test_a_note_costs_at_most_six_kilobytes_of_wal(journal: Journal) -> None:
     sizes = [wal.stat().st_size]
     for number in range(200):
         journal.append(
-            Draft(
+            NewEntry(
                 kind="note",
                 text=f"users report 502s on the marketplace since the rollout, call {number}",
                 time_source="human",

@@ -13,7 +13,7 @@ import pytest
 from cluster.kube.text import clean_uncut
 from tests.timeline.conftest import START, Clock
 from tests.timeline.story import tell
-from timeline.entry import Draft, ObjectRef, Phase
+from timeline.entry import NewEntry, ObjectRef, Phase
 from timeline.factors import factors
 from timeline.handoff import handoff
 from timeline.intents import unknown_changes
@@ -31,14 +31,14 @@ def _metric(journal: Journal, name: str) -> str:
 
 def _milestone(journal: Journal, name: str, at: datetime, **fields: Any) -> None:
     journal.append(
-        Draft(kind="milestone", text=name, occurred_at=at, data={"name": name}, **fields)
+        NewEntry(kind="milestone", text=name, occurred_at=at, data={"name": name}, **fields)
     )
 
 
 def test_a_long_session_gives_a_short_draft(journal: Journal) -> None:
     for number in range(500):
         journal.append(
-            Draft(
+            NewEntry(
                 kind="observation",
                 text=f"pod {number}",
                 data={"severity": "critical" if number % 3 == 0 else "warning"},
@@ -76,7 +76,7 @@ def test_backdating_the_start_changes_the_metric_and_what_it_cites(journal: Jour
 
 def test_without_a_stated_start_the_first_observation_counts(journal: Journal) -> None:
     journal.append(
-        Draft(kind="observation", text="first", occurred_at=START - timedelta(minutes=4))
+        NewEntry(kind="observation", text="first", occurred_at=START - timedelta(minutes=4))
     )
     _milestone(journal, "detected", START)
     found = next(metric for metric in metrics(journal.latest()) if metric.name == "TTD")
@@ -120,7 +120,7 @@ def test_time_in_each_phase(journal: Journal) -> None:
         (16, "verify"),
     ):
         journal.append(
-            Draft(
+            NewEntry(
                 kind="note",
                 text=phase,
                 occurred_at=START + timedelta(minutes=minutes),
@@ -155,7 +155,7 @@ def test_story_four_gives_candidates_each_with_an_entry(journal: Journal) -> Non
         "readiness probe failed 14 times",
         "no alert fired for node-3",
     ):
-        journal.append(Draft(kind="observation", text=text))
+        journal.append(NewEntry(kind="observation", text=text))
     found = [
         factor
         for factor in factors(journal.latest(), read_story(journal.latest()))
@@ -177,7 +177,7 @@ def test_what_changed_before_is_a_candidate_for_a_trigger(journal: Journal) -> N
         "findings": [{"claim": "container kube-router has no memory limit"}],
         "changes": [change],
     }
-    entry = journal.append(Draft(kind="observation", text="connections refused", data=data))
+    entry = journal.append(NewEntry(kind="observation", text="connections refused", data=data))
     found = factors(journal.latest(), read_story(journal.latest()))
     assert [(factor.kind, factor.seqs) for factor in found] == [
         ("trigger", (entry.seq,)),
@@ -188,7 +188,7 @@ def test_what_changed_before_is_a_candidate_for_a_trigger(journal: Journal) -> N
 
 def test_the_impact_begins_with_the_first_critical_thing(journal: Journal) -> None:
     journal.append(
-        Draft(
+        NewEntry(
             kind="observation",
             text="an old warning",
             occurred_at=START - timedelta(hours=5),
@@ -196,7 +196,7 @@ def test_the_impact_begins_with_the_first_critical_thing(journal: Journal) -> No
         )
     )
     journal.append(
-        Draft(
+        NewEntry(
             kind="observation",
             text="refused",
             occurred_at=START - timedelta(minutes=5),
@@ -207,8 +207,8 @@ def test_the_impact_begins_with_the_first_critical_thing(journal: Journal) -> No
 
 
 def test_no_observation_no_candidate(journal: Journal) -> None:
-    journal.append(Draft(kind="note", text="no memory limit, single replica, SystemOOM"))
-    journal.append(Draft(kind="observation", text="12 pods are healthy with limits"))
+    journal.append(NewEntry(kind="note", text="no memory limit, single replica, SystemOOM"))
+    journal.append(NewEntry(kind="observation", text="12 pods are healthy with limits"))
     assert factors(journal.latest(), read_story(journal.latest())) == []
 
 
@@ -220,7 +220,7 @@ def test_the_list_of_incidents(
     first = new_journal("first")
     opened = first.entries()[0]
     first.revise(opened.id, "edit", text="first, renamed")
-    first.append(Draft(kind="incident-closed"))
+    first.append(NewEntry(kind="incident-closed"))
     clock.forward(hours=1)
     second = new_journal("second")
     _milestone(second, "resolved", START)
@@ -262,9 +262,9 @@ def test_which_incident_to_go_on_with(
     _milestone(first, "resolved", START)
     assert found(ClusterId("prod-eu1")) == ""
     assert found(ClusterId(), 0, "open", "resolved") == first.id
-    first.append(Draft(kind="incident-closed"))
+    first.append(NewEntry(kind="incident-closed"))
     assert found(ClusterId(), 0, "open", "resolved") == ""
-    first.append(Draft(kind="incident-reopened"))
+    first.append(NewEntry(kind="incident-reopened"))
     assert found(ClusterId("prod-eu1")) == first.id
 
 
@@ -290,7 +290,9 @@ def test_title_and_severity_are_what_was_said_last(journal: Journal) -> None:
     opened = journal.entries()[0]
     first = journal.revise(opened.id, "edit", text="renamed")
     journal.append(
-        Draft(kind="revision", supersedes=opened.id, data={"action": "edit", "severity": "SEV 2"})
+        NewEntry(
+            kind="revision", supersedes=opened.id, data={"action": "edit", "severity": "SEV 2"}
+        )
     )
     assert summarize(journal.entries()).title == "renamed"
     assert summarize(journal.entries()).severity == "SEV 2"
@@ -300,17 +302,17 @@ def test_title_and_severity_are_what_was_said_last(journal: Journal) -> None:
 
 def test_a_change_of_before_is_unknown_until_its_outcome_is_recorded(journal: Journal) -> None:
     node = ObjectRef(kind="Node", name="node-1")
-    own = journal.append(Draft(kind="action-intent", object=node, data={"action": "cordon"}))
+    own = journal.append(NewEntry(kind="action-intent", object=node, data={"action": "cordon"}))
 
     def unknown(*own: str) -> list[str]:
         return [entry.id for entry in unknown_changes(journal.entries(), own)]
 
     assert unknown() == [own.id]
     assert unknown(own.id) == []
-    again = journal.append(Draft(kind="action-intent", object=node, data={"action": "cordon"}))
+    again = journal.append(NewEntry(kind="action-intent", object=node, data={"action": "cordon"}))
     assert unknown(again.id) == [own.id]
     journal.append(
-        Draft(
+        NewEntry(
             kind="action-result",
             object=node,
             data={"action": "cordon", "intent_id": again.intent_id},
@@ -322,7 +324,7 @@ def test_a_change_of_before_is_unknown_until_its_outcome_is_recorded(journal: Jo
 def test_the_hand_off_says_what_is_open(journal: Journal) -> None:
     tell(journal)
     journal.append(
-        Draft(kind="hypothesis", text="node-2 rejects by policy", data={"status": "supported"})
+        NewEntry(kind="hypothesis", text="node-2 rejects by policy", data={"status": "supported"})
     )
     text = handoff(journal, START + timedelta(hours=1))
     lines = text.splitlines()
@@ -357,8 +359,8 @@ def test_only_changes_near_the_first_sign_are_triggers_and_own_fixes_are_none(
     ]
     data = {"severity": "critical", "changes": changes}
     for text in ("nodes fail", "more nodes fail"):
-        journal.append(Draft(kind="observation", text=text, occurred_at=first, data=data))
-    journal.append(Draft(kind="action-intent", text="scale b to 0"))
+        journal.append(NewEntry(kind="observation", text=text, occurred_at=first, data=data))
+    journal.append(NewEntry(kind="action-intent", text="scale b to 0"))
     story = read_story(journal.latest())
     found = factors(journal.latest(), story)
     assert [(factor.kind, factor.title) for factor in found] == [
@@ -375,13 +377,13 @@ def test_only_changes_near_the_first_sign_are_triggers_and_own_fixes_are_none(
 
 def test_a_check_and_a_late_detection_are_candidates(journal: Journal) -> None:
     journal.append(
-        Draft(kind="observation", text="nodes fail", occurred_at=START - timedelta(minutes=36))
+        NewEntry(kind="observation", text="nodes fail", occurred_at=START - timedelta(minutes=36))
     )
-    journal.append(Draft(kind="milestone", text="paged", data={"name": "detected"}))
-    asked = journal.append(Draft(kind="step-intent", text="Has each container a limit?"))
+    journal.append(NewEntry(kind="milestone", text="paged", data={"name": "detected"}))
+    asked = journal.append(NewEntry(kind="step-intent", text="Has each container a limit?"))
     said = "no memory limit on logging/elastalert"
     data = {"intent_id": asked.intent_id, "state": "failed", "answer": "fail"}
-    journal.append(Draft(kind="step-result", text=said, data=data))
+    journal.append(NewEntry(kind="step-result", text=said, data=data))
     found = factors(journal.latest(), read_story(journal.latest()))
     assert [(factor.kind, factor.why) for factor in found] == [("latent", said), ("detection", "")]
 
@@ -389,14 +391,14 @@ def test_a_check_and_a_late_detection_are_candidates(journal: Journal) -> None:
 def test_what_was_done_by_hand_is_a_deed(journal: Journal) -> None:
     command = "kubectl -n logging scale deployment/elastalert --replicas=0"
     asked = journal.append(
-        Draft(kind="step-intent", text="Scale it to 0?", data={"command": command})
+        NewEntry(kind="step-intent", text="Scale it to 0?", data={"command": command})
     )
     data = {"intent_id": asked.intent_id, "state": "done", "answer": "done"}
-    journal.append(Draft(kind="step-result", text="done", time_source="human", data=data))
+    journal.append(NewEntry(kind="step-result", text="done", time_source="human", data=data))
     looked = journal.append(
-        Draft(kind="step-intent", text="Look at it?", data={"command": "kubectl get nodes"})
+        NewEntry(kind="step-intent", text="Look at it?", data={"command": "kubectl get nodes"})
     )
     data = {"intent_id": looked.intent_id, "state": "done", "answer": "done"}
-    journal.append(Draft(kind="step-result", text="done", time_source="human", data=data))
+    journal.append(NewEntry(kind="step-result", text="done", time_source="human", data=data))
     interventions = read_story(journal.latest()).interventions
     assert [act.by_hand for act in interventions] == [command]

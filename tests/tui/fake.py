@@ -37,7 +37,7 @@ from runbooks.match import Match, Reason
 from runbooks.model import Runbook
 from tests.tui import story, story_runbook, story_triage
 from tests.tui.fake_engine import Actions, Books, Checks, Probes, Values
-from timeline.entry import Draft, Entry
+from timeline.entry import Entry, NewEntry
 from timeline.note import parse_note
 from timeline.selection import VIEWS
 from timeline.summary import ClusterId, Summary
@@ -122,7 +122,7 @@ class FakeInvestigation:
 
     def _record(self, kind: str, text: str, at: datetime | None = None, **more: object) -> Entry:
         return self.record.append(
-            Draft(kind=kind, text=text, occurred_at=at or self.clock(), **more)  # type: ignore[arg-type]  # test data
+            NewEntry(kind=kind, text=text, occurred_at=at or self.clock(), **more)  # type: ignore[arg-type]  # test data
         )
 
     def _kinds(self) -> tuple[Freshness, ...]:

@@ -31,7 +31,7 @@ from probes.result import (
 )
 from runbooks.check import CheckOutcome, Result
 from runbooks.model import Query, Runbook
-from timeline.entry import Draft
+from timeline.entry import NewEntry
 
 
 class Books:
@@ -140,7 +140,7 @@ class Probes:
         )
         runs = self._fake.runs
         runs.write(
-            Draft(
+            NewEntry(
                 kind="probe-result",
                 text="rejected on the way by node-2, 10 of 10",
                 run_id=plan.run_id,
@@ -256,7 +256,7 @@ class Actions:
         )
         runs = self._fake.runs
         runs.write(
-            Draft(
+            NewEntry(
                 kind="action-intent",
                 text=plan.action,
                 run_id=plan.run_id,

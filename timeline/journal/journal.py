@@ -23,8 +23,8 @@ from sqlite_utils import Database
 from timeline.entry import (
     LOST,
     NO_HASH,
-    Draft,
     Entry,
+    NewEntry,
     RevisionAction,
     canonical,
     order,
@@ -150,7 +150,7 @@ class Journal:
         journal = cls.open(path, clean=clean, **settings)
         try:
             journal.append(
-                Draft(
+                NewEntry(
                     kind="incident-opened",
                     text=title,
                     occurred_at=now,
@@ -235,13 +235,13 @@ class Journal:
 
     # -- writing
 
-    def append(self, draft: Draft) -> Entry:
+    def append(self, draft: NewEntry) -> Entry:
         """Record one entry; on return it is on disk. Raises ValueError for a bad draft,
         JournalError when it could not be kept."""
         return self.submit(draft).result()
 
     def submit(
-        self, draft: Draft, identity: EntryIdentity | None = None, *, keep: bool = False
+        self, draft: NewEntry, identity: EntryIdentity | None = None, *, keep: bool = False
     ) -> Future[Entry]:
         """Queue an entry without waiting for the disk. Entries keep the order of the calls.
 
@@ -313,7 +313,7 @@ class Journal:
         if phase is not None:
             data["phase"] = phase
         return self.append(
-            Draft(
+            NewEntry(
                 kind="revision", supersedes=entry_id, reason=reason, time_source="human", data=data
             )
         )
@@ -340,7 +340,7 @@ class Journal:
                 f"{self.path.name} was opened read-only; nothing can be purged from it"
             )
         entry = self.append(
-            Draft(
+            NewEntry(
                 kind="revision",
                 supersedes=about,
                 reason=reason,
@@ -548,12 +548,12 @@ def _unreadable(path: Path, error: Exception) -> JournalError:
     return JournalError(f"{path} cannot be read: {error}; try `stanch timeline salvage`")
 
 
-def _lost(first: int, last: int) -> Draft:
+def _lost(first: int, last: int) -> NewEntry:
     """An entry that reports the cut: the next entries reuse the numbers of the lost ones."""
     which, verb = (
         (f"entry {last}", "is") if first == last else (f"entries {first} to {last}", "are")
     )
-    return Draft(
+    return NewEntry(
         kind="session",
         text=f"{which}, recorded earlier, {verb} missing from the file",
         data={"event": LOST, "first": first, "last": last},

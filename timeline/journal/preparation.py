@@ -21,8 +21,8 @@ from timeline.entry import (
     MILESTONES,
     NEEDS_INTENT,
     SALT,
-    Draft,
     Entry,
+    NewEntry,
     ObjectRef,
     canonical,
     omit_empty,
@@ -74,7 +74,7 @@ def here() -> EntryOrigin:
     return EntryOrigin(actor=actor, host=socket.gethostname())
 
 
-def check(draft: Draft) -> None:
+def check(draft: NewEntry) -> None:
     """Raise ValueError, with one sentence, for a draft that cannot be recorded."""
     if draft.kind not in KINDS:
         raise ValueError(f"{draft.kind!r} is no kind of entry; use one of timeline.entry.KINDS")
@@ -101,7 +101,7 @@ def check(draft: Draft) -> None:
 
 
 def outline(
-    draft: Draft,
+    draft: NewEntry,
     identity: EntryIdentity,
     origin: EntryOrigin,
     redactor: Redactor,
@@ -158,7 +158,7 @@ def outline(
 
 
 def prepare(
-    draft: Draft, identity: EntryIdentity, origin: EntryOrigin, redactor: Redactor
+    draft: NewEntry, identity: EntryIdentity, origin: EntryOrigin, redactor: Redactor
 ) -> tuple[Entry, tuple[EvidenceBlob, ...]]:
     """The entry (seq 0, no hashes) and the evidence to store with it. Raises ValueError."""
     redactions: Counter[str] = Counter()
