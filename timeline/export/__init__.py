@@ -16,7 +16,7 @@ import msgspec
 
 from timeline.entry import canonical, to_record
 from timeline.export import csv_table, html_page, json_document, jsonl, markdown, otlp
-from timeline.export.document import Document
+from timeline.export.document import DraftDocument
 from timeline.export.jsonl import import_jsonl, merge_jsonl
 from timeline.export.people import NameStyle
 from timeline.export.regions import merge
@@ -84,7 +84,7 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
         return f"{done}{kept}{removed}"
 
 
-def _document(journal: Journal, shape: Shape) -> Document:
+def _document(journal: Journal, shape: Shape) -> DraftDocument:
     source = read_source(journal)
     return build(source, shape.template, shape.names, journal.redactor, shape.zone)
 

@@ -69,7 +69,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     blocks: tuple[Block, ...]
 
 
-class Document(msgspec.Struct, frozen=True, kw_only=True):
+class DraftDocument(msgspec.Struct, frozen=True, kw_only=True):
     """`parts` are the author's Markdown and the generated parts, in the order of the template."""
 
     title: TableCell

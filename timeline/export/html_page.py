@@ -13,7 +13,7 @@ from typing import Final
 from timeline.export.document import (
     Axis,
     Block,
-    Document,
+    DraftDocument,
     Fence,
     Items,
     Outside,
@@ -57,7 +57,7 @@ _APART: Final = 5.0
 """Percent of the axis between two points with a written time."""
 
 
-def render(document: Document) -> str:
+def render(document: DraftDocument) -> str:
     """The whole report."""
     parts = [
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',

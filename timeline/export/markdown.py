@@ -14,7 +14,7 @@ from typing import Final
 from timeline.export.document import (
     Axis,
     Block,
-    Document,
+    DraftDocument,
     Fence,
     Items,
     Outside,
@@ -34,7 +34,7 @@ _MARKER: Final = re.compile(r"<!--(?=\s*/?(?:auto:|stanch))")
 _CELL_LIMIT: Final = 600
 
 
-def render(document: Document) -> str:
+def render(document: DraftDocument) -> str:
     """The whole draft: generated parts between markers, and at the end the hashes of what was
     generated."""
     regions = [region(section) for section in document.sections]
@@ -44,7 +44,7 @@ def render(document: Document) -> str:
     return "".join([*out, "\n" if not out[-1].endswith("\n") else "", base_comments(regions)])
 
 
-def rendered_sections(document: Document) -> dict[str, str]:
+def rendered_sections(document: DraftDocument) -> dict[str, str]:
     """Each generated part with the author's text before it, by id."""
     found: dict[str, str] = {}
     before = ""

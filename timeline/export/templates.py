@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from timeline.export import appendix, narrative, response
-from timeline.export.document import Block, Document, Para, Section
+from timeline.export.document import Block, DraftDocument, Para, Section
 from timeline.export.people import NameStyle, People
 from timeline.export.source import ExportSource
 from timeline.export.wording import Wording
@@ -69,7 +69,7 @@ def read_template(name: str) -> str:
 
 def build(
     source: ExportSource, template: str, names: NameStyle, redactor: Redactor, zone: str = ""
-) -> Document:
+) -> DraftDocument:
     """The report as a document. `zone` is an IANA time zone for a second column of times. Raises
     ValueError for a template or zone that does not exist."""
     text = redactor.clean(read_template(template))
@@ -84,7 +84,7 @@ def build(
             parts.append(Section(id=piece, blocks=tuple(PARTS[piece](wording))))
     if "record" not in pieces[1::2]:
         parts += [_RECORD, Section(id="record", blocks=tuple(appendix.record(wording)))]
-    return Document(
+    return DraftDocument(
         title=("Post-mortem: ", people.text(source.title or source.incident_id)),
         intro=(
             Para(
