@@ -62,7 +62,7 @@ class Axis(msgspec.Struct, frozen=True):
 Block = Para | Items | Table | Fence | Axis
 
 
-class Section(msgspec.Struct, frozen=True, kw_only=True):
+class DraftSection(msgspec.Struct, frozen=True, kw_only=True):
     """A generated part."""
 
     id: str
@@ -74,8 +74,8 @@ class DraftDocument(msgspec.Struct, frozen=True, kw_only=True):
 
     title: TableCell
     intro: tuple[Block, ...]
-    parts: tuple[str | Section, ...]
+    parts: tuple[str | DraftSection, ...]
 
     @property
-    def sections(self) -> tuple[Section, ...]:
-        return tuple(part for part in self.parts if isinstance(part, Section))
+    def sections(self) -> tuple[DraftSection, ...]:
+        return tuple(part for part in self.parts if isinstance(part, DraftSection))

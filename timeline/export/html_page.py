@@ -14,11 +14,11 @@ from timeline.export.document import (
     Axis,
     Block,
     DraftDocument,
+    DraftSection,
     Fence,
     Items,
     Outside,
     Para,
-    Section,
     TableCell,
 )
 
@@ -69,7 +69,7 @@ def render(document: DraftDocument) -> str:
     ]
     parts += [_block(block) for block in document.intro]
     for part in document.parts:
-        if isinstance(part, Section):
+        if isinstance(part, DraftSection):
             parts += [_block(block) for block in part.blocks]
         else:
             parts += [_authored(line) for line in part.splitlines() if line.strip()]

@@ -15,11 +15,11 @@ from timeline.export.document import (
     Axis,
     Block,
     DraftDocument,
+    DraftSection,
     Fence,
     Items,
     Outside,
     Para,
-    Section,
     TableCell,
 )
 from timeline.export.regions import Region, base_comments, head_comment, wrap
@@ -40,7 +40,9 @@ def render(document: DraftDocument) -> str:
     regions = [region(section) for section in document.sections]
     out = [f"{head_comment([each.id for each in regions])}\n# {_inline(document.title)}\n\n"]
     out += [_block(block) + "\n" for block in document.intro]
-    out += [wrap(region(part)) if isinstance(part, Section) else part for part in document.parts]
+    out += [
+        wrap(region(part)) if isinstance(part, DraftSection) else part for part in document.parts
+    ]
     return "".join([*out, "\n" if not out[-1].endswith("\n") else "", base_comments(regions)])
 
 
@@ -49,7 +51,7 @@ def rendered_sections(document: DraftDocument) -> dict[str, str]:
     found: dict[str, str] = {}
     before = ""
     for part in document.parts:
-        if isinstance(part, Section):
+        if isinstance(part, DraftSection):
             found[part.id] = before + wrap(region(part))
             before = ""
         else:
@@ -57,7 +59,7 @@ def rendered_sections(document: DraftDocument) -> dict[str, str]:
     return found
 
 
-def region(section: Section) -> Region:
+def region(section: DraftSection) -> Region:
     """The generated part of a section."""
     return Region(id=section.id, content="\n".join(filter(None, map(_block, section.blocks))))
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from timeline.export import appendix, narrative, response
-from timeline.export.document import Block, DraftDocument, Para, Section
+from timeline.export.document import Block, DraftDocument, DraftSection, Para
 from timeline.export.people import NameStyle, People
 from timeline.export.source import ExportSource
 from timeline.export.wording import Wording
@@ -75,15 +75,15 @@ def build(
     text = redactor.clean(read_template(template))
     people = People(source.entries, names, redactor)
     wording = Wording(source, people, zone)
-    parts: list[str | Section] = []
+    parts: list[str | DraftSection] = []
     pieces = _PLACE.split(text)
     for index, piece in enumerate(pieces):
         if index % 2 == 0:
             parts.append(piece)
-        elif not any(isinstance(part, Section) and part.id == piece for part in parts):
-            parts.append(Section(id=piece, blocks=tuple(PARTS[piece](wording))))
+        elif not any(isinstance(part, DraftSection) and part.id == piece for part in parts):
+            parts.append(DraftSection(id=piece, blocks=tuple(PARTS[piece](wording))))
     if "record" not in pieces[1::2]:
-        parts += [_RECORD, Section(id="record", blocks=tuple(appendix.record(wording)))]
+        parts += [_RECORD, DraftSection(id="record", blocks=tuple(appendix.record(wording)))]
     return DraftDocument(
         title=("Post-mortem: ", people.text(source.title or source.incident_id)),
         intro=(
