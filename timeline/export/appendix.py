@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Final
 
 from timeline.entry import ABOUT, CHANGED, Entry
-from timeline.export.document import Block, Fence, Items, Outside, Para, Table, TableCell
+from timeline.export.document import Block, Items, Outside, Para, Preformatted, Table, TableCell
 from timeline.export.response import read_json
 from timeline.export.wording import LEADS, Wording, excerpt, milestone_name, moment, seqs, word
 from timeline.metrics import duration, phases
@@ -130,7 +130,7 @@ def evidence(w: Wording) -> list[Block]:
             blocks.append(Para((_NOT_KEPT,)))
         else:
             shown = blob.text if blob.media_type != "text/markdown" else _title(blob.text)
-            blocks.append(Fence(excerpt(w.people.text(_deciding(shown)).text)))
+            blocks.append(Preformatted(excerpt(w.people.text(_deciding(shown)).text)))
     return blocks
 
 

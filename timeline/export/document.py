@@ -39,7 +39,7 @@ class Table(msgspec.Struct, frozen=True):
     rows: tuple[tuple[TableCell, ...], ...]
 
 
-class Fence(msgspec.Struct, frozen=True):
+class Preformatted(msgspec.Struct, frozen=True):
     """Preformatted text from outside."""
 
     text: str
@@ -59,7 +59,7 @@ class Axis(msgspec.Struct, frozen=True):
     marks: tuple[AxisPoint, ...]
 
 
-Block = Para | Items | Table | Fence | Axis
+Block = Para | Items | Table | Preformatted | Axis
 
 
 class DraftSection(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,10 +15,10 @@ from timeline.export.document import (
     Block,
     DraftDocument,
     DraftSection,
-    Fence,
     Items,
     Outside,
     Para,
+    Preformatted,
     TableCell,
 )
 
@@ -94,7 +94,7 @@ def _block(block: Block) -> str:
     if isinstance(block, Items):
         lead = "☐ " if block.tasks else ""
         return "<ul>" + "".join(f"<li>{lead}{_inline(item)}</li>" for item in block.items) + "</ul>"
-    if isinstance(block, Fence):
+    if isinstance(block, Preformatted):
         return f"<pre>{escape(block.text)}</pre>"
     if isinstance(block, Axis):
         return _axis(block)

@@ -16,10 +16,10 @@ from timeline.export.document import (
     Block,
     DraftDocument,
     DraftSection,
-    Fence,
     Items,
     Outside,
     Para,
+    Preformatted,
     TableCell,
 )
 from timeline.export.regions import Region, base_comments, head_comment, wrap
@@ -70,7 +70,7 @@ def _block(block: Block) -> str:
     if isinstance(block, Items):
         lead = "- [ ] " if block.tasks else "- "
         return "".join(f"{lead}{_inline(item)}\n" for item in block.items)
-    if isinstance(block, Fence):
+    if isinstance(block, Preformatted):
         return _fence(block.text)
     if isinstance(block, Axis):
         return ""
