@@ -8,7 +8,15 @@ from collections import Counter
 from typing import Final
 
 from timeline.entry import ABOUT, CHANGED, Entry
-from timeline.export.document import Block, Items, Outside, Para, Preformatted, Table, TableCell
+from timeline.export.document import (
+    Block,
+    DraftTable,
+    Items,
+    Outside,
+    Para,
+    Preformatted,
+    TableCell,
+)
 from timeline.export.response import read_json
 from timeline.export.wording import LEADS, Wording, excerpt, milestone_name, moment, seqs, word
 from timeline.metrics import duration, phases
@@ -39,7 +47,7 @@ def metrics(w: Wording) -> list[Block]:
         )
         for metric in find_metrics(w.source.lines)
     )
-    blocks: list[Block] = [Table(("Metric", "Meaning", "Value (HH:MM:SS)", "From"), rows)]
+    blocks: list[Block] = [DraftTable(("Metric", "Meaning", "Value (HH:MM:SS)", "From"), rows)]
     spent = phases(w.source.lines)
     if spent:
         blocks.append(

@@ -33,7 +33,7 @@ class Items(msgspec.Struct, frozen=True):
     tasks: bool = False
 
 
-class Table(msgspec.Struct, frozen=True):
+class DraftTable(msgspec.Struct, frozen=True):
     header: TableCell
     """One part a column."""
     rows: tuple[tuple[TableCell, ...], ...]
@@ -59,7 +59,7 @@ class Axis(msgspec.Struct, frozen=True):
     marks: tuple[AxisPoint, ...]
 
 
-Block = Para | Items | Table | Preformatted | Axis
+Block = Para | Items | DraftTable | Preformatted | Axis
 
 
 class DraftSection(msgspec.Struct, frozen=True, kw_only=True):

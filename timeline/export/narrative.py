@@ -6,7 +6,16 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from timeline.entry import Entry
-from timeline.export.document import Axis, AxisPoint, Block, Items, Outside, Para, Table, TableCell
+from timeline.export.document import (
+    Axis,
+    AxisPoint,
+    Block,
+    DraftTable,
+    Items,
+    Outside,
+    Para,
+    TableCell,
+)
 from timeline.export.wording import (
     LEADS,
     Wording,
@@ -219,7 +228,7 @@ def timeline(w: Wording) -> list[Block]:
         "seq",
         "audit",
     )
-    return [Axis(tuple(_marks(w))), Table(header, tuple(rows)), Para((note,))]
+    return [Axis(tuple(_marks(w))), DraftTable(header, tuple(rows)), Para((note,))]
 
 
 def _row(w: Wording, line: RevisedEntry, by_hand: Intervention | None) -> tuple[TableCell, ...]:
@@ -374,7 +383,7 @@ def factors(w: Wording) -> list[Block]:
             )
             for f in recorded_
         )
-        blocks.append(Table(("Factor", "Kind", "Resolution", "Status", "Entries"), rows))
+        blocks.append(DraftTable(("Factor", "Kind", "Resolution", "Status", "Entries"), rows))
     else:
         blocks.append(
             Para(("None recorded yet. There is rarely one cause: list what had to come together.",))

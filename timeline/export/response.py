@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from timeline.entry import Entry
-from timeline.export.document import Block, Outside, Para, Table, TableCell
+from timeline.export.document import Block, DraftTable, Outside, Para, TableCell
 from timeline.export.wording import Wording, happened, intervention_text, moment, seqs, without_lead
 
 _VERIFY: TableCell = ("**unknown — verify**: no result was recorded",)
@@ -50,7 +50,7 @@ def matrix(w: Wording, sha256: str) -> Iterator[Block]:
             found.setdefault(_end(cell.get("from")), {})[_end(cell.get("to"))] = result + mark
     targets = list(dict.fromkeys(target for row in found.values() for target in row))[:_COLUMNS]
     yield Para((f"**{w.names[sha256]}** from (rows) to (columns):",))
-    yield Table(
+    yield DraftTable(
         ("", *(w.out(target) for target in targets)),
         tuple(
             ((w.out(source),), *((w.out(row.get(target, "")),) for target in targets))
@@ -109,7 +109,7 @@ def actions(w: Wording) -> list[Block]:
     ]
     if not rows:
         return [Para(("Nothing recorded.",))]
-    return [Table(_HEADER, tuple(row for _, row in sorted(rows, key=lambda each: each[0])))]
+    return [DraftTable(_HEADER, tuple(row for _, row in sorted(rows, key=lambda each: each[0])))]
 
 
 _HEADER = ("Happened (UTC)", "What", "Result", "Who", "Entries")
@@ -128,7 +128,7 @@ def _pairs(w: Wording, intent_kind: str, alone: str) -> Block:
             )
         elif entry.kind == alone and entry.id not in w.story.asked:
             rows.append(_alone(w, entry))
-    return Table(_HEADER, tuple(rows)) if rows else Para(("Nothing recorded.",))
+    return DraftTable(_HEADER, tuple(rows)) if rows else Para(("Nothing recorded.",))
 
 
 def _alone(w: Wording, entry: Entry) -> tuple[TableCell, ...]:
@@ -177,4 +177,4 @@ def _created(w: Wording) -> Block:
     )
     if not rows:
         return Para(("No object was created in the cluster.",))
-    return Table(("Happened (UTC)", "Created in the cluster", "Now", "Entries"), rows)
+    return DraftTable(("Happened (UTC)", "Created in the cluster", "Now", "Entries"), rows)
