@@ -15,7 +15,7 @@ from typing import Any
 from drills.api.objects import Obj, created_at, rfc3339, words
 from drills.api.patch import MERGE_KEYS
 
-Path = tuple[str, ...]
+FieldPath = tuple[str, ...]
 
 _MAPS = frozenset(
     words(
@@ -44,9 +44,9 @@ _LIST_KEYS: dict[str, tuple[str, ...]] = {
 }
 
 
-def paths(obj: Obj) -> set[Path]:
+def paths(obj: Obj) -> set[FieldPath]:
     """Every field path that a manager can own in this object."""
-    out: set[Path] = set()
+    out: set[FieldPath] = set()
     for key, value in obj.items():
         if key == "metadata":
             for name, inner in value.items():
@@ -57,7 +57,7 @@ def paths(obj: Obj) -> set[Path]:
     return out
 
 
-def _walk(value: Any, at: Path, field: str, out: set[Path]) -> None:
+def _walk(value: Any, at: FieldPath, field: str, out: set[FieldPath]) -> None:
     if isinstance(value, dict) and field not in _ATOMIC:
         if field in _MAPS or not value:
             out.add((*at, ".") if value else at)
@@ -69,7 +69,7 @@ def _walk(value: Any, at: Path, field: str, out: set[Path]) -> None:
         out.add(at)
 
 
-def _walk_list(items: list[Any], at: Path, field: str, out: set[Path]) -> None:
+def _walk_list(items: list[Any], at: FieldPath, field: str, out: set[FieldPath]) -> None:
     if field == "finalizers":
         out.add((*at, "."))
         out.update((*at, f"v:{json.dumps(i)}") for i in items)
@@ -96,7 +96,7 @@ def _list_keys(items: list[Any], field: str) -> tuple[str, ...]:
     return keys if keys and all(keys[0] in i for i in items) else ()
 
 
-def fields_v1(owned: Iterable[Path]) -> Obj:
+def fields_v1(owned: Iterable[FieldPath]) -> Obj:
     out: Obj = {}
     for path in sorted(owned):
         here = out
@@ -105,10 +105,10 @@ def fields_v1(owned: Iterable[Path]) -> Obj:
     return out
 
 
-def owned_paths(fields: Obj) -> set[Path]:
+def owned_paths(fields: Obj) -> set[FieldPath]:
     """The inverse of `fields_v1`: every leaf and every `.`."""
 
-    def visit(node: Obj, at: Path) -> Iterable[Path]:
+    def visit(node: Obj, at: FieldPath) -> Iterable[FieldPath]:
         if not node and at:
             yield at
         for key, inner in node.items():
@@ -117,7 +117,7 @@ def owned_paths(fields: Obj) -> set[Path]:
     return set(visit(fields, ()))
 
 
-def value_at(obj: Obj, path: Path) -> Any:
+def value_at(obj: Obj, path: FieldPath) -> Any:
     """The value of an object at a fieldsV1 path, None when there is none."""
     here: Any = obj
     for step in path:
@@ -140,7 +140,7 @@ def entry(
     operation: str,
     at: str,
     api_version: str,
-    owned: Iterable[Path],
+    owned: Iterable[FieldPath],
     subresource: str = "",
 ) -> Obj:
     """One entry of managedFields; `at` is RFC 3339."""
@@ -165,14 +165,14 @@ class FieldManager:
     prefixes: tuple[str, ...] = ()
     subresource: str = ""
 
-    def owned(self, paths: Iterable[Path]) -> set[Path]:
+    def owned(self, paths: Iterable[FieldPath]) -> set[FieldPath]:
         """The paths that lie below one of the prefixes."""
         starts = tuple(f"{p}." for p in self.prefixes)
         return {p for p in paths if not starts or _plain(p).startswith(starts)}
 
 
 @lru_cache(maxsize=20_000)  # Most paths occur in every object of a kind.
-def _plain(path: Path) -> str:
+def _plain(path: FieldPath) -> str:
     """`spec.replicas.` for the path of that field."""
     return ".".join(s.removeprefix("f:") for s in path) + "."
 
@@ -225,7 +225,7 @@ def record_change(
         if not changed and had == have:
             return old_entries
     out: list[Obj] = []
-    mine: set[Path] = set(changed)
+    mine: set[FieldPath] = set(changed)
     me = (manager, operation, subresource)
     for old in old_entries:
         owned = owned_paths(old.get("fieldsV1") or {})
