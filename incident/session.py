@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from cluster.live.live_cluster import LiveCluster
     from incident.api import Progress
     from incident.components import Components
-    from incident.metrics.last_words import LastWordsReader, LogSource
+    from incident.metrics.last_words import EndedLog, LastWordsReader
     from incident.offers import Offer
     from incident.offline.elsewhere import ContextChoice, Incident
     from incident.other_kinds import OtherKind, OtherObject, ServerTable
@@ -534,7 +534,7 @@ class LiveInvestigation:
             self._reading_logs = True
             self._spawn(self._keep_logs(reader, sources), "last words")
 
-    async def _keep_logs(self, reader: LastWordsReader, sources: tuple[LogSource, ...]) -> None:
+    async def _keep_logs(self, reader: LastWordsReader, sources: tuple[EndedLog, ...]) -> None:
         try:
             if await reader.read(sources):
                 self._reporter.hurry()

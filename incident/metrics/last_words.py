@@ -35,7 +35,7 @@ DENIED_FOR = timedelta(minutes=10)
 WHAT = "last words of containers"
 
 
-class LogSource(msgspec.Struct, frozen=True):
+class EndedLog(msgspec.Struct, frozen=True):
     """One log. `run` identifies the run of the container by the time it began or ended."""
 
     pod: Ref
@@ -60,8 +60,8 @@ class LastWordsReader:
         self._clock = clock
         self._redact = redact
         self._cadence = cadence
-        self._known: dict[LogSource, tuple[datetime, LastWords | None]] = {}
-        self._wanted: tuple[LogSource, ...] = ()
+        self._known: dict[EndedLog, tuple[datetime, LastWords | None]] = {}
+        self._wanted: tuple[EndedLog, ...] = ()
         self._denied: datetime | None = None
         self._late = self._refused = self._answered = 0
         """Logs that were late in the last reading."""
@@ -84,7 +84,7 @@ class LastWordsReader:
             return (Gap(WHAT, f"{logs} did not come within {self._cadence.last_words:g} s"),)
         return ()
 
-    def unread(self, report: Report) -> tuple[LogSource, ...]:
+    def unread(self, report: Report) -> tuple[EndedLog, ...]:
         """Containers that the report names and whose logs were not read yet. Changes what `sample`
         gives."""
         now = self._clock()
@@ -98,7 +98,7 @@ class LastWordsReader:
             if s not in self._known or (s.running and now - self._known[s][0] >= AGAIN)
         )
 
-    async def read(self, sources: tuple[LogSource, ...]) -> bool:
+    async def read(self, sources: tuple[EndedLog, ...]) -> bool:
         """Read these logs within `Cadence.last_words`. Returns whether something new is known.
         Never raises because of the cluster."""
         before = (self.sample, self.gaps())
@@ -119,7 +119,7 @@ class LastWordsReader:
         after = (self.sample, self.gaps())
         return (_values(before[0]), before[1]) != (_values(after[0]), after[1])
 
-    async def _one(self, source: LogSource, gate: asyncio.Semaphore) -> None:
+    async def _one(self, source: EndedLog, gate: asyncio.Semaphore) -> None:
         """Read one log, or that of the other run when it gives no class of fault."""
         async with gate:
             words: LastWords | None = None
@@ -136,7 +136,7 @@ class LastWordsReader:
                     break
             self._known[source] = (self._clock(), words)
 
-    async def _text(self, source: LogSource, previous: bool) -> list[str]:
+    async def _text(self, source: EndedLog, previous: bool) -> list[str]:
         logs = await read_logs(
             self._live.api,
             source.pod.namespace,
@@ -149,7 +149,7 @@ class LastWordsReader:
         )
         return [line.text for line in logs.lines]
 
-    def _words(self, source: LogSource, lines: list[str], previous: bool) -> LastWords | None:
+    def _words(self, source: EndedLog, lines: list[str], previous: bool) -> LastWords | None:
         """Redact and classify the lines (blocking)."""
         from triage.logs.classify import last_line, verdict
 
@@ -161,7 +161,7 @@ class LastWordsReader:
             found = replace(found, sentence=self._redact(found.sentence))
         return LastWords(source.pod, source.container, found, self._redact(last), previous)
 
-    def _sources(self, report: Report) -> Iterator[LogSource]:
+    def _sources(self, report: Report) -> Iterator[EndedLog]:
         """The logs of failing containers, one pod of each workload, worst symptom first."""
         owners: set[Ref] = set()
         for symptom in report.symptoms:
@@ -195,7 +195,7 @@ def _values(sample: Sample[LastWords] | None) -> tuple[LastWords, ...]:
     return sample.values if sample is not None else ()
 
 
-def _logs_of(pod: Pod) -> Iterator[LogSource]:
+def _logs_of(pod: Pod) -> Iterator[EndedLog]:
     """The logs of a pod's failing containers: of the run that ended with an error, and of a running
     container that is not ready."""
     ref = Ref("Pod", pod.metadata.namespace, pod.metadata.name)
@@ -209,12 +209,12 @@ def _logs_of(pod: Pod) -> Iterator[LogSource]:
         if state.running is None:
             if failed:
                 # The kubelet serves the log of the last run for a waiting container too.
-                yield LogSource(ref, status.name, False, run, False)
+                yield EndedLog(ref, status.name, False, run, False)
             continue
         if failed:
-            yield LogSource(ref, status.name, True, run, False)
+            yield EndedLog(ref, status.name, True, run, False)
         if not status.ready and (status in running or status in pod.status.container_statuses):
-            yield LogSource(ref, status.name, False, run, True)
+            yield EndedLog(ref, status.name, False, run, True)
 
 
 def _moment(status: ContainerStatus) -> str:
