@@ -24,7 +24,7 @@ _MILLISECONDS = 1e11
 """Timestamps from here on are milliseconds (text format), smaller ones seconds (OpenMetrics)."""
 
 
-class Sample(msgspec.Struct, frozen=True, gc=False):
+class MetricSample(msgspec.Struct, frozen=True, gc=False):
     """One sample. `key` is its label text as it stood, equal for the same series in two scrapes of
     one process."""
 
@@ -44,7 +44,7 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
         }
 
 
-def samples(text: str, names: Sequence[str] = ()) -> Iterator[Sample]:
+def samples(text: str, names: Sequence[str] = ()) -> Iterator[MetricSample]:
     """Samples of the text, only of `names` when any are given (a trailing * means a prefix). Lines
     that are no samples are left out."""
     exact = {name for name in names if not name.endswith("*")}
@@ -65,7 +65,7 @@ def samples(text: str, names: Sequence[str] = ()) -> Iterator[Sample]:
             continue
         at = float(match[4] or 0)
         at = at / 1000 if at >= _MILLISECONDS else at
-        yield Sample(sys.intern(match[1]), match[2] or "", value, at)
+        yield MetricSample(sys.intern(match[1]), match[2] or "", value, at)
 
 
 def _unescaped(escape: re.Match[str]) -> str:
@@ -84,17 +84,19 @@ def _lines(text: str) -> Iterator[str]:
         start = end + 1
 
 
-def increases(before: Iterable[Sample], after: Iterable[Sample]) -> Iterator[Sample]:
+def increases(
+    before: Iterable[MetricSample], after: Iterable[MetricSample]
+) -> Iterator[MetricSample]:
     """What counters grew by between two scrapes; a series that is new or went back (a restart) is
     left out."""
     earlier = {(sample.name, sample.key): sample.value for sample in before}
     for sample in after:
         start = earlier.get((sample.name, sample.key))
         if start is not None and sample.value >= start:
-            yield Sample(sample.name, sample.key, sample.value - start)
+            yield MetricSample(sample.name, sample.key, sample.value - start)
 
 
-def quantile(share: float, buckets: Iterable[Sample]) -> float | None:
+def quantile(share: float, buckets: Iterable[MetricSample]) -> float | None:
     """A quantile from histogram buckets (`le` labels, counts summed over series), as
     histogram_quantile of PromQL; None without data."""
     totals: dict[float, float] = {}

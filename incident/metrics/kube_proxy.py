@@ -19,7 +19,7 @@ import msgspec
 from cluster.api import reads as reading
 from cluster.errors import ApiError, ClusterError
 from cluster.kube.objects import Pod, Ref
-from cluster.kube.prometheus import Sample as Series
+from cluster.kube.prometheus import MetricSample as Series
 from cluster.kube.prometheus import increases, quantile, samples
 from cluster.kube.text import NOT_JSON
 from cluster.live.live_cluster import LiveCluster

@@ -19,7 +19,7 @@ from cluster.api import reads as reading
 from cluster.errors import ClusterError
 from cluster.health.monitor import Reach
 from cluster.kube.objects import Node, Ref
-from cluster.kube.prometheus import Sample as Series
+from cluster.kube.prometheus import MetricSample as Series
 from cluster.kube.prometheus import increases, quantile, samples
 from cluster.live.live_cluster import LiveCluster
 from incident.cadence import Cadence

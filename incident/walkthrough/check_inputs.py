@@ -19,7 +19,7 @@ import msgspec
 from cluster.api.transport import PARTIAL_LIST
 from cluster.errors import ClusterError
 from cluster.kube.kinds import READABLE, Kind
-from cluster.kube.prometheus import Sample, increases, samples
+from cluster.kube.prometheus import MetricSample, increases, samples
 from cluster.kube.selectors import fields_match, text_matches
 from cluster.live.store import Store
 from runbooks.check import CheckOutcome, Result, evaluate
@@ -221,7 +221,7 @@ class Checks:
             [_metric(sample, grown.get((sample.name, sample.key), 0.0)) for sample in second]
         )
 
-    async def _scrape(self, path: str, names: Sequence[str]) -> list[Sample]:
+    async def _scrape(self, path: str, names: Sequence[str]) -> list[MetricSample]:
         page = await self._text(path, cap=32 << 20, what=f"metrics {path}")
         return list(samples(page, names))
 
@@ -250,7 +250,7 @@ def readyz_checks(text: str) -> list[dict[str, Any]]:
 _READYZ_CHECK = re.compile(r"\[([+-])\](\S+)([^\[\n]*)")
 
 
-def _metric(sample: Sample, delta: float) -> dict[str, Any]:
+def _metric(sample: MetricSample, delta: float) -> dict[str, Any]:
     return {
         "name": sample.name,
         "labels": dict(sample.labels),
