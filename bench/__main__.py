@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bench import answers, broken
-from bench.measures import MEASURES, Place, kubectl
+from bench.measures import MEASURES, BenchRun, kubectl
 from bench.record import record
 from bench.report import Figure, document, text
 from tests.rungs.controlplane import control_plane
@@ -36,7 +36,7 @@ PACKAGES = (
 )
 ALONE = {"record": record, **broken.MEASURES}
 """Measures that bring their own server: the embedded cluster, or one of rendered answers."""
-Measure = Callable[[Place], list[Figure]]
+Measure = Callable[[BenchRun], list[Figure]]
 QUIET = 8.0  # seconds that controllers and kwok get to have been through everything
 
 
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for package in PACKAGES:
         compileall.compile_dir(Path(__file__).parents[1] / package, quiet=1)
     with tempfile.TemporaryDirectory(prefix="stanch-bench-") as scratch:
-        place = Place(Path(), Path(scratch), options.pods, options.runs)
+        place = BenchRun(Path(), Path(scratch), options.pods, options.runs)
         rows += _all(place, {name: ALONE[name] for name in wanted if name in ALONE})
     try:
         if on_cluster := {name: MEASURES[name] for name in wanted if name in MEASURES}:
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 tempfile.TemporaryDirectory(prefix="stanch-bench-") as scratch,
             ):
                 time.sleep(QUIET)
-                place = Place(cluster.kubeconfig, Path(scratch), options.pods, options.runs)
+                place = BenchRun(cluster.kubeconfig, Path(scratch), options.pods, options.runs)
                 kubectl(place)  # the first one warms the server's caches
                 rows += _all(place, on_cluster)
     except (RungMissing, StartFailed) as problem:
@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if any(row.verdict == "MISSED" for row in rows) else 0
 
 
-def _all(place: Place, measures: Mapping[str, Measure]) -> list[Figure]:
+def _all(place: BenchRun, measures: Mapping[str, Measure]) -> list[Figure]:
     rows: list[Figure] = []
     for name, measure in measures.items():
         print(f"{name} ...", file=sys.stderr, flush=True)
@@ -100,7 +100,7 @@ def _all(place: Place, measures: Mapping[str, Measure]) -> list[Figure]:
     return rows
 
 
-def _measured(name: str, measure: Measure, place: Place) -> list[Figure]:
+def _measured(name: str, measure: Measure, place: BenchRun) -> list[Figure]:
     """The rows of one measure; a measure that fails is a missed goal and does not stop the
     others."""
     try:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from bench.measures import DOWN, OBJECTS, STRETCH, UP, Place, kubectl, percentile
+from bench.measures import DOWN, OBJECTS, STRETCH, UP, BenchRun, kubectl, percentile
 from bench.process import Cost, cpu_seconds, resident, run
 from bench.rendered import rendered
 from bench.report import Figure
@@ -29,17 +29,17 @@ OPEN = 500
 """Symptoms that are open while one event comes."""
 
 
-def growth(place: Place) -> list[Figure]:
+def growth(place: BenchRun) -> list[Figure]:
     """`stanch triage` of a broken cluster of 8 times the objects, in turn."""
     return _growth(place, 2_500, 20_000)
 
 
-def large_growth(place: Place) -> list[Figure]:
+def large_growth(place: BenchRun) -> list[Figure]:
     """As `growth`, up to the largest cluster."""
     return _growth(place, 20_000, LARGE)
 
 
-def _growth(place: Place, small: int, large: int) -> list[Figure]:
+def _growth(place: BenchRun, small: int, large: int) -> list[Figure]:
     taken: dict[int, list[Cost]] = {small: [], large: []}
     with (
         rendered(_folder(place, small), small) as few,
@@ -59,7 +59,7 @@ def _growth(place: Place, small: int, large: int) -> list[Figure]:
     return rows
 
 
-def largest(place: Place) -> list[Figure]:
+def largest(place: BenchRun) -> list[Figure]:
     """The largest cluster beside kubectl: the answer, the screens, keys while it is read."""
     with rendered(_folder(place, LARGE), LARGE, "--nodes", "5000") as kubeconfig:
         here = replace(place, kubeconfig=kubeconfig)
@@ -90,7 +90,7 @@ def largest(place: Place) -> list[Figure]:
     ]
 
 
-def event(place: Place) -> list[Figure]:
+def event(place: BenchRun) -> list[Figure]:
     """From one event to the changed line and the new order, with 500 symptoms open."""
     middles: dict[int, float] = {}
     rows = []
@@ -132,7 +132,7 @@ def _event(terminal: Terminal, kubeconfig: Path, number: int) -> float:
     return time.monotonic() - began
 
 
-def flood(place: Place) -> list[Figure]:
+def flood(place: BenchRun) -> list[Figure]:
     """Every watch floods without end: keys, and memory after 20 and after 60 seconds."""
     with (
         rendered(_folder(place, 2_000), 2_000, "--flood", "1000") as kubeconfig,
@@ -152,7 +152,7 @@ def flood(place: Place) -> list[Figure]:
     ]
 
 
-def pages(place: Place) -> list[Figure]:
+def pages(place: BenchRun) -> list[Figure]:
     """A server that takes 40 ms a page, against those pauses alone."""
     ratios, asked = [], 0
     with rendered(_folder(place, 10_000), 10_000, "--delay", "0.04") as kubeconfig:
@@ -167,7 +167,7 @@ def pages(place: Place) -> list[Figure]:
     ]
 
 
-def load(place: Place) -> list[Figure]:
+def load(place: BenchRun) -> list[Figure]:
     """Requests and bytes of one answer, beside `kubectl get pods -A`."""
     with rendered(_folder(place, 10_000), 10_000) as kubeconfig:
         here = replace(place, kubeconfig=kubeconfig)
@@ -186,7 +186,7 @@ def load(place: Place) -> list[Figure]:
     ]
 
 
-def start(place: Place) -> list[Figure]:
+def start(place: BenchRun) -> list[Figure]:
     """`stanch --version` and the first paint of the screens."""
     version = [
         run(place.stanch("--version"), place.environment()).wall for _ in range(place.runs * 2)
@@ -222,7 +222,7 @@ def _keys(name: str, taken: Sequence[float]) -> list[Figure]:
     ]
 
 
-def _triage(place: Place, kubeconfig: Path | None = None) -> Cost:
+def _triage(place: BenchRun, kubeconfig: Path | None = None) -> Cost:
     """One answer. Raises RuntimeError when it is not complete."""
     command = place.stanch("triage", "-o", "json", "--wait", "300", kubeconfig=kubeconfig)
     cost = run(command, place.environment(), limit=600)
@@ -244,7 +244,7 @@ def _ask(kubeconfig: Path, path: str, *, post: bool = False) -> bytes:
     return body
 
 
-def _folder(place: Place, pods: int) -> Path:
+def _folder(place: BenchRun, pods: int) -> Path:
     folder = place.scratch / f"rendered-{pods}-{os.urandom(4).hex()}"
     folder.mkdir()
     return folder

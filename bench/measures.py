@@ -31,7 +31,7 @@ SETTLE = 8.0
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BenchRun:
     """Where to measure: a kubeconfig, a scratch folder, how many pods are there and how often to
     repeat."""
 
@@ -65,7 +65,7 @@ class Place:
         ]
 
 
-def kubectl(place: Place) -> Cost:
+def kubectl(place: BenchRun) -> Cost:
     """`kubectl get pods -A` once: the yardstick, since what a server costs differs from machine to
     machine."""
     return run(
@@ -73,7 +73,7 @@ def kubectl(place: Place) -> Cost:
     )
 
 
-def client(place: Place) -> list[Figure]:
+def client(place: BenchRun) -> list[Figure]:
     """The live state alone, in turn with kubectl."""
     yard: list[Cost] = []
     seen: list[tuple[Cost, dict[str, float]]] = []
@@ -111,7 +111,7 @@ def client(place: Place) -> list[Figure]:
     ]
 
 
-def triage(place: Place) -> list[Figure]:
+def triage(place: BenchRun) -> list[Figure]:
     """`stanch triage` as a whole, in turn with kubectl."""
     yard: list[Cost] = []
     own: list[Cost] = []
@@ -139,7 +139,7 @@ def triage(place: Place) -> list[Figure]:
     ]
 
 
-def screens(place: Place) -> list[Figure]:
+def screens(place: BenchRun) -> list[Figure]:
     """From the start of the process to the first finding on the screen and to all pods, then
     memory, and CPU while nothing changes."""
     first: list[float] = []
@@ -177,7 +177,7 @@ def _idle(terminal: Terminal, seconds: float = 60.0) -> float:
     return (cpu_seconds(terminal.pid) - used) / (time.monotonic() - began)
 
 
-def keys(place: Place) -> list[Figure]:
+def keys(place: BenchRun) -> list[Figure]:
     """Keys while 5,000 changes a second arrive, against keys while nothing does."""
     quiet = _latencies(place, place.kubeconfig)
     taken, busy, moves = _flooded(place, "pods", _latencies, _moves)
@@ -217,7 +217,7 @@ def keys(place: Place) -> list[Figure]:
 
 
 def _flooded(
-    place: Place, plural: str, *measures: Callable[[Place, Path], list[float]]
+    place: BenchRun, plural: str, *measures: Callable[[BenchRun, Path], list[float]]
 ) -> list[list[float]]:
     """[[changes a second that were taken], seconds of each key by the first measure, ...]. Raises
     RuntimeError when too few were."""
@@ -248,14 +248,14 @@ def _flooded(
     return [[taken], *seconds]
 
 
-def _latencies(place: Place, kubeconfig: Path) -> list[float]:
+def _latencies(place: BenchRun, kubeconfig: Path) -> list[float]:
     """Type signs that occur nowhere else into a line; how long each takes to be drawn."""
     return _pressed(
         place, kubeconfig, NOTE, lambda terminal, number: terminal.echo(chr(0x4E00 + number))
     )
 
 
-def _moves(place: Place, kubeconfig: Path) -> list[float]:
+def _moves(place: BenchRun, kubeconfig: Path) -> list[float]:
     """Go down and up in the table of pods; how long until the cursor is drawn in another row."""
     return _pressed(
         place,
@@ -266,7 +266,7 @@ def _moves(place: Place, kubeconfig: Path) -> list[float]:
 
 
 def _pressed(
-    place: Place, kubeconfig: Path, opening: bytes, press: Callable[[Terminal, int], float]
+    place: BenchRun, kubeconfig: Path, opening: bytes, press: Callable[[Terminal, int], float]
 ) -> list[float]:
     """What `press` measures for each key, when everything has been read and the key `opening` was
     pressed."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.measures import NOTE, Place, percentile
+from bench.measures import NOTE, BenchRun, percentile
 from bench.report import Figure
 from bench.terminal import Terminal, open_terminal
 
@@ -26,7 +26,7 @@ GOAL = 100.0
 """Milliseconds from a key to its sign, at p95."""
 
 
-def record(place: Place) -> list[Figure]:
+def record(place: BenchRun) -> list[Figure]:
     """From a key to its sign while notes are written: to a quick disk, to a file that another
     process holds, and to a disk of half a second a sync."""
     with _served(place) as kubeconfig:
@@ -48,7 +48,9 @@ def record(place: Place) -> list[Figure]:
         return rows
 
 
-def _typed(place: Place, argv: list[str], around: Callable[[Path], Iterator[None]]) -> list[float]:
+def _typed(
+    place: BenchRun, argv: list[str], around: Callable[[Path], Iterator[None]]
+) -> list[float]:
     """Seconds from each key to its sign, while notes are typed and given to the record."""
     with open_terminal(argv, place.environment()) as terminal:
         terminal.wait_for(rb"INC \d{4}-", 60)
@@ -97,7 +99,7 @@ def _holding(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _served(place: Place) -> Iterator[Path]:
+def _served(place: BenchRun) -> Iterator[Path]:
     """The kubeconfig of a drill that another process serves."""
     command = [str(Path(sys.executable).with_name("stanch")), "drill", DRILL, "--serve"]
     with subprocess.Popen(
