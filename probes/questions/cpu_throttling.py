@@ -37,7 +37,7 @@ PAGE = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class ContainerKey:
     """A container."""
 
     namespace: str
@@ -56,7 +56,7 @@ class Counters:
     at: float = 0.0
 
 
-Reading = dict[Key, Counters]
+Reading = dict[ContainerKey, Counters]
 
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
@@ -179,7 +179,9 @@ async def _read(context: ProbeContext, node: str) -> tuple[Reading, str]:
         return {}, f"counters of {node} not read: {error}"
     found: Reading = {}
     for sample in samples(text, (PERIODS, THROTTLED, USAGE)):
-        key = Key(*(sample.labels.get(name, "") for name in ("namespace", "pod", "container")))
+        key = ContainerKey(
+            *(sample.labels.get(name, "") for name in ("namespace", "pod", "container"))
+        )
         if not (key.namespace and key.pod and key.container):
             continue
         counters = found.setdefault(key, Counters())
@@ -205,7 +207,7 @@ def _unmoved(before: Counters | None, after: Counters) -> bool:
     )
 
 
-def _limit(store: Store, key: Key) -> float:
+def _limit(store: Store, key: ContainerKey) -> float:
     """The container's CPU limit in cores, 0 when it is not known."""
     pod: Pod | None = store.get("Pod", key.namespace, key.pod)
     spec = (
