@@ -56,7 +56,7 @@ class Counters:
     at: float = 0.0
 
 
-Reading = dict[ContainerKey, Counters]
+CounterReading = dict[ContainerKey, Counters]
 
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
@@ -86,7 +86,7 @@ async def look(context: ProbeContext, arguments: Mapping[str, str], progress: Pr
     problems: list[str] = []
     requests = 0
 
-    async def read(node: str) -> Reading:
+    async def read(node: str) -> CounterReading:
         nonlocal requests
         progress(f"counters of {node}")
         requests += 1
@@ -167,7 +167,7 @@ async def look(context: ProbeContext, arguments: Mapping[str, str], progress: Pr
     return Findings(rows, conclusions, problems, requests)
 
 
-async def _read(context: ProbeContext, node: str) -> tuple[Reading, str]:
+async def _read(context: ProbeContext, node: str) -> tuple[CounterReading, str]:
     """(counters of the containers on a node, why they are not all known)."""
     if context.api is None:
         return {}, "there is no connection to the API server"
@@ -177,7 +177,7 @@ async def _read(context: ProbeContext, node: str) -> tuple[Reading, str]:
         )
     except ClusterError as error:
         return {}, f"counters of {node} not read: {error}"
-    found: Reading = {}
+    found: CounterReading = {}
     for sample in samples(text, (PERIODS, THROTTLED, USAGE)):
         key = ContainerKey(
             *(sample.labels.get(name, "") for name in ("namespace", "pod", "container"))
