@@ -49,7 +49,7 @@ _NO_ENDPOINTS = "no endpoints available"
 
 
 @dataclass(frozen=True, slots=True)
-class Detail:
+class ApiServerPlan:
     """The working plan. `targets`: pods, and for the proxy also the Service."""
 
     how: str
@@ -99,7 +99,7 @@ async def plan(
         warnings=found.notes,
         refused=refused,
         seconds=2.0 + len(targets),
-        detail=Detail(how, targets),
+        detail=ApiServerPlan(how, targets),
     )
 
 
@@ -126,7 +126,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress) -> Pro
     """Measures. Does not raise for a failing cluster and creates nothing."""
     started = context.clock()
     detail = plan.detail
-    assert isinstance(detail, Detail)
+    assert isinstance(detail, ApiServerPlan)
     progress(f"{len(detail.targets)} targets through the API server ({detail.how})")
     ask = proxied if detail.how == PROXY else _forwarded
     tries = await map_bounded(detail.targets, lambda target: ask(context, target))

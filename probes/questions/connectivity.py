@@ -221,7 +221,7 @@ def _estimate(detail: Detail, creating: bool) -> float:
 async def run(plan: ProbePlan, context: ProbeContext, progress: Progress) -> ProbeResult:
     """Creates, measures, removes. Does not raise for a failing cluster. When cancelled it cleans up
     first, within a time limit, and then raises CancelledError."""
-    if isinstance(plan.detail, api_server_paths.Detail):
+    if isinstance(plan.detail, api_server_paths.ApiServerPlan):
         return await api_server_paths.run(plan, context, progress)
     assert isinstance(plan.detail, Detail)
     measurement = _Measurement(context, plan.detail, progress)
