@@ -61,7 +61,7 @@ _SAYS_NOTHING = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Detail:
+class ConnectivityPlan:
     """The working plan behind a `ProbePlan`."""
 
     vantages: tuple[Vantage, ...]
@@ -117,7 +117,9 @@ async def plan_for(
     order, distance = selection.interleaved(targets.targets)
     gap_ms = max(300, -(-GAP_MS // distance))
     expected = _expectations(context, prepared.vantages, order)
-    detail = Detail(prepared.vantages, order, gap_ms, prepared.identity, expected, max(5, tries))
+    detail = ConnectivityPlan(
+        prepared.vantages, order, gap_ms, prepared.identity, expected, max(5, tries)
+    )
     warnings = [*targets.notes, *prepared.warnings]
     others = not_evaluated(context.store)
     if others:
@@ -203,7 +205,7 @@ def _exec_words(vantage: Vantage) -> str:
     )
 
 
-def _estimate(detail: Detail, creating: bool) -> float:
+def _estimate(detail: ConnectivityPlan, creating: bool) -> float:
     """Seconds if all tries are answered; a dropped one takes its whole time limit."""
     one = detail.gap_ms / 1000 + 0.3
     return round(
@@ -223,7 +225,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress) -> Pro
     first, within a time limit, and then raises CancelledError."""
     if isinstance(plan.detail, api_server_paths.ApiServerPlan):
         return await api_server_paths.run(plan, context, progress)
-    assert isinstance(plan.detail, Detail)
+    assert isinstance(plan.detail, ConnectivityPlan)
     measurement = _Measurement(context, plan.detail, progress)
     await measurement.run()
     cells = measurement.cells()
@@ -233,7 +235,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress) -> Pro
 
 
 class _Measurement:
-    def __init__(self, context: ProbeContext, detail: Detail, progress: Progress) -> None:
+    def __init__(self, context: ProbeContext, detail: ConnectivityPlan, progress: Progress) -> None:
         self.context, self.detail = context, detail
         self.pods = VantagePods(context, detail.identity, f"probe {NAME}", progress)
         self.tries: dict[tuple[int, Destination], list[Try]] = {}

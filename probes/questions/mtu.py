@@ -17,7 +17,7 @@ from probes.context import ProbeContext, Progress
 from probes.definition import Probe
 from probes.pods.preparation import check_method
 from probes.pods.vantage_pods import ReadyVantage, VantagePods
-from probes.questions.connectivity import Detail, plan_for
+from probes.questions.connectivity import ConnectivityPlan, plan_for
 from probes.result import (
     Cell,
     Component,
@@ -97,7 +97,7 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
 
 async def run(plan: ProbePlan, context: ProbeContext, progress: Progress) -> ProbeResult:
     detail = plan.detail
-    assert isinstance(detail, Detail)
+    assert isinstance(detail, ConnectivityPlan)
     pods = VantagePods(context, detail.identity, f"probe {NAME}", progress)
     seen = await pods.measure(detail.vantages, lambda origin: _measure(origin, pods, detail))
     cells = tuple(cell for one in seen for cell in one.cells)
@@ -117,7 +117,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress) -> Pro
     return pods.result(plan, cells, conclude(seen), rows)
 
 
-async def _measure(origin: ReadyVantage, pods: VantagePods, detail: Detail) -> Seen:
+async def _measure(origin: ReadyVantage, pods: VantagePods, detail: ConnectivityPlan) -> Seen:
     reason, lines = origin.failed, list[MtuLine]()
     arguments = [script.target(t.address, t.port) for t in detail.targets]
     if not reason:
