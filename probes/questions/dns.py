@@ -60,7 +60,7 @@ _SAID = {
 
 
 @dataclass(frozen=True, slots=True)
-class Detail:
+class DnsPlan:
     vantages: tuple[Vantage, ...]
     servers: tuple[Destination, ...]
     names: tuple[str, ...]
@@ -103,7 +103,7 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
         context, sources, image=given.get("image", ""), how=given.get("how", "")
     )
     names = (INSIDE + ".", *((outside.rstrip(".") + ".",) if outside else ()))
-    detail = Detail(prepared.vantages, servers, names, prepared.identity, int(tries))
+    detail = DnsPlan(prepared.vantages, servers, names, prepared.identity, int(tries))
     warnings = prepared.warnings
     if not pods:
         warnings.append(
@@ -157,7 +157,7 @@ def find_servers(context: ProbeContext) -> tuple[Destination, ...]:
 
 async def run(plan: ProbePlan, context: ProbeContext, progress: Progress) -> ProbeResult:
     detail = plan.detail
-    assert isinstance(detail, Detail)
+    assert isinstance(detail, DnsPlan)
     pods = VantagePods(context, detail.identity, f"probe {NAME}", progress)
     options: set[str] = set()
     found = await pods.measure(
@@ -168,7 +168,7 @@ async def run(plan: ProbePlan, context: ProbeContext, progress: Progress) -> Pro
 
 
 async def _look_up(
-    origin: ReadyVantage, pods: VantagePods, detail: Detail, options: set[str]
+    origin: ReadyVantage, pods: VantagePods, detail: DnsPlan, options: set[str]
 ) -> list[Cell]:
     source = origin.vantage.source
     reason, lines = origin.failed, list[DnsLine]()
