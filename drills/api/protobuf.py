@@ -13,27 +13,27 @@ from drills.api.problems import bad_request, unsupported_media
 MAGIC = b"k8s\x00"
 
 
-Message = dict[int, tuple[str, Any]]
+WireMessage = dict[int, tuple[str, Any]]
 """Field number -> (name, type): `string`, `bytes`, `int`, `bool`, `map`, `bytesmap`, `strings`, or
 a Message."""
 
 
-def _strings(**fields: int) -> Message:
+def _strings(**fields: int) -> WireMessage:
     return {number: (name, "string") for name, number in fields.items()}
 
 
-_META: Message = {
+_META: WireMessage = {
     **_strings(name=1, generateName=2, namespace=3),
     11: ("labels", "map"),
     12: ("annotations", "map"),
 }
 _RESOURCE = _strings(namespace=1, verb=2, group=3, version=4, resource=5, subresource=6, name=7)
-_ACCESS: Message = {
+_ACCESS: WireMessage = {
     1: ("resourceAttributes", _RESOURCE),
     2: ("nonResourceAttributes", _strings(path=1, verb=2)),
 }
-_WITH_META: Message = {1: ("metadata", _META)}
-_KINDS: dict[str, Message] = {
+_WITH_META: WireMessage = {1: ("metadata", _META)}
+_KINDS: dict[str, WireMessage] = {
     "Namespace": _WITH_META,
     "ServiceAccount": _WITH_META,
     "SelfSubjectReview": _WITH_META,
@@ -58,7 +58,7 @@ _KINDS: dict[str, Message] = {
         5: ("dryRun", "strings"),
     },
 }
-_UNKNOWN: Message = {1: ("typeMeta", _strings(apiVersion=1, kind=2)), 2: ("raw", "bytes")}
+_UNKNOWN: WireMessage = {1: ("typeMeta", _strings(apiVersion=1, kind=2)), 2: ("raw", "bytes")}
 
 
 def decode(body: bytes) -> Obj:
@@ -106,7 +106,7 @@ def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
             raise ValueError(f"wire type {wire}")
 
 
-def _read(data: bytes, message: Message) -> dict[str, Any]:
+def _read(data: bytes, message: WireMessage) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for number, value in _fields(data):
         known = message.get(number)
