@@ -20,7 +20,7 @@ from bench.measures import DOWN, OBJECTS, STRETCH, UP, BenchRun, kubectl, percen
 from bench.process import Cost, cpu_seconds, resident, run
 from bench.rendered import rendered
 from bench.report import Figure
-from bench.terminal import Terminal, open_terminal
+from bench.terminal import TerminalProgram, open_terminal
 
 LARGE = 150_000
 SYMPTOM = rb"crash loop|killed at the memory limit"
@@ -124,7 +124,7 @@ def event(place: BenchRun) -> list[Figure]:
     return [*rows, Figure(f"event: CPU at {LARGE:,} over 10,000", ratio, "ratio", 1.5, note)]
 
 
-def _event(terminal: Terminal, kubeconfig: Path, number: int) -> float:
+def _event(terminal: TerminalProgram, kubeconfig: Path, number: int) -> float:
     """Break one pod of a workload of its own; seconds until its symptom is on the screen."""
     began = time.monotonic()
     _ask(kubeconfig, f"/bench/break/{number}", post=True)
@@ -204,7 +204,7 @@ def start(place: BenchRun) -> list[Figure]:
     ]
 
 
-def _moved(terminal: Terminal, number: int) -> list[float]:
+def _moved(terminal: TerminalProgram, number: int) -> list[float]:
     """Seconds of each key that moves the mark of the chosen row."""
     taken = []
     for each in range(number):

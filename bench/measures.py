@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.process import Cost, cpu_seconds, resident, run
 from bench.report import Figure, middle, spread
-from bench.terminal import Terminal, open_terminal
+from bench.terminal import TerminalProgram, open_terminal
 from tests.rungs.population import CRASHING
 
 FLOOD = 5000.0
@@ -170,7 +170,7 @@ def screens(place: BenchRun) -> list[Figure]:
     ]
 
 
-def _idle(terminal: Terminal, seconds: float = 60.0) -> float:
+def _idle(terminal: TerminalProgram, seconds: float = 60.0) -> float:
     """Share of a core over a whole minute, so that what is done once a minute is in it once."""
     began, used = time.monotonic(), cpu_seconds(terminal.pid)
     terminal.settle(seconds)
@@ -266,7 +266,10 @@ def _moves(place: BenchRun, kubeconfig: Path) -> list[float]:
 
 
 def _pressed(
-    place: BenchRun, kubeconfig: Path, opening: bytes, press: Callable[[Terminal, int], float]
+    place: BenchRun,
+    kubeconfig: Path,
+    opening: bytes,
+    press: Callable[[TerminalProgram, int], float],
 ) -> list[float]:
     """What `press` measures for each key, when everything has been read and the key `opening` was
     pressed."""

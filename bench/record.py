@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.measures import NOTE, BenchRun, percentile
 from bench.report import Figure
-from bench.terminal import Terminal, open_terminal
+from bench.terminal import TerminalProgram, open_terminal
 
 DRILL = "network-policy-cni-version-skew"
 SIGNS = 10
@@ -60,7 +60,7 @@ def _typed(
             return [taken for number in range(NOTES) for taken in _note(terminal, number)]
 
 
-def _note(terminal: Terminal, number: int) -> list[float]:
+def _note(terminal: TerminalProgram, number: int) -> list[float]:
     terminal.press(NOTE)
     terminal.settle(0.3)
     taken = []

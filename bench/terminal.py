@@ -25,7 +25,7 @@ _QUERIES = {  # what a program asks of its terminal, and a plain answer
 }
 
 
-class Terminal:
+class TerminalProgram:
     """Reads a program's screen as a stream. Times are seconds since the program was started."""
 
     def __init__(self, pid: int, descriptor: int) -> None:
@@ -109,14 +109,14 @@ class Terminal:
 @contextmanager
 def open_terminal(
     argv: Sequence[str], environment: Mapping[str, str], *, columns: int = 140, lines: int = 45
-) -> Iterator[Terminal]:
+) -> Iterator[TerminalProgram]:
     """Start a program on a pseudo-terminal of its own; it is ended by its process id with the
     block."""
     pid, descriptor = pty.fork()
     if pid == 0:
         os.execvpe(argv[0], list(argv), dict(environment))  # noqa: S606  # a list, no shell
     fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-    terminal = Terminal(pid, descriptor)
+    terminal = TerminalProgram(pid, descriptor)
     try:
         yield terminal
     finally:
@@ -124,7 +124,7 @@ def open_terminal(
         os.close(descriptor)
 
 
-def _end(terminal: Terminal) -> None:
+def _end(terminal: TerminalProgram) -> None:
     os.kill(terminal.pid, signal.SIGTERM)
     deadline = time.monotonic() + 15
     while os.waitpid(terminal.pid, os.WNOHANG) == (0, 0):
