@@ -254,9 +254,9 @@ class OpenRun:
         self._shown(run)
 
     async def value(self, step: Step, parameter: OpenParameter) -> str | None:
-        from tui.dialogs.dialog import Ask
+        from tui.dialogs.dialog import TextPrompt
 
-        dialog = Ask(
+        dialog = TextPrompt(
             "run it with",
             [self._question(step), asked_text(parameter)],
             parameter.name,

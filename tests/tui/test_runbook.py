@@ -8,7 +8,7 @@ import pytest
 
 from incident.walkthrough.run import StepState
 from tests.tui.pilot import WIDE, screens, shown, until
-from tui.dialogs.dialog import Ask
+from tui.dialogs.dialog import TextPrompt
 
 
 async def test_enter_opens_the_runbook_and_runs_its_check() -> None:
@@ -174,7 +174,7 @@ async def test_a_value_that_several_fit_is_chosen_from_a_list_with_reasons() -> 
         choices = [("node-2", "7 of 7 failing objects share it"), ("node-3", "has a note")]
         answers: list[str | None] = []
         app.push_screen(
-            Ask("run it with", ["Which node?"], "node", choices=choices), answers.append
+            TextPrompt("run it with", ["Which node?"], "node", choices=choices), answers.append
         )
         await until(pilot, lambda: "has a note" in shown(app))
         await pilot.press("enter")
@@ -182,7 +182,7 @@ async def test_a_value_that_several_fit_is_chosen_from_a_list_with_reasons() -> 
         await pilot.press("down", "down", "enter")
         await until(pilot, lambda: answers == ["node-3"])
         app.push_screen(
-            Ask("run it with", ["Which node?"], "node", choices=choices), answers.append
+            TextPrompt("run it with", ["Which node?"], "node", choices=choices), answers.append
         )
         await until(pilot, lambda: "has a note" in shown(app))
         await pilot.press(*"node-9", "enter")

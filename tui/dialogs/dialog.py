@@ -151,7 +151,7 @@ class Question(Dialog[bool]):
         self.dismiss(False)
 
 
-class Ask(Dialog[str | None]):
+class TextPrompt(Dialog[str | None]):
     """One line of text; Escape returns None."""
 
     KEYS: ClassVar[tuple[tuple[str, str], ...]] = (("enter", "take it"), ("esc", "leave it"))

@@ -6,7 +6,7 @@ from incident.record import RecordUnavailable
 from text.lines import Line
 from text.timeline import incident_lines
 from tui.dialogs.choice import Choice
-from tui.dialogs.dialog import Ask
+from tui.dialogs.dialog import TextPrompt
 from tui.navigation import Navigation
 
 QUESTIONS = {
@@ -42,7 +42,7 @@ async def change_incident(app: Navigation) -> None:
     else:
         title, question = QUESTIONS[chosen]
     value = {"title": record.summary.title, "severity": record.summary.severity}.get(chosen, "")
-    text = await app.push_screen_wait(Ask(title, [question], value=value))
+    text = await app.push_screen_wait(TextPrompt(title, [question], value=value))
     if not text:
         return
     try:

@@ -15,12 +15,12 @@ from text.timeline import MARKS, mark_lines, marked
 from text.words import count
 from timeline.entry import Entry
 from timeline.story import doubt
-from tui.dialogs.dialog import Ask
+from tui.dialogs.dialog import TextPrompt
 from tui.navigation import Navigation
 from tui.text_input import BlockLine
 
 
-class NoteDialog(Ask):
+class NoteDialog(TextPrompt):
     """Stays open with the reason when a note could not be recorded. `text` and `refusal`: an
     earlier note that the disk refused, and why."""
 

@@ -13,7 +13,7 @@ from cluster.kube.objects import Ref
 from text.action_plan import offer_lines, refusal
 from text.lines import BLANK, fields
 from tui.dialogs.choice import Choice
-from tui.dialogs.dialog import Ask
+from tui.dialogs.dialog import TextPrompt
 from tui.dialogs.plans import ChangeDialog, GateDialog
 from tui.navigation import Navigation
 
@@ -86,7 +86,7 @@ async def _asked(app: Navigation, offer: Offer) -> dict[str, str] | None:
     arguments = dict(offer.arguments)
     for parameter in offer.asks:
         texts = [f"{offer.action} {offer.object}", f"{parameter.name}: {parameter.meaning}"]
-        value = await app.push_screen_wait(Ask("what it needs", texts, parameter.name))
+        value = await app.push_screen_wait(TextPrompt("what it needs", texts, parameter.name))
         if not value:
             app.tell("Nothing was changed.")
             return None

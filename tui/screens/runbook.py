@@ -23,7 +23,7 @@ from text.runbook import (
     steps_lines,
 )
 from text.words import plural
-from tui.dialogs.dialog import Ask
+from tui.dialogs.dialog import TextPrompt
 from tui.help import key_line
 from tui.keys import bindings
 from tui.line_pane import Fixed, LinePane
@@ -216,7 +216,9 @@ class RunbookScreen(Frame):
         did = command(step, run.values(step.id)) if step.kubectl else ""
         did = "" if PLACE.search(did) else did
         texts = [self._question(step), "What did you do? The record keeps it as an action."]
-        said = await self.app.push_screen_wait(Ask("done by hand", texts, "what you did", did))
+        said = await self.app.push_screen_wait(
+            TextPrompt("done by hand", texts, "what you did", did)
+        )
         if said:
             self.stanch.open_run.done_by_hand(step, said)
 
@@ -226,7 +228,7 @@ class RunbookScreen(Frame):
         if step is None:
             return
         reason = await self.app.push_screen_wait(
-            Ask(
+            TextPrompt(
                 "skip this step",
                 [self._question(step), "Why is it skipped? The record keeps the reason."],
                 "reason",
@@ -249,7 +251,7 @@ class RunbookScreen(Frame):
             said = known if parameter.value else asked_text(parameter)
             choices = tuple(zip_longest(parameter.choices, parameter.reasons, fillvalue=""))
             value = await self.app.push_screen_wait(
-                Ask(
+                TextPrompt(
                     "run it with",
                     [self._question(step), said],
                     parameter.name,

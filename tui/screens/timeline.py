@@ -17,7 +17,7 @@ from text.words import count
 from timeline.entry import Entry
 from timeline.revisions import RevisedEntry, latest
 from timeline.selection import HELP, around
-from tui.dialogs.dialog import Ask
+from tui.dialogs.dialog import TextPrompt
 from tui.keys import bindings
 from tui.line_pane import Fixed, LinePane
 from tui.screens.frame import Frame
@@ -146,7 +146,7 @@ class TimelineScreen(Frame):
             self._filter(views[chosen])
 
     async def _save_view(self, words: str) -> None:
-        name = await self.app.push_screen_wait(Ask("save the view as", [words], "its name"))
+        name = await self.app.push_screen_wait(TextPrompt("save the view as", [words], "its name"))
         if not name:
             return
         try:
@@ -201,7 +201,9 @@ class TimelineScreen(Frame):
         if chosen is None:
             self.stanch.tell("Choose an entry first.", "warning")
             return
-        dialog = Ask("edit", ["The record keeps how it read before."], value=chosen.entry.text)
+        dialog = TextPrompt(
+            "edit", ["The record keeps how it read before."], value=chosen.entry.text
+        )
         text = await self.app.push_screen_wait(dialog)
         if text and text != chosen.entry.text:
             self._revise(lambda _: "edit", text)
