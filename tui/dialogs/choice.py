@@ -15,7 +15,7 @@ from tui.dialogs.dialog import Dialog
 from tui.line_pane import LinePane
 from tui.text_input import TypedLine
 
-Listing = Callable[[str], Sequence[Line]]
+ListLines = Callable[[str], Sequence[Line]]
 """(what was typed) -> lines with targets."""
 
 
@@ -32,7 +32,7 @@ class Choice(Dialog[str]):
     def __init__(
         self,
         title: str,
-        listing: Listing,
+        listing: ListLines,
         at: str = "",
         fill: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
