@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from cluster.errors import ClusterError
-from cluster.health.monitor import Reach as Health
+from cluster.health.monitor import Reach
 from cluster.kube.objects import Ref
 from cluster.live.input_priority import InputPriority
 from cluster.live.store import Store, StoreUpdate
@@ -438,7 +438,7 @@ class LiveInvestigation:
         await self._first_find()
         cluster = self._cluster()
         live = self._live
-        if self.options.record and live is not None and live.health.reach is Health.REACHABLE:
+        if self.options.record and live is not None and live.health.reach is Reach.REACHABLE:
             # The first entries name the cluster. A note waits no longer than this for the disk.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.cadence.first_find):
@@ -530,7 +530,7 @@ class LiveInvestigation:
         reader = self._ready().last_words
         sources = reader.unread(report) if live.loaded() or self.options.once else ()
         self._logged = report
-        if sources and live.health.reach is not Health.UNREACHABLE:
+        if sources and live.health.reach is not Reach.UNREACHABLE:
             self._reading_logs = True
             self._spawn(self._keep_logs(reader, sources), "last words")
 

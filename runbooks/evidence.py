@@ -207,7 +207,7 @@ def judge_all(
 
 
 def named_rules(runbook: Runbook) -> set[tuple[str, str]]:
-    """The rules that strong and supporting conditions of the runbook name, as `Scope.rules`."""
+    """The rules that strong and supporting criteria name, as `SymptomIndex.rules`."""
     return {
         (part.on if part.on in ("shared", "change") else "finding", part.rule)
         for weight in (Weight.STRONG, Weight.SUPPORT)

@@ -1,8 +1,7 @@
 """Rows of every watched kind, with the indexes that triage and the screens read.
 
-One writer (the event loop); readers on the same loop. Every change is returned as a `StoreUpdate`, so
-that everything derived from the store can be kept up to date at the cost of what changed, not of
-the cluster.
+One writer (the event loop); readers on the same loop. Every change is returned as a `StoreUpdate`,
+so that what is derived from the store costs what changed, not the size of the cluster.
 """
 
 from __future__ import annotations

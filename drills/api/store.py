@@ -173,8 +173,8 @@ class ObjectStore:
     # --- writing
 
     def _place(self, kind: ApiResource, obj: Obj) -> tuple[Key, StoredObject]:
-        """The next version of an object: kind and apiVersion first, because `StoredObject.item` needs them
-        there."""
+        """The next version of an object: kind and apiVersion first, as `StoredObject.item` needs
+        them."""
         self._rv += 1
         obj = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], **obj}
         meta = obj["metadata"]

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from cluster.health.ladder import Rung
-from cluster.health.monitor import ApiHealth
-from cluster.health.monitor import Reach as Health
+from cluster.health.monitor import ApiHealth, Reach
 from cluster.live.live_cluster import LiveCluster
 from incident.view import ApiView, Connection, HopView, SymptomView
 from runbooks.match import Match
@@ -15,10 +14,10 @@ from triage.facts.cooperative import Cooperative
 from triage.facts.finding import Report, Severity, Symptom
 
 _REACH = {
-    Health.UNKNOWN: Connection.CONNECTING,
-    Health.REACHABLE: Connection.LIVE,
-    Health.DEGRADED: Connection.DEGRADED,
-    Health.UNREACHABLE: Connection.LOST,
+    Reach.UNKNOWN: Connection.CONNECTING,
+    Reach.REACHABLE: Connection.LIVE,
+    Reach.DEGRADED: Connection.DEGRADED,
+    Reach.UNREACHABLE: Connection.LOST,
 }
 
 

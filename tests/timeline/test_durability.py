@@ -50,14 +50,14 @@ _WRITE = """
     import sys
     from pathlib import Path
     from cluster.kube.text import clean_uncut
-    from timeline.entry import Capture, Draft
+    from timeline.entry import Capture, NewEntry
     from timeline.journal.journal import Journal
     journal = Journal.open(Path(sys.argv[1]), clean=clean_uncut)
     number = 0
     while True:
-        intent = journal.append(Draft(kind="step-intent", text=f"step {number}"))
+        intent = journal.append(NewEntry(kind="step-intent", text=f"step {number}"))
         print("intent", intent.id, flush=True)
-        result = journal.append(Draft(kind="step-result", text="seen", data={"intent_id": intent.intent_id},
+        result = journal.append(NewEntry(kind="step-result", text="seen", data={"intent_id": intent.intent_id},
                                       captures=(Capture(content=b"x" * 3000 + str(number).encode()),)))
         print("result", result.id, flush=True)
         number += 1
@@ -100,11 +100,11 @@ def test_two_processes_write_one_gapless_chain(journal: Journal) -> None:
         import sys
         from pathlib import Path
         from cluster.kube.text import clean_uncut
-        from timeline.entry import Draft, Entry
+        from timeline.entry import NewEntry, Entry
         from timeline.journal.journal import Journal
         with Journal.open(Path(sys.argv[1]), clean=clean_uncut) as journal:
             for number in range(300):
-                entry = journal.append(Draft(kind="note", text=f"{sys.argv[2]} {number}"))
+                entry = journal.append(NewEntry(kind="note", text=f"{sys.argv[2]} {number}"))
                 assert not entry.pending, journal.health
     """
     processes = [_python(program, journal.path, name) for name in ("left", "right")]
@@ -205,15 +205,15 @@ def test_a_file_size_limit_is_a_full_disk_too(tmp_path: Path) -> None:
         import json, resource, sys
         from pathlib import Path
         from cluster.kube.text import clean_uncut
-        from timeline.entry import Draft, Entry
+        from timeline.entry import NewEntry, Entry
         from timeline.journal.journal import Journal
         journal = Journal.create(Path(sys.argv[1]), "limited", clean=clean_uncut)
         limit = journal.path.stat().st_size + 200_000
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
         ids = []
         while journal.health.state == "ok" and len(ids) < 500:
-            ids.append(journal.append(Draft(kind="note", text="x" * 1000)).id)
-        ids.append(journal.append(Draft(kind="note", text="one more")).id)
+            ids.append(journal.append(NewEntry(kind="note", text="x" * 1000)).id)
+        ids.append(journal.append(NewEntry(kind="note", text="one more")).id)
         print(json.dumps([journal.health.state, journal.health.reason, journal.health.pending, ids]), flush=True)
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         journal.close()

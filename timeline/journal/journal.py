@@ -53,7 +53,7 @@ from timeline.redaction.redact import Redactor
 from timeline.revisions import RevisedEntry, latest
 from timeline.summary import summarize
 
-__all__ = ["WriterHealth", "EntryIdentity", "Journal", "JournalError", "NotRecorded", "EntryOrigin"]
+__all__ = ["EntryIdentity", "EntryOrigin", "Journal", "JournalError", "NotRecorded", "WriterHealth"]
 
 
 class Settings(TypedDict, total=False):
