@@ -20,7 +20,7 @@ _ORDINARY = (
 _EPOCH = parse_time("2026-01-01T00:00:00Z")
 _OLDEST = timedelta(hours=6)
 """How far back repeated lines go."""
-LogRow = tuple[datetime, str]
+TimedLine = tuple[datetime, str]
 
 
 def lines(
@@ -32,7 +32,7 @@ def lines(
     since: datetime,
     until: datetime,
     zone: ZoneOf,
-) -> list[LogRow]:
+) -> list[TimedLine]:
     """Lines of one container between two times, in order. `previous` selects the previous run."""
     statuses = dig(pod, "status", "containerStatuses", default=[])
     status: Obj = next((s for s in statuses if s["name"] == container), {})
@@ -43,7 +43,7 @@ def lines(
         return []
     ended, begun = run.get("finishedAt"), parse_time(run["startedAt"])
     start, stop = max(begun, since), min(parse_time(ended) if ended else until, until)
-    out: list[LogRow] = []
+    out: list[TimedLine] = []
     ruled = False
     for at, rule in around.logs:
         mine = rule.get("container", container) == container
@@ -75,7 +75,7 @@ def _moment(at: datetime, text: str) -> datetime:
 
 def _written(
     spec: Any, at: datetime, begin: datetime, end: datetime, pod: Obj, stop: datetime
-) -> Iterator[LogRow]:
+) -> Iterator[TimedLine]:
     """`{at, text}`, `{every, text}`, `{last, text}` (seconds before the end of the run), or `-8m
     text`."""
     if isinstance(spec, str):
