@@ -37,7 +37,7 @@ def header(kind: str) -> str:
     return SPECIFICATION.header.format(kind=kind, version=SPECIFICATION.version)
 
 
-class ScriptLine(Protocol):
+class ProtocolLine(Protocol):
     """One line: "begin", "end", "try" or the script's own; `count` is that of the line "end"."""
 
     @property
@@ -47,7 +47,7 @@ class ScriptLine(Protocol):
     def count(self) -> int: ...
 
 
-E = TypeVar("E", bound=ScriptLine)
+E = TypeVar("E", bound=ProtocolLine)
 
 
 def read_lines(text: str, kind: type[E], tries: str) -> tuple[list[E], str]:
