@@ -17,7 +17,7 @@ from typing import Any
 from cluster.kube.objects import Ref
 from runbooks.evidence import holds
 from runbooks.expressions import Evaluator, ExpressionError, get, of_each, plain
-from runbooks.model import Query, Source, Step
+from runbooks.model import CheckSource, Query, Step
 from triage.facts.finding import ChangeFact, Fact, Finding
 
 OBJECT_LIMIT = 10_000
@@ -124,7 +124,7 @@ class _Check:
             seen = _counted(len(objects), query)
             why = f"{seen} to look at; at least {query.minimum} needed"
             return CheckOutcome(Result.UNKNOWN, seen, why)
-        if query.source is Source.COMPARE:
+        if query.source is CheckSource.COMPARE:
             return self._compare(objects)
         every, name = (query.each, "self") if query.each else of_each(query.expression)
         if query.each and not objects:
@@ -217,7 +217,7 @@ def _name(item: Mapping[str, Any]) -> str:
     return f"{namespace}/{name}" if namespace else name
 
 
-_NOUNS = {Source.LOGS: "log", Source.METRICS: "metric", Source.READYZ: "check"}
+_NOUNS = {CheckSource.LOGS: "log", CheckSource.METRICS: "metric", CheckSource.READYZ: "check"}
 
 
 def _counted(count: int, query: Query) -> str:
@@ -228,7 +228,7 @@ def _counted(count: int, query: Query) -> str:
         noun = f"{noun[:-1]}ies"
     elif count != 1 and not noun.endswith("points"):
         noun += "es" if noun.endswith(("s", "x")) else "s"
-    of = " of the API server" if query.source is Source.READYZ else ""
+    of = " of the API server" if query.source is CheckSource.READYZ else ""
     return f"{f'{count:,}' if count else 'no'} {noun}{of}"
 
 

@@ -13,9 +13,9 @@ from runbooks.model import (
     ESCALATE,
     NEXT,
     Answer,
+    CheckSource,
     Criterion,
     Query,
-    Source,
     Step,
     StepKind,
     Weight,
@@ -194,11 +194,11 @@ def _query(kind: StepKind, data: Mapping[str, Any], lines: Lines, line: int) -> 
             lines.get((sources[1],), line),
             f"the {kind} block reads from {' and '.join(sources)}; use one step for each",
         )
-    source = Source(sources[0]) if sources else Source.OBJECTS
+    source = CheckSource(sources[0]) if sources else CheckSource.OBJECTS
     inner = data.get(source.value) or {}
-    if source is Source.FINDINGS and kind is not StepKind.CHECK:
+    if source is CheckSource.FINDINGS and kind is not StepKind.CHECK:
         raise FieldError(line, "only a check quotes findings")
-    if source in (Source.READYZ, Source.FINDINGS) and isinstance(inner, str | list):
+    if source in (CheckSource.READYZ, CheckSource.FINDINGS) and isinstance(inner, str | list):
         inner = {"names": inner}
     if not isinstance(inner, dict):
         raise FieldError(lines.get((source.value,), line), f"field {source} must be a mapping")
@@ -212,15 +212,15 @@ def _query(kind: StepKind, data: Mapping[str, Any], lines: Lines, line: int) -> 
     texts["field_selector"] = _text(given, "fieldSelector")
     if kind is StepKind.WAIT and "until" in data:
         texts["expression"] = _text(data, "until")
-    if source is Source.OBJECTS and not given.get("kind"):
+    if source is CheckSource.OBJECTS and not given.get("kind"):
         raise FieldError(
             line, f"the {kind} block needs the field kind, or one of {', '.join(_SOURCES)}"
         )
-    if source not in (Source.COMPARE, Source.FINDINGS) and bool(texts["expression"]) == bool(
-        given.get("each")
-    ):
+    if source not in (CheckSource.COMPARE, CheckSource.FINDINGS) and bool(
+        texts["expression"]
+    ) == bool(given.get("each")):
         raise FieldError(line, f"the {kind} block needs exactly one of expression and each")
-    if source is Source.COMPARE and not (given.get("value") and given.get("by")):
+    if source is CheckSource.COMPARE and not (given.get("value") and given.get("by")):
         raise FieldError(
             lines.get(("compare",), line),
             "field compare needs value (CEL over self) and by (what tells the peers apart)",
@@ -231,8 +231,8 @@ def _query(kind: StepKind, data: Mapping[str, Any], lines: Lines, line: int) -> 
         previous=bool(given.get("previous", False)),
         since=seconds(given.get("since", 0), line),
         interval=seconds(given.get("interval", 0), line),
-        minimum=int(given.get("minimum", 1 if source is not Source.OBJECTS else 0)),
-        cases=_cases(data.get("answers"), lines, line) if source is Source.FINDINGS else (),
+        minimum=int(given.get("minimum", 1 if source is not CheckSource.OBJECTS else 0)),
+        cases=_cases(data.get("answers"), lines, line) if source is CheckSource.FINDINGS else (),
         **texts,
     )
 

@@ -22,11 +22,11 @@ from runbooks.model import (
     RUNBOOK_PREFIX,
     SECTION_PREFIX,
     SECTIONS,
+    CheckSource,
     Criterion,
     Problem,
     Runbook,
     Section,
-    Source,
     Step,
     StepKind,
     Weight,
@@ -223,7 +223,7 @@ def _step(
         why = compile_problem(expression) if expression else ""
         if why:
             yield at(field), f"{field} is not valid CEL: {why}"
-    if step.query and step.query.source is Source.FINDINGS:
+    if step.query and step.query.source is CheckSource.FINDINGS:
         for rule in sorted({*step.query.names} - FINDINGS.keys() - CHANGES.keys()):
             yield at("findings"), f"there is no rule {rule!r}; see triage/facts/rules"
         for _, case in step.query.cases:
@@ -249,7 +249,7 @@ def _answers(runbook: Runbook, step: Step, ids: Collection[str]) -> Iterator[Lin
         yield step.line, "has no answers: what each outcome means and where it leads"
     given = {answer.when for answer in step.answers}
     wanted = OUTCOMES.get(step.kind, given)
-    if step.query and step.query.source is Source.FINDINGS:
+    if step.query and step.query.source is CheckSource.FINDINGS:
         wanted = {"found", "unknown", *(when for when, _ in step.query.cases)}
     for missing in sorted(wanted - given):
         yield line, f"does not say what {missing!r} means"

@@ -46,7 +46,7 @@ class StepKind(enum.StrEnum):
     """Until an expression holds or a deadline passes."""
 
 
-class Source(enum.StrEnum):
+class CheckSource(enum.StrEnum):
     """What a check reads. Each gives a list of plain dictionaries to the expression:
 
     objects: Kubernetes objects as the API writes them (camelCase; fields with zero values may be
@@ -137,7 +137,7 @@ class Query(msgspec.Struct, frozen=True):
     and the finding that gives it; the first that is there decides.
     """
 
-    source: Source
+    source: CheckSource
     kind: str = ""
     namespace: str = ""
     selector: str = ""

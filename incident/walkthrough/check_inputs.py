@@ -23,7 +23,7 @@ from cluster.kube.prometheus import MetricSample, increases, samples
 from cluster.kube.selectors import fields_match, text_matches
 from cluster.live.store import Store
 from runbooks.check import CheckOutcome, Result, evaluate
-from runbooks.model import Query, Source
+from runbooks.model import CheckSource, Query
 
 if TYPE_CHECKING:
     from cluster.api.transport import Api
@@ -75,20 +75,20 @@ class Checks:
         return replace(outcome, seen=seen, read=fetched.objects)
 
     async def fetch(self, query: Query) -> Fetched:
-        if self._api is None and query.source not in (Source.OBJECTS, Source.COMPARE):
+        if self._api is None and query.source not in (CheckSource.OBJECTS, CheckSource.COMPARE):
             return Fetched(None, NO_CONNECTION)
         try:
             async with asyncio.timeout(self._limit + query.interval):
                 match query.source:
-                    case Source.OBJECTS | Source.COMPARE:
+                    case CheckSource.OBJECTS | CheckSource.COMPARE:
                         return await self._objects(query)
-                    case Source.LOGS:
+                    case CheckSource.LOGS:
                         return await self._logs(query)
-                    case Source.METRICS:
+                    case CheckSource.METRICS:
                         return await self._metrics(query)
-                    case Source.READYZ:
+                    case CheckSource.READYZ:
                         return await self._readyz(query)
-                    case Source.FINDINGS:
+                    case CheckSource.FINDINGS:
                         return Fetched(None, "findings are quoted, not read")
         except ClusterError as error:
             return Fetched(None, str(error))

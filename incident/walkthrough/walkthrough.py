@@ -24,7 +24,7 @@ from incident.walkthrough.run import NO_STEP, Asker, OpenParameter, RunView, Ste
 from incident.walkthrough.runs import Runs
 from runbooks import steps
 from runbooks.check import CheckOutcome, Result, tell
-from runbooks.model import Query, Source, Step, StepKind
+from runbooks.model import CheckSource, Query, Step, StepKind
 from runbooks.parameters import needed
 from timeline.entry import Capture, EntryKind, NewEntry, ObjectRef
 
@@ -234,7 +234,7 @@ class Walkthrough:
             async with self._under_way(f"{run.id}/{step.id}", question) as detail:
                 if step.kind is StepKind.WAIT:
                     outcome = await self._wait(step, values, face.progress, detail)
-                elif step.query.source is Source.FINDINGS:
+                elif step.query.source is CheckSource.FINDINGS:
                     outcome = tell(step.query, *self._runs.found(run))
                 else:
                     outcome = await self._checks().run(steps.query_for(step.query, values), values)

@@ -12,7 +12,7 @@ from runbooks import check, expressions
 from runbooks.check import Result, evaluate, tell
 from runbooks.expressions import quantity
 from runbooks.loader import Library
-from runbooks.model import Query, Source
+from runbooks.model import CheckSource, Query
 from runbooks.parse import parse
 from tests.runbooks.test_evidence import finding
 from triage.facts.finding import ChangeFact
@@ -39,7 +39,7 @@ def node(
 
 
 def query(**fields: Any) -> Query:
-    return Query(**{"source": Source.OBJECTS, "kind": "Node", **fields})
+    return Query(**{"source": CheckSource.OBJECTS, "kind": "Node", **fields})
 
 
 READY = 'self.status.conditions.exists(c, c.type == "Ready" && c.status == "True")'
@@ -111,7 +111,10 @@ def test_ages_quantities_and_missing_fields() -> None:
 
 def test_peers_that_differ_are_named() -> None:
     compare = Query(
-        source=Source.COMPARE, kind="Node", value="self.status.nodeInfo.kubeletVersion", by="name"
+        source=CheckSource.COMPARE,
+        kind="Node",
+        value="self.status.nodeInfo.kubeletVersion",
+        by="name",
     )
     odd = evaluate(compare, [node("a"), node("b"), node("c", kubelet="v1.33.0")], now=NOW)
     assert (odd.result, odd.offenders) == (Result.FAIL, ("c",))
@@ -134,7 +137,7 @@ def test_too_much_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_wait_and_readyz_and_logs_use_the_same_words() -> None:
     readyz = Query(
-        source=Source.READYZ,
+        source=CheckSource.READYZ,
         expression="objects.all(c, c.ok)",
         seen='join(objects.filter(c, !c.ok).map(c, c.name), ", ")',
         minimum=1,
@@ -148,7 +151,9 @@ def test_wait_and_readyz_and_logs_use_the_same_words() -> None:
         now=NOW,
     )
     assert (outcome.result, outcome.seen) == (Result.FAIL, "etcd")
-    logs = Query(source=Source.LOGS, each='self.lines.all(l, !l.matches("i/o timeout"))', minimum=1)
+    logs = Query(
+        source=CheckSource.LOGS, each='self.lines.all(l, !l.matches("i/o timeout"))', minimum=1
+    )
     assert evaluate(
         logs,
         [{"pod": "coredns-1", "namespace": "kube-system", "lines": ["read udp: i/o timeout"]}],
@@ -187,7 +192,11 @@ def test_checks_of_our_library_answer_on_a_healthy_node_without_optional_fields(
     asked = 0
     for runbook in Library().runbooks:
         for step in runbook.steps():
-            if step.query and step.query.source is Source.OBJECTS and step.query.kind in samples:
+            if (
+                step.query
+                and step.query.source is CheckSource.OBJECTS
+                and step.query.kind in samples
+            ):
                 outcome = evaluate(step, [samples[step.query.kind]], params, now=NOW)
                 asked += 1
                 assert "cannot be answered" not in outcome.why, (runbook.id, step.id, outcome.why)
@@ -196,10 +205,10 @@ def test_checks_of_our_library_answer_on_a_healthy_node_without_optional_fields(
 
 def test_what_was_found_is_said_in_the_words_of_the_check() -> None:
     objects = [node("a"), node("b", ready="False"), node("c")]
-    said = Query(Source.OBJECTS, kind="Node", each=READY, fault="not ready")
+    said = Query(CheckSource.OBJECTS, kind="Node", each=READY, fault="not ready")
     assert evaluate(said, objects, now=NOW).seen == "not ready: 1 of 3 nodes: b"
     assert evaluate(said, objects[:1], now=NOW).seen == "not ready: none of 1 node"
-    logs = Query(Source.LOGS, each="self.lines.size() == 0", fault="suspicious lines")
+    logs = Query(CheckSource.LOGS, each="self.lines.size() == 0", fault="suspicious lines")
     found = evaluate(logs, [{"pod": "x", "lines": []}] * 3, now=NOW)
     assert found.seen == "suspicious lines: none of 3 logs"
 
@@ -207,7 +216,7 @@ def test_what_was_found_is_said_in_the_words_of_the_check() -> None:
 def test_all_objects_are_judged_one_by_one() -> None:
     objects = [node(f"n{number}", ready=str(number != 7)) for number in range(400)]
     every = Query(
-        Source.OBJECTS,
+        CheckSource.OBJECTS,
         kind="Node",
         expression='objects.all(n, n.status.conditions.exists(c, c.status == "True"))',
     )
@@ -238,7 +247,7 @@ def test_a_long_list_gives_the_same_answer_as_a_short_one(
         for n in range(count)
     ]
     said = 'join(objects.filter(o, !o.ok).map(o, o.name), ", ")'
-    query = Query(Source.METRICS, expression=expression, seen=said)
+    query = Query(CheckSource.METRICS, expression=expression, seen=said)
     outcome = evaluate(query, objects, {"word": "bad"}, now=NOW)
     assert (outcome.result, outcome.seen, outcome.why) == (Result.FAIL, seen, "")
     well = [one for one in objects if one["ok"]]
@@ -250,9 +259,9 @@ def test_the_cost_of_a_check_grows_with_the_number_of_objects_alone() -> None:
     even on a slow machine."""
     objects = [node(f"n{number}", minutes=60 + number) for number in range(10_000)]
     checks = [
-        Query(Source.OBJECTS, kind="Node", each=READY, fault="not ready"),
-        Query(Source.OBJECTS, kind="Node", expression=f"objects.all(self, {READY})"),
-        Query(Source.OBJECTS, kind="Node", expression="objects.size() > 20"),
+        Query(CheckSource.OBJECTS, kind="Node", each=READY, fault="not ready"),
+        Query(CheckSource.OBJECTS, kind="Node", expression=f"objects.all(self, {READY})"),
+        Query(CheckSource.OBJECTS, kind="Node", expression="objects.size() > 20"),
     ]
     for query in checks:
         evaluate(query, objects[:1], now=NOW)

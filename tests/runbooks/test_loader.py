@@ -9,7 +9,7 @@ from cluster.kube.text import clean
 from runbooks.documents import document
 from runbooks.lint import lint
 from runbooks.loader import Library
-from runbooks.model import Source, StepKind
+from runbooks.model import CheckSource, StepKind
 from runbooks.parse import parse
 
 GOOD = """---
@@ -52,7 +52,7 @@ def test_a_runbook_has_steps_with_lines() -> None:
         GOOD.splitlines().index("```check") + 1,
     )
     assert step.query is not None
-    assert (step.query.source, step.query.kind) == (Source.OBJECTS, "Node")
+    assert (step.query.source, step.query.kind) == (CheckSource.OBJECTS, "Node")
     assert [(answer.when, answer.means, answer.goto) for answer in step.answers] == [
         ("pass", "Fine.", "done"),
         ("fail", "Not fine.", "escalate"),

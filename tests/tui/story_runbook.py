@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runbooks.model import Answer, Query, Runbook, Section, Source, Step, StepKind
+from runbooks.model import Answer, CheckSource, Query, Runbook, Section, Step, StepKind
 
 
 def runbook() -> Runbook:
@@ -74,7 +74,7 @@ def runbook() -> Runbook:
             why="A tag such as latest is resolved on each node when it pulls.",
             kubectl="kubectl -n kube-system get pods -l k8s-app=kube-router -o wide",
             query=Query(
-                Source.COMPARE,
+                CheckSource.COMPARE,
                 kind="Pod",
                 value="self.status.containerStatuses[0].imageID",
                 by="node",
