@@ -11,7 +11,7 @@ from drills.api.kinds import ApiResource
 from drills.api.objects import Obj, condition, dig, parse_time
 from drills.api.store import StoredObject
 
-Column = tuple[str, Callable[[Obj, datetime], Any], int]
+PrinterColumn = tuple[str, Callable[[Obj, datetime], Any], int]
 """Name, cell, priority (0 always shown, 1 with `-o wide`)."""
 
 
@@ -36,7 +36,7 @@ def human_duration(stamp: str | None, now: datetime) -> str:
     return f"{d}d" if d < 730 else f"{d // 365}y{d % 365}d"
 
 
-def _field(name: str, *path: str, priority: int = 0) -> Column:
+def _field(name: str, *path: str, priority: int = 0) -> PrinterColumn:
     return name, lambda o, now: dig(o, *path, default="<none>"), priority
 
 
@@ -113,12 +113,12 @@ def _event_object(o: Obj, now: datetime) -> str:
 
 
 _NAME = _field("Name", "metadata", "name")
-_AGE: Column = (
+_AGE: PrinterColumn = (
     "Age",
     lambda o, now: human_duration(dig(o, "metadata", "creationTimestamp"), now),
     0,
 )
-_COLUMNS: dict[str, list[Column]] = {
+_COLUMNS: dict[str, list[PrinterColumn]] = {
     "pods": [
         _NAME,
         ("Ready", _pod_ready, 0),
