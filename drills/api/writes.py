@@ -51,7 +51,7 @@ _POD_UPDATES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WriteResult:
     """Result of a write: `created` decides between 200 and 201."""
 
     entry: StoredObject
@@ -69,7 +69,7 @@ class Writes:
 
     def create(
         self, target: RequestInfo, body: Obj, query: QueryParameters, user_agent: str
-    ) -> Written:
+    ) -> WriteResult:
         """Raises ApiProblem: 400, 404 (namespace), 409, 422."""
         kind = target.kind
         obj = copy.deepcopy(body)
@@ -108,7 +108,7 @@ class Writes:
 
     def update(
         self, target: RequestInfo, body: Obj, query: QueryParameters, user_agent: str
-    ) -> Written:
+    ) -> WriteResult:
         """PUT. Raises ApiProblem: 404, 409, 422."""
         with self._store.transaction():
             before = self._store.get(target.kind, target.namespace, target.name)
@@ -124,7 +124,7 @@ class Writes:
         content_type: str,
         query: QueryParameters,
         user_agent: str,
-    ) -> Written:
+    ) -> WriteResult:
         """Raises ApiProblem: 400, 404, 409, 415, 422. Server-side apply creates what is absent."""
         form, custom = content_type.split(";", 1)[0].strip(), self._store.is_custom(target.kind)
         if form == _APPLY:
@@ -144,7 +144,7 @@ class Writes:
             stated = dig(change, "metadata", "resourceVersion")
             return self._replace(target, before, new, query, user_agent, stated=stated)
 
-    def _apply(self, target: RequestInfo, intent: Obj, query: QueryParameters) -> Written:
+    def _apply(self, target: RequestInfo, intent: Obj, query: QueryParameters) -> WriteResult:
         kind, manager = target.kind, query.get("fieldManager")
         if not manager:
             raise bad_request(
@@ -162,7 +162,7 @@ class Writes:
                 obj["metadata"]["managedFields"] = record_change(
                     None, obj, manager=manager, operation="Apply", at=now, applied=intent
                 )
-                return Written(self._store.put(kind, obj), True)
+                return WriteResult(self._store.put(kind, obj), True)
             if not query.flag("force"):
                 _check_conflicts(kind, before.obj, intent, manager)
             new = copy.deepcopy(strategic_merge(before.obj, intent))
@@ -178,7 +178,7 @@ class Writes:
         *,
         stated: Any = None,
         applied: Obj | None = None,
-    ) -> Written:
+    ) -> WriteResult:
         """`stated` is the resourceVersion in the request."""
         kind, old, sub = target.kind, before.obj, target.subresource
         meta, old_meta = new.setdefault("metadata", {}), old["metadata"]
@@ -219,11 +219,11 @@ class Writes:
             applied=applied,
         )
         if _bare(old) == _bare(new):
-            return Written(before)
+            return WriteResult(before)
         if meta.get("deletionTimestamp") and not meta.get("finalizers") and kind.plural != "pods":
             if query.dry_run:
-                return Written(StoredObject(new, before.rv))
-            return Written(self._store.remove(kind, target.namespace, target.name))
+                return WriteResult(StoredObject(new, before.rv))
+            return WriteResult(self._store.remove(kind, target.namespace, target.name))
         return self._commit(kind, old, new, query)
 
     def delete(
@@ -264,15 +264,15 @@ class Writes:
         query: QueryParameters,
         *,
         created: bool = False,
-    ) -> Written:
+    ) -> WriteResult:
         if query.dry_run:
             obj["metadata"].setdefault("resourceVersion", "")
             head = {"apiVersion": obj["apiVersion"], "kind": obj["kind"]}
-            return Written(StoredObject({**head, **obj}, self._store.version), created)
+            return WriteResult(StoredObject({**head, **obj}, self._store.version), created)
         entry = self._store.put(kind, obj)
         if self.on_write is not None:
             self.on_write(kind, old, entry)
-        return Written(entry, created)
+        return WriteResult(entry, created)
 
     def _check_namespace(self, kind: ApiResource, namespace: str, name: str) -> None:
         found = self._store.lookup("Namespace", "", namespace)
