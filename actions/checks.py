@@ -205,7 +205,7 @@ def uses_claim(pod: Pod, claim: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Right:
+class AccessReview:
     """One access review."""
 
     verb: str
@@ -221,7 +221,7 @@ class Right:
         return f"{self.verb} {resource}{where}"
 
 
-def right_of(target: Target) -> Right:
+def right_of(target: Target) -> AccessReview:
     """The permission that a target's request needs."""
     kind = READABLE[target.ref.kind]
     request = target.request
@@ -229,15 +229,15 @@ def right_of(target: Target) -> Right:
     extra = request.path.removeprefix(target.path)[1:] if request.path != target.path else ""
     subresource = extra if request.path.startswith(f"{target.path}/") else ""
     name = "" if request.verb == "POST" and not subresource else target.ref.name
-    return Right(verb, kind.group, kind.plural, subresource, target.ref.namespace, name)
+    return AccessReview(verb, kind.group, kind.plural, subresource, target.ref.namespace, name)
 
 
 async def review(
     context: ActionContext, targets: Iterable[Target]
-) -> dict[Right, tuple[bool | None, str]]:
+) -> dict[AccessReview, tuple[bool | None, str]]:
     """The server's answer to each needed right; of several objects in a namespace one is named.
     None: the review could not be sent."""
-    by_scope: dict[tuple[str, ...], set[Right]] = {}
+    by_scope: dict[tuple[str, ...], set[AccessReview]] = {}
     for right in map(right_of, targets):
         scope = (right.verb, right.group, right.resource, right.subresource, right.namespace)
         by_scope.setdefault(scope, set()).add(right)
@@ -246,7 +246,7 @@ async def review(
         for rights in by_scope.values()
     ]
 
-    async def ask(right: Right) -> tuple[bool | None, str]:
+    async def ask(right: AccessReview) -> tuple[bool | None, str]:
         try:
             return await context.writer.review(
                 right.verb,
