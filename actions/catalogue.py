@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from actions import changes, gate
-from actions.context import ActionContext, Journal, Progress
+from actions.context import ActionContext, ActionJournal, Progress
 from actions.definition import Action
 from actions.plan import ActionPlan, ActionResult
 from actions.planning import make_plan
@@ -57,7 +57,7 @@ async def run(
     plan_: ActionPlan,
     typed: str,
     context: ActionContext,
-    journal: Journal,
+    journal: ActionJournal,
     progress: Progress = lambda _: None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> ActionResult:
@@ -73,7 +73,7 @@ async def run(
 
 
 def decline(
-    plan_: ActionPlan, context: ActionContext, journal: Journal, reason: str = ""
+    plan_: ActionPlan, context: ActionContext, journal: ActionJournal, reason: str = ""
 ) -> ActionResult:
     """Record that a person said no; sends nothing."""
     return gate.decline(plan_, context, journal, reason)

@@ -73,7 +73,7 @@ class ActionWriter(Protocol):
         ...
 
 
-class Journal(Protocol):
+class ActionJournal(Protocol):
     """The record as the gate needs it."""
 
     async def intend(self, plan: ActionPlan) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from actions.context import ActionContext, Journal, Progress
+from actions.context import ActionContext, ActionJournal, Progress
 from actions.definition import Verify
 from actions.plan import ActionPlan, Outcome, Target, TargetResult
 from actions.sending import send
@@ -33,7 +33,7 @@ class Execution:
         self,
         plan: ActionPlan,
         context: ActionContext,
-        journal: Journal,
+        journal: ActionJournal,
         verify: Verify | None,
         progress: Progress,
         stopped: Callable[[], bool],

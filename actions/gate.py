@@ -13,7 +13,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from actions.context import ActionContext, Journal, Progress
+from actions.context import ActionContext, ActionJournal, Progress
 from actions.definition import Verify
 from actions.execution import Execution, say
 from actions.plan import CHANGED, ActionPlan, ActionResult, Outcome, Target
@@ -30,7 +30,7 @@ class GateRun:
     """What one run needs beside the plan. `stopped` is called before each target."""
 
     context: ActionContext
-    journal: Journal
+    journal: ActionJournal
     replan: Replan
     verify: Verify | None = None
     progress: Progress = lambda _: None
@@ -77,7 +77,7 @@ async def run(plan: ActionPlan, typed: str, run_: GateRun) -> ActionResult:
 
 
 def decline(
-    plan: ActionPlan, context: ActionContext, journal: Journal, reason: str
+    plan: ActionPlan, context: ActionContext, journal: ActionJournal, reason: str
 ) -> ActionResult:
     """Records that a person said no."""
     said = f": {clean_line(reason, 300)}" if reason else ""
@@ -193,7 +193,7 @@ def _result(
     return ActionResult(plan, outcome, sentence, context.clock(), undo=undo)
 
 
-def _close(journal: Journal, result: ActionResult) -> ActionResult:
+def _close(journal: ActionJournal, result: ActionResult) -> ActionResult:
     try:
         journal.conclude(result)
     except Exception as error:  # The change may have been made: report it, even unrecorded.
