@@ -19,7 +19,7 @@ JSON = "application/json"
 Progress = Callable[[str], None]
 
 
-class ApiReader(Protocol):
+class ObjectReader(Protocol):
     """The reading half of `cluster.api.transport.Api`. Raises `cluster.errors.ClusterError`."""
 
     async def get_json(
@@ -103,7 +103,7 @@ class ActionContext:
     """What an action may use. Every plan shows `context` and `server`."""
 
     store: Store
-    api: ApiReader
+    api: ObjectReader
     writer: ActionWriter
     context: str
     server: str
