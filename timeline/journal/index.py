@@ -18,7 +18,7 @@ from timeline.journal.storage import JournalError, check_schema, open_reader
 from timeline.redaction.clean import Clean
 from timeline.summary import KINDS_READ, ClusterId, Summary, summarize
 
-IncidentState = Literal["open", "resolved", "closed", "damaged"]
+FileState = Literal["open", "resolved", "closed", "damaged"]
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +31,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     opened_at: datetime | None = None
     last_at: datetime | None = None
     entries: int = 0
-    state: IncidentState = "open"
+    state: FileState = "open"
     pending: int = 0
     problem: str = ""
 
