@@ -46,7 +46,7 @@ TYPING = 0.09
 """Seconds between two typed letters in the tour."""
 
 
-class Clock:
+class StillClock:
     """Stands still until the tour moves it."""
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class Clock:
 class Stage:
     """An application on a drill, and what it shows."""
 
-    def __init__(self, app: StanchApp, pilot: Pilot[Any], clock: Clock) -> None:
+    def __init__(self, app: StanchApp, pilot: Pilot[Any], clock: StillClock) -> None:
         self.app, self.pilot, self.clock = app, pilot, clock
 
     def update(self) -> Any:
@@ -177,7 +177,7 @@ async def tour() -> None:
 
 @asynccontextmanager
 async def stage(size: tuple[int, int], drill: str = DRILL) -> AsyncIterator[Stage]:
-    clock = Clock()
+    clock = StillClock()
     with (
         tempfile.TemporaryDirectory(prefix="stanch-pictures-") as folder,
         serve_in_thread(drill, port=PORT, clock=clock) as server,
