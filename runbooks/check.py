@@ -53,7 +53,7 @@ def evaluate(
     now: datetime | None = None,
 ) -> CheckOutcome:
     """Evaluates a check (or a wait's `until`) on `objects`, whose shape depends on the source
-    (`model.Source`). Pure; raises nothing."""
+    (`model.CheckSource`). Pure; raises nothing."""
     query = step.query if isinstance(step, Step) else step
     if query is None:
         return CheckOutcome(Result.UNKNOWN, "", "the step has no expression to evaluate")

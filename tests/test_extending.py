@@ -101,7 +101,7 @@ def test_an_action(product: Path) -> None:
 def test_a_screen(product: Path) -> None:
     write(product, "text/capacity.py", block("text"))
     write(product, "tui/screens/capacity.py", block("screen"))
-    insert(product, "tui/keys.py", '    KeyBinding("connection"', block("key"))
+    insert(product, "tui/keys.py", '    KeyBinding("contexts"', block("key"))
     told = run(
         product,
         """
