@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import msgspec
 
-from cluster.kube.objects import Container, Pod, Probe
+from cluster.kube.objects import Container, ContainerProbe, Pod
 from cluster.kube.owners import controller_of
 from triage.facts.cluster_view import ClusterView, containers, is_ready
 from triage.facts.events import EventFact
@@ -77,7 +77,7 @@ def trouble(pod: Pod, failed: Sequence[EventFact]) -> ProbeTrouble:
     return ProbeTrouble(kind, cause, text, undeclared)
 
 
-def _asked(pod: Pod, event: EventFact, kind: str) -> tuple[str, Probe | None]:
+def _asked(pod: Pod, event: EventFact, kind: str) -> tuple[str, ContainerProbe | None]:
     """The container and its probe that an event is about."""
     named = event.field_path.partition("{")[2].rstrip("}")
     every = [c for c in containers(pod.spec) if not named or c.name == named]
@@ -88,7 +88,7 @@ def _asked(pod: Pod, event: EventFact, kind: str) -> tuple[str, Probe | None]:
     return (every[0].name if every else named), None
 
 
-def _probe(container: Container, kind: str) -> Probe | None:
+def _probe(container: Container, kind: str) -> ContainerProbe | None:
     return {
         "readiness": container.readiness_probe,
         "liveness": container.liveness_probe,
