@@ -3,7 +3,8 @@
 Changed means: differs from HEAD, or is not tracked yet; with nothing changed, the last commit.
 A test file is pure when it starts no server, no process and no screen, told by what it imports and
 by its fixtures. Tests that reach a changed module over the fewest imports run first. They stop when
-their share of the time is used up, and the output says how many did not run.
+their share of the time is used up, and the output says how many did not run. Types are checked in
+the whole project from mypy's cache: 1 to 6 s once it is filled, 55 s the first time.
 """
 
 from __future__ import annotations
@@ -148,7 +149,7 @@ def main() -> int:
         ("ruff", ["ruff", "check", "--quiet", *paths]),
         ("format", ["ruff", "format", "--quiet", "--check", *paths]),
         ("contracts", ["lint-imports"]),
-        ("types", ["dmypy", "run", "--timeout", "3600", "--", *_typed(paths)]),
+        ("types", ["mypy"]),
     ]
     failed = []
     for name, command in steps:
@@ -204,10 +205,6 @@ class Budget:
         self._done += 1
         if time.process_time() - self._began > self._seconds and self.left:
             item.session.shouldstop = "the time is up"
-
-
-def _typed(paths: Iterable[str]) -> list[str]:
-    return [path for path in paths if not path.startswith("tests/rungs/binaries")]
 
 
 def _module(path: str) -> str:
