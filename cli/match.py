@@ -6,9 +6,10 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -17,11 +18,11 @@ from cli.connection import opened, options_of, why_unread
 from cli.documents import ref_document, time_text, words_document
 from cli.printing import print_lines
 from cluster.kube.text import clean, clean_line
-from runbooks.match import Match
 from runbooks.paste import PASTE_LIMIT, read_paste
 from text.matches import paste_lines
 
-Rank = Callable[[str], Sequence[Match]]
+if TYPE_CHECKING:
+    from incident.offline.runbooks import Rank
 
 
 def run(arguments: argparse.Namespace) -> int:

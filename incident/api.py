@@ -16,14 +16,12 @@ if TYPE_CHECKING:  # the first paint needs none of them
     from incident.pod_logs import LogQuery, LogRow
     from incident.view import View
     from incident.walkthrough.walkthrough import Walkthrough
+    from probes.context import Progress
     from probes.result import ProbePlan, ProbeResult
     from runbooks.match import Match
     from runbooks.model import Runbook
     from timeline.entry import Entry
     from triage.facts.measurements import NodeUsage
-
-Progress = Callable[[str], None]
-"""Called with one line of progress ("5 of 12 tries, node-2")."""
 
 
 class Investigation(Protocol):

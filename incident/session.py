@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from actions.plan import ActionPlan, ActionResult
     from cluster.connect.access import Access
     from cluster.live.live_cluster import LiveCluster
-    from incident.api import Progress
     from incident.components import Components
     from incident.metrics.last_words import EndedLog, LastWordsReader
     from incident.offers import Offer
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from incident.other_kinds import OtherKind, OtherObject, ServerTable
     from incident.pod_logs import LogQuery, LogRow
     from incident.walkthrough.walkthrough import Walkthrough
+    from probes.context import Progress
     from probes.pods.sweep import SweepReport
     from probes.result import ProbePlan, ProbeResult
     from runbooks.match import Match

@@ -17,14 +17,13 @@ from typing import Any, Protocol, Unpack
 from cluster.api.exec import ExecResult
 from cluster.api.mode import Mode, Purpose, ResourceAttributes
 from cluster.api.port_forward import ForwardResult
-from cluster.api.transport import Api
+from cluster.api.transport import JSON, Api, Params
 from cluster.api.write import Writer
 from cluster.live.store import Store
 from probes.ledger import Ledger, MemoryLedger
 
 Progress = Callable[[str], None]
-Params = Mapping[str, str | int | list[str]]
-JSON = "application/json"
+"""Called with one line of progress ("5 of 12 tries, node-2")."""
 
 
 class ApiReader(Protocol):

@@ -12,9 +12,10 @@ from typing import Any, Unpack
 
 from cluster.api.exec import ExecResult
 from cluster.api.mode import Mode, ResourceAttributes
+from cluster.api.transport import JSON, Params
 from cluster.errors import ClusterError, Forbidden, NotFound
 from cluster.live.store import Store
-from probes.context import JSON, Params, ProbeContext
+from probes.context import ProbeContext
 from probes.ledger import Ledger, MemoryLedger
 
 Network = Callable[[str, str, str], str]

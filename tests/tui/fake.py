@@ -19,7 +19,6 @@ from cluster.kube.objects import Ref
 from cluster.live.freshness import Freshness, WatchState
 from cluster.live.store import Store, StoreUpdate
 from incident.activities import Activities
-from incident.api import Progress
 from incident.cadence import Cadence
 from incident.offers import Offer, offers
 from incident.offline.elsewhere import ContextChoice, Incident
@@ -29,6 +28,7 @@ from incident.record import Record, RecordUnavailable
 from incident.view import ApiView, Connection, HopView, RecordView, SymptomView, View
 from incident.walkthrough.runs import Runs
 from incident.walkthrough.walkthrough import Walkthrough
+from probes.context import Progress
 from probes.result import (
     ProbePlan,
     ProbeResult,

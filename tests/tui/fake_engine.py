@@ -11,10 +11,10 @@ from typing import Any
 from actions.plan import ActionPlan, ActionResult, Blast, Outcome, Precondition
 from actions.plan import Change as ActionChange
 from cluster.kube.objects import Ref
-from incident.api import Progress
 from incident.walkthrough.action_runner import GateJournal
 from incident.walkthrough.live_values import Workload
 from incident.walkthrough.run import NO_STEP, Asker, StepState
+from probes.context import Progress
 from probes.result import (
     Cell,
     Component,
