@@ -70,7 +70,7 @@ def test_a_young_fault_stands_above_what_has_stood_for_days() -> None:
     raw = pending(cluster, "cart-0", since=ago(seconds=45))
     raw["status"]["conditions"][0]["message"] = "0/9 nodes are available: 9 Insufficient memory."
     titles = [s.title for s in look(cluster).symptoms]
-    assert titles[0] == "pods pending: insufficient memory: cart-0 (young)"
+    assert titles[0] == "cart-0 is pending: insufficient memory (young)"
     assert "experiment" in titles[1]
 
 

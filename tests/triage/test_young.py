@@ -85,7 +85,7 @@ def about(cluster: Cluster) -> list[Symptom]:
     ("fault", "words"),
     [
         (unscheduled, "insufficient memory"),
-        (secret_missing, "Secret db missing"),
+        (secret_missing, "Secret db is missing"),
         (probe_refused, "readiness probe fails: connection refused on port 8081"),
         (init_waits, "init container wait-for-db has not ended"),
         (crashed, "crash"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from triage.facts.finding import Finding
 from triage.facts.messages.scheduler import scheduling_text
@@ -117,13 +118,13 @@ def _title(findings: Sequence[Finding]) -> str:
     rule = lead.rule
     if lead.object.kind == "Cluster":
         return lead.claim.split("; ")[0]
-    where = _where(same)
+    who = _who(same)
     if rule == "pod-unschedulable":
         detail = str(facts.get("detail") or "")
         why = scheduling_text(str(facts.get("cause")), detail)
         asked = {str(f.facts.get("asked") or "") for f in same}
-        more = f": {min(asked)}" if len(asked) == 1 and asked != {""} else ""
-        return f"pods pending: {why}{where}{more}"
+        more = f"; {min(asked)}" if len(asked) == 1 and asked != {""} else ""
+        return f"{who.be('is')} pending: {why}{more}"
     if rule == "pod-sandbox-failed":
         causes = {
             "ip-exhausted": "no pod addresses left",
@@ -139,57 +140,127 @@ def _title(findings: Sequence[Finding]) -> str:
         return f"pods do not start{_on(same)}: {why}"
     if rule == "pod-volume-failed":
         if len({f.facts.get("owner") or f.object.name for f in same}) == 1:
-            return f"{lead.facts.get('owner') or lead.object.name}: {lead.claim}"
-        return f"volumes do not attach or mount: {count} pods"
+            owner = str(lead.facts.get("owner") or lead.object.name)
+            return re.sub(r"^(volume \S+) ", rf"\1 of {owner} ", lead.claim)
+        return f"volumes of {count} pods do not attach or mount"
     if rule == "pod-config-missing":
         what = f"key {facts.get('key')} of " if facts.get("key") else ""
-        return f"{what}{facts.get('kind')} {facts.get('name')} missing{where}"
+        return f"{who} cannot start: {what}{facts.get('kind')} {facts.get('name')} is missing"
     if rule == "pod-last-words":
         return _last_words(same)
-    if rule == "pod-crash-looping":
-        return f"crash loop{where}"
-    if rule == "pod-oom-killed":
-        return f"killed at the memory limit{where}"
-    if rule == "pod-evicted" and facts.get("own_limit"):
-        return f"evicted for its own {facts.get('resource')} limit{where}"
-    if rule == "pod-evicted":
-        return f"pods evicted: {facts.get('resource') or 'node pressure'}"
     if rule == "pod-container-create-failed" and count > 1:
         text = lead.claim.removeprefix("does not start: ")
         return f"{count} pods do not start{_on(same)}: {text.split('cannot be created: ')[-1]}"
     if rule == "pods-rejected-in-bulk":
-        return f"{lead.object.name}: {lead.claim}"
+        return lead.claim.replace(" of its pods", f" pods of {lead.object.name}", 1)
     if rule == "pod-image-pull-failed":
         images = {str(f.facts.get("image")) for f in same}
-        name = f"image {min(images)}" if len(images) == 1 else "images"
-        return f"{name} cannot be pulled ({facts.get('cause')}){where}"
+        name = f"image {min(images)}" if len(images) == 1 else "their images"
+        return f"{who} cannot pull {name} ({facts.get('cause')})"
+    probe = f"{facts.get('probe_kind') or 'liveness'} probe"
+    resource = str(facts.get("resource") or "")
+    short = {
+        "pod-crash-looping": ("is", "in a crash loop"),
+        "pod-oom-killed": ("was", f"killed at {who.its} memory limit"),
+        "pod-evicted": (
+            "was",
+            f"evicted for {who.its} own {resource} limit"
+            if facts.get("own_limit")
+            else f"evicted: {resource or 'node pressure'}",
+        ),
+        "pod-not-ready": ("is", "not ready"),
+        "pod-not-starting": ("is", "not starting"),
+        "pod-stuck-terminating": ("is", "stuck terminating"),
+        "pod-liveness-killed": ("was", f"restarted by {who.its} {probe}"),
+        "pod-restarted": ("was", "restarted"),
+        "pod-container-lost": ("has", "lost a container"),
+    }
+    if rule in short:
+        be, state = short[rule]
+        return f"{who.be(be)} {state}{_because(lead, who)}"
     if rule == "pod-rejected-by-kubelet" and count == 1:
-        return f"{lead.object.name}: {lead.claim}"
+        return sentence(Subject(lead.object.name), lead.claim)
     if lead.object.kind == "Node" and count > 1:
-        return f"{count} nodes: {lead.claim}"
-    if rule in (
-        "pod-not-ready",
-        "pod-not-starting",
-        "pod-stuck-terminating",
-        "pod-liveness-killed",
-        "pod-restarted",
-        "pod-container-lost",
-    ):
-        probe = f"{facts.get('probe_kind') or 'liveness'} probe"
-        text = {
-            "pod-not-ready": "not ready",
-            "pod-not-starting": "does not start",
-            "pod-stuck-terminating": "stuck terminating",
-            "pod-liveness-killed": f"restarted by its {probe}",
-            "pod-restarted": "restarted",
-            "pod-container-lost": "lost a container",
-        }[rule]
-        return f"{text}{where}{_because(lead)}"
-    if count > 1:
-        others = len({f.object.name for f in same} - {lead.object.name})
-        more = f" and {others} more" if others else ""
-        return f"{lead.object.name}{more}: {lead.claim}"
-    return f"{lead.object.name}: {lead.claim.split('; ')[0]}"
+        return sentence(Subject(f"{count} nodes", several=True), lead.claim)
+    others = len({f.object.name for f in same} - {lead.object.name})
+    more = f" (and {others} more)" if others else ""
+    return sentence(Subject(_name(lead)), lead.claim.split("; ")[0]) + more
+
+
+class Subject(NamedTuple):
+    """Who a title is about, and whether that is more than one."""
+
+    name: str
+    several: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def its(self) -> str:
+        return "their" if self.several else "its"
+
+    def be(self, verb: str) -> str:
+        """The subject with `is`, `was` or `has` in its number."""
+        plural = {"is": "are", "was": "were", "has": "have", "has been": "have been"}
+        return f"{self.name} {plural[verb] if self.several else verb}"
+
+
+_VERB = re.compile(
+    r"(?:blocks|cannot|claims|does|ended|evicts|failed|gave|got|has|holds|is|keeps|leads|names"
+    r"|rebooted|refuses|runs|stays|waits|wants|was|uses)[ :]"
+)
+"""Claims that are the rest of a sentence about their object."""
+_STATE = {
+    **dict.fromkeys(("not", "cordoned", "half", "held", "open", "running,", "still"), "is"),
+    **dict.fromkeys(("evicted", "refused", "removed", "restarted", "rolled"), "was"),
+    "silent": "has been",
+    "no": "has",
+}
+"""First words of claims that are a state, and the verb that they lack."""
+_DRIFT = re.compile(r"runs another image on (.+?) than on (.+)", re.DOTALL)
+_SHARE = re.compile(r"\d+ of \d+ replicas ready")
+
+
+def sentence(subject: Subject, claim: str) -> str:
+    """A claim as a person says it: `web is not ready`, `the Lease of node-b2 …`. A claim with a
+    subject of its own stands behind a colon."""
+    if claim.startswith("pods cannot be created"):
+        return f"pods of {subject} {claim.removeprefix('pods ')}"
+    if claim.startswith(("the cluster's DNS", "the ingress controller")):
+        return f"{subject}, {claim}"
+    first, _, rest = claim.partition(" ")
+    if claim.startswith("ended by "):
+        return f"{subject.be('was')} {claim}"
+    if not subject.several and (found := _DRIFT.fullmatch(claim)):
+        return f"{subject} on {found[1]} runs another image than {found[2]}"
+    if not subject.several and _VERB.match(claim):
+        return f"{subject} {claim}"
+    if first in _STATE:
+        return f"{subject.be(_STATE[first])} {claim}"
+    if _SHARE.match(claim):
+        return f"{subject.be('has')} {claim}"
+    if first == "its" and not subject.several:
+        return f"{subject}'s {rest}"
+    return f"{subject}: {claim}"
+
+
+_SAID = {
+    "PersistentVolumeClaim": "claim",
+    "PersistentVolume": "volume",
+    "Namespace": "namespace",
+    "HorizontalPodAutoscaler": "autoscaler",
+    "PodDisruptionBudget": "disruption budget",
+    "ResourceQuota": "quota",
+    "APIService": "API",
+    **{kind: kind for kind in ("Service", "Ingress", "Job", "CronJob", "Gateway", "HTTPRoute")},
+}
+"""What a person calls an object of that kind; pods, nodes and workloads have their name alone."""
+
+
+def _name(finding: Finding) -> str:
+    kind = _SAID.get(finding.object.kind, "")
+    return f"{kind} {finding.object.name}".strip()
 
 
 def _last_words(findings: Sequence[Finding]) -> str:
@@ -202,10 +273,11 @@ def _last_words(findings: Sequence[Finding]) -> str:
     return f"{owner}{more} {verb}{lead.claim}"
 
 
-def _because(finding: Finding) -> str:
-    """`; its readiness probe is refused on port 8080`: the reason that a claim gives."""
+def _because(finding: Finding, who: Subject) -> str:
+    """`: its readiness probe is refused on port 8080`: the reason that a claim gives."""
     why = finding.claim.partition(": ")[2] if finding.facts.get("probe_kind") else ""
-    return f"; {why}" if why else ""
+    why = re.sub("^its ", f"{who.its} ", why)
+    return f": {why}" if why else ""
 
 
 def _on(findings: Sequence[Finding]) -> str:
@@ -214,10 +286,11 @@ def _on(findings: Sequence[Finding]) -> str:
     return f" on {min(nodes)}" if len(nodes) == 1 and nodes != {""} else ""
 
 
-def _where(findings: Sequence[Finding]) -> str:
+def _who(findings: Sequence[Finding]) -> Subject:
+    """`web`, `3 pods of web` or `7 pods of 3 owners`."""
     owners = Counter(str(f.facts.get("owner") or f.object.name) for f in findings)
     pods = len({f.object for f in findings})
-    name = min(owners, key=lambda o: (-owners[o], o))
     if len(owners) > 1:
-        return f": {pods} pods of {len(owners)} owners"
-    return f": {name}" + (f", {pods} pods" if pods > 1 else "")
+        return Subject(f"{pods} pods of {len(owners)} owners", several=True)
+    name = min(owners)
+    return Subject(f"{pods} pods of {name}", several=True) if pods > 1 else Subject(name)

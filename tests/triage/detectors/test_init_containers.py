@@ -27,7 +27,7 @@ def test_an_init_container_that_does_not_end_holds_its_pod() -> None:
         init_states=[running_init("wait-for-db", ago(minutes=90), started=True)],
     )
     report = look(cluster)
-    assert report.symptoms[0].title == "quality-0: waits: init container wait-for-db has not ended"
+    assert report.symptoms[0].title == "quality-0 waits: init container wait-for-db has not ended"
     assert report.symptoms[0].since == ago(minutes=90)
     assert not sure(report)
 

@@ -124,7 +124,7 @@ def test_a_database_that_is_full_is_one_symptom() -> None:
     assert len(loud) == 1
     assert loud[0].severity is Severity.CRITICAL
     assert loud[0].objects[0] == Ref("Service", "shop", "catalogue-db")
-    assert loud[0].title.startswith("catalogue-db: has no connection left for 8 workloads")
+    assert loud[0].title.startswith("Service catalogue-db has no connection left for 8 workloads")
     assert loud[0].mechanism == "dependency-failing"
 
 

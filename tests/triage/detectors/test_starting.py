@@ -197,7 +197,7 @@ def test_unschedulable_is_told_by_cause_and_after_a_grace() -> None:
     assert [(f.facts["cause"], f.facts["causes"], f.facts["nodes"]) for f in findings] == [
         ("insufficient-memory", ("insufficient-memory", "taint"), 9)
     ] * 5
-    assert report.symptoms[0].title == "pods pending: insufficient memory: big, 5 pods"
+    assert report.symptoms[0].title == "5 pods of big are pending: insufficient memory"
     assert report.symptoms[0].mechanism == "pod-unschedulable"
 
 
@@ -237,7 +237,7 @@ def test_pods_refused_at_admission_are_one_symptom_that_names_the_node(
     report = look(cluster)
     loud = [s for s in report.symptoms if s.severity is not Severity.INFO]
     assert len(loud) == 1, [s.title for s in loud]
-    assert "60 of its pods were refused at admission on n1" in loud[0].title
+    assert "60 pods of trader were refused at admission on n1" in loud[0].title
     assert said in loud[0].title
 
 
@@ -290,7 +290,7 @@ def test_the_deciding_word_of_the_scheduler_is_in_the_title(message: str, title:
     cluster = background()
     raw = pending(cluster, "train-0", since=ago(minutes=15))
     raw["status"]["conditions"][0]["message"] = message
-    assert first(cluster) == f"pods pending: {title}: train-0"
+    assert first(cluster) == f"train-0 is pending: {title}"
     assert not sure(look(cluster))
 
 

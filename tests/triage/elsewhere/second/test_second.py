@@ -90,4 +90,4 @@ def test_what_the_server_makes_by_itself_is_no_change() -> None:
 def test_a_node_that_was_asked_for_and_does_not_come_is_a_warning() -> None:
     late = NOW + timedelta(minutes=12)
     objects: list[Obj] = copy.deepcopy(well.autoscaler_adds_nodes(NOW, True))
-    assert any("pods pending" in text for text in answer(objects, late).loud())
+    assert any(" pending: " in text for text in answer(objects, late).loud())
