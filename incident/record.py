@@ -28,7 +28,7 @@ from incident.config import ConfigError, load_config
 from incident.options import Options
 from incident.view import RecordView
 from timeline.entry import Entry, EntryKind, NewEntry, ObjectRef
-from timeline.intents import unknown_changes
+from timeline.intents import own_changes, unknown_changes
 from timeline.summary import ClusterId, Summary, summarize
 
 if TYPE_CHECKING:
@@ -516,6 +516,7 @@ class Record:
             notice=self._notice,
             summary=self.summary,
             unknown=self.unknown_changes,
+            changed=self._derived("changed", own_changes),
             earlier=self.earlier,
             picture=self.picture,
         )

@@ -8,8 +8,9 @@ changed.
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 import msgspec
 
@@ -80,6 +81,8 @@ class RecordView(msgspec.Struct, frozen=True):
     """Changes of an earlier session with an unknown outcome."""
     earlier: Sequence[EarlierIncident] = ()
     """Earlier incidents, for "seen before"."""
+    changed: Mapping[tuple[str, str, str], datetime] = MappingProxyType({})
+    """Objects (kind, namespace, name) that this incident changed, with the first time."""
     picture: Sequence[Entry] = ()
     """What the last incident of this context saw, while this session has read nothing."""
 

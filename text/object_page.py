@@ -17,7 +17,7 @@ from incident.tables.health import Health, health
 from incident.tables.table import show
 from text.lines import BLANK, Line, Part, field, line, prose, rule
 from text.node_page import node_lines
-from text.symptoms import change_lines
+from text.symptoms import NO_OWN, Own, change_lines
 from text.words import ago, clock, count
 from triage.facts.finding import ChangeFact
 from triage.facts.measurements import NodeUsage
@@ -133,11 +133,13 @@ def kubectl_lines(ref: Ref, item: Any, resource: str = "") -> Iterator[Line]:
     yield field("edit", (f"{where} edit {kind}/{name}", "key"), size=SIZE)
 
 
-def change_part(ref: Ref, item: Any, changes: Sequence[ChangeFact], now: datetime) -> list[Line]:
+def change_part(
+    ref: Ref, item: Any, changes: Sequence[ChangeFact], now: datetime, own: Own = NO_OWN
+) -> list[Line]:
     """Changes of the object, of its owners and of objects that share its name."""
     owners = {Ref(o.kind, ref.namespace, o.name) for o in item.metadata.owner_references}
     mine = [change for change in changes if change.object == ref or change.object in owners]
-    return [BLANK, rule("changes"), *change_lines(mine, now)] if mine else []
+    return [BLANK, rule("changes"), *change_lines(mine, now, own=own)] if mine else []
 
 
 def _managers(meta: Any, now: datetime) -> list[Line]:

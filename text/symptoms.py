@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from msgspec.structs import replace
 
@@ -39,6 +40,11 @@ FEW = 3
 """Findings that fit on one screen."""
 OWN_MANAGER = "stanch"
 """Field manager of the changes that this tool makes (`cluster.api.write`)."""
+Own = Mapping[tuple[str, str, str], datetime]
+"""The objects that this incident changed (`RecordView.changed`)."""
+NO_OWN: Own = MappingProxyType({})
+OWN_LAG = timedelta(seconds=5)
+"""How much earlier than its intent a change may seem to be, by another clock."""
 NOTHING_AGAINST = field("against", ("nothing", "muted"))
 
 
@@ -56,14 +62,15 @@ def triage_lines(view: View, *, whole: bool = True) -> list[Line]:
     if not whole:
         item = view.symptoms[0]
         lines += [*symptom_lines(view, now), BLANK, why_rule(item, 0)]
-        lines += why_lines(item, 0, now, findings=FEW)
+        lines += why_lines(item, 0, now, findings=FEW, own=view.record.changed)
         more = len(view.symptoms) > 1 or len(item.symptom.findings) > FEW
         return [*lines, BLANK, line((" --all prints the rest", "muted"))] if more else lines
     lines += _gaps(view, 0)
     folded = _folded(view)
     for item in view.symptoms:
         if item not in folded:
-            lines += [BLANK, *symptom_rows(item, now), why_rule(item, 0), *why_lines(item, 0, now)]
+            lines += [BLANK, *symptom_rows(item, now), why_rule(item, 0)]
+            lines += why_lines(item, 0, now, own=view.record.changed)
     return [*lines, BLANK, *_folded_lines(folded)] if folded else lines
 
 
@@ -273,7 +280,11 @@ def _nothing(view: View, now: datetime) -> list[Line]:
         text += " (L) work without a cluster."
         lines += [BLANK, line((text, HINT), hang=1)]
     if report is not None and report.changes:
-        lines += [BLANK, rule("changed lately"), *change_lines(report.changes, now)]
+        lines += [
+            BLANK,
+            rule("changed lately"),
+            *change_lines(report.changes, now, own=view.record.changed),
+        ]
     gaps = _gaps(view, 3)
     return [*lines, BLANK, *gaps] if gaps else lines
 
@@ -337,6 +348,7 @@ def why_lines(
     *,
     whole: bool = True,
     findings: int = 12,
+    own: Own = NO_OWN,
 ) -> list[Line]:
     """Four deciding lines (what, since, shared, changed), and whether it was seen before; then the
     evidence for a runbook, what is missing, what is against it.
@@ -346,7 +358,7 @@ def why_lines(
     if item is None:
         return []
     symptom = item.symptom
-    lines = deciding_lines(symptom, now)
+    lines = deciding_lines(symptom, now, own)
     if before := seen_before(earlier, symptom.id, (each.id for each in item.matches[:1])):
         lines += fields("before", [before_text(before, now)])
     if item.matches:
@@ -356,7 +368,7 @@ def why_lines(
     else:
         hint = (" Describe it in words with m, or read on below.", HINT)
         lines.append(line((" No runbook fits what is seen.", "unknown"), hint, hang=1))
-    rest = _rest(item, index, now, findings)
+    rest = _rest(item, index, now, findings, own)
     if whole or len(rest) < 4:
         return [*lines, *rest]
     changes = near_changes(symptom)
@@ -369,7 +381,7 @@ def why_lines(
     return [*lines, line(" ", ("z ", "key"), ("shows " + ", ".join(counts), "muted"), hang=3)]
 
 
-def deciding_lines(symptom: Symptom, now: datetime) -> list[Line]:
+def deciding_lines(symptom: Symptom, now: datetime, own: Own = NO_OWN) -> list[Line]:
     """What fails, since when, what only the failing objects share, and what changed before."""
     what, shared = ("not known", "unknown"), ("nothing found", "muted")
     changed = shared
@@ -387,7 +399,7 @@ def deciding_lines(symptom: Symptom, now: datetime) -> list[Line]:
         shared = (found, "strong")
     lines = [field("what", what), field("since", since), field("shared", shared)]
     if changes := near_changes(symptom):
-        return [*lines, *change_lines(changes[:1], now)]
+        return [*lines, *change_lines(changes[:1], now, own=own)]
     return [*lines, field("changed", changed)]
 
 
@@ -401,11 +413,11 @@ def before_text(before: EarlierIncident, now: datetime) -> str:
     return f"seen before: {before.incident}, {age} ago{ended}{by}{followed}"
 
 
-def _rest(item: SymptomView, index: int, now: datetime, findings: int) -> list[Line]:
+def _rest(item: SymptomView, index: int, now: datetime, findings: int, own: Own) -> list[Line]:
     """What is known beyond the deciding lines."""
     symptom = item.symptom
     lines = fields("", list(_shared(symptom))[1:3])
-    lines += change_lines(near_changes(symptom)[1:], now)
+    lines += change_lines(near_changes(symptom)[1:], now, own=own)
     lines += fields("depends", [f"{d.object}: {d.why}" for d in symptom.blast], limit=6)
     lines += fields("objects", [_some(symptom.objects)])
     others = [match for at, match in enumerate(item.matches[:4]) if at != index]
@@ -468,20 +480,39 @@ def near_changes(symptom: Symptom) -> list[ChangeFact]:
     ]
 
 
-def change_lines(changes: Sequence[ChangeFact], now: datetime, limit: int = 6) -> list[Line]:
-    """What was changed, newest evidence first, with the time and who did it."""
+def change_lines(
+    changes: Sequence[ChangeFact], now: datetime, limit: int = 6, own: Own = NO_OWN
+) -> list[Line]:
+    """What was changed, newest evidence first, with the time and who did it. Changes of this
+    incident are marked."""
     lines: list[Line] = []
     for index, change in enumerate(changes[:limit]):
-        own = ": made with this tool" if change.manager == OWN_MANAGER else ""
-        by = (f", by {change.manager}{own}", "muted")
+        by = (f", {_by(change, own)}", "strong" if _is_own(change, own) else "muted")
         named = change.object.name in change.what
         what = change.what if named else f"{change.object}: {change.what}"
         at = (f"{minute(change.at, now)} ", "strong")
-        said = by if change.manager and change.manager not in change.what else ""
+        known = change.manager and change.manager not in change.what
+        said = by if known or _is_own(change, own) else ""
         lines.append(field("" if index else "changed", at, what, said))
     if len(changes) > limit:
         lines.append(field("", (f"and {plural(len(changes) - limit, 'more change')}", "muted")))
     return lines
+
+
+def _is_own(change: ChangeFact, own: Own) -> bool:
+    if change.manager != OWN_MANAGER:
+        return False
+    began = own.get(tuple(change.object))
+    return began is not None and change.at >= began - OWN_LAG
+
+
+def _by(change: ChangeFact, own: Own) -> str:
+    """Who made a change: in this incident, with this tool elsewhere, or another manager."""
+    if _is_own(change, own):
+        return "made in this incident"
+    if change.manager == OWN_MANAGER:
+        return "made with stanch, not in this incident"
+    return f"by {change.manager}"
 
 
 def finding_lines(symptom: Symptom, now: datetime, limit: int = 12) -> list[Line]:

@@ -3,7 +3,8 @@ never simply repeated."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from datetime import datetime
 
 from timeline.entry import CLOSED_BY, Entry
 
@@ -30,6 +31,17 @@ def pair(entries: Iterable[Entry]) -> Sequence[tuple[Entry, Entry | None]]:
 def unfinished(entries: Iterable[Entry]) -> Sequence[Entry]:
     """Open intents, in the order of the record."""
     return [intent for intent, result in pair(entries) if result is None]
+
+
+def own_changes(entries: Iterable[Entry]) -> Mapping[tuple[str, str, str], datetime]:
+    """The objects (kind, namespace, name) that this incident changed through the gate, with the
+    time of the first change."""
+    found: dict[tuple[str, str, str], datetime] = {}
+    for entry in entries:
+        if entry.object is not None and entry.kind == "action-intent":
+            key = (entry.object.kind, entry.object.namespace, entry.object.name)
+            found.setdefault(key, entry.occurred_at)
+    return found
 
 
 def unknown_changes(entries: Sequence[Entry], own: Container[str]) -> Sequence[Entry]:

@@ -101,7 +101,7 @@ class ObjectScreen(Frame):
             first = gone_lines(self.ref, True) if item is None else []
             report = self.view.report
             changes = report.changes if report is not None else ()
-            changed = change_part(self.ref, known, changes, now)
+            changed = change_part(self.ref, known, changes, now, self.view.record.changed)
             node = self.ref.kind == "Node"
             usage = self.investigation.node_usage(self.ref.name) if node else None
             values = self._other.values if self._other is not None else ()

@@ -109,13 +109,13 @@ class NowScreen(Frame):
         self._symptoms.show(left)
         self._right.display = item is not None and not tiny
         self._why_head.show(lambda _: [why_rule(item, index)])
-        earlier = view.record.earlier
+        earlier, own = view.record.earlier, view.record.changed
 
         def right(width: int) -> list[Line]:
-            lines = why_lines(item, index, now, earlier)
+            lines = why_lines(item, index, now, earlier, own=own)
             if whole or len(layout(lines, width)) <= self._why.size.height:
                 return lines
-            return why_lines(item, index, now, earlier, whole=False)
+            return why_lines(item, index, now, earlier, whole=False, own=own)
 
         self._why.show(right)
 
