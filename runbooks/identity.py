@@ -6,20 +6,33 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from cluster.kube.kinds import READABLE
 from runbooks.loader import OURS
 from runbooks.model import Runbook
+from runbooks.parse import page_stem
 from runbooks.paste import Paste
 
 _NOT_A_NAME = re.compile(r"[\W_]+")
-_TOKEN = re.compile(r"[A-Za-z]\w*(?:-\w+)*")
+_TOKEN = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:-[A-Za-z0-9_]+)*")
 _COMPOUND = re.compile(r"[a-z0-9][A-Z]|[A-Z]{2}[a-z]|[-_]\w")
 """Two words in one: `KubePodNotReady`, `kube-pod-not-ready`. A plain word names no page."""
-_FIRST = re.compile(r"\W*([A-Za-z]\w+)\s*(?:[:(\n]|$)")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_FIRST = re.compile(r"\W*([A-Za-z][A-Za-z0-9_]+)\s*(?:[:(\n]|$)")
 """A plain word names a page when the text begins with it as with a title: `Watchdog: …`."""
-_HEADING = re.compile(
-    r"^#{1,6}\s+(?:alert(?: ?name)?:?\s*)?[\"`*]*([A-Z]\w*[a-z]\w*[A-Z]\w*)[\"`*]*\s*$",
-    re.MULTILINE | re.IGNORECASE,
+_HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*$", re.MULTILINE)
+_WORD_FOR_IT = r"(?:alert(?:[-_ ]?name)?|alarm|alerte|alerta|alarme|runbook|playbook)s?"
+_BEFORE = re.compile(
+    rf"^[\W_]*(?:\d+[-_. )]+)?(?:{_WORD_FOR_IT}[-_.: ]+(?:for |on )?)*[\W_]*", re.IGNORECASE
 )
+_AFTER = re.compile(
+    rf"(?:[-_.: ]+{_WORD_FOR_IT}|\.[a-z]{{2}}(?:-[a-z]{{2}})?|\s*\([^()]*\))*[\W_]*$", re.IGNORECASE
+)
+_KUBERNETES = frozenset(
+    {kind.name for kind in READABLE.values()}
+    | {"CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "ContainerCreating", "OOMKilled"}
+    | {"CreateContainerConfigError", "CreateContainerError", "FailedScheduling", "FailedMount"}
+)
+"""Words of Kubernetes in the form of a name, which many a page has in its headings."""
 
 
 def folded(name: str) -> str:
@@ -27,10 +40,35 @@ def folded(name: str) -> str:
     return _NOT_A_NAME.sub("", name.casefold())
 
 
+def bare(name: str) -> str:
+    """A name without what people put around it: `Alert: X`, `02-X.de`, `X runbook`, `X (page)`."""
+    return _AFTER.sub("", _BEFORE.sub("", name, count=1), count=1)
+
+
 def page_names(runbook: Runbook) -> tuple[str, ...]:
-    """File name, id and title of a page, folded."""
-    names = (runbook.path.stem, runbook.id.rpartition("/")[2], runbook.title)
-    return tuple(dict.fromkeys(filter(None, map(folded, names))))
+    """File name, id, title and further names of a page, folded, as they are and bare."""
+    stem, short = page_stem(runbook.path), runbook.id.rpartition("/")[2]
+    names = (stem, short, runbook.title, *runbook.names)
+    return tuple(dict.fromkeys(filter(None, map(folded, (*names, *map(bare, names))))))
+
+
+def _alert_in(text: str, *, title: bool = False) -> str:
+    """The alert that a heading is about, "" for none: its only word, its first one before a dash or
+    colon, or (in a title) the only one that is written as alerts are."""
+    text = bare(text)
+    tokens = _TOKEN.findall(text)
+    named = [token for token in tokens if _HUMP.search(token) and token not in _KUBERNETES]
+    if len(named) != 1:
+        return ""
+    (name,) = named
+    lone = len(tokens) == 1 and (name == text or not text.isascii())
+    first = re.match(rf"{re.escape(name)}\W*\s[-–—:|]\s|{re.escape(name)}:", text)
+    telling = title and len(_HUMP.findall(name)) > 1
+    return name if lone or first or telling else ""
+
+
+JOINED = 14
+"""Letters of a word that names a page also in lower case: `kubepodcrashlooping`."""
 
 
 class PageNames:
@@ -51,10 +89,11 @@ class PageNames:
             for alert in alerts.get(runbook.id, ()):
                 if folded(alert) not in self._pages:  # a page of that name knows more of it
                     self._add(folded(alert), runbook.id, spoken=True)
-        for runbook in ordered:
-            if runbook.plain:
-                for heading in _HEADING.findall(runbook.text):
-                    self._add(folded(heading), runbook.id, spoken=True)
+        for runbook in (one for one in ordered if one.plain):
+            found = [_alert_in(runbook.title, title=True)]
+            found += map(_alert_in, _HEADING.findall(runbook.text))
+            for name in filter(None, found):
+                self._add(folded(name), runbook.id, spoken=True)
         self._ids = {runbook.id for runbook in ordered}
 
     def _add(self, name: str, runbook_id: str, *, spoken: bool) -> None:
@@ -65,7 +104,7 @@ class PageNames:
 
     def named(self, name: str) -> Sequence[str]:
         """The ids of the pages with that name, the first one first."""
-        return self._pages.get(folded(name), ())
+        return self._pages.get(folded(name)) or self._pages.get(folded(bare(name)), ())
 
     def find(self, paste: Paste) -> dict[str, str]:
         """The ids of the pages that a text names, the surest first, each with the name as it is
@@ -79,8 +118,11 @@ class PageNames:
             for runbook_id in self.named(whole):
                 found.setdefault(runbook_id, whole)
         first = _FIRST.match(paste.text)
-        for token in dict.fromkeys(_TOKEN.findall(paste.text)):
-            if not _COMPOUND.search(token) and (first is None or token != first[1]):
+        # of an alert that is over, its name stands in the text alone
+        spoken = paste.words if paste.names else paste.text
+        for token in dict.fromkeys(_TOKEN.findall(spoken)):
+            plain = not _COMPOUND.search(token) and len(token) < JOINED
+            if plain and (first is None or token != first[1]):
                 continue
             if token in self._ids and token.count("-") > 1:
                 found.setdefault(token, token)

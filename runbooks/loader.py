@@ -4,6 +4,7 @@ does not stop the rest."""
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -135,10 +136,13 @@ def _markdown(folder: Path, problems: list[Problem], *, required: bool) -> Itera
         if required:
             problems.append(Problem(folder, 1, "is not a folder; give a folder of Markdown files"))
         return []
+    pages = [path for path in folder.rglob("*.md") if not path.name.startswith((".", "_"))]
+    inside = Counter(path.parent for path in pages)
     found = sorted(
         path
-        for path in folder.rglob("*.md")
-        if not path.name.startswith((".", "_")) and path.name.lower() != "readme.md"
+        for path in pages
+        # a README tells about a folder, unless it is the page of the folder's name
+        if path.name.lower() != "readme.md" or (path.parent != folder and inside[path.parent] == 1)
     )
     if len(found) > FILES:
         said = f"holds {len(found):,} Markdown files; only the first {FILES:,} are read"

@@ -53,15 +53,17 @@ class CheckSource(enum.StrEnum):
     absent). logs: `{pod, namespace, node, container, lines: [str], previous: bool}`, one for each
     container read. metrics: `{name, labels: {str: str}, value: double, delta: double}`; `delta` is
     the change over `interval` where two samples were taken. readyz: `{name, ok: bool, reason}`, one
-    for each line of `/readyz?verbose`. compare: objects, reduced to one value each and compared
-    with their peers. findings: what triage has found about the symptom from which the runbook was
-    opened; no expression, the findings are quoted.
+    for each line of `/readyz?verbose`. document: the JSON document at `path`, through the proxy of
+    a node, pod or Service. compare: objects, reduced to one value each and compared with their
+    peers. findings: what triage has found about the symptom from which the runbook was opened; no
+    expression, the findings are quoted.
     """
 
     OBJECTS = "objects"
     LOGS = "logs"
     METRICS = "metrics"
     READYZ = "readyz"
+    DOCUMENT = "document"
     COMPARE = "compare"
     FINDINGS = "findings"
 
@@ -239,6 +241,8 @@ class Runbook(msgspec.Struct, frozen=True):
     kubernetes: str = ""
     last_reviewed: str = ""
     plain: bool = False
+    names: tuple[str, ...] = ()
+    """Further names that the front matter of another tool gives: alert, aliases, slug."""
     origin: str = ""
     """Which folder it came from: "stanch" for our own library, otherwise the folder's path."""
     text: str = ""

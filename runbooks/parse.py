@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +19,17 @@ from runbooks.positions import YamlError, read
 _KINDS = {kind.value: kind for kind in StepKind}
 _TEXTS = ("story", "source", "severity", "impact", "kubernetes", "last_reviewed")
 FRONT_MATTER = frozenset({"id", "title", "symptoms", "match", *_TEXTS})
+_OURS_ALONE = frozenset({"story", "symptoms", "match", "kubernetes", "last_reviewed"})
+
+
+_ALIASES = ("id", "alert", "alertname", "alert_name", "alerts", "aliases", "slug", "name")
+"""Front matter of other tools (MkDocs, Hugo, Docusaurus, Jekyll) that names the page."""
+_FOLDER = re.compile(r"(?:index|readme)(?:\.[a-z]{2}(?:-[a-z]{2})?)?", re.IGNORECASE)
+
+
+def page_stem(path: Path) -> str:
+    """The file's name without its ending; that of its folder for `index.md` and `README.md`."""
+    return path.absolute().parent.name if _FOLDER.fullmatch(path.stem) else path.stem
 
 
 def slug(title: str) -> str:
@@ -63,10 +75,12 @@ def parse(
     lines: dict[tuple[str, ...], int] = {}
     if front is not None:
         try:
-            data, lines = read(front, 2)
+            data, lines = _front(front, toml=text.startswith("+++"))
         except YamlError as error:
-            return None, (Problem(path, error.line, f"front matter {error}"),)
-    ours = isinstance(data, dict) and "id" in data
+            problems.append(Problem(path, error.line, f"front matter {error}"))
+            if re.search(r"^id:", front, re.MULTILINE):
+                return None, tuple(problems)
+    ours = isinstance(data, dict) and _is_ours(data)
     sections: Sequence[Section]
     if later and ours and data.get("title"):
         title = ""
@@ -83,10 +97,14 @@ def parse(
     }
     if not ours:
         heading = str(data.get("title", "")) if isinstance(data, dict) else ""
-        name = heading or title or path.stem.replace("-", " ").replace("_", " ")
+        stem = page_stem(path)
+        name = heading or title or stem.replace("-", " ").replace("_", " ")
         if not body.strip():
             return None, (*problems, Problem(path, 1, "is empty; nothing to match on"))
-        return Runbook(id=slug(path.stem), title=name, plain=True, **common), tuple(problems)
+        return (
+            Runbook(id=slug(stem), title=name, plain=True, names=_aliases(data), **common),
+            tuple(problems),
+        )
     known = ", ".join(sorted(FRONT_MATTER))
     for key in sorted(set(map(str, data)) - FRONT_MATTER):
         said = f"front matter has an unknown field {key!r}; known: {known}"
@@ -107,12 +125,37 @@ def parse(
     return runbook, tuple(problems)
 
 
+def _is_ours(data: Mapping[Any, Any]) -> bool:
+    """Front matter of ours has an id, and what only ours has or nothing else."""
+    return "id" in data and (not _OURS_ALONE.isdisjoint(data) or set(data) <= FRONT_MATTER)
+
+
+def _front(text: str, *, toml: bool) -> tuple[Any, dict[tuple[str, ...], int]]:
+    """Front matter as a mapping, and its lines. Raises YamlError."""
+    if not toml:
+        return read(text, 2)
+    try:
+        return tomllib.loads(text), {}
+    except tomllib.TOMLDecodeError as error:
+        raise YamlError(1, f"is not valid TOML: {error}") from error
+
+
+def _aliases(data: Any) -> tuple[str, ...]:
+    """The last part of each name that the front matter gives."""
+    found: list[str] = []
+    for key in _ALIASES if isinstance(data, dict) else ():
+        value = data.get(key)
+        found += [str(each) for each in (value if isinstance(value, list) else [value]) if each]
+    return tuple(dict.fromkeys(name.strip("/").rpartition("/")[2] for name in found))
+
+
 def _split(text: str) -> tuple[str | None, str, int]:
     """Front matter, body, and the line on which the body begins."""
-    if text.startswith(("---\n", "---\r\n")):
+    if text.startswith(("---\n", "---\r\n", "+++\n", "+++\r\n")):
         rows = text.splitlines()
+        ends = ("+++",) if text.startswith("+++") else ("---", "...")
         for index in range(1, len(rows)):
-            if rows[index].rstrip() in ("---", "..."):
+            if rows[index].rstrip() in ends:
                 return "\n".join(rows[1:index]) + "\n", "\n".join(rows[index + 1 :]), index + 2
     return None, text, 1
 

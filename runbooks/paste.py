@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import unquote_plus
 
 import msgspec
 
@@ -78,7 +79,7 @@ _NAMESPACE = ("namespace", "exported_namespace", "kubernetes_namespace")
 _NAME_KEYS = frozenset({"alertname", "alert_name", "alert"})
 _LINK_KEYS = frozenset({"runbook_url", "runbook", "runbookurl", "runbook-url", "runbook_link"})
 _TEXT_KEY = re.compile(
-    "summary|description|message|title|text|details?|reason|note|fallback|pretext|value|firing|body"
+    "summary|description|comment|message|title|text|details?|reason|note|fallback|pretext|value|firing|body"
     "|log|msg|error|err|exception|alertname|alert|condition|problem|subject"
 )
 _BEGAN = frozenset({"startsat", "activeat", "starts_at", "created_at", "createdat", "fired_at"})
@@ -108,7 +109,7 @@ _COLUMNS: tuple[tuple[frozenset[str], str], ...] = (
 """Columns that only a table of that kind has."""
 _WELL = re.compile(r"(?:Running|Ready|Completed|Succeeded|Bound)(?:,SchedulingDisabled)?")
 _URL = re.compile(r"https?://[^\s\"'<>|)\]]+")
-_FIRING = re.compile(r"\[(?:FIRING|RESOLVED)(?::\d+)?\]\s*([A-Za-z][\w.-]+)")
+_FIRING = re.compile(r"\[(FIRING|RESOLVED)(?::\d+)?\]\s*([A-Za-z][\w.-]+)")
 _TABLE = re.compile(r"^([A-Za-z]\w+)\s{2,}(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC\s{2,}", re.MULTILINE)
 """A row of `amtool alert query`."""
 _STAMP = re.compile(
@@ -201,35 +202,42 @@ class _Found:
         if depth > DEPTH:
             return
         if isinstance(value, list):
-            for item in value:
+            self._labels(_pairs(value))
+            over = [item for item in value if _is_over(item)]
+            standing = [item for item in value if not _is_over(item)]
+            for item in standing or over:
                 self.walk(item, around, depth + 1)
+            for item in over if standing else ():  # of what is over, the times alone
+                flat, _, around_it = _labels_of(item, around)
+                self._times(flat, around_it.get("alertname", ""))
         elif isinstance(value, dict):
             self._mapping(value, around, depth)
 
     def _mapping(self, value: Mapping[str, Any], around: Mapping[str, str], depth: int) -> None:
-        flat = {str(key).lower(): item for key, item in value.items()}
-        labels = {key: str(item) for key, item in flat.items() if isinstance(item, str | int)}
-        inner = flat.get("labels") or flat.get("commonlabels")
-        if isinstance(inner, dict):
-            around = {**around, **{str(key).lower(): str(item) for key, item in inner.items()}}
+        flat, labels, around = _labels_of(value, around)
         self._labels(labels)
         name = labels.get("alertname") or around.get("alertname", "")
+        if "matchers" in flat:
+            name = f"the silence of {_pairs(flat['matchers']).get('alertname', 'alerts')}"
+        self._times(flat, name)
         for key, item in flat.items():
-            if isinstance(item, int) and key in _TIME_KEYS | {"ts"}:
-                seconds = item // 1000 if item // 1000 in _EPOCH else item
-                if seconds in _EPOCH:
-                    stamp = datetime.fromtimestamp(seconds, UTC).isoformat()
-                    self._mark(
-                        stamp, f"{name or 'the alert'} {'ended' if 'end' in key else 'began'}"
-                    )
-            elif not isinstance(item, str):
+            if not isinstance(item, str):
                 self.walk(item, around, depth + 1)
             elif key in _LINK_KEYS:
                 self._link(item)
-            elif key in _TIME_KEYS:
-                self._mark(item, f"{name or 'the alert'} {'began' if key in _BEGAN else 'ended'}")
             elif _TEXT_KEY.fullmatch(key):
                 self._string(item, around, depth)
+
+    def _times(self, flat: Mapping[str, Any], name: str) -> None:
+        for key, item in flat.items():
+            what = f"{name or 'the alert'} {'began' if key in _BEGAN else 'ended'}"
+            if isinstance(item, str) and key in _TIME_KEYS:
+                self._mark(item, what)
+            elif isinstance(item, int) and key in _TIME_KEYS | {"ts"}:
+                seconds = item // 1000 if item // 1000 in _EPOCH else item
+                if seconds in _EPOCH:
+                    stamp = datetime.fromtimestamp(seconds, UTC).isoformat()
+                    self._mark(stamp, what if "end" in key else what.replace(" ended", " began"))
 
     def _string(self, text: str, around: Mapping[str, str], depth: int) -> None:
         inner = _json(text)
@@ -245,7 +253,7 @@ class _Found:
             if "runbook" in url.lower():
                 self._link(url)
         plain = _URL.sub(" ", text)
-        for name in _FIRING.findall(plain):
+        for _, name in sorted(_FIRING.findall(plain), key=lambda found: found[0]):
             self.names.setdefault(name)
         for name, stamp in _TABLE.findall(plain):
             self.names.setdefault(name)
@@ -336,9 +344,10 @@ class _Found:
 
     def _link(self, url: str) -> None:
         """The last parts of a runbook's address: file name and anchor."""
-        path, _, anchor = url.rstrip("/").partition("#")
+        path, _, anchor = unquote_plus(url).rstrip("/").partition("#")
         anchor = re.sub(r"^alert-?name-?", "", anchor, flags=re.IGNORECASE)
-        file = path.rstrip("/").rpartition("/")[2].partition("?")[0]
+        path = re.sub(r"/(?:index|readme)\.\w+$", "", path.partition("?")[0], flags=re.IGNORECASE)
+        file = path.rstrip("/").rpartition("/")[2]
         for part in (anchor, re.sub(r"\.(?:md|html?|adoc|txt)$", "", file)):
             if part:
                 self.names.setdefault(part)
@@ -359,6 +368,37 @@ class _Found:
             self.marks.setdefault(Mark(moment.astimezone(UTC), what))
         except (ValueError, OverflowError):
             return
+
+
+def _labels_of(
+    value: Mapping[str, Any], around: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, str], Mapping[str, str]]:
+    """A mapping by lower-case keys, its own labels, and the labels of what it stands in with those
+    of its `labels`."""
+    flat = {str(key).lower(): item for key, item in value.items()}
+    labels = {key: str(item) for key, item in flat.items() if isinstance(item, str | int)}
+    inner = flat.get("labels") or flat.get("commonlabels")
+    if isinstance(inner, dict):
+        around = {**around, **{str(key).lower(): str(item) for key, item in inner.items()}}
+    return flat, labels, around
+
+
+def _pairs(value: Any) -> dict[str, str]:
+    """The labels that a list gives as name and value: matchers of a silence, fields of a
+    message."""
+    found: dict[str, str] = {}
+    for item in value if isinstance(value, list) else ():
+        if isinstance(item, dict) and isinstance(item.get("value"), str):
+            name = item.get("name") or item.get("title") or item.get("key")
+            found.setdefault(str(name).lower(), item["value"])
+    return found
+
+
+def _is_over(item: Any) -> bool:
+    """Whether an alert of a list is resolved, or silenced."""
+    status = item.get("status") if isinstance(item, dict) else None
+    state = status.get("state") if isinstance(status, dict) else status
+    return str(state).lower() in ("resolved", "closed", "suppressed", "expired")
 
 
 def _label_sets(text: str) -> Iterator[dict[str, str]]:

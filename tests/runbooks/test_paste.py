@@ -323,3 +323,136 @@ def test_tables_describe_and_times_of_other_tools(
     assert all(any(name in one for one in named) for name in objects), named
     assert len([one for one in named if "Namespace" not in one]) == len(objects), named
     assert len(found.marks) == marks
+
+
+PAGES = {
+    "file": ("KubeShopDown.md", "# The shop\n\nCall.\n"),
+    "title": ("p1.md", "# KubeShopDown\n\nCall.\n"),
+    "title with a word for it": ("p1.md", "# Alert: KubeShopDown\n\nCall.\n"),
+    "title with its severity": ("p1.md", "# KubeShopDown (critical)\n\nCall.\n"),
+    "title and a sentence": ("p1.md", "# KubeShopDown - no pod answers\n\nCall.\n"),
+    "title in a sentence": ("p1.md", "# How to act on KubeShopDown\n\nCall.\n"),
+    "title in code": ("p1.md", "# `KubeShopDown`\n\nCall.\n"),
+    "heading": ("alerts.md", "# Shop\n\n## KubeShopDown\n\nCall.\n\n## Impact\n\nNone.\n"),
+    "heading with a word for it": (
+        "alerts.md",
+        "# Shop\n\n### Alert Name: KubeShopDown\n\nCall.\n",
+    ),
+    "heading with a number": ("alerts.md", "# Shop\n\n## 3. KubeShopDown\n\nCall.\n"),
+    "subfolder": ("kubernetes/apps/kube-shop-down.md", "# Shop\n\nCall.\n"),
+    "prefix": ("alert-KubeShopDown.md", "# Shop\n\nCall.\n"),
+    "number": ("02_KubeShopDown.md", "# Shop\n\nCall.\n"),
+    "suffix": ("KubeShopDown-runbook.md", "# Shop\n\nCall.\n"),
+    "language": ("KubeShopDown.de.md", "# Der Laden\n\nAnrufen.\n"),
+    "index of a folder": ("KubeShopDown/index.md", "# Shop\n\nCall.\n"),
+    "README of a folder": ("KubeShopDown/README.md", "# Shop\n\nCall.\n"),
+    "MkDocs": (
+        "p.md",
+        "---\ntitle: KubeShopDown\ntags: [shop]\nhide: [toc]\n---\n# Shop\n\nCall.\n",
+    ),
+    "Hugo, YAML": (
+        "p.md",
+        "---\ntitle: Shop\nweight: 20\naliases: [/runbooks/KubeShopDown/]\n---\n\nCall.\n",
+    ),
+    "Hugo, TOML": ("p.md", '+++\ntitle = "KubeShopDown"\nweight = 20\n+++\n\nCall.\n'),
+    "Docusaurus": ("p.md", "---\nid: KubeShopDown\nsidebar_label: Shop\n---\n\nCall.\n"),
+    "Backstage": (
+        "p.md",
+        "---\nname: KubeShopDown\nowner: shop\nkind: Runbook\n---\n# S\n\nCall.\n",
+    ),
+    "its alert": ("p.md", "---\nalert: KubeShopDown\nseverity: page\n---\n# Shop\n\nCall.\n"),
+    "broken front matter": ("p.md", "---\ntitle: Shop: down\n---\n# KubeShopDown\n\nCall.\n"),
+    "Chinese": ("p.md", "# KubeShopDown告警处理\n\n重启。\n"),
+    "Chinese, name last": ("p.md", "# 告警：KubeShopDown\n\n重启。\n"),
+    "Russian": ("p.md", "# Алерт KubeShopDown\n\nЗвоните.\n"),
+    "German": ("p.md", "# Alarm KubeShopDown: der Laden steht\n\nAnrufen.\n"),
+}
+
+
+@pytest.mark.parametrize("form", PAGES)
+def test_a_page_is_found_by_its_alert_however_the_team_writes_it(form: str, tmp_path: Path) -> None:
+    name, text = PAGES[form]
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    library = Library([tmp_path])
+    page = next(one for one in library.runbooks if one.path == path)
+    matcher = Matcher(library)
+    for paste in (
+        "KubeShopDown",
+        "kubeshopdown",
+        "[FIRING:3] KubeShopDown (shop critical)",
+        "告警KubeShopDown触发了, no space left on device",
+        "alertname=KubeShopDown pod=a-1 OOMKilled, readiness probe failed",
+    ):
+        best = matcher.match_words(paste)[0]
+        assert (best.id, best.confident) == (page.id, True), paste
+
+
+def test_headings_that_many_pages_have_name_none(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text(
+        "# Shop\n\n## Impact\n\nx\n\n## Diagnosis\n\nx\n\n## The DaemonSet\n\n## CrashLoopBackOff\n"
+    )
+    matcher = Matcher(Library([tmp_path]))
+    for text in ("Impact: some users wait", "diagnosis", "a DaemonSet is edited"):
+        assert not any(match.certain for match in matcher.match_words(text)), text
+
+
+def _alert(name: str, number: int, status: str = "firing") -> dict[str, Any]:
+    labels = {"alertname": name, "namespace": "shop", "pod": f"web-{number}"}
+    ends = "2026-11-21T03:05:00Z" if status == "resolved" else "0001-01-01T00:00:00Z"
+    times = {"startsAt": "2026-11-21T03:02:11Z", "endsAt": ends}
+    return {"status": status, "labels": labels, "annotations": {"summary": name}, **times}
+
+
+def test_fifty_alerts_of_three_causes_name_three_pages(team: Library) -> None:
+    """What is resolved or silenced names no page beside what fires; its times are kept."""
+    causes = ("KubePodCrashLooping", "KubeNodeNotReady", "CoreDNSDown")
+    alerts = [_alert(causes[number % 3], number) for number in range(50)]
+    over = [_alert("ShopOrdersLate", 99, "resolved")]
+    silenced = {**_alert("Watchdog", 98), "status": {"state": "suppressed", "silencedBy": ["x"]}}
+    paste = read_paste(json.dumps({"version": "4", "alerts": [*over, silenced, *alerts]}))
+    assert paste.names == causes
+    assert Ref("Pod", "shop", "web-99") not in paste.objects
+    assert "ShopOrdersLate ended" in [mark.text for mark in paste.marks]
+    matches = Matcher(team).match_words(paste.text)
+    assert {match.id for match in matches if match.confident} == {
+        "kubepodcrashlooping",
+        "kubenodenotready",
+        "corednsdown",
+    }
+    alone = read_paste(json.dumps({"alerts": over}))
+    assert alone.names == ("ShopOrdersLate",), "a lone resolved alert is what was pasted"
+
+
+def test_a_silence_says_what_it_silences_and_why() -> None:
+    silence = {
+        "matchers": [
+            {"name": "alertname", "value": "KubePodCrashLooping", "isRegex": False},
+            {"name": "namespace", "value": "shop", "isRegex": False},
+            {"name": "pod", "value": "web-1", "isRegex": False},
+        ],
+        "startsAt": "2026-11-21T03:02:11Z",
+        "endsAt": "2026-11-21T05:02:11Z",
+        "createdBy": "ops",
+        "comment": "the database refuses connections, being repaired",
+        "status": {"state": "active"},
+    }
+    paste = read_paste(json.dumps([silence]))
+    assert paste.names == ("KubePodCrashLooping",)
+    assert Ref("Pod", "shop", "web-1") in paste.objects
+    assert "the database refuses connections" in paste.words
+    assert [mark.text for mark in paste.marks] == [
+        "the silence of KubePodCrashLooping began",
+        "the silence of KubePodCrashLooping ended",
+    ]
+
+
+def test_a_link_names_its_page_without_its_index() -> None:
+    for link in (
+        "https://wiki.example/runbooks/KubePodCrashLooping/index.html",
+        "https://code.example/ops/runbooks/KubePodCrashLooping/README.md#meaning",
+        "https://wiki.example/runbook/KubePodCrashLooping%20runbook",
+    ):
+        found = list(read_paste(f"see {link} now").names)
+        assert any(name.startswith("KubePodCrashLooping") for name in found), found
