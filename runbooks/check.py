@@ -196,10 +196,10 @@ def _boolean(field: str, value: Any) -> bool:
 def _found(query: Query, count: int, offenders: Sequence[str]) -> str:
     """The finding of a check of each object, in words that cannot be read backwards."""
     counted = _counted(count, query)
+    fault = query.fault or "not as expected"
     if offenders:
-        fault = query.fault or "not as expected"
         return f"{fault}: {len(offenders):,} of {counted}: {_some(offenders)}"
-    return f"{query.fault}: none of {counted}" if query.fault else f"as expected: all {counted}"
+    return f"{fault}: none of {counted}"
 
 
 def _by(item: Mapping[str, Any], name: str) -> str:
@@ -217,7 +217,12 @@ def _name(item: Mapping[str, Any]) -> str:
     return f"{namespace}/{name}" if namespace else name
 
 
-_NOUNS = {CheckSource.LOGS: "log", CheckSource.METRICS: "metric", CheckSource.READYZ: "check"}
+_NOUNS = {
+    CheckSource.LOGS: "log",
+    CheckSource.METRICS: "metric",
+    CheckSource.READYZ: "check",
+    CheckSource.DOCUMENT: "document",
+}
 
 
 def _counted(count: int, query: Query) -> str:

@@ -21,7 +21,7 @@ from runbooks.model import (
     Weight,
 )
 
-_SOURCES = ("logs", "metrics", "readyz", "compare", "findings")
+_SOURCES = ("logs", "metrics", "readyz", "document", "compare", "findings")
 _QUERY = frozenset(Query.__struct_fields__) - {"source", "field_selector", "cases"} | {
     "fieldSelector"
 }
@@ -200,6 +200,8 @@ def _query(kind: StepKind, data: Mapping[str, Any], lines: Lines, line: int) -> 
         raise FieldError(line, "only a check quotes findings")
     if source in (CheckSource.READYZ, CheckSource.FINDINGS) and isinstance(inner, str | list):
         inner = {"names": inner}
+    if source is CheckSource.DOCUMENT and isinstance(inner, str):
+        inner = {"path": inner}
     if not isinstance(inner, dict):
         raise FieldError(lines.get((source.value,), line), f"field {source} must be a mapping")
     within = {path[1:]: at for path, at in lines.items() if path[:1] == (source.value,)}

