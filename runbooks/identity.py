@@ -104,7 +104,7 @@ class PageNames:
 
     def named(self, name: str) -> Sequence[str]:
         """The ids of the pages with that name, the first one first."""
-        return self._pages.get(folded(name)) or self._pages.get(folded(bare(name)), ())
+        return self._pages.get(folded(name), ()) or self._pages.get(folded(bare(name)), ())
 
     def find(self, paste: Paste) -> dict[str, str]:
         """The ids of the pages that a text names, the surest first, each with the name as it is

@@ -502,7 +502,7 @@ def change_lines(
 def _is_own(change: ChangeFact, own: Own) -> bool:
     if change.manager != OWN_MANAGER:
         return False
-    began = own.get(tuple(change.object))
+    began = own.get((change.object.kind, change.object.namespace, change.object.name))
     return began is not None and change.at >= began - OWN_LAG
 
 
