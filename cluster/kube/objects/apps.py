@@ -67,7 +67,6 @@ class ControllerRevision(ManagedObject, frozen=True):
 class DeploymentSpec(ReplicaSetSpec, frozen=True):
     template: WorkloadTemplate = WorkloadTemplate()
     paused: bool = False
-    min_ready_seconds: int = 0
 
 
 class Deployment(ManagedObject, frozen=True):

@@ -77,7 +77,6 @@ class Condition(Wire, frozen=True):
     reason: str = ""
     message: str = ""
     last_transition_time: Time | None = None
-    last_heartbeat_time: Time | None = None
 
 
 class LabelSelectorRequirement(Wire, frozen=True):

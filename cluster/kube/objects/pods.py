@@ -37,7 +37,6 @@ class NamedSource(Wire, frozen=True):
 
 class EnvVarSource(Wire, frozen=True):
     secret_key_ref: NamedSource | None = None
-    config_map_key_ref: NamedSource | None = None
 
 
 class EnvVar(Wire, frozen=True):
@@ -60,7 +59,6 @@ class TemplateEnvVar(EnvVar, frozen=True):
 
 class EnvFromSource(Wire, frozen=True):
     secret_ref: NamedSource | None = None
-    config_map_ref: NamedSource | None = None
 
 
 class ProbeTarget(Wire, frozen=True):
