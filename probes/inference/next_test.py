@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from probes.inference.components import ComponentKey, Surroundings, components, is_bad
 from probes.result import Cell
+
+_BESIDE_POLICY = {"node-network", "workload", "pod", "source-namespace"}
+_NEAR_SOURCE = {"source-node", "path", "source-pod", "cross-node"}
 
 
 def next_probe(
@@ -17,56 +20,27 @@ def next_probe(
     """The measurement that would separate this component from its strongest rival, in words; ""
     when none is known."""
     for rival in rivals:
-        kinds = {part[0], rival[0]}
-        bad = [c for c in measured if is_bad(c) and part in components(c)]
-        if not bad:
-            continue
-        cell = bad[0]
-        rule = _split_rule(kinds)
-        if rule:
-            return rule(cell, around)
+        bad = next((c for c in measured if is_bad(c) and part in components(c)), None)
+        if bad is not None and (words := _words({part[0], rival[0]}, bad, around)):
+            return words
     return ""
 
 
-def _split_rule(kinds: set[str]) -> Callable[[Cell, Surroundings], str] | None:
-    def control_namespace(cell: Cell, around: Surroundings) -> str:
-        other = next(
-            (n for n in around.namespaces if n != cell.source.namespace), "another namespace"
-        )
-        goal = f"{cell.target.label} on {cell.target.node}"
+def _words(kinds: set[str], cell: Cell, around: Surroundings) -> str:
+    source, target = cell.source, cell.target
+    beside_policy = "policy-enforcement" in kinds and bool(kinds & _BESIDE_POLICY)
+    if beside_policy and "pod" not in kinds:
+        others = (n for n in around.namespaces if n != source.namespace)
         return (
-            f"probe from a control namespace ({other}) to {goal}: if that answers, it is policy, "
-            "not the node"
+            f"probe from a control namespace ({next(others, 'another namespace')}) to "
+            f"{target.label} on {target.node}: if that answers, it is policy, not the node"
         )
-
-    def other_node(cell: Cell, around: Surroundings) -> str:
-        other = next(
-            (n for n in around.nodes if n not in (cell.source.node, cell.target.node)),
-            "another node",
-        )
+    if not beside_policy and kinds & _NEAR_SOURCE:
+        nodes = (n for n in around.nodes if n not in (source.node, target.node))
         return (
-            f"probe from {cell.source.namespace} on {other} to {cell.target.label}: that "
-            "separates the source's node from the target's"
+            f"probe from {source.namespace} on {next(nodes, 'another node')} to {target.label}: "
+            "that separates the source's node from the target's"
         )
-
-    def other_pod(cell: Cell, around: Surroundings) -> str:
-        return f"probe a second pod on {cell.target.node}: that separates the pod from its node"
-
-    if "policy-enforcement" in kinds and kinds & {
-        "node-network",
-        "workload",
-        "pod",
-        "source-namespace",
-    }:
-        return (
-            control_namespace
-            if not kinds & {"pod", "workload"}
-            else other_pod
-            if "pod" in kinds
-            else control_namespace
-        )
-    if kinds & {"source-node", "path", "source-pod", "cross-node"}:
-        return other_node
     if "pod" in kinds:
-        return other_pod
-    return None
+        return f"probe a second pod on {target.node}: that separates the pod from its node"
+    return ""
