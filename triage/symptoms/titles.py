@@ -98,7 +98,8 @@ def _rank(finding: Finding) -> int:
 
 
 _AGE = re.compile(
-    r"(?:(?: for| after|, the oldest) \d+ (?:s|min|h|d)| \d+ (?:s|min|h|d) ago)(?=[ :;,.]|$)"
+    r" \(for \d+ (?:s|min|h|d)\)"
+    r"|(?:(?: for| after|, the oldest) \d+ (?:s|min|h|d)| \d+ (?:s|min|h|d) ago)(?=[ :;,.]|$)"
 )
 _YOUNG = re.compile(r" \(young: [^)]*\)")
 """`for 21 min`, `18 min ago`: true for a minute. A title stays; what shows it says the age beside

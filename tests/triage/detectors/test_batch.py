@@ -157,7 +157,7 @@ def test_a_schedule_that_has_passed_twice_without_a_run() -> None:
     cluster.raw.pop()
     lease(cluster, "n1", NOW, "kube-node-lease")
     raw = cron(cluster, ago(minutes=50))
-    assert "report: has not run since 08:36 UTC (schedule */10 * * * *)" in first(cluster)
+    assert "report has not run since 08:36 UTC (schedule */10 * * * *)" in first(cluster)
     raw["spec"]["concurrencyPolicy"] = "Forbid"
     raw["status"]["active"] = [{"kind": "Job", "namespace": "shop", "name": "report-1"}]
     assert "its Job report-1 still runs" in first(cluster)
@@ -205,7 +205,7 @@ def test_a_job_whose_pods_fail_is_a_young_note_with_the_exit() -> None:
             },
         },
     )
-    assert first(cluster) == "load: 2 of 7 tries failed, container main exit 3 (young)"
+    assert first(cluster) == "Job load: 2 of 7 tries failed, container main exit 3 (young)"
     job["status"] = {"succeeded": 1, "failed": 2, "conditions": [{"type": "Complete"}]}
     job["status"]["conditions"][0]["status"] = "True"
     assert not found(cluster, "job-retrying")

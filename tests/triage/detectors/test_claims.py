@@ -100,7 +100,7 @@ def test_an_event_says_why_a_claim_is_not_bound(
     [finding] = found(cluster, "claim-pending")
     assert finding.facts["cause"] == cause
     assert words in first(cluster)
-    assert first(cluster).startswith("data: ")
+    assert first(cluster).startswith("claim data is not bound: ")
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_a_resize_that_waits_for_its_file_system() -> None:
             }
         ],
     }
-    assert first(cluster).startswith("data: stays at 5Gi of 10Gi wanted")
+    assert first(cluster).startswith("claim data stays at 5Gi of 10Gi wanted")
     raw["status"]["conditions"][0]["lastTransitionTime"] = ts(ago(minutes=1))
     assert not found(cluster, "claim-resize-pending")
 
@@ -215,4 +215,4 @@ def test_a_mount_that_is_refused_says_why(message: str, why: str) -> None:
     [finding] = found(cluster, "pod-volume-failed")
     assert finding.facts["why"] == why
     assert message[-20:] in first(cluster)
-    assert first(cluster).startswith("files-0: volume pv-1 cannot be mounted")
+    assert first(cluster).startswith("volume pv-1 of files-0 cannot be mounted")

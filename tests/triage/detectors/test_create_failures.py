@@ -128,7 +128,7 @@ def test_a_quota_names_what_it_refuses() -> None:
 
 def test_a_job_that_may_not_create_its_pods_is_named() -> None:
     cluster = short(QUOTA, "Job", "report")
-    assert first(cluster).startswith("report: pods cannot be created: quota team")
+    assert first(cluster).startswith("pods of Job report cannot be created: quota team")
 
 
 def test_a_workload_that_has_its_pods_is_not_named_for_an_old_refusal() -> None:

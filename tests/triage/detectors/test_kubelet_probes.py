@@ -114,7 +114,7 @@ def test_a_probe_that_is_too_impatient_is_held_against_its_peers() -> None:
     cluster = killed(5)
     [finding] = found(cluster, "pod-liveness-killed")
     assert "it allows 15 s to start, its peers took up to 60 s" in finding.claim
-    assert first(cluster).startswith("restarted by its liveness probe: payments")
+    assert first(cluster).startswith("payments was restarted by its liveness probe")
     assert not found(cluster, "pod-crash-looping")
 
 

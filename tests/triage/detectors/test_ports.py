@@ -54,7 +54,7 @@ def test_a_target_port_that_no_container_has(
     ports: list[dict[str, Any]], service: dict[str, Any], words: str
 ) -> None:
     cluster = shop(ports, service)
-    assert first(cluster).startswith("api: its port")
+    assert first(cluster).startswith("Service api's port")
     assert words in found(cluster, "service-port-mismatch")[0].claim
 
 
@@ -77,7 +77,7 @@ def test_a_name_for_a_service_that_does_not_exist() -> None:
     cluster = background()
     spec = {"type": "ExternalName", "externalName": "db.data.svc.cluster.local"}
     cluster.add("Service", {"metadata": meta("db", "shop"), "spec": spec})
-    assert first(cluster) == "db: is another name for Service data/db, which does not exist"
+    assert first(cluster) == "Service db is another name for Service data/db, which does not exist"
     cluster.add("Service", {"metadata": meta("db", "data"), "spec": {}})
     assert not found(cluster, "external-name-missing")
 
@@ -157,6 +157,6 @@ def test_two_ingresses_that_claim_one_host() -> None:
     ingress(cluster, "front", "api")
     assert not found(cluster, "ingress-host-twice")
     raw = ingress(cluster, "second", "old")
-    assert "second: claims a.example/, which Ingress shop/front leads to" in first(cluster)
+    assert "Ingress second claims a.example/, which Ingress shop/front leads to" in first(cluster)
     raw["metadata"]["annotations"] = {"nginx.ingress.kubernetes.io/canary": "true"}
     assert not found(cluster, "ingress-host-twice")

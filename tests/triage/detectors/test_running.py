@@ -205,8 +205,8 @@ def test_a_container_that_is_restarted_is_not_half_dead() -> None:
 @pytest.mark.parametrize(
     ("type_", "reason", "said"),
     [
-        ("PodResizePending", "Infeasible", "its resize cannot be done on this node"),
-        ("PodResizeInProgress", "Error", "its resize fails"),
+        ("PodResizePending", "Infeasible", "'s resize cannot be done on this node"),
+        ("PodResizeInProgress", "Error", "'s resize fails"),
     ],
 )
 def test_a_resize_that_cannot_be_done(type_: str, reason: str, said: str) -> None:
@@ -241,7 +241,7 @@ def test_a_pod_that_exceeds_its_own_limit_leaves_the_node_out(message: str) -> N
     [finding] = found(cluster, "pod-evicted")
     assert finding.facts["own_limit"] is True
     assert "node low" not in finding.claim
-    assert first(cluster) == "evicted for its own ephemeral-storage limit: scratch"
+    assert first(cluster) == "scratch was evicted for its own ephemeral-storage limit"
 
 
 def test_a_kill_by_a_liveness_probe_is_told_once() -> None:

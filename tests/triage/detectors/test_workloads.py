@@ -311,7 +311,9 @@ def test_a_budget_that_holds_a_drain(cordoned: bool, allowed: int) -> None:
     assert bool(found(cluster, "drain-blocked")) is held
     if held:
         name = node["metadata"]["name"]
-        assert first(cluster).startswith(f"solo: holds the drain of {name}: it allows no eviction")
+        assert first(cluster).startswith(
+            f"disruption budget solo holds the drain of {name}: it allows no eviction"
+        )
 
 
 def test_a_rollout_that_is_paused_half_way() -> None:
@@ -324,7 +326,7 @@ def test_a_rollout_that_is_paused_half_way() -> None:
         managed("kubectl", ago(hours=5), {"f:spec": {"f:paused": {}}})
     ]
     assert first(cluster) == (
-        "half: its rollout is paused by kubectl: 1 of 4 pods are of the new revision"
+        "half's rollout is paused by kubectl: 1 of 4 pods are of the new revision"
     )
 
 
