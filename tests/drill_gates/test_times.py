@@ -55,7 +55,7 @@ def test_a_title_stays_while_time_passes() -> None:
         triage_once(store, NOW + timedelta(minutes=m), {}).symptoms[0].findings[0].claim
         for m in (0, 4)
     }
-    assert titles == {"n1: not ready: the kubelet stopped posting its status"}
+    assert titles == {"n1 is not ready: the kubelet stopped posting its status"}
     assert len(claims) == 2, "the claim carries the number"
 
 

@@ -54,7 +54,7 @@ def test_without_logs_the_rest_is_told_and_one_line_says_why(
     with served(STORY, tmp_path) as (server, kubeconfig):
         server.faults.add(fault)
         view = answered(kubeconfig, tmp_path)
-    assert titles(view)[0] == "crash loop: api, 2 pods"
+    assert titles(view)[0] == "2 pods of api are in a crash loop"
     assert why in gaps(view)["last words of containers"]
     assert view.report is not None
     assert view.report.complete
