@@ -23,21 +23,37 @@ skip_step = "K"
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
 FILE = "config.toml"
 Theme = Literal["dark", "light", "16 colours", "high contrast"]
 Colour = Literal["red", "green", "yellow", "blue", "magenta", "cyan"]
-_PLACE = re.compile(r"`\$?\.?([^`]*)`$|unknown field `([^`]*)`")
+Notify = Literal["off", "bell", "osc9", "osc777", "command"]
+_ONE_OF = {
+    name: f"{', '.join(get_args(values)[:-1])} or {get_args(values)[-1]}"
+    for name, values in (("theme", Theme), ("colour", Colour), ("notify", Notify))
+}
+_TAKES = {
+    **_ONE_OF,
+    "runbooks": 'a list of folders: ["~/team-runbooks"]',
+    "redact": "a list of strings of 4 characters or more",
+    "notify_command": 'a list of words: ["notify-send", "stanch"]',
+    "read_only": "true or false",
+    "contexts": "a table for each context: [contexts.NAME]",
+    "keys": "a key for each action, those of one screen in [keys.SCREEN]",
+}
+"""What each setting takes, in words."""
+_TWICE = re.compile(r"Cannot overwrite a value|Cannot declare .* twice")
+_AT_LINE = re.compile(r" \(at line (\d+), column \d+\)$")
 
 
 class ConfigError(ValueError):
-    """The file cannot be used. The message is one sentence: the file, what is wrong, what to
-    try."""
+    """The file cannot be used. The message is one sentence: the file with its line, what is wrong,
+    what to write."""
 
 
 class ContextConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,7 +70,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Shorter ones would blank ordinary text."""
 
     theme: Theme = "dark"
-    notify: Literal["off", "bell", "osc9", "osc777", "command"] = "off"
+    notify: Notify = "off"
     notify_command: tuple[str, ...] = ()
     contexts: dict[str, ContextConfig] = {}
     keys: dict[str, str | dict[str, str]] = {}
@@ -68,55 +84,85 @@ def load_config(directory: Path) -> Config:
     text = b""
     try:
         text = path.read_bytes()
-        config = msgspec.toml.decode(text, type=Config)
+        raw = msgspec.toml.decode(text)
     except FileNotFoundError:
         return Config()
+    except UnicodeDecodeError as error:
+        row = text.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}:{row}: this is not UTF-8") from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        at = _AT_LINE.search(str(error))
+        said = _AT_LINE.sub("", str(error))
+        said = _TWICE.sub("it stands here for the second time", said)
+        raise ConfigError(f"{path}{f':{at[1]}' if at else ''}: not TOML: {said}") from error
+    try:
+        config = msgspec.convert(raw, Config)
     except msgspec.ValidationError as error:
-        line = _line(text.decode("utf-8", "replace"), str(error))
-        raise ConfigError(f"{path}{line} cannot be used: {error}; correct or remove it") from error
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be used: {error}; correct or remove it") from error
+        setting, problem = next(_problems(raw), ((), str(error)))
+        raise ConfigError(f"{place(directory, *setting)}: {problem}") from error
     if config.notify == "command" and not config.notify_command:
-        raise ConfigError(
-            f"{place(directory, 'notify')} cannot be used: notify_command names no command"
-        )
+        where = place(directory, "notify")
+        raise ConfigError(f"{where}: notify_command has to name the command that notifies")
     return config
 
 
+def _problems(raw: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """(setting, what is wrong with it) for each wrong setting."""
+    for path, value in _leaves((), raw):
+        nested: Any = value
+        for name in reversed(path):
+            nested = {name: nested}
+        try:
+            msgspec.convert(nested, Config)
+        except msgspec.ValidationError:
+            known = ContextConfig if path[0] == "contexts" and len(path) > 2 else Config
+            name = path[2] if known is ContextConfig else path[0]
+            if name not in known.__struct_fields__:
+                import difflib
+
+                near = difflib.get_close_matches(name, known.__struct_fields__, 1)
+                there = ", ".join(near or known.__struct_fields__)
+                which = "nearest" if near else "there are"
+                problem = f"there is no setting {name}; {which}: {there}"
+            elif name == "redact":
+                problem = f"{name} takes {_TAKES[name]}"
+            else:
+                given = msgspec.json.encode(value).decode()
+                problem = f"{name} takes {_TAKES[name]}, not {given}"
+            yield path, problem
+
+
 def place(directory: Path, *setting: str) -> str:
-    """`FILE:LINE` of a setting, such as ("keys", "runbook", "skip_step"); `FILE` when it cannot be
-    found."""
-    path, table = directory / FILE, ""
+    """`FILE:LINE` of a setting, such as ("keys", "runbook", "skip_step"), or of the table that it
+    is in; `FILE` when neither can be found."""
+    path = directory / FILE
     try:
         rows = path.read_text("utf-8").split("\n")
     except (OSError, UnicodeDecodeError):
         return str(path)
+    found: dict[str, int] = {}
+    table = ""
     for number, row in enumerate(rows, 1):
         if head := re.match(r"\s*\[([^\[\]]+)\]", row):
-            table = _plain(head[1]) + "."
-        elif (name := re.match(r"\s*([\w.\"' -]+?)\s*=", row)) and (
-            f"{table}{_plain(name[1])}" == ".".join(setting)
-        ):
+            table = _plain(head[1])
+            found.setdefault(table, number)
+        elif name := re.match(r"([^=#]+)=", row):
+            found.setdefault(_plain(f"{table}.{name[1]}").strip("."), number)
+    for length in range(len(setting), 0, -1):
+        if number := found.get(_plain(".".join(setting[:length]))):
             return f"{path}:{number}"
     return str(path)
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[\"' ]", "", name)
-
-
-def _line(text: str, problem: str) -> str:
-    """`:3`, the line of the setting that a problem names; "" when it cannot be found."""
-    names = [name for match in _PLACE.finditer(problem) for name in match.groups() if name]
-    for name in (part for each in names for part in reversed(re.split(r"[.\[\]]+", each)) if part):
-        for number, row in enumerate(text.split("\n"), 1):
-            if re.match(rf"\s*\[?[\w.\"-]*\b{re.escape(name)}\b", row):
-                return f":{number}"
-    return ""
+    return re.sub(r"[\"'\s]", "", name)
 
 
 def origins(config: Config, directory: Path) -> list[tuple[str, str, str]]:
-    """(setting, value, source of the value) for every setting, with each context and key."""
+    """(setting, value, source of the value) for every setting, with each context and key. Of
+    `redact` only the number: its strings are never shown."""
     rows = []
     default, given = msgspec.to_builtins(Config()), msgspec.to_builtins(config)
     for name, value in given.items():
@@ -124,10 +170,14 @@ def origins(config: Config, directory: Path) -> list[tuple[str, str, str]]:
             rows += [
                 (".".join(path), msgspec.json.encode(each).decode(), place(directory, *path))
                 for path, each in _leaves((name,), value)
+                if each not in (None, False)
             ]
         else:
             origin = "default" if value == default[name] else place(directory, name)
-            rows.append((name, msgspec.json.encode(value).decode(), origin))
+            shown = msgspec.json.encode(value).decode()
+            if name == "redact":
+                shown = f"{len(value)} string" + "s" * (len(value) != 1)
+            rows.append((name, shown, origin))
     return rows
 
 
@@ -136,5 +186,5 @@ def _leaves(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...]
     if isinstance(value, dict):
         for name, each in value.items():
             yield from _leaves((*path, name), each)
-    elif value not in (None, False):
+    else:
         yield path, value
