@@ -259,7 +259,9 @@ class Terminal:
             answer = accepted(step, reply)
             did = ""
             if step.mutates and state_of(step, answer) is StepState.DONE:
-                did = (await self._ask("  what was done? [enter] the command above, q: ")).strip()
+                known = steps.known_command(step, self._run.values(step.id))
+                given = "[enter] the command above, " if known else ""
+                did = (await self._ask(f"  what was done? {given}q not now: ")).strip()
                 if did == "q":
                     print("  nothing was recorded")
                     return False
@@ -364,7 +366,11 @@ class Terminal:
 
 def say_command(run: RunView, step: Step) -> None:
     """The command of the step, whole and alone on its lines."""
-    print(steps.command(step, run.values(step.id)) if step.kubectl else "  it has no command")
+    values = run.values(step.id)
+    if unknown := steps.unknown(step, values):
+        say(f"not known yet: {', '.join(unknown)}; e gives it a value")
+    else:
+        print(steps.known_command(step, values) or "  it has no command")
 
 
 def say(text: str) -> None:

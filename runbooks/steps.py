@@ -124,6 +124,16 @@ def command(step: Step, values: Mapping[str, str]) -> str:
     return fill(step.kubectl, values, quote=True)
 
 
+def unknown(step: Step, values: Mapping[str, str]) -> list[str]:
+    """The names of the values that its command needs and that are not known."""
+    return [name for name in dict.fromkeys(PLACE.findall(step.kubectl)) if not values.get(name)]
+
+
+def known_command(step: Step, values: Mapping[str, str]) -> str:
+    """The command, "" without one or while one of its values is not known."""
+    return "" if unknown(step, values) else command(step, values)
+
+
 def arguments(step: Step, values: Mapping[str, str]) -> dict[str, str]:
     """The arguments of a probe or an action, filled in, without those whose parameter is not
     known."""

@@ -345,13 +345,17 @@ class Walkthrough:
         """A person's answer to a step that they looked at or did by hand.
 
         `did`: what was done, for a change; "" means the step's command. Raises
-        `answers.InvalidAnswer` for an answer that the step does not offer.
+        `answers.InvalidAnswer` for an answer that the step does not offer, and for a command with a
+        value that is not known.
         """
         run, step = self._runs.run(run_id), self._runs.step(run_id, step_id)
         answer = answers.accepted(step, typed)
         values = run.values(step)
         if step.mutates and answers.state_of(step, answer) is StepState.DONE:
-            self._done_by_hand(run, step, answer, did or steps.command(step, values))
+            did = did or steps.known_command(step, values)
+            if not did:
+                raise answers.InvalidAnswer("Say what was done; the record keeps it.")
+            self._done_by_hand(run, step, answer, did)
             return run.view()
         intent = self._intend(run, step, values)
         question = steps.fill(step.question, values)
@@ -449,8 +453,8 @@ class Walkthrough:
             "question": question,
             "parameters": dict(values),
         }
-        if step.kubectl:
-            data["command"] = steps.command(step, values)
+        if known := steps.known_command(step, values):
+            data["command"] = known
         self._runs.write(
             NewEntry(
                 kind="step-intent",
@@ -531,7 +535,7 @@ def _evidence(
     content = json.dumps({k: v for k, v in document.items() if v}, indent=1, default=str)
     return Capture(
         content=content.encode(),
-        source=steps.command(step, values) if step.kubectl else f"check {step.id}",
+        source=steps.known_command(step, values) or f"check {step.id}",
         media_type="application/json",
         duration=seconds,
     )
