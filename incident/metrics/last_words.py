@@ -80,8 +80,8 @@ class LastWordsReader:
         if self._denied is not None:
             return (Gap(WHAT, "forbidden: these credentials may not read logs (pods/log)"),)
         if self._late:
-            logs = "1 log" if self._late == 1 else f"{self._late} logs"
-            return (Gap(WHAT, f"{logs} did not come within {self._cadence.last_words:g} s"),)
+            logs = "1 log was" if self._late == 1 else f"{self._late} logs were"
+            return (Gap(WHAT, f"{logs} not read within {self._cadence.last_words:g} s"),)
         return ()
 
     def unread(self, report: Report) -> tuple[EndedLog, ...]:

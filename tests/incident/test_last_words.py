@@ -44,7 +44,7 @@ def test_one_answer_has_the_sentence_that_decides_and_its_guide(tmp_path: Path) 
     ("fault", "why"),
     [
         (FaultRule("error", resource="pods/log", code=403, message="no logs here"), "forbidden"),
-        (FaultRule("slow", resource="pods/log", seconds=20.0), "did not come within 2 s"),
+        (FaultRule("slow", resource="pods/log", seconds=20.0), "not read within 2 s"),
     ],
     ids=["forbidden", "late"],
 )
