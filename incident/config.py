@@ -151,8 +151,8 @@ def place(directory: Path, *setting: str) -> str:
         elif name := re.match(r"([^=#]+)=", row):
             found.setdefault(_plain(f"{table}.{name[1]}").strip("."), number)
     for length in range(len(setting), 0, -1):
-        if number := found.get(_plain(".".join(setting[:length]))):
-            return f"{path}:{number}"
+        if line := found.get(_plain(".".join(setting[:length]))):
+            return f"{path}:{line}"
     return str(path)
 
 
