@@ -14,8 +14,9 @@ from cluster.live.freshness import WatchState
 from incident.view import NOTHING_READABLE, Connection, SymptomView, View, nothing_readable
 from runbooks.match import Match, Reason
 from text.connection import clock_lines, gap_lines, hop_lines, kind_line
-from text.lines import BLANK, HINT, Line, columns, field, fields, line, prose, rule
+from text.lines import BLANK, HINT, Line, columns, field, fields, layout, line, prose, rule
 from text.status import ALWAYS, summary_line, trouble_lines
+from text.width import cells, head
 from text.words import (
     SEVERITY,
     SINCE,
@@ -37,7 +38,9 @@ NEAR, SAME_ROLLOUT = timedelta(days=1), timedelta(minutes=2)
 """How long before a symptom a change is listed, and how far apart the edit of a template and its
 rollout are."""
 FEW = 3
-"""Findings that fit on one screen."""
+"""Symptoms that are listed on one screen."""
+COLUMNS, SCREEN = 80, 23
+"""A small terminal, without the row of the prompt."""
 OWN_MANAGER = "stanch"
 """Field manager of the changes that this tool makes (`cluster.api.write`)."""
 Own = Mapping[tuple[str, str, str], datetime]
@@ -60,11 +63,10 @@ def triage_lines(view: View, *, whole: bool = True) -> list[Line]:
         return lines + symptom_lines(view, now)
     lines += [BLANK, rule(now_title(view, now))]
     if not whole:
-        item = view.symptoms[0]
-        lines += [*symptom_lines(view, now), BLANK, why_rule(item, 0)]
-        lines += why_lines(item, 0, now, findings=FEW, own=view.record.changed)
-        more = len(view.symptoms) > 1 or len(item.symptom.findings) > FEW
-        return [*lines, BLANK, line((" --all prints the rest", "muted"))] if more else lines
+        first = view.symptoms[0]
+        lines += [*_first_symptoms(view, now), BLANK, why_rule(first, 0)]
+        reasons = _reasons_in_short(first, now, view.record.changed, SCREEN - _height(lines) - 1)
+        return [*map(in_two_rows, (*lines, *reasons)), line((" --all prints the rest", "muted"))]
     lines += _gaps(view, 0)
     folded = _folded(view)
     for item in view.symptoms:
@@ -72,6 +74,52 @@ def triage_lines(view: View, *, whole: bool = True) -> list[Line]:
             lines += [BLANK, *symptom_rows(item, now), why_rule(item, 0)]
             lines += why_lines(item, 0, now, own=view.record.changed)
     return [*lines, BLANK, *_folded_lines(folded)] if folded else lines
+
+
+def cut(each: Line, room: int) -> Line:
+    """A line of at most `room` cells, its right edge kept."""
+    if each.fill or each.width <= room:
+        return each
+    spans, left = [], room
+    for text, style in each.spans:
+        if left > 0:
+            spans.append((text if cells(text) <= left else f"{head(text, left - 1)}…", style))
+        left -= cells(text)
+    return replace(each, spans=tuple(spans))
+
+
+def in_two_rows(each: Line) -> Line:
+    """A line cut to two rows of a small terminal: words break before the edge."""
+    return cut(each, 2 * COLUMNS - each.hang - 14)
+
+
+def _height(lines: Sequence[Line]) -> int:
+    return len(layout(map(in_two_rows, lines), COLUMNS))
+
+
+def _first_symptoms(view: View, now: datetime) -> list[Line]:
+    """The list of symptoms, or of many the first ones, as titles, and how many more there are."""
+    folded = _folded(view)
+    listed = [item for item in view.symptoms if item not in folded]
+    lines = [*_gaps(view, 1), *symptom_rows(listed[0], now)]
+    lines += [cut(symptom_rows(item, now)[0], COLUMNS - 10) for item in listed[1:FEW]]
+    if (left := len(listed) - FEW) > 0:
+        lines.append(line((f"      and {plural(left, 'more symptom')}", "muted")))
+    lines += [cut(each, COLUMNS - 2) for each in _folded_lines(folded)]
+    return [*lines, *recovered_lines(view, now, 1)]
+
+
+def _reasons_in_short(item: SymptomView, now: datetime, own: Own, room: int) -> list[Line]:
+    """What decides, the runbook, and as many of its reasons as fit in `room` rows."""
+    if not item.matches:
+        return why_lines(item, 0, now, own=own)[:5]
+    title, *reasons = match_lines(item.matches[0])
+    what, since, _, *changed = deciding_lines(item.symptom, now, own)  # shared: in the list
+    shown = [since, title, *reasons[-1:]]
+    for each in (*reasons[:1], *changed[:1], what, *reasons[1:-1]):
+        if _height([*shown, each]) <= room:
+            shown.append(each)
+    return [each for each in (what, since, *changed[:1], title, *reasons) if each in shown]
 
 
 def _folded(view: View, chosen: str = "") -> list[SymptomView]:
