@@ -73,7 +73,7 @@ class Matcher:
         self._generation = -1
         self._elsewhere = evidence.Elsewhere()
         self._matched: dict[str, _Matched] = {}
-        self._naming: tuple[int, dict[tuple[str, str], list[Runbook]]] | None = None
+        self._naming: tuple[int, dict[tuple[str, str], Sequence[Runbook]]] = (-1, {})
         self._live: tuple[Report, int, Sequence[tuple[Symptom, Match]]] | None = None
 
     @property
@@ -151,7 +151,7 @@ class Matcher:
         """
         if report is None:
             return self._judge(symptom, None)
-        self._by_rule()
+        self._take_library()
         elsewhere = self._elsewhere
         if elsewhere.take(report):
             present = {one.id for one in report.symptoms}
@@ -171,8 +171,8 @@ class Matcher:
 
     def _judge(self, symptom: Symptom, elsewhere: evidence.Elsewhere | None) -> Sequence[Match]:
         here = evidence.SymptomIndex(symptom.findings, symptom.changes, symptom.shared)
-        by_rule = self._by_rule()
-        near = {each.id: each for rule in here.rules() for each in by_rule.get(rule, ())}.values()
+        self._take_library()
+        near = {each.id: each for rule in here.rules() for each in self._by_rule(rule)}.values()
         found = evidence.judge_all(near, symptom, elsewhere)
         return _ordered(match for match in found if match.own and match.score >= LISTED)
 
@@ -210,19 +210,20 @@ class Matcher:
             self._live = (report, generation, found)
         return self._live[2]
 
-    def _by_rule(self) -> dict[tuple[str, str], list[Runbook]]:
-        """The runbooks that name each rule: a symptom asks these alone."""
-        if self._naming is None or self._naming[0] != self.library.generation:
-            found: dict[tuple[str, str], list[Runbook]] = {}
-            for runbook in self._ours():
-                for rule in evidence.named_rules(runbook):
-                    found.setdefault(rule, []).append(runbook)
-            self._naming = (self.library.generation, found)
+    def _take_library(self) -> None:
+        """Forget what was made from a library that has changed since."""
+        if self._naming[0] != self.library.generation:
+            self._naming = (self.library.generation, {})
             self._elsewhere, self._matched = evidence.Elsewhere(), {}
-        return self._naming[1]
 
-    def _ours(self) -> Iterable[Runbook]:
-        return (runbook for runbook in self.library.runbooks if runbook.match)
+    def _by_rule(self, rule: tuple[str, str]) -> Sequence[Runbook]:
+        """The runbooks that name a rule: a symptom asks these alone."""
+        known = self._naming[1].get(rule)
+        if known is None:
+            near = self.library.naming(*rule)
+            known = [runbook for runbook in near if rule in evidence.named_rules(runbook)]
+            self._naming[1][rule] = known
+        return known
 
 
 def _ordered(matches: Iterable[Match]) -> list[Match]:

@@ -7,6 +7,7 @@ import pytest
 
 from cluster.kube.text import clean
 from runbooks.documents import document
+from runbooks.evidence import named_rules
 from runbooks.lint import lint
 from runbooks.loader import Library
 from runbooks.model import CheckSource, StepKind
@@ -243,3 +244,12 @@ def test_a_body_that_is_parsed_later_is_the_same_body() -> None:
         )
         assert tuple(now.sections) == tuple(later.sections)
         assert [step.id for step in now.steps()] == [step.id for step in later.steps()]
+
+
+def test_pages_that_are_parsed_later_are_found_by_each_rule_that_they_name() -> None:
+    whole, later = Library(), Library(later=True)
+    assert later.problems == ()
+    assert [page.id for page in later.runbooks] == [page.id for page in whole.runbooks]
+    for page in whole.runbooks:
+        for rule in named_rules(page):
+            assert page.id in [near.id for near in later.naming(*rule)], (page.id, rule)
