@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from cluster.kube.objects import Pod, Ref
     from cluster.live.input_priority import InputPriority
     from cluster.live.live_cluster import LiveCluster
+    from incident.metrics.definitions import DefinitionsReader
     from incident.metrics.last_words import LastWordsReader
     from incident.metrics.metrics import Metrics
     from incident.object_details import ObjectDetails
@@ -409,22 +410,30 @@ class Components:
 
     def measured(self) -> Sources | None:
         sources = self.metrics.sources if self.metrics is not None else None
-        if "last_words" not in self.__dict__:
+        if "readers" not in self.__dict__:
             return sources
         from msgspec.structs import replace
 
         from triage.facts.measurements import Sources
 
         sources = sources or Sources()
-        gaps = (*sources.gaps, *self.last_words.gaps())
-        return replace(sources, last_words=self.last_words.sample, gaps=gaps)
+        words, definitions = self.readers
+        return replace(
+            sources,
+            last_words=words.sample,
+            definitions=definitions.sample,
+            gaps=(*sources.gaps, *words.gaps()),
+        )
 
     @cached_property
-    def last_words(self) -> LastWordsReader:
+    def readers(self) -> tuple[LastWordsReader, DefinitionsReader]:
+        """What is read after a report has asked for it."""
+        from incident.metrics.definitions import DefinitionsReader
         from incident.metrics.last_words import LastWordsReader
 
-        assert self.live is not None
-        return LastWordsReader(self.live, self.clock, self.record.redact, self.cadence)
+        live = self._connected()
+        words = LastWordsReader(live, self.clock, self.record.redact, self.cadence)
+        return words, DefinitionsReader(live, self.clock)
 
     async def measure(self) -> None:
         """Measure what objects do not show (`incident.metrics`), until cancelled."""

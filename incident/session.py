@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from cluster.connect.access import Access
     from cluster.live.live_cluster import LiveCluster
     from incident.components import Components
-    from incident.metrics.last_words import EndedLog, LastWordsReader
     from incident.offers import Offer
     from incident.offline.elsewhere import ContextChoice, Incident
     from incident.other_kinds import OtherKind, OtherObject, ServerTable
@@ -89,7 +88,7 @@ class LiveInvestigation:
         self._activities = Activities(clock, self._ask)
         self._logged: Report | None = None
         """The last report whose logs were requested."""
-        self._reading_logs = False
+        self._reading = False
         self._view = self._compose()
 
     def _clock(self) -> datetime:
@@ -507,7 +506,7 @@ class LiveInvestigation:
                 await self._reporter.take(
                     self._ready(), self._live, partial(self._drain, self._live)
                 )
-                self._read_logs()
+                self._read_more()
             view = self._compose()
             if self._live is not None:
                 for draft in self._ready().observer.reach(view.api):
@@ -522,24 +521,31 @@ class LiveInvestigation:
             self._gc.collect(self._input_priority.quiet())
             await asyncio.sleep(max(0.0, self._least() - (time.monotonic() - began)))
 
-    def _read_logs(self) -> None:
-        """Begin to read the logs that the last report asks for, one reading at a time."""
+    def _read_more(self) -> None:
+        """Begin to read the logs and definitions that the last report asks for, one reading at a
+        time."""
         report, live = self._reporter.report, self._live
-        if report is None or live is None or report is self._logged or self._reading_logs:
+        if report is None or live is None or report is self._logged or self._reading:
             return
-        reader = self._ready().last_words
-        sources = reader.unread(report) if live.loaded() or self.options.once else ()
         self._logged = report
-        if sources and live.health.reach is not Reach.UNREACHABLE:
-            self._reading_logs = True
-            self._spawn(self._keep_logs(reader, sources), "last words")
+        if not (live.loaded() or self.options.once) or live.health.reach is Reach.UNREACHABLE:
+            return
+        words, definitions = self._ready().readers
+        readings: list[Coroutine[Any, Any, bool]] = []
+        if sources := words.unread(report):
+            readings.append(words.read(sources))
+        if rows := definitions.unread():
+            readings.append(definitions.read(rows))
+        if readings:
+            self._reading = True
+            self._spawn(self._keep(readings), "last words")
 
-    async def _keep_logs(self, reader: LastWordsReader, sources: tuple[EndedLog, ...]) -> None:
+    async def _keep(self, readings: list[Coroutine[Any, Any, bool]]) -> None:
         try:
-            if await reader.read(sources):
+            if any(await asyncio.gather(*readings)):
                 self._reporter.hurry()
         finally:
-            self._reading_logs = False
+            self._reading = False
             self._ask()
 
     async def _news(self) -> None:
@@ -609,7 +615,7 @@ class LiveInvestigation:
             activities=self._activities.now(),
             problem=self._problem,
             ranked=self._reporter.ranked,
-            settled=not self._reading_logs,
+            settled=not self._reading,
         )
 
 

@@ -369,11 +369,12 @@ class Triage:
             changes = tuple(with_findings(changes, view, index, now - CHANGES))
         yield
         grouped = yield from symptoms.group(view, index, changes, failed)
-        grouped, recovered = self._history.follow(grouped, now)
         gaps = (*_gaps(freshness, extra), *self._odd_objects.gaps(failed))
+        complete = not any(g.what in _REQUIRED for g in gaps)
+        grouped, recovered = self._history.follow(grouped, now, complete)
         return Report(
             as_of=now,
-            complete=not any(g.what in _REQUIRED for g in gaps),
+            complete=complete,
             unavailable=gaps,
             symptoms=grouped,
             findings=tuple(
@@ -448,7 +449,16 @@ def _signature(pod: Pod) -> tuple[object, ...]:
     )
 
 
-_NAMING_SERVICES = ("Ingress", "HTTPRoute", "Deployment", "StatefulSet", "DaemonSet", "CronJob")
+_NAMING_SERVICES = (
+    "Ingress",
+    "HTTPRoute",
+    "GRPCRoute",
+    "TLSRoute",
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "CronJob",
+)
 """Kinds that name Services of their namespace: evaluated again when one is deleted. One that is
 missed is watched for."""
 _REQUIRED = frozenset(kind.name for kind in KINDS if not kind.optional)

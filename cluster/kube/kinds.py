@@ -251,6 +251,26 @@ KINDS: tuple[Kind, ...] = (
         spare=True,
     ),
     Kind(
+        "GRPCRoute",
+        "grpcroutes",
+        "gateway.networking.k8s.io/v1",
+        k.GRPCRoute,
+        5,
+        words="gRPC routes",
+        optional=True,
+        spare=True,
+    ),
+    Kind(
+        "TLSRoute",
+        "tlsroutes",
+        "gateway.networking.k8s.io/v1",  # since Gateway API 1.5; v1alpha2 before is not read
+        k.TLSRoute,
+        5,
+        words="TLS routes",
+        optional=True,
+        spare=True,
+    ),
+    Kind(
         "APIService",
         "apiservices",
         "apiregistration.k8s.io/v1",

@@ -8,7 +8,7 @@ from typing import Any
 
 from drills.api.kinds import API_VERSIONS
 from drills.api.managed_fields import FieldManager
-from drills.api.objects import Obj, dig, digest, new_condition, rfc3339, rfc3339_micro
+from drills.api.objects import Obj, dig, digest, new_condition, rfc3339
 from drills.controllers.namespaces import furnish
 from drills.pods.selection import secret_keys
 from drills.scenario.simulation import Simulation
@@ -124,8 +124,6 @@ def add_object(world: World, data: Data) -> None:
     are taken off."""
     obj = {k: copy.deepcopy(v) for k, v in data.items() if k not in {"age", "by"}}
     kind, who = str(obj["kind"]), author(world, data)
-    if dig(obj, "spec", "renewTime") == "NOW":
-        obj["spec"]["renewTime"] = rfc3339_micro(world.now)
     obj["metadata"].setdefault("creationTimestamp", rfc3339(who.at))
     if "spec" in obj and kind not in {"Namespace", "Node", "ServiceAccount"}:
         obj["metadata"].setdefault("generation", 1)

@@ -34,9 +34,10 @@ def expand(scenario: Scenario, now: datetime) -> World:
     scenario's id when its data does not fit."""
     data, world = scenario.data, World(now=now, seed=scenario.seed)
     world.pullable = bool(data.get("pullable", True))
-    world.secret_defaults = dict(data.get("secretDefaults", {}))
     try:
-        own, background = sections_of(data), load_background(data.get("background", "standard"))
+        world.secret_defaults = world.timed(data.get("secretDefaults", {}))
+        own = world.timed(sections_of(data))
+        background = world.timed(load_background(data.get("background", "standard")))
         nodes = [*background.get("nodes", []), *own.get("nodes", [])]
         add_all(world, {**background, "nodes": nodes})
         add_all(world, {k: v for k, v in own.items() if k != "nodes"})

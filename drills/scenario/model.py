@@ -45,7 +45,8 @@ class GroundTruth:
     shows nothing.
 
     shared: what the failing things share, for people, as {what, value}; told: the same for triage;
-    silent: True when the API holds no trace of the fault."""
+    silent: True when the API holds no trace of the fault; told is then what figures of kubelets
+    tell."""
 
     runbook: str
     told: Told | None = None

@@ -14,6 +14,7 @@ from drills.api.objects import (
     created_at,
     parse_duration,
     rfc3339,
+    rfc3339_micro,
     stable_fraction,
     stable_uid,
     zone_of,
@@ -27,6 +28,8 @@ Key = tuple[str, str, str]
 """Kind, namespace, name."""
 Data = dict[str, Any]
 """One row of a scenario's section."""
+_MICRO = frozenset({"renewTime", "acquireTime", "eventTime"})
+"""Fields with microseconds."""
 
 
 @dataclass(slots=True)
@@ -60,6 +63,18 @@ class World:
         if isinstance(text, str) and text.strip().startswith("+"):
             return self.now + span
         return self.now - abs(span)
+
+    def timed(self, value: Any, key: str = "") -> Any:
+        """A copy in which each text `NOW` or `NOW-18m` is that time, as the field `key` writes
+        it."""
+        if isinstance(value, dict):
+            return {name: self.timed(one, name) for name, one in value.items()}
+        if isinstance(value, list):
+            return [self.timed(one, key) for one in value]
+        if not isinstance(value, str) or not (value == "NOW" or value.startswith("NOW-")):
+            return value
+        at = self.ago(value[4:] or "0")
+        return rfc3339_micro(at) if key in _MICRO else rfc3339(at)
 
     # --- objects
 

@@ -219,6 +219,14 @@ _WEBHOOKS = (
     AGE,
 )
 
+_ROUTE = (
+    NAMESPACE,
+    NAME,
+    text("hosts", 36, lambda o: ",".join(o.spec.hostnames) or "*", 2),
+    text("gateways", 24, lambda o: ",".join(p.name for p in o.spec.parent_refs), 3),
+    AGE,
+)
+
 COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "Pod": (
         NAMESPACE,
@@ -326,13 +334,9 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         number("listeners", 10, lambda o: len(o.spec.listeners), 3),
         AGE,
     ),
-    "HTTPRoute": (
-        NAMESPACE,
-        NAME,
-        text("hosts", 36, lambda o: ",".join(o.spec.hostnames) or "*", 2),
-        text("gateways", 24, lambda o: ",".join(p.name for p in o.spec.parent_refs), 3),
-        AGE,
-    ),
+    "HTTPRoute": _ROUTE,
+    "GRPCRoute": _ROUTE,
+    "TLSRoute": _ROUTE,
     "APIService": (
         NAME,
         text("available", 30, _available, 1),

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from functools import cache
 
 import pytest
 
-from drills.api.objects import Obj, condition, controller_of, dig, parse_duration, parse_time
+from drills.api.objects import (
+    Obj,
+    condition,
+    controller_of,
+    dig,
+    parse_duration,
+    parse_time,
+    rfc3339,
+    rfc3339_micro,
+)
 from drills.controllers.status_sync import status_updates
 from drills.scenario.catalogue import describe, ids, load
 from drills.scenario.expand import expand, objects
-from drills.scenario.model import ScenarioError
+from drills.scenario.model import BACKGROUNDS, SCENARIOS, ScenarioError
 from tests.drills.conftest import NOW, scenario
 from tests.drills.shapes import faults_of
 
@@ -207,3 +217,20 @@ def test_a_scenario_that_does_not_fit_says_where() -> None:
         expand(scenario(podStates=[{"select": {"app": "absent"}, "state": "unready"}]), NOW)
     with pytest.raises(ScenarioError, match="pod state 'sad' is not one of"):
         expand(scenario(podStates=[{"select": {"app": "cart"}, "state": "sad"}]), NOW)
+
+
+def test_times_count_back_from_the_day_of_the_drill() -> None:
+    """A fixed date in a field would be old, or in the future, when the drill is played."""
+    fixed = re.compile(r"(?:Time|Timestamp|-at): *[\"']?20\d\d-")
+    texts = [p for folder in (SCENARIOS, BACKGROUNDS) for p in folder.rglob("*.yaml")]
+    assert len(texts) > 90
+    assert [p.name for p in texts if fixed.search(p.read_text("utf-8"))] == []
+
+
+def test_a_time_in_a_raw_object_is_written_as_its_field_has_it() -> None:
+    lease = {"kind": "Lease", "metadata": {"name": "x", "namespace": "kube-system"}, "age": "1h"}
+    rows = [lease | {"spec": {"renewTime": "NOW-8m"}, "status": {"seenTime": "NOW"}}]
+    made = expand(scenario(objects=rows), NOW).get("Lease", "kube-system", "x")
+    assert made is not None
+    assert made["spec"]["renewTime"] == rfc3339_micro(NOW - timedelta(minutes=8))
+    assert made["status"]["seenTime"] == rfc3339(NOW)

@@ -436,6 +436,7 @@ def gatewayed(
     accepted: str = "True",
     parents: tuple[dict[str, Any], ...] = (),
     conditions: tuple[dict[str, Any], ...] = (),
+    protocol: str = "HTTP",
 ) -> None:
     served(cluster)
     said = {"lastTransitionTime": ts(ago(minutes=20))}
@@ -467,7 +468,7 @@ def gatewayed(
         },
     )
     cluster.add(
-        "HTTPRoute",
+        f"{protocol}Route",
         {
             "metadata": meta("front", "shop", created=ago(minutes=30)),
             "spec": {

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import pytest
 from msgspec.structs import replace
 
 from cluster.kube.objects import Ref
-from tests.triage.build import NOW, ago
+from tests.triage.build import NOW, ago, ts
 from tests.triage.situation import background, look, old_crash_loop, pending
 from triage.facts.finding import Course, Severity, Symptom
 from triage.facts.finding_builder import make
@@ -79,3 +80,42 @@ def test_a_symptom_that_became_part_of_another_one_has_not_recovered() -> None:
     history.follow([one], NOW)
     whole = replace(symptom(6, ago(minutes=5)), id="secrets:emptied")
     assert history.follow([whole], NOW + timedelta(minutes=1))[1] == ()
+
+
+def test_since_does_not_move_when_the_objects_that_showed_it_first_are_deleted() -> None:
+    history = SymptomHistory()
+    history.follow([symptom(2, ago(minutes=40))], NOW)
+    later = NOW + timedelta(minutes=1)
+    [found], _ = history.follow([symptom(2, ago(minutes=2))], later)
+    assert found.since == ago(minutes=40)
+    [found], _ = history.follow([symptom(2, ago(minutes=2))], later)
+    assert found.since == ago(minutes=40)
+    [found], _ = history.follow([replace(symptom(2, NOW), mechanism="another")], later)
+    assert found.since == NOW, "another fault of the same owner has its own beginning"
+
+
+@pytest.mark.parametrize("reason", ["ImagePullBackOff", "CrashLoopBackOff"])
+def test_a_workload_is_away_since_it_lacks_its_pods_though_the_first_are_deleted(
+    reason: str,
+) -> None:
+    cluster = background()
+    work = cluster.deployment("cart", "shop", replicas=1)
+    work["status"].update(
+        readyReplicas=0,
+        availableReplicas=0,
+        conditions=[
+            {
+                "type": "Available",
+                "status": "False",
+                "reason": "MinimumReplicasUnavailable",
+                "lastTransitionTime": ts(ago(minutes=40)),
+            }
+        ],
+    )
+    pod = work["pods"][0]
+    pod["metadata"]["creationTimestamp"] = ts(ago(minutes=4))
+    end = {"exitCode": 1, "startedAt": ts(ago(minutes=2)), "finishedAt": ts(ago(minutes=1))}
+    last = end if reason.startswith("Crash") else None
+    cluster.waiting(pod, reason, "not found", restarts=4, last=last)
+    [symptom] = [s for s in look(cluster).symptoms if s.severity is not Severity.INFO]
+    assert symptom.since == ago(minutes=40)

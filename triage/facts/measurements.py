@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
-from cluster.kube.objects import Ref
+from cluster.kube.objects import Condition, Ref
 from triage.facts.finding import Evidence, Gap
 
 if TYPE_CHECKING:
@@ -110,6 +110,16 @@ class LastWords(msgspec.Struct, frozen=True):
     """Whether this is the log of the previous run."""
 
 
+class Definition(msgspec.Struct, frozen=True):
+    """One CustomResourceDefinition, beyond its metadata."""
+
+    name: str
+    kind: str = ""
+    conditions: tuple[Condition, ...] = ()
+    conversion: Ref | None = None
+    """The Service of its conversion webhook."""
+
+
 class ApiServerUsage(msgspec.Struct, frozen=True):
     """The API server between two scrapes, and its readiness checks."""
 
@@ -144,6 +154,7 @@ class Sources(msgspec.Struct, frozen=True):
     api_server: Sample[ApiServerUsage] | None = None
     proxies: Sample[ProxyUsage] | None = None
     last_words: Sample[LastWords] | None = None
+    definitions: Sample[Definition] | None = None
     gaps: tuple[Gap, ...] = ()
     log_owners: Mapping[Ref, Ref] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     """DaemonSet by pod, where the store does not say it."""

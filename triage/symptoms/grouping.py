@@ -157,19 +157,30 @@ def began(findings: Iterable[Finding]) -> datetime | None:
     cause in it.
 
     A pod that has crashed for an hour on a node that fails now has its own fault, which does not
-    make the node's an hour old.
+    make the node's an hour old. A workload whose own pods show the cause was away since it lacked
+    them, though the first of these pods are deleted.
     """
-    timed = [(f.since, f.rule) for f in findings if f.since is not None]
-    causes = [since for since, rule in timed if rule not in EFFECTS]
-    first = min(causes, default=None)
+    timed = [f for f in findings if f.since is not None]
+    causes = [f for f in timed if f.rule not in EFFECTS]
+    first = min((f.since for f in causes if f.since is not None), default=None)
+    lacking = {(f.object.namespace, f.facts.get("owner")) for f in causes}
     return min(
         (
-            since
-            for since, rule in timed
-            if first is None or rule not in EFFECTS or since >= first - _BEFORE
+            f.since
+            for f in timed
+            if f.since is not None
+            and (
+                first is None
+                or f.rule not in EFFECTS
+                or f.since >= first - _BEFORE
+                or (f.rule in _LACKS and (f.object.namespace, f.object.name) in lacking)
+            )
         ),
         default=None,
     )
+
+
+_LACKS = frozenset({"workload-unavailable", "workload-degraded"})
 
 
 def _objects(findings: list[Finding]) -> tuple[Ref, ...]:

@@ -25,14 +25,23 @@ class SymptomHistory:
 
     def __init__(self) -> None:
         self._last: dict[str, Symptom] = {}
+        self._begun: dict[tuple[str, str], datetime] = {}
+        """The first sign of what stands, by id and mechanism."""
         self._extent: dict[str, deque[tuple[datetime, int]]] = {}
         self._gone: dict[str, Symptom] = {}
 
     def follow(
-        self, symptoms: Sequence[Symptom], now: datetime
+        self, symptoms: Sequence[Symptom], now: datetime, complete: bool = True
     ) -> tuple[tuple[Symptom, ...], tuple[Symptom, ...]]:
         """(the symptoms with their course, those that ended within the last hour, the latest
-        first). Notes have no course."""
+        first). Notes have no course. A symptom keeps its first sign while it stands, though the
+        objects that showed it are deleted; signs of a picture that is not `complete` are not
+        kept."""
+        if complete:
+            keys = {(s.id, s.mechanism): s.since for s in symptoms}
+            self._begun = {
+                key: min(since, self._begun.get(key, since)) for key, since in keys.items() if since
+            }
         found = tuple(self._followed(each, now) for each in symptoms)
         present = {s.id for s in found if s.severity is not Severity.INFO}
         noted = {s.id for s in found}
@@ -54,6 +63,9 @@ class SymptomHistory:
     def _followed(self, symptom: Symptom, now: datetime) -> Symptom:
         if symptom.severity is Severity.INFO:
             return symptom
+        since = self._begun.get((symptom.id, symptom.mechanism), symptom.since)
+        if since != symptom.since:
+            symptom = replace(symptom, since=since)
         points = self._extent.setdefault(symptom.id, deque(maxlen=_MOST_POINTS))
         if not points or now - points[-1][0] >= timedelta(seconds=15):
             points.append((now, len(symptom.objects)))

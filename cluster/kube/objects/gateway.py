@@ -1,4 +1,4 @@
-"""gateway.networking.k8s.io/v1: GatewayClasses, Gateways and HTTPRoutes, where their CRDs are
+"""gateway.networking.k8s.io/v1: GatewayClasses, Gateways and routes, where their CRDs are
 installed."""
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ class Gateway(ManagedObject, frozen=True):
     status: GatewayStatus = GatewayStatus()
 
 
-class HTTPRouteRule(Wire, frozen=True):
+class RouteRule(Wire, frozen=True):
     backend_refs: tuple[GatewayReference, ...] = ()
 
 
-class HTTPRouteSpec(Wire, frozen=True):
+class RouteSpec(Wire, frozen=True):
     parent_refs: tuple[GatewayReference, ...] = ()
     hostnames: tuple[str, ...] = ()
-    rules: tuple[HTTPRouteRule, ...] = ()
+    rules: tuple[RouteRule, ...] = ()
 
 
 class RouteParentStatus(Wire, frozen=True):
@@ -72,10 +72,24 @@ class RouteParentStatus(Wire, frozen=True):
     conditions: tuple[Condition, ...] = ()
 
 
-class HTTPRouteStatus(Wire, frozen=True):
+class RouteStatus(Wire, frozen=True):
     parents: tuple[RouteParentStatus, ...] = ()
 
 
-class HTTPRoute(ManagedObject, frozen=True):
-    spec: HTTPRouteSpec = HTTPRouteSpec()
-    status: HTTPRouteStatus = HTTPRouteStatus()
+class Route(ManagedObject, frozen=True):
+    """What the routes of all protocols have."""
+
+    spec: RouteSpec = RouteSpec()
+    status: RouteStatus = RouteStatus()
+
+
+class HTTPRoute(Route, frozen=True):
+    pass
+
+
+class GRPCRoute(Route, frozen=True):
+    pass
+
+
+class TLSRoute(Route, frozen=True):
+    pass

@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
+from msgspec.structs import replace
 
+from cluster.kube.objects import Condition, Ref
 from tests.triage.build import NOW, Cluster, ago, meta
 from tests.triage.situation import (
+    LIVE,
+    MATCHER,
     background,
     first,
     found,
@@ -17,7 +21,9 @@ from tests.triage.situation import (
     one,
     service,
 )
+from triage.engine import triage_once
 from triage.facts.finding import Severity
+from triage.facts.measurements import Definition, Sample, Sources
 
 
 def test_dns_killed_for_memory() -> None:
@@ -123,3 +129,37 @@ def test_old_leases_of_a_recorded_cluster_are_no_finding() -> None:
     lease(cluster, "n1", ago(minutes=30), "kube-node-lease")
     lease(cluster, "kube-scheduler", ago(minutes=30))
     assert not found(cluster, "component-away")
+
+
+@pytest.mark.parametrize(
+    ("conditions", "conversion", "says"),
+    [
+        (("NamesAccepted", "KindConflict"), None, "its names are not accepted (KindConflict: why)"),
+        (("Established", "NotAccepted"), None, "not established (NotAccepted: why)"),
+        (None, "gone", "its Service mq/gone does not exist (conversion webhook)"),
+        (None, "hook", ""),
+    ],
+)
+def test_a_custom_resource_that_is_not_served(
+    conditions: tuple[str, str] | None, conversion: str | None, says: str
+) -> None:
+    cluster = background()
+    cluster.deployment("hook", "mq", replicas=1)
+    service(cluster, "hook", "mq", {"app": "hook"})
+    cluster.add("CustomResourceDefinition", {"metadata": meta("queues.mq.example.com")})
+    at = ago(minutes=20)
+    definition = Definition(
+        "queues.mq.example.com",
+        "Queue",
+        (Condition(conditions[0], "False", conditions[1], "why", at),) if conditions else (),
+        Ref("Service", "mq", conversion) if conversion else None,
+    )
+    sample = Sample(NOW, 0.0, (definition, replace(definition, name="gone")))
+    report = triage_once(cluster.store(), NOW, LIVE, Sources(definitions=sample))
+    loud = [s for s in report.symptoms if s.severity is not Severity.INFO]
+    assert [says in s.title or says in s.findings[0].claim for s in loud] == (
+        [True] if says else []
+    )
+    if loud:
+        best = MATCHER.match_symptom(loud[0], report)[0]
+        assert (best.id, best.confident) == ("custom-resource-type-missing", True)

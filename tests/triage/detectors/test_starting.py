@@ -340,6 +340,52 @@ def test_unknown_reasons_of_the_kubelet_are_quoted_and_one_cause_is_one_symptom(
             "failed: runc create failed: container init was OOM-killed (memory limit too low?)",
             "memory-limit",
         ),
+        *(
+            (
+                'rpc error: code = Unavailable desc = connection error: desc = "transport: Error '
+                f'while dialing: dial unix {socket}: connect: connection refused"',
+                "runtime-down",
+            )
+            for socket in (
+                "/var/run/crio/crio.sock",
+                "/run/k3s/containerd/containerd.sock",
+                "/var/run/cri-dockerd.sock",
+                "/run/docker/containerd/containerd.sock",
+            )
+        ),
+        *(
+            (f'failed to setup network for sandbox "1f": {text}', "cni-not-ready")
+            for text in (
+                'plugin type="flannel" failed (add): open /run/flannel/subnet.env: no such file or '
+                "directory",
+                'plugin type="cilium-cni" failed (add): unable to connect to Cilium agent: failed '
+                "to create cilium agent client after 30.0 seconds timeout: Get "
+                '"http://localhost/v1/config": dial unix /var/run/cilium/cilium.sock: connect: no '
+                "such file or directory",
+                'plugin type="aws-cni" name="aws-cni" failed (add): add cmd: Error received from '
+                "AddNetwork gRPC call: rpc error: code = Unavailable desc = connection error: desc "
+                '= "transport: Error while dialing: dial tcp 127.0.0.1:50051: connect: connection '
+                'refused"',
+                'plugin type="antrea" failed (add): rpc error: code = Unavailable desc = connection '
+                'error: desc = "transport: Error while dialing: dial unix /var/run/antrea/cni.sock: '
+                'connect: connection refused"',
+                'plugin type="multus-shim" name="multus-cni-network" failed (add): CmdAdd (shim): '
+                "CNI request failed with status 400: failed to send CNI request: Post "
+                '"http://dummy/cni": dial unix /run/multus/multus.sock: connect: no such file or '
+                "directory",
+                'plugin type="kube-ovn" failed (add): RPC failed; request ip return 500 dial unix '
+                "/run/openvswitch/kube-ovn-daemon.sock: connect: connection refused",
+                'plugin type="weave-net" name="weave" failed (add): unable to allocate IP address: '
+                'Post "http://127.0.0.1:6784/ip/1f": dial tcp 127.0.0.1:6784: connect: connection '
+                "refused",
+            )
+        ),
+        (
+            "failed to create containerd task: failed to create shim task: OCI runtime create "
+            "failed: container_linux.go:380: process_linux.go:545: container init caused: process "
+            "was killed: OOM killed",
+            "memory-limit",
+        ),
     ],
 )
 def test_who_is_away_when_a_sandbox_fails(message: str, cause: str) -> None:

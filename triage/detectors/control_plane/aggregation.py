@@ -1,15 +1,16 @@
-"""Aggregated APIs that are not available, and what is blind without them."""
+"""APIs beside the built-in ones that are not available: aggregated ones, and custom resources."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from cluster.kube.objects import APIService, HorizontalPodAutoscaler, Namespace, Ref
-from triage.detectors.registry import object_detector
+from triage.detectors.registry import cluster_detector, object_detector
 from triage.facts import blast_radius as blast
 from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
-from triage.facts.finding_builder import condition_evidence, make
+from triage.facts.finding_builder import condition_evidence, field_evidence, make
+from triage.facts.finding_index import FindingIndex
 from triage.facts.messages.wording import quoted
 from triage.facts.windows import NOTE_AFTER, READY_GRACE
 
@@ -88,3 +89,58 @@ def _backend(at: Ref, view: ClusterView) -> tuple[str, str]:
     if view.readable("EndpointSlice") and not blast.ready_endpoints(at.namespace, at.name, view):
         return "no-endpoint", f"its {at} has no ready pod"
     return "ready", ""
+
+
+@cluster_detector
+def definitions(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
+    """Custom resources that cannot be read or written: a name that another one has, a definition
+    that is not established, a conversion webhook that is away."""
+    sample = view.sources.definitions
+    for one in sample.values if sample is not None else ():
+        ref = Ref("CustomResourceDefinition", "", one.name)
+        row = view.store.get(*ref)
+        if row is None or row.metadata.deletion_timestamp is not None:
+            continue
+        false = {c.type: c for c in one.conditions if c.status == "False"}
+        said = false.get("NamesAccepted") or false.get("Established")
+        since = said.last_transition_time if said is not None else None
+        since = since or row.metadata.creation_timestamp
+        if said is not None and view.older(since, NOTE_AFTER):
+            why = f"{said.reason}: {quoted(said.message)}" if said.message else said.reason
+            what = (
+                "its names are not accepted" if said.type == "NamesAccepted" else "not established"
+            )
+            yield make(
+                "crd-not-served",
+                ref,
+                f"{one.kind} is not served: {what} ({why})",
+                Severity.WARNING,
+                "objects of its kind cannot be read or written",
+                since=since,
+                source=SinceSource.CONDITION,
+                young=view.young(since, READY_GRACE),
+                evidence=[condition_evidence(ref, said)],
+                facts={"kind": one.kind, "condition": said.type, "reason": said.reason},
+            )
+        if one.conversion is None:
+            continue
+        backend, why = _backend(one.conversion, view)
+        if backend != "ready":
+            yield make(
+                "crd-conversion-away",
+                ref,
+                f"{one.kind} cannot be converted between its versions: {why} (conversion webhook)",
+                Severity.WARNING,
+                "objects of its kind in other versions cannot be read or written",
+                evidence=[
+                    field_evidence(
+                        ref, "spec.conversion.webhook.clientConfig.service", str(one.conversion)
+                    )
+                ],
+                facts={
+                    "kind": one.kind,
+                    "service": f"{one.conversion.namespace}/{one.conversion.name}",
+                    "backend": backend,
+                },
+                related=[one.conversion],
+            )

@@ -1,4 +1,4 @@
-"""Gateways and HTTPRoutes of the Gateway API: classes, listeners, backends and certificates that do
+"""Gateways and routes of the Gateway API: classes, listeners, backends and certificates that do
 not exist, and what their conditions say."""
 
 from __future__ import annotations
@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from cluster.kube.objects import Condition, Gateway, GatewayReference, HTTPRoute, Ref, Service
+from cluster.kube.objects import Condition, Gateway, GatewayReference, Ref, Route, Service
 from triage.detectors.registry import object_detector
 from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
@@ -71,8 +71,8 @@ def gateway(row: Gateway, view: ClusterView) -> Iterator[Finding]:
                 )
 
 
-@object_detector("HTTPRoute")
-def route(row: HTTPRoute, view: ClusterView) -> Iterator[Finding]:
+@object_detector("HTTPRoute", "GRPCRoute", "TLSRoute")
+def route(row: Route, view: ClusterView) -> Iterator[Finding]:
     """Backends that do not exist, and parents that do not exist or do not take the route."""
     created = row.metadata.creation_timestamp
     if not view.older(created, NOTE_AFTER):
@@ -81,7 +81,7 @@ def route(row: HTTPRoute, view: ClusterView) -> Iterator[Finding]:
     yield from _parents(row, view)
 
 
-def _backends(row: HTTPRoute, view: ClusterView) -> Iterator[Finding]:
+def _backends(row: Route, view: ClusterView) -> Iterator[Finding]:
     ref, created = ref_of(row), row.metadata.creation_timestamp
     if not view.readable("Service"):
         return
@@ -121,7 +121,7 @@ def _absent_port(service: Service | None, named: GatewayReference) -> int | None
     return None if any(p.port == named.port for p in service.spec.ports) else named.port
 
 
-def _parents(row: HTTPRoute, view: ClusterView) -> Iterator[Finding]:
+def _parents(row: Route, view: ClusterView) -> Iterator[Finding]:
     ref, created = ref_of(row), row.metadata.creation_timestamp
     for parent in row.spec.parent_refs:
         if parent.kind not in ("", "Gateway"):

@@ -74,6 +74,18 @@ apiservice-unavailable (cluster): An aggregated API is not available
     service: str: namespace/name of its backend
     backend: str: missing, no-endpoint or ready
     blind: tuple: what does not work without it
+crd-not-served (cluster): A CustomResourceDefinition is not served: its names are not
+        accepted, or it is not established
+    source: apiextensions-apiserver pkg/controller/status/naming_controller.go
+    kind: str: the kind that it defines
+    condition: str
+    reason: str: of the condition
+crd-conversion-away (cluster): The conversion webhook of a CustomResourceDefinition has no ready
+        backend
+    source: CustomResourceDefinition spec.conversion.webhook
+    kind: str: the kind that it defines
+    service: str: namespace/name of its backend
+    backend: str: missing or no-endpoint
 deletion-stuck (cluster): An object is being deleted for longer than ten minutes for its finalizer
     source: metadata.deletionTimestamp, metadata.finalizers
     finalizer: str: the first that stays

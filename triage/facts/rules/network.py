@@ -52,7 +52,7 @@ load-balancer-local-few (service): externalTrafficPolicy Local with endpoints on
     source: story 001
     nodes: int
     total: int
-ingress-backend-missing (service): An Ingress or HTTPRoute leads to a Service or port that does not
+ingress-backend-missing (service): An Ingress or route leads to a Service or port that does not
         exist
     source: Ingress; HTTPRoute
     service: str
@@ -63,7 +63,7 @@ ingress-class-missing (service): An Ingress names a class that does not exist, o
     source: Kubernetes, Ingress class
     class: str: empty where none is named
     known: tuple: the classes that exist
-route-not-accepted (service): No listener of its Gateway takes an HTTPRoute
+route-not-accepted (service): No listener of its Gateway takes a route
     source: Gateway API, RouteConditionReason
     gateway: str: namespace/name
     reason: str: of the condition, GatewayMissing or ListenerMissing
