@@ -1,5 +1,6 @@
 """What is measured on rendered clusters, of which a part of the pods is broken: how costs grow, the
-largest cluster, one event, floods, slow pages, load and starts."""
+largest cluster, one event, floods, TLS, slow pages, load and starts. Notes of rows say minimum,
+median and maximum."""
 
 from __future__ import annotations
 
@@ -10,8 +11,9 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -21,12 +23,21 @@ from bench.process import Cost, cpu_seconds, resident, run
 from bench.rendered import rendered
 from bench.report import Figure
 from bench.terminal import TerminalProgram, open_terminal
+from cluster.kube.kinds import KINDS, Kind
 
 LARGE = 150_000
 SYMPTOM = rb"crash loop|killed at the memory limit"
 """What the first symptom of a broken cluster looks like on the screen."""
+COUNTED = rb"pods \d+s|pods live"
+"""In the status line when all pods have been read."""
+TABLE = rb"restarts"
+"""A heading of the table of pods."""
 OPEN = 500
 """Symptoms that are open while one event comes."""
+EVENTS = 20
+TLS_RATE = 5_000
+PAUSE = 0.04
+"""Seconds that a slow server takes for a page."""
 
 
 def growth(place: BenchRun) -> list[Figure]:
@@ -51,40 +62,51 @@ def _growth(place: BenchRun, small: int, large: int) -> list[Figure]:
     ratios = [b.cpu / a.cpu for a, b in zip(taken[small], taken[large], strict=True)]
     rows = [_ratio(f"broken: triage, CPU at {large:,} over {small:,}", ratios, 9.0)]
     for pods, costs in taken.items():
-        memory = max(cost.memory for cost in costs) / 2**20
-        seconds = [cost.cpu for cost in costs]
-        rows.append(_ratio(f"broken: triage at {pods:,}, CPU", seconds, None, "s"))
-        goal = 400.0 if pods == LARGE else None
-        rows.append(Figure(f"broken: triage at {pods:,}, memory", memory, "MiB", goal))
+        rows += _costs(f"broken: triage at {pods:,}", costs, 400.0 if pods == LARGE else None)
     return rows
+
+
+def _costs(name: str, costs: Sequence[Cost], memory: float | None = None) -> list[Figure]:
+    return [
+        _ratio(f"{name}, CPU", [cost.cpu for cost in costs], None, "s"),
+        _ratio(f"{name}, memory", [cost.memory / 2**20 for cost in costs], memory, "MiB"),
+    ]
 
 
 def largest(place: BenchRun) -> list[Figure]:
     """The largest cluster beside kubectl: the answer, the screens, keys while it is read."""
     with rendered(_folder(place, LARGE), LARGE, "--nodes", "5000") as kubeconfig:
         here = replace(place, kubeconfig=kubeconfig)
-        ratios, triages = [], []
+        yards, triages = [], []
         for _ in range(place.runs):
-            yard = kubectl(here)
+            yards.append(kubectl(here))
             triages.append(_triage(place, kubeconfig))
-            ratios.append(triages[-1].wall / yard.wall)
         usual = statistics.median(cost.wall for cost in triages)
         with open_terminal(here.stanch(), here.environment()) as terminal:
             first = terminal.wait_for(SYMPTOM, 120)
             loading = _moved(terminal, 60)
-            whole = terminal.wait_for(rb"pods \d+s|pods live", 300)
+            whole = terminal.wait_for(COUNTED, 300)
             terminal.settle(10)
             peak = resident(terminal.pid, peak=True) / 2**20
+            asked = time.monotonic()
             terminal.press(OBJECTS)
+            terminal.wait_for(TABLE, 120)
+            opened = time.monotonic() - asked
             terminal.settle(2)
             moves = _moved(terminal, 200)
+    ratios = [own.wall / yard.wall for own, yard in zip(triages, yards, strict=True)]
     return [
+        _ratio("largest: kubectl get pods -A", [cost.wall for cost in yards], None, "s"),
+        *_costs("largest: kubectl get pods -A", yards),
         _ratio("largest: triage / kubectl", ratios, 0.15),
+        _ratio("largest: triage", [cost.wall for cost in triages], None, "s"),
+        *_costs("largest: triage", triages, 400.0),
         Figure("largest: screens, first finding", first, "s", 1.0),
         Figure(
             "largest: screens, all read / triage", whole / usual, "ratio", 1.3, f"{whole:.1f} s"
         ),
         Figure("largest: screens, memory at the peak", peak, "MiB", 500),
+        Figure("largest: screens, table of pods opens", opened, "s"),
         *_keys("largest: keys while it is read", loading),
         *_keys("largest: moving through its pods", moves),
     ]
@@ -92,35 +114,39 @@ def largest(place: BenchRun) -> list[Figure]:
 
 def event(place: BenchRun) -> list[Figure]:
     """From one event to the changed line and the new order, with 500 symptoms open."""
-    middles: dict[int, float] = {}
+    costs: dict[int, list[float]] = {}
     rows = []
     for pods in (10_000, LARGE):
-        each = str(pods // OPEN)
+        options = ("--broken-each", str(pods // OPEN), "--apart")
         with (
-            rendered(_folder(place, pods), pods, "--broken-each", each) as kubeconfig,
+            rendered(_folder(place, pods), pods, *options) as kubeconfig,
             open_terminal(place.stanch(kubeconfig=kubeconfig), place.environment()) as terminal,
         ):
             terminal.wait_for(SYMPTOM, 120)
-            terminal.wait_for(rb"pods \d+s|pods live", 300)
+            terminal.wait_for(COUNTED, 300)
             terminal.settle(20)
-            waits, costs = [], []
-            for number in range(20):
+            waits, costs[pods] = [], []
+            for number in range(EVENTS):
                 used = cpu_seconds(terminal.pid)
-                waits.append(_event(terminal, kubeconfig, 10 * (number + 3) + 1))
+                broken = 10 * (number + 3) + 1
+                waits.append(_event(terminal, kubeconfig, broken) * 1000)
                 terminal.settle(4)
-                costs.append(cpu_seconds(terminal.pid) - used)
-            middles[pods] = statistics.median(costs)
+                costs[pods].append(cpu_seconds(terminal.pid) - used)
+                _ask(kubeconfig, f"/bench/mend/{broken}", post=True)
+                terminal.settle(4)
         rows.append(
             Figure(
                 f"event: to its line at {pods:,} pods, p99",
-                percentile(waits, 0.99) * 1000,
+                percentile(waits, 0.99),
                 "ms",
                 250,
-                f"median {statistics.median(waits) * 1000:.0f} ms, {len(waits)} events",
+                f"{_spread(waits, 0)} ms, {len(waits)} events",
             )
         )
-    ratio = middles[LARGE] / max(middles[10_000], 0.01)
-    note = f"{middles[10_000]:.2f} s, {middles[LARGE]:.2f} s of CPU in 4 s around an event"
+    usual = {pods: statistics.median(each) for pods, each in costs.items()}
+    note = "; ".join(f"{pods:,}: {_spread(each)}" for pods, each in costs.items())
+    ratio = usual[LARGE] / max(usual[10_000], 0.01)
+    note += " s of CPU in 4 s around an event"
     return [*rows, Figure(f"event: CPU at {LARGE:,} over 10,000", ratio, "ratio", 1.5, note)]
 
 
@@ -140,50 +166,119 @@ def flood(place: BenchRun) -> list[Figure]:
     ):
         terminal.wait_for(SYMPTOM, 120)
         terminal.settle(20)
-        before = resident(terminal.pid)
+        before, began = resident(terminal.pid), time.monotonic()
+        sent = _load(kubeconfig)["flooded"]
         terminal.press(OBJECTS)
         terminal.settle(2)
         moves = _moved(terminal, 300)
         terminal.settle(20)
-        after = resident(terminal.pid)
+        after, seconds = resident(terminal.pid), time.monotonic() - began
+        rate = (_load(kubeconfig)["flooded"] - sent) / seconds
+    note = f"{before / 2**20:.0f}, {after / 2**20:.0f} MiB, {seconds:.0f} s apart"
     return [
+        Figure("flood of every kind: changes a second", rate, "changes"),
         *_keys("flood of every kind: moving", moves),
-        Figure("flood of every kind: memory, later over before", after / before, "ratio", 1.2),
+        Figure(
+            "flood of every kind: memory, later over before", after / before, "ratio", 1.2, note
+        ),
+    ]
+
+
+def tls(place: BenchRun) -> list[Figure]:
+    """A watch over TLS with 5,000 changes of whole pods a second."""
+    flooded = ("--tls", "--flood", f"{TLS_RATE}", "--flood-kind", "Pod")
+    shares, lost, rates = [], 0, []
+    for _ in range(place.runs):
+        total = ("--flood-total", f"{TLS_RATE * 10}")
+        with rendered(_folder(place, 2_000), 2_000, *flooded, *total) as kubeconfig:
+            client = [sys.executable, "-m", "bench.client", str(kubeconfig), str(TLS_RATE * 10)]
+            found = json.loads(run(client, place.environment()).output)
+            shares.append(100 * found["cpu"] / found["seconds"])
+            rates.append(TLS_RATE * 10 / found["seconds"])
+            lost += found["lost"]
+    with (
+        rendered(_folder(place, 2_000), 2_000, *flooded) as kubeconfig,
+        open_terminal(place.stanch(kubeconfig=kubeconfig), place.environment()) as terminal,
+    ):
+        terminal.wait_for(SYMPTOM, 120)
+        terminal.settle(10)
+        began, used = time.monotonic(), cpu_seconds(terminal.pid)
+        terminal.settle(20)
+        screens = 100 * (cpu_seconds(terminal.pid) - used) / (time.monotonic() - began)
+    return [
+        _ratio("TLS watch: changes a second", rates, None, "changes"),
+        _ratio("TLS watch: live state", shares, 50.0, "% of core"),
+        Figure("TLS watch: pods without their last version", lost, "pods", 0),
+        Figure("TLS watch: screens", screens, "% of core"),
     ]
 
 
 def pages(place: BenchRun) -> list[Figure]:
-    """A server that takes 40 ms a page, against those pauses alone."""
-    ratios, asked = [], 0
-    with rendered(_folder(place, 10_000), 10_000, "--delay", "0.04") as kubeconfig:
+    """A server that takes 40 ms a page, in turn with the same server without pauses."""
+    ratios, paused, plain, asked = [], [], [], 0
+    with (
+        rendered(_folder(place, 10_000), 10_000) as quick,
+        rendered(_folder(place, 10_000), 10_000, "--delay", str(PAUSE)) as slow,
+    ):
         for _ in range(place.runs):
-            before = _load(kubeconfig)["requests"]
-            cost = _triage(place, kubeconfig)
-            asked = _load(kubeconfig)["requests"] - before
-            ratios.append(cost.wall - cost.cpu)
+            plain.append(_triage(place, quick).wall)
+            before = _load(slow)["requests"]
+            paused.append(_triage(place, slow).wall)
+            asked = _load(slow)["requests"] - before
+            # The pods alone need two answers in turn, the first page and the rest.
+            ratios.append(paused[-1] / max(plain[-1], 2 * PAUSE))
     return [
-        _ratio("40 ms a page: waiting beside CPU", ratios, None, "s"),
+        _ratio("40 ms a page: triage / without pauses", ratios, 1.2),
+        _ratio("40 ms a page: triage", paused, None, "s"),
+        _ratio("40 ms a page: triage without pauses", plain, None, "s"),
         Figure("40 ms a page: requests", asked, "requests"),
     ]
 
 
 def load(place: BenchRun) -> list[Figure]:
-    """Requests and bytes of one answer, beside `kubectl get pods -A`."""
-    with rendered(_folder(place, 10_000), 10_000) as kubeconfig:
-        here = replace(place, kubeconfig=kubeconfig)
-        figures = []
-        for command in (_triage, kubectl):
-            before = _load(kubeconfig)
-            command(here)
-            after = _load(kubeconfig)
-            figures.append({name: after[name] - before[name] for name in after})
-    ours, theirs = figures
-    return [
-        Figure("load: requests of a triage", ours["requests"], "requests"),
-        Figure("load: requests of kubectl get pods -A", theirs["requests"], "requests"),
-        Figure("load: bytes of a triage", ours["bytes"] / 2**20, "MiB"),
-        Figure("load: bytes of kubectl get pods -A", theirs["bytes"] / 2**20, "MiB"),
-    ]
+    """Requests and bytes of one answer, beside kubectl: pods alone, and the kinds that the answer
+    reads, as tables and as whole objects. Lists are compressed, as API servers do for both."""
+    kinds = ",".join(kind.plural if not kind.group else _full(kind) for kind in KINDS)
+    rows, costs = [], []
+    with (
+        rendered(_folder(place, 10_000), 10_000, "--gzip") as packed,
+        rendered(_folder(place, 10_000), 10_000) as plain,
+    ):
+        ours = _loaded(packed, lambda: _triage(place, packed))
+        rows += [Figure(f"load: {name} of a triage", value, name) for name, value in ours.items()]
+        for what, *words in (
+            ("pods", "pods"),
+            ("all kinds", kinds),
+            ("all, JSON", kinds, "-o", "json"),
+        ):
+            theirs = _loaded(packed, partial(_kubectl, place, packed, *words))
+            for name, value in theirs.items():
+                note = f"a triage has {ours[name] / value:.2f} of it"
+                rows.append(Figure(f"load: {name} of kubectl, {what}", value, name, None, note))
+        for _ in range(place.runs):
+            costs.append(_triage(place, packed).cpu / _triage(place, plain).cpu)
+    return [*rows, _ratio("load: CPU of a triage, lists compressed / plain", costs, None)]
+
+
+def _full(kind: Kind) -> str:
+    group, _, version = kind.api_version.partition("/")
+    return f"{kind.plural}.{version}.{group}"
+
+
+def _loaded(kubeconfig: Path, work: Callable[[], object]) -> dict[str, float]:
+    """Requests and MiB of one piece of work."""
+    before = _load(kubeconfig)
+    work()
+    after = _load(kubeconfig)
+    return {
+        "requests": after["requests"] - before["requests"] - 1,  # the question itself
+        "MiB": (after["bytes"] - before["bytes"]) / 2**20,
+    }
+
+
+def _kubectl(place: BenchRun, kubeconfig: Path, *words: str) -> Cost:
+    command = ["kubectl", "--kubeconfig", str(kubeconfig), "get", "-A", *words]
+    return run(command, place.environment())
 
 
 def start(place: BenchRun) -> list[Figure]:
@@ -214,7 +309,7 @@ def _moved(terminal: TerminalProgram, number: int) -> list[float]:
 
 
 def _keys(name: str, taken: Sequence[float]) -> list[Figure]:
-    note = f"{len(taken)} keys, median {statistics.median(taken) * 1000:.0f} ms"
+    note = f"{len(taken)} keys, {_spread([each * 1000 for each in taken], 0)} ms"
     p99 = percentile(list(taken), 0.99) * 1000
     return [
         Figure(f"{name}, p99", p99, "ms", 50, note),
@@ -254,8 +349,10 @@ def _ratio(name: str, values: Sequence[float], goal: float | None, unit: str = "
     return Figure(name, statistics.median(values), unit, goal, _spread(values))
 
 
-def _spread(values: Sequence[float]) -> str:
-    return f"{min(values):.2f}, {statistics.median(values):.2f}, {max(values):.2f}"
+def _spread(values: Sequence[float], digits: int = 2) -> str:
+    """Minimum, median and maximum."""
+    found = (min(values), statistics.median(values), max(values))
+    return ", ".join(f"{value:.{digits}f}" for value in found)
 
 
 def versions() -> str:
@@ -277,6 +374,7 @@ MEASURES = {
     "largest": largest,
     "event": event,
     "flood": flood,
+    "tls": tls,
     "pages": pages,
     "load": load,
     "start": start,

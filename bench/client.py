@@ -1,5 +1,7 @@
 """The live state alone, as a process of its own: `python -m bench.client KUBECONFIG` prints seconds
-and counts as JSON."""
+and counts as JSON. `python -m bench.client KUBECONFIG CHANGES` follows a flood of so many changes
+of pods instead (`bench.rendered --flood-total`): CPU time, seconds, and the pods that did not come
+to their last version."""
 
 from __future__ import annotations
 
@@ -8,9 +10,14 @@ import json
 import sys
 import time
 
+from bench.rendered import FLOODED, last_versions
 from cluster.connect.kubeconfig import load_access
+from cluster.kube.kinds import BY_NAME
 from cluster.live.freshness import WatchState
 from cluster.live.live_cluster import LiveCluster
+
+SILENCE = 3.0
+"""Seconds without a change after which a flood is over."""
 
 
 async def measure(kubeconfig: str) -> dict[str, float]:
@@ -42,5 +49,32 @@ async def measure(kubeconfig: str) -> dict[str, float]:
         await task
 
 
+async def follow(kubeconfig: str, changes: int) -> dict[str, float]:
+    """CPU seconds and seconds from the first to the last change of a flood of pods, and how many of
+    them do not have their last version."""
+    live = LiveCluster(load_access(explicit=kubeconfig, environ={}), kinds=(BY_NAME["Pod"],))
+    task = asyncio.create_task(live.run())
+    began = used = last = cpu = 0.0
+    try:
+        while True:
+            try:
+                async with asyncio.timeout(SILENCE if began else None):
+                    await live.changed.wait()
+            except TimeoutError:
+                break
+            live.changed.clear()
+            if live.drain() and live.loaded():
+                last, cpu = time.monotonic(), time.process_time()
+                began, used = began or last, used or cpu
+            await asyncio.sleep(0.1)  # as the reporter takes them
+        found = {pod.metadata.resource_version for pod in live.store.rows("Pod").values()}
+        lost = last_versions(changes, min(FLOODED, live.store.count("Pod"))) - found
+        return {"cpu": cpu - used, "seconds": last - began, "lost": len(lost)}
+    finally:
+        live.stop()
+        await task
+
+
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(measure(sys.argv[1]))))
+    _, given, *more = sys.argv
+    print(json.dumps(asyncio.run(follow(given, int(more[0])) if more else measure(given))))

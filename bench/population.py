@@ -88,15 +88,28 @@ def breaking(number: int, now: datetime) -> Any:
     return one
 
 
+def _crashing(number: int, now: datetime) -> dict[str, Any]:
+    """A container that began to crash at a time of its own, with an exit code of its own."""
+    ended = {**_ENDED, "exitCode": 1, "reason": "Error"}
+    ended["finishedAt"] = _stamp(now - timedelta(minutes=5 + number % 1_000))
+    state = {**_STATES[0][0], "lastState": {"terminated": ended}}
+    return {"name": "main", "ready": False, "image": f"broken-{number}:1", **state}
+
+
 def pod_list(count: int) -> dict[str, Any]:
     items = [pod(number) for number in range(count)]
     return {"kind": "PodList", "metadata": {"resourceVersion": "1"}, "items": items}
 
 
-def rendered_pods(count: int, broken_each: int, nodes: int, now: datetime) -> Iterator[bytes]:
-    """Pods as JSON of about the size that real ones have (7.5 kB, most of it managedFields)."""
+def rendered_pods(
+    count: int, broken_each: int, nodes: int, now: datetime, *, apart: bool = False
+) -> Iterator[bytes]:
+    """Pods as JSON of about the size that real ones have (7.5 kB, most of it managedFields). Each
+    broken one is broken in one of five ways, or (`apart`) by a cause of its own."""
     for number in range(count):
         one = pod(number, broken_each, now=now, nodes=nodes)
+        if apart and number % broken_each == 0:
+            one["status"] |= {"phase": "Running", "containerStatuses": [_crashing(number, now)]}
         one["metadata"]["managedFields"] = _MANAGED
         one["spec"] |= _SPEC
         one["spec"]["containers"][0] |= _CONTAINER

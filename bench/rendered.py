@@ -1,30 +1,37 @@
 """An API server that sends rendered answers, so that the client alone is measured.
 
-`python -m bench.rendered FOLDER PODS [--nodes N] [--broken-each N] [--delay S] [--flood N]` renders
-a cluster into FOLDER, writes FOLDER/kubeconfig and serves until it is ended. Pages are ranges of a
-file, sent by the kernel. Kinds other than pods, ReplicaSets and nodes are empty.
+`python -m bench.rendered FOLDER PODS [OPTION ...]` renders a cluster into FOLDER, writes
+FOLDER/kubeconfig and serves until it is ended. Pages are ranges of a file, sent by the kernel.
+Kinds other than pods, ReplicaSets and nodes are empty. Rows of a Table carry the whole metadata,
+managedFields included, as those of a real API server do.
 `POST /bench/break/N` breaks pod N and sends the change to all watches; `POST /bench/mend/N` the
-reverse; `GET /bench/load` gives the requests and bytes so far.
+reverse; `GET /bench/load` gives the requests, bytes and flooded changes so far.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
+import itertools
 import json
 import queue
 import re
 import socket
 import socketserver
+import ssl
+import subprocess
 import sys
 import time
+import zlib
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from subprocess import DEVNULL, Popen
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -34,13 +41,19 @@ from cluster.kube.kinds import KINDS, Kind
 
 KUBECONFIG = """apiVersion: v1
 kind: Config
-clusters: [{{name: rendered, cluster: {{server: "http://127.0.0.1:{port}"}}}}]
+clusters: [{{name: rendered, cluster: {cluster}}}]
 contexts: [{{name: rendered, context: {{cluster: rendered, user: bench}}}}]
 current-context: rendered
 users: [{{name: bench, user: {{}}}}]
 """
 FLOODED = 2_000
 """Objects of a kind that a flood changes in turn."""
+FIRST_VERSION = 20_000_000
+"""Of the first change of a flood."""
+COMPRESSED = 128 << 10
+"""Bytes from which a list is compressed, at level 1, for a client that asks for gzip (apiserver
+`endpoints/handlers/responsewriters`)."""
+_VERSION = re.compile(rb'"resourceVersion":"\d+"')
 _PATHS = {kind.path(""): kind for kind in KINDS}
 _TABLE_COLUMNS = [
     {"name": name, "type": "string", "format": "", "description": "", "priority": 0}
@@ -66,6 +79,34 @@ class Rendered:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
+    def first(self, count: int) -> list[tuple[bytes, bytes]]:
+        """The first objects, as what stands before and after the number of their version."""
+        with self.path.open("rb") as file:
+            body = [
+                file.read(end - start)[:-1]
+                for start, end in itertools.pairwise(self.starts[: count + 1])
+            ]
+        halves = []
+        for one in body:
+            found = _VERSION.search(one)
+            assert found is not None
+            at = found.start() + len(b'"resourceVersion":"')
+            halves.append((one[:at], one[found.end() - 1 :]))
+        return halves
+
+
+@dataclass(frozen=True)
+class Flood:
+    """`rate` changes a second on each watch of `kinds` (of all when it is empty), `total` of them
+    (0: without end)."""
+
+    rate: float = 0.0
+    kinds: tuple[str, ...] = ()
+    total: int = 0
+
+    def on(self, kind: Kind) -> bool:
+        return self.rate > 0 and (not self.kinds or kind.name in self.kinds)
+
 
 class Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
@@ -78,14 +119,32 @@ class Server(socketserver.ThreadingTCPServer):
         now: datetime,
         broken_each: int,
         delay: float,
-        flood: float,
+        flood: Flood,
+        compress: bool,
+        tls: ssl.SSLContext | None,
     ) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.files, self.delay, self.flood = files, delay, flood
-        self.now, self.broken_each = now, broken_each
+        self.files, self.delay, self.flood, self.compress = files, delay, flood, compress
+        self.now, self.broken_each, self.tls = now, broken_each, tls
+        self.pods = files["Pod"].first(FLOODED) if "Pod" in flood.kinds else []
+        """What a flood of pods alone changes: whole pods, of which the version differs."""
         self.watches: list[queue.SimpleQueue[bytes]] = []
         self.version = 10_000_000
-        self.requests = self.sent = 0
+        self.requests = self.sent = self.flooded = 0
+
+    def get_request(self) -> tuple[Any, Any]:
+        """The handshake of TLS runs in the thread of the connection."""
+        connection, address = super().get_request()
+        if self.tls is not None:
+            connection = self.tls.wrap_socket(
+                connection, server_side=True, do_handshake_on_connect=False
+            )
+        return connection, address
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that ends resets its connections; that is no fault."""
+        if not isinstance(sys.exception(), (ConnectionError, ssl.SSLError)):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # typed narrower
 
     def change(self, number: int, broken: bool) -> None:
         """Send a pod as broken or mended to all watches of pods."""
@@ -124,7 +183,9 @@ class Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         if url.path == "/bench/load":
-            self._answer({"requests": self.server.requests - 1, "bytes": self.server.sent})
+            server = self.server
+            figures = {"requests": server.requests - 1, "bytes": server.sent}
+            self._answer({**figures, "flooded": server.flooded})
         elif url.path in ("/readyz", "/livez"):
             self._answer("ok")
         elif kind := _PATHS.get(url.path):
@@ -158,6 +219,10 @@ class Handler(BaseHTTPRequestHandler):
         first, last = (
             (found.starts[start], found.starts[stop] - 1) if stop > start and found else (0, 0)
         )
+        asked = "gzip" in self.headers.get("Accept-Encoding", "")
+        if found and self.server.compress and asked and last - first > COMPRESSED:
+            self._compressed(opening, found, first, last)
+            return
         self._head(200, len(opening) + last - first + 2)
         self.wfile.write(opening)
         if found and last > first:
@@ -165,6 +230,17 @@ class Handler(BaseHTTPRequestHandler):
                 self.connection.sendfile(file, first, last - first)
         self.wfile.write(b"]}")
         self.server.sent += last - first + len(opening) + 2
+
+    def _compressed(self, opening: bytes, found: Rendered, first: int, last: int) -> None:
+        with found.path.open("rb") as file:
+            file.seek(first)
+            body = file.read(last - first)
+        packer = zlib.compressobj(1, wbits=31)
+        parts = [packer.compress(part) for part in (opening, body, b"]}")]
+        packed = b"".join((*parts, packer.flush()))
+        self._head(200, len(packed), encoding="gzip")
+        self.wfile.write(packed)
+        self.server.sent += len(packed)
 
     def _watch(self, kind: Kind) -> None:
         self.send_response(200)
@@ -176,7 +252,7 @@ class Handler(BaseHTTPRequestHandler):
         if kind.name == "Pod":
             self.server.watches.append(changes)
         try:
-            if self.server.flood:
+            if self.server.flood.on(kind):
                 self._flood(kind)
             while True:
                 self._chunk(changes.get())
@@ -187,12 +263,16 @@ class Handler(BaseHTTPRequestHandler):
                 self.server.watches.remove(changes)
 
     def _flood(self, kind: Kind) -> None:
-        """`flood` changes a second without end, of `FLOODED` objects in turn."""
+        """Changes of `FLOODED` objects in turn."""
+        flood, whole = self.server.flood, self.server.pods if kind.name == "Pod" else []
         began, sent = time.monotonic(), 0
-        while True:
-            due = int((time.monotonic() - began) * self.server.flood)
+        while not flood.total or sent < flood.total:
+            due = int((time.monotonic() - began) * flood.rate)
+            due = min(due, flood.total) if flood.total else due
             if due > sent:
-                self._chunk(b"".join(_flooded(kind, number) for number in range(sent, due)))
+                changes = range(sent, due)
+                self._chunk(b"".join(_flooded(kind, number, whole) for number in changes))
+                self.server.flooded += due - sent
                 sent = due
             time.sleep(0.01)
 
@@ -206,15 +286,22 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
         self.server.sent += len(body)
 
-    def _head(self, status: int, length: int) -> None:
+    def _head(self, status: int, length: int, encoding: str = "") -> None:
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(length))
+        if encoding:
+            self.send_header("Content-Encoding", encoding)
         self.end_headers()
 
 
-def _flooded(kind: Kind, number: int) -> bytes:
-    """A change of one object, of which the version and a label differ each time."""
+def _flooded(kind: Kind, number: int, whole: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """A change of one object, of which the version differs each time; without `whole` objects, of a
+    small one, of which a label differs too."""
+    version = FIRST_VERSION + number
+    if whole:
+        before, after = whole[number % len(whole)]
+        return b'{"type":"MODIFIED","object":%b%d%b}\n' % (before, version, after)
     name = f"flood-{number % FLOODED}"
     return (
         b'{"type":"MODIFIED","object":{"kind":"%b","metadata":{"name":"%b","namespace":"%b","uid":'
@@ -224,43 +311,91 @@ def _flooded(kind: Kind, number: int) -> bytes:
         name.encode(),
         b"flood" if kind.namespaced else b"",
         name.encode(),
-        20_000_000 + number,
+        version,
         number,
     )
 
 
-_DOCUMENTS: dict[str, object] = {
-    "/version": {"major": "1", "minor": "34", "gitVersion": "v1.34.4"},
-    "/api": {"kind": "APIVersions", "versions": ["v1"]},
-    "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": []},
-    "/api/v1": {
+def last_versions(changes: int, objects: int) -> set[str]:
+    """The versions that so many objects have after a flood of so many changes."""
+    return {str(FIRST_VERSION + number) for number in range(max(0, changes - objects), changes)}
+
+
+def _resources(version: str) -> dict[str, object]:
+    """The kinds of one group and version, as discovery gives them."""
+    kinds = [kind for kind in KINDS if kind.api_version == version]
+    return {
         "kind": "APIResourceList",
-        "groupVersion": "v1",
+        "groupVersion": version,
         "resources": [
             {
-                "name": "pods",
-                "singularName": "pod",
-                "namespaced": True,
-                "kind": "Pod",
+                "name": kind.plural,
+                "singularName": kind.name.lower(),
+                "namespaced": kind.namespaced,
+                "kind": kind.name,
                 "verbs": ["get", "list", "watch"],
             }
+            for kind in kinds
         ],
-    },
-    "/api/v1/namespaces/kube-system": {"metadata": {"name": "kube-system", "uid": "uid-system"}},
-}
+    }
 
 
-def _rows(pods: int, now: datetime) -> Iterator[bytes]:
-    """Rows of a Table, as kubectl asks for them."""
-    for number in range(pods):
-        meta = pod(number, now=now)["metadata"]
-        cells = [meta["name"], "1/1", "Running", "0", "2h"]
-        metadata = {
-            "kind": "PartialObjectMetadata",
-            "apiVersion": "meta.k8s.io/v1",
-            "metadata": meta,
-        }
-        yield msgspec.json.encode({"cells": cells, "object": metadata})
+def _documents() -> dict[str, object]:
+    versions = {kind.api_version for kind in KINDS}
+    groups: dict[str, list[str]] = {}
+    for version in sorted(versions - {"v1"}):
+        groups.setdefault(version.partition("/")[0], []).append(version)
+    return {
+        "/version": {"major": "1", "minor": "34", "gitVersion": "v1.34.4"},
+        "/api": {"kind": "APIVersions", "versions": ["v1"]},
+        "/apis": {
+            "kind": "APIGroupList",
+            "apiVersion": "v1",
+            "groups": [
+                {
+                    "name": group,
+                    "versions": [
+                        {"groupVersion": each, "version": each.rpartition("/")[2]}
+                        for each in offered
+                    ],
+                    "preferredVersion": {
+                        "groupVersion": offered[0],
+                        "version": offered[0].rpartition("/")[2],
+                    },
+                }
+                for group, offered in groups.items()
+            ],
+        },
+        "/api/v1/namespaces/kube-system": {
+            "metadata": {"name": "kube-system", "uid": "uid-system"}
+        },
+        **{
+            f"/api/{each}" if each == "v1" else f"/apis/{each}": _resources(each)
+            for each in versions
+        },
+    }
+
+
+_DOCUMENTS = _documents()
+
+
+def _rows(objects: Rendered) -> Iterator[bytes]:
+    """Rows of a Table, as kubectl asks for them: cells and the whole metadata."""
+    with objects.path.open("rb") as file:
+        for start, end in itertools.pairwise(objects.starts):
+            meta = _metadata.decode(file.read(end - start)[:-1]).metadata
+            name = msgspec.json.decode(bytes(meta), type=dict[str, Any])["name"]
+            head = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
+            yield msgspec.json.encode(
+                {"cells": [name, "1/1", "Running", "0", "2h"], "object": {**head, "metadata": meta}}
+            )
+
+
+class _Metadata(msgspec.Struct):
+    metadata: msgspec.Raw
+
+
+_metadata = msgspec.json.Decoder(_Metadata)
 
 
 @contextmanager
@@ -293,24 +428,57 @@ def main() -> None:
     parser.add_argument("--broken-each", type=int, default=BROKEN)
     parser.add_argument("--delay", type=float, default=0.0, help="seconds that each list takes")
     parser.add_argument("--flood", type=float, default=0.0, help="changes a second on every watch")
+    parser.add_argument("--flood-kind", action="append", default=[], help="flood these kinds alone")
+    parser.add_argument("--flood-total", type=int, default=0, help="end a flood after so many")
+    parser.add_argument("--apart", action="store_true", help="no broken pod shares its cause")
+    parser.add_argument("--gzip", action="store_true", help="compress lists, as API servers do")
+    parser.add_argument("--tls", action="store_true", help="with a certificate made for it")
     options = parser.parse_args()
     now = datetime.now(UTC) - timedelta(minutes=1)
     nodes = options.nodes or max(3, options.pods // 30)
     folder: Path = options.folder
-    kinds = ("Pod", "Pod.table", "ReplicaSet", "Node")
-    files = {name: Rendered(folder / f"{name}.json") for name in kinds}
-    files["Pod"].write(rendered_pods(options.pods, options.broken_each, nodes, now))
-    files["Pod.table"].write(_rows(options.pods, now))
+    files = {name: Rendered(folder / f"{name}.json") for name in ("Pod", "ReplicaSet", "Node")}
+    files["Pod"].write(
+        rendered_pods(options.pods, options.broken_each, nodes, now, apart=options.apart)
+    )
     files["ReplicaSet"].write(rendered_owners(options.pods, options.broken_each, now))
     files["Node"].write(rendered_nodes(nodes, now))
+    for name in tuple(files):
+        files[f"{name}.table"] = table = Rendered(folder / f"{name}.table.json")
+        table.write(_rows(files[name]))
+    tls, authority = _certificate(folder) if options.tls else (None, b"")
     server = Server(
-        files, now=now, broken_each=options.broken_each, delay=options.delay, flood=options.flood
+        files,
+        now=now,
+        broken_each=options.broken_each,
+        delay=options.delay,
+        flood=Flood(options.flood, tuple(options.flood_kind), options.flood_total),
+        compress=options.gzip,
+        tls=tls,
     )
+    address = f"127.0.0.1:{server.server_address[1]}"
+    cluster = {"server": f"http://{address}"}
+    if authority:
+        trusted = base64.b64encode(authority).decode()
+        cluster = {"server": f"https://{address}", "certificate-authority-data": trusted}
     written = folder / "kubeconfig.new"
-    written.write_text(KUBECONFIG.format(port=server.server_address[1]))
+    written.write_text(KUBECONFIG.format(cluster=json.dumps(cluster)))
     written.rename(folder / "kubeconfig")
     print(json.dumps({kind: len(rows) for kind, rows in files.items()}), file=sys.stderr)
     server.serve_forever()
+
+
+def _certificate(folder: Path) -> tuple[ssl.SSLContext, bytes]:
+    """A context for the server, and the certificate that its clients trust: self-signed, for
+    127.0.0.1, made by openssl."""
+    certificate, key = folder / "server.crt", folder / "server.key"
+    made = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+    named = ["-subj", "/CN=rendered", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*made.split(), *named, *files], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context, certificate.read_bytes()
 
 
 if __name__ == "__main__":
