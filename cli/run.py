@@ -320,7 +320,8 @@ class Terminal:
     def finished(self, run: RunView, step: Step) -> None:
         self._run = run
         outcome = run.outcomes.get(step.id, StepOutcome(StepState.UNKNOWN))
-        print_lines([*outcome_lines(outcome, self._investigation.view.as_of), BLANK])
+        now = self._investigation.view.as_of
+        print_lines([*outcome_lines(step, outcome, run.values(step.id), now), BLANK])
 
     async def value(self, step: Step, parameter: OpenParameter) -> str | None:
         say(f"{parameter.name}: {parameter.origin}")

@@ -30,6 +30,8 @@ TITLES = {
     "related": "owners and dependants",
 }
 SIZE = 13
+COPIES = "copy:"
+"""Begins the target of a line with a command to copy."""
 EVENTS = 300
 """Most Events shown."""
 NO_EVENTS = "No events about it are known. The server deletes Events, by default after an hour."
@@ -114,23 +116,27 @@ def kubectl_lines(ref: Ref, item: Any, resource: str = "") -> Iterator[Line]:
     where = f"kubectl -n {quote(ref.namespace)}" if ref.namespace else "kubectl"
     kind, name = resource or ref.kind.lower(), quote(ref.name)
     yield BLANK
-    yield rule("not done here, but with kubectl")
+    yield rule("not done here, but with kubectl", "enter copies it")
     if isinstance(item, k.Pod):
         names = [container.name for container in item.spec.containers]
         ports = [port.container_port for c in item.spec.containers for port in c.ports]
         container = quote(names[0]) if names else "CONTAINER"
         shell = f"{where} exec -it {name} -c {container} -- sh"
-        yield field("shell", (shell, "key"), size=SIZE)
+        yield _command("shell", shell)
         forward = f"{where} port-forward pod/{name} {ports[0] if ports else 'PORT'}"
-        yield field("port-forward", (forward, "key"), size=SIZE)
+        yield _command("port-forward", forward)
     elif isinstance(item, k.Service):
         port = item.spec.ports[0].port if item.spec.ports else "PORT"
         forward = f"{where} port-forward service/{name} {port}"
-        yield field("port-forward", (forward, "key"), size=SIZE)
+        yield _command("port-forward", forward)
     elif isinstance(item, k.Node):
         shell = f"kubectl debug node/{name} -it --image=busybox"
-        yield field("shell", (shell, "key"), size=SIZE)
-    yield field("edit", (f"{where} edit {kind}/{name}", "key"), size=SIZE)
+        yield _command("shell", shell)
+    yield _command("edit", f"{where} edit {kind}/{name}")
+
+
+def _command(label: str, text: str) -> Line:
+    return field(label, (text, "key"), size=SIZE, target=f"{COPIES}{text}")
 
 
 def change_part(

@@ -32,6 +32,14 @@ EXPLAINED: Mapping[StepKind, str] = {
     StepKind.ASK: "you check this yourself, then answer",
     StepKind.WAIT: "waits until it holds, or the time is up",
 }
+OPEN: Mapping[StepKind, tuple[str, str]] = {
+    StepKind.CHECK: ("not run yet", "; enter runs it"),
+    StepKind.PROBE: ("not run yet", "; enter shows its plan"),
+    StepKind.ACTION: ("not done yet", "; enter shows its plan"),
+    StepKind.ASK: ("not answered yet", "; enter answers it"),
+    StepKind.WAIT: ("not run yet", "; enter runs it"),
+}
+"""The outcome of a step that is open, and what enter does."""
 LEADS = {"next": "next step", "done": "done", "escalate": "call for help"}
 STORY = re.compile(r"^(\d+)_\S+\.txt(?: \([^)]*\))?,? ?")
 """File of a story by its number, and the place in it."""
@@ -59,6 +67,8 @@ SENTENCE = re.compile(r"(?<=[.;])\s")
 SEEN = 30
 """Lines of an answer that are shown; the record holds all."""
 
+ANSWER = 11
+"""Cells of an answer beside a step; a longer one stands at the step."""
 Values = Mapping[str, str]
 
 
@@ -91,21 +101,15 @@ def state_of(run: RunView, step_id: str, running: str) -> StepState:
 def _step_line(run: RunView, step: Step, running: str) -> Line:
     state = state_of(run, step.id, running)
     word, style = STEP[state]
-    if state is StepState.ANSWERED:
-        word = shorten(run.outcomes[step.id].answer, 11)
+    if state is StepState.ANSWERED and len(run.outcomes[step.id].answer) <= ANSWER:
+        word = run.outcomes[step.id].answer
     current = step.id == run.current
     if current and state not in (StepState.NOW, StepState.RUNNING):
         word += ", now"
     kind, kind_style = KINDS[step.kind]
     question = (filled(step.question, run.values(step.id)), "strong" if current else "plain")
-    return line(
-        "  ",
-        (f"{kind:<6} ", kind_style),
-        question,
-        target=step.id,
-        hang=9,
-        right=((fit(word, 16 if ", " in word else 11), style),),
-    )
+    edge = ((fit(word, 16 if ", " in word else ANSWER), style),)
+    return line("  ", (f"{kind:<6} ", kind_style), question, target=step.id, hang=9, right=edge)
 
 
 def first_lines(run: RunView, symptom_id: str) -> list[Line]:
@@ -188,11 +192,11 @@ def step_lines(
     values = run.values(step.id)
     outcome = run.outcomes.get(step.id)
     lines = prose(filled(step.question, values), "strong")
-    lines.append(line((f" {EXPLAINED[step.kind]}", "change" if step.mutates else "muted"), hang=1))
+    lines.append(line((f" {explained(step)}", "change" if step.mutates else "muted"), hang=1))
     if step.why:
         lines += prose(filled(step.why, values), "muted")
     lines += [BLANK, *_text("expected", filled(step.expected, values) or "not said")]
-    lines += _seen(outcome, now, running, progress)
+    lines += _seen(step, outcome, values, now, running, progress)
     if isinstance(result, ProbeResult):
         lines += [BLANK, rule("measured"), *probe.result_lines(result, width)]
     elif result is not None:
@@ -212,12 +216,23 @@ def step_lines(
     return lines + changed_lines(run, width)
 
 
+def explained(step: Step) -> str:
+    """What running the step does."""
+    by_hand = step.mutates and step.kind is StepKind.ASK
+    return "you make this change yourself, then answer" if by_hand else EXPLAINED[step.kind]
+
+
 def _text(label: str, text: str, look: str = "plain") -> list[Line]:
     return fields(label, text.strip().replace("\t", "    ").split("\n"), look)
 
 
 def _seen(
-    outcome: StepOutcome | None, now: datetime, running: bool, progress: Sequence[str]
+    step: Step,
+    outcome: StepOutcome | None,
+    values: Values,
+    now: datetime,
+    running: bool,
+    progress: Sequence[str],
 ) -> list[Line]:
     if running:
         tail = list(progress[-4:]) or ["asking …"]
@@ -225,21 +240,25 @@ def _seen(
         since = f" since {clock(at, now)} UTC ({ago(at, now)})" if at is not None else ""
         head = field("seen", ("running", "info"), since, ("; x stops it", HINT))
         return [head, *fields("", tail, "info")]
-    return outcome_lines(outcome or StepOutcome(StepState.TODO), now)
+    return outcome_lines(step, outcome or StepOutcome(StepState.TODO), values, now)
 
 
-def outcome_lines(outcome: StepOutcome, now: datetime) -> list[Line]:
+def outcome_lines(step: Step, outcome: StepOutcome, values: Values, now: datetime) -> list[Line]:
     """The outcome of a step: what was seen, what it means, where it leads."""
     word, style = STEP[outcome.state]
     if outcome.state in (StepState.TODO, StepState.NOW):
-        word = "open again" if outcome.seen else "not run yet"
-        head = field("seen", (word, "unknown"), ("; enter runs it", HINT))
+        word, hint = OPEN[step.kind]
+        word = "open again" if outcome.seen else word
+        head = field("seen", (word, "unknown"), (hint, HINT))
     else:
         word = outcome.answer if outcome.state is StepState.ANSWERED else word
         when = f", {clock(outcome.at, now)} UTC" if outcome.at else ""
         took = f", took {outcome.seconds:.1f} s" if outcome.seconds else ""
-        head = field("seen", (f"{word}{when}{took}", style))
-    seen = outcome.seen.split("\n") if outcome.seen else []
+        undo = ("; u undoes it" if outcome.undo else "", HINT)
+        head = field("seen", (f"{word}{when}{took}", style), undo)
+    # A person's answer repeats the question for the record.
+    said = "" if outcome.seen == f"{fill(step.question, values)} {outcome.answer}" else outcome.seen
+    seen = said.split("\n") if said else []
     if len(seen) > SEEN:
         rest = f"… {len(seen) - SEEN + 1} more lines; the whole is in the record"
         seen = [*seen[: SEEN - 1], rest]

@@ -10,7 +10,15 @@ from datetime import datetime
 from random import Random
 
 from drills.api.managed_fields import FieldManager, first_entries
-from drills.api.objects import ALPHANUMERIC, Obj, digest, stable_uid
+from drills.api.objects import (
+    ALPHANUMERIC,
+    Obj,
+    controller_of,
+    created_at,
+    digest,
+    parse_time,
+    stable_uid,
+)
 from drills.api.store import ObjectStore
 from drills.controllers.context import ControllerContext, Work
 from drills.controllers.events import new_event
@@ -66,6 +74,26 @@ class LiveContext(ControllerContext):
 
     async def wait(self, seconds: float) -> None:
         await asyncio.sleep(seconds / self.speed)
+
+    def run_seconds(self, pod: Obj) -> float | None:
+        """The pod of a Job that a CronJob started ends after as long as an earlier run took."""
+        seconds = super().run_seconds(pod)
+        job = self._controller(pod, "Job") if seconds is None else None
+        cron = self._controller(job, "CronJob") if job is not None else None
+        if job is None or cron is None:
+            return seconds
+        for each in self.of("Job", job["metadata"]["namespace"]):
+            ended = each["status"].get("completionTime")
+            if ended and self._controller(each, "CronJob") is cron:
+                return (parse_time(ended) - created_at(each)).total_seconds()
+        return None
+
+    def _controller(self, obj: Obj, kind: str) -> Obj | None:
+        """The object of this kind that controls another one."""
+        ref = controller_of(obj)
+        if ref is None or ref["kind"] != kind:
+            return None
+        return self.lookup(kind, obj["metadata"].get("namespace", ""), ref["name"])
 
     def suffix(self, *words: object, size: int = 5) -> str:
         return "".join(self.random.choices(ALPHANUMERIC, k=size))

@@ -30,6 +30,7 @@ from drills.api.reads import encode
 from drills.api.requests import QueryParameters, RequestInfo, parse_target, verb_of
 from drills.controllers.heartbeats import Heartbeats
 from drills.controllers.reactions import Reactions
+from drills.controllers.schedules import Schedules
 from drills.pods.kubelet import Kubelets
 from drills.scenario.expand import expand
 from drills.scenario.model import Scenario
@@ -59,7 +60,9 @@ class DrillServer:
         self.state = state = ServerState(**options)
         self.store, self.faults, self.kinds = state.store, state.faults, state.kinds
         self.heartbeats = Heartbeats(state.context)
-        self._reactions = Reactions(state.context, Kubelets(state.context))
+        kubelets = Kubelets(state.context)
+        self._schedules = Schedules(state.context, kubelets)
+        self._reactions = Reactions(state.context, kubelets)
         self._port = port
         self._runner: web.AppRunner | None = None
         self._script: asyncio.Task[None] | None = None
@@ -91,6 +94,7 @@ class DrillServer:
         await web.SockSite(self._runner, listener, backlog=512).start()
         state.context.start()
         self.heartbeats.start()
+        self._schedules.start()
         if scenario is not None and scenario.data.get("script"):
             self._script = asyncio.create_task(play(state, scenario.data["script"]))
             self._script.add_done_callback(_log_failure)

@@ -211,11 +211,7 @@ def _appeared(symptom: Symptom) -> NewEntry:
 
 
 def _shared(shared: SharedAttribute) -> str:
-    inside, outside = shared.inside, shared.outside
-    return (
-        f"{shared.what} {shared.spoken}: {inside[0]} of {inside[1]} that fail, "
-        f"{outside[0]} of {outside[1]} others"
-    )
+    return shared.sentence.removeprefix("failing: ")
 
 
 def _changed(symptom: Symptom, known: _Known, now: datetime) -> NewEntry:

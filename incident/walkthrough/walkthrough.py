@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from probes.result import ProbePlan, ProbeResult
 
 _WAITED = {Result.PASS: "reached", Result.FAIL: "deadline", Result.UNKNOWN: "unknown"}
+_SETTLED = (StepState.DONE, StepState.ANSWERED)
 Progress = Callable[[str], None]
 UnderWay = Callable[[str, str], AbstractAsyncContextManager[Progress]]
 """Shows an activity (key, title) while the context is open."""
@@ -323,7 +324,7 @@ class Walkthrough:
 
     def _follow(self, run: Run, checks: Sequence[Step]) -> None:
         """Go where the answers of a section lead: from the first abnormal one, else the first, past
-        checks that were just answered and changes that stand already."""
+        checks that were just answered, questions that a person answered and changes that stand."""
         if not checks:
             return
         failed = [each for each in checks if run.outcomes[each.id].state is StepState.FAILED]
@@ -335,9 +336,10 @@ class Walkthrough:
             lead = steps.next_step(run.runbook, at, run.outcomes[at.id].answer)
             following = "" if lead.end else lead.target
             at = next((each for each in checks if each.id == following), None)
-            if at is None and (step := run.runbook.step(following)) and step.mutates:
+            step = run.runbook.step(following)
+            if at is None and step and (step.mutates or step.kind is StepKind.ASK):
                 stands = run.outcomes.get(step.id)
-                at = step if stands and stands.state is StepState.DONE else None
+                at = step if stands and stands.state in _SETTLED else None
         if lead is not None and (following, lead.end) != (run.current, run.end):
             self._stand(run, following, lead.end, by_person=False)
 

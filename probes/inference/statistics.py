@@ -24,16 +24,16 @@ def wilson(failed: int, tries: int) -> tuple[float, float]:
 
 
 def bound(failed: int, tries: int) -> str:
-    """What failed, in words: "5 of 5 failed", "1 of 30 failed (so 1% to 17% of all)", "none of 20
-    failed (so at most 16% of all)". The range is Wilson's of 95 %."""
+    """What failed, in words: "5 of 5 failed", "1 of 30 failed (so 1% to 17% do)", "none of 20
+    failed (so at most 16% do)". The range is Wilson's of 95 %."""
     if tries == 0:
         return "not measured"
     low, high = wilson(failed, tries)
     if failed == 0:
-        return f"none of {tries} failed (so at most {high:.0%} of all)"
+        return f"none of {tries} failed (so at most {high:.0%} do)"
     if failed == tries:
         return f"{failed} of {tries} failed"
-    return f"{failed} of {tries} failed (so {low:.0%} to {high:.0%} of all)"
+    return f"{failed} of {tries} failed (so {low:.0%} to {high:.0%} do)"
 
 
 def tries_wanted(failed: int, tries: int, *, most: int = 30) -> int:

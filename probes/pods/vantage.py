@@ -46,12 +46,12 @@ NO_LABELS = Guard({})
 
 PROVES = {
     POD: (
-        "a probe pod with the client's labels on that node: proves what a new connection of such "
-        "a pod meets; not the client's own state"
+        "a probe pod with the client's labels on that node: it shows what a new connection of "
+        "such a pod meets, not the state of the client itself"
     ),
     CLIENT: (
-        "exec in the client itself: exact identity, node and DNS settings; other traffic in it "
-        "can blur refused against rejected"
+        "inside a running client: its own address, labels and DNS settings; its other traffic can "
+        "hide whether a connection was refused or rejected"
     ),
     EPHEMERAL: (
         "an ephemeral container in the client: its own address, network and policies; it cannot "
@@ -175,7 +175,7 @@ def build(
             "how=exec measures from it"
         )
     if client is None:
-        warnings.append(f"{where}: no running client there whose labels could be taken")
+        warnings.append(f"{where}: no client runs there, so the probe pod has no client's labels")
     if meshed:
         warnings.append(
             f"{where}: the clients are in a mesh, the probe pod is not; strict mTLS then resets "

@@ -174,8 +174,8 @@ async def _look_up(
     reason, lines = origin.failed, list[DnsLine]()
     if not reason:
         pods.say(
-            f"{origin.name}: {detail.tries} x {len(detail.servers)} servers x {len(detail.names)} "
-            "names"
+            f"{origin.name}: {detail.tries} look-ups of {len(detail.names)} "
+            f"name{'s' if len(detail.names) > 1 else ''} at each of {len(detail.servers)} servers"
         )
         addresses = [server.address for server in detail.servers]
         command = dns_script.command(addresses, detail.names, tries=detail.tries)

@@ -218,4 +218,4 @@ def test_exec_failure_is_never_blocked() -> None:
 
 def test_all_good_is_stated_with_its_bound() -> None:
     found = infer([cell(("nginx", "node-1"), ("marketplace", where)) for where in NODES])
-    assert "none of 15 failed (so at most 20% of all)" in found[0].claim
+    assert "none of 15 failed (so at most 20% do)" in found[0].claim

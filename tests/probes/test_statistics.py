@@ -12,10 +12,10 @@ from probes.inference.statistics import bound, tries_wanted, wilson
 @pytest.mark.parametrize(
     ("failed", "tries", "text"),
     [
-        (0, 20, "none of 20 failed (so at most 16% of all)"),
+        (0, 20, "none of 20 failed (so at most 16% do)"),
         (5, 5, "5 of 5 failed"),
-        (0, 100, "none of 100 failed (so at most 4% of all)"),
-        (1, 30, "1 of 30 failed (so 1% to 17% of all)"),
+        (0, 100, "none of 100 failed (so at most 4% do)"),
+        (1, 30, "1 of 30 failed (so 1% to 17% do)"),
         (0, 0, "not measured"),
     ],
 )

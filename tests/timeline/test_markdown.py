@@ -244,6 +244,9 @@ def test_words_stay_prose_and_the_rest_is_code() -> None:
         == "connections refused to marketplace, 7 of 7 (since 02:58)"
     )
     assert inert("image market:1.4.2") == "image market:1.4.2"
+    assert inert("has not run (schedule */15 * * * *): no why") == (
+        "has not run (schedule `*/15 * * * *`): no why"
+    )
     assert inert("see https://x.example") == "see `https://x.example`"
     assert inert("a `b` c") == "a `` `b` `` c"
     assert inert("`") == "`` ` ``"

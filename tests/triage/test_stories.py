@@ -67,6 +67,9 @@ def test_network_agent_with_another_image_on_one_node() -> None:
         facts["floating"],
         facts["odd_is_newest"],
     ) == (1, 8, True, True, True)
+    pinned = str(facts["pinned_image"])
+    assert pinned.startswith("quay.io/x/pipes@sha256:")
+    assert "cd" * 32 not in pinned
     assert symptom.since == ago(minutes=39)
     assert [(s.what, s.value, s.inside, s.outside) for s in symptom.shared] == [
         ("node", "n5", (1, 1), (0, 8)),

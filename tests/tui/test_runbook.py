@@ -70,8 +70,10 @@ async def test_the_gate_wants_the_word_and_says_no_by_default() -> None:
         await until(pilot, lambda: ("cordon", "node-2") in fake.calls)
 
 
-async def test_a_change_is_taken_back_through_the_gate() -> None:
+async def test_a_change_is_taken_back_through_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
     async with screens(size=WIDE, write=True) as (app, fake, pilot):
+        told: list[str] = []
+        monkeypatch.setattr(app, "tell", lambda text, level="information": told.append(text))
         app.open_runbook("network-policy-cni-version-skew", "refused-marketplace")
         await until(pilot, lambda: "Stop the bleeding" in shown(app))
         await pilot.press("enter")
@@ -80,6 +82,16 @@ async def test_a_change_is_taken_back_through_the_gate() -> None:
         await until(pilot, lambda: ("cordon", "node-2") in fake.calls and not app.open_run.running)
         cast("Any", app.screen)._steps.move_to("cordon")
         await until(pilot, lambda: "kubectl uncordon node-2  u takes it back" in shown(app))
+        await pilot.press("enter")
+        await until(
+            pilot,
+            lambda: "This change was made; u undoes it. Enter again plans it once more." in told,
+        )
+        assert not app.open_run.running
+        await pilot.press("enter")  # now it is meant
+        await until(pilot, lambda: "type node-2" in shown(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: not app.open_run.running)
         await pilot.press("u")
         await until(
             pilot,
@@ -130,7 +142,7 @@ async def test_asking_skipping_and_parameters() -> None:
         )
         await until(pilot, lambda: cast("Any", app.screen)._steps.target == "move")
         await pilot.press("enter")
-        await until(pilot, lambda: "what do you see?" in shown(app))
+        await until(pilot, lambda: "your answer" in shown(app))
         await pilot.press("down", "enter")
         await until(
             pilot,

@@ -104,9 +104,16 @@ def inert(text: str, *, code: bool = False) -> str:
     parts = []
     for plain, tokens in groupby(enumerate(text.split(" ")), lambda each: _is_plain(*each)):
         words = " ".join(token for _, token in tokens)
-        bare = words.rstrip(",;:") if not plain else words
+        bare = words if plain else _without_end(words)
         parts.append(words if plain or not bare else _span(bare) + words[len(bare) :])
     return " ".join(parts)
+
+
+def _without_end(words: str) -> str:
+    """The words without punctuation, and without a bracket that was opened before them."""
+    bare = words.rstrip(",;:")
+    closes = bare.endswith(")") and bare.count(")") > bare.count("(")
+    return _without_end(bare[:-1]) if closes else bare
 
 
 def _is_prose(text: str) -> bool:

@@ -144,7 +144,7 @@ def impact(w: Wording) -> list[Block]:
         if title not in most or most[title][0] < count:
             most[title] = (count, entry)
     for title, (count, entry) in most.items():
-        most_of: TableCell = (f": {count} objects at most",) if count > 1 else ()
+        most_of: TableCell = (f" (up to {count} objects)",) if count > 1 else ()
         items.append((w.out(title), *most_of, seqs(entry)))
     for why, entry in _blast(w).items():
         items.append(("Also touched: ", w.out(why), seqs(entry)))
@@ -213,9 +213,9 @@ def timeline(w: Wording) -> list[Block]:
             rows.append(_row(w, line, by_hand.get(line.entry.id)))
     hidden = sum(1 for line in w.source.lines if line.hidden)
     rest = len(w.source.lines) - hidden - len(chosen)
-    more = [f"{rest} more are in the log"] if rest else []
-    more += [f"{hidden} are hidden"] if hidden else []
-    note = "All times are UTC." + (f" Entries: {', '.join(more)}." if more else "")
+    more = f" More entries in the log: {rest}." if rest else ""
+    more += f" Hidden entries: {hidden}." if hidden else ""
+    note = f"All times are UTC.{more}"
     zone: TableCell = (Outside(str(w.zone)),) if w.zone else ()
     header: TableCell = (
         "Happened",

@@ -26,6 +26,8 @@ from tui.text_input import TypedLine
 T = TypeVar("T")
 
 
+FRAME = 4
+"""Rows for a dialog's border, title and keys."""
 UNDECIDED = "\0"
 """Where the cursor stands at first when a choice is required: no choice is the answer by itself."""
 
@@ -105,9 +107,18 @@ class Dialog(ModalScreen[T], Generic[T]):
     def draw(self) -> None:
         if not self.keys_ready.is_set() or not self.is_attached:
             return
+        self.fit()
         self._heading.show(lambda _: [rule(self._title)])
         self._body.show(self.lines)
         self._keys_pane.show(lambda _: [key_line(self.keys)])
+
+    def fit(self) -> None:
+        """Gives the lines to read the rows that the frame, the input and the keys leave."""
+        typed = sum(pane.outer_size.height for pane in self.query(TypedLine))
+        self._body.styles.max_height = max(self.size.height - FRAME - typed, 5)
+
+    def on_resize(self) -> None:
+        self.draw()
 
     def action_move(self, by: int) -> None:
         """Moves the cursor of a list or scrolls the text, also while the input has the focus."""
@@ -217,7 +228,7 @@ class Answers(Dialog[str]):
     ]
 
     def __init__(self, step: Step, run: RunView) -> None:
-        super().__init__("what do you see?")
+        super().__init__("your answer")
         self._step = step
         self._values = run.values(step.id)
 

@@ -14,12 +14,10 @@ from probes.result import ProbePlan
 from text.action_plan import confirmation_lines, fitting_lines, refusal, result_lines
 from text.lines import BLANK, Line, layout, line, prose
 from text.probe import plan_lines
-from tui.dialogs.dialog import Dialog
+from tui.dialogs.dialog import FRAME, Dialog
 from tui.line_pane import Fixed
 from tui.text_input import TypedLine
 
-FRAME = 4
-"""Rows for a dialog's border, title and keys."""
 MOST_ASKED = 4
 """Most rows for the text to type."""
 HIGH = 36
@@ -101,12 +99,10 @@ class GateDialog(Dialog[str]):
         height = self.size.height
         typed = 0 if self._shut else 1 if height < HIGH else 3
         asked = min(len(layout(self._confirmation, width)), MOST_ASKED)
-        room = max(height - FRAME - asked - typed, 5)
-        self._body.styles.max_height = room
-        return room
+        return max(height - FRAME - asked - typed, 5)
 
-    def on_resize(self) -> None:
-        self.draw()
+    def fit(self) -> None:
+        self._body.styles.max_height = self._room(self._body.text_width)
 
     def action_take(self) -> None:
         text = self._input.value.strip()

@@ -13,6 +13,7 @@ from cluster.kube.objects import Ref
 from incident.tables.related import related, tree
 from text.lines import Line, numbered, prose, rule
 from text.object_page import (
+    COPIES,
     PARTS,
     TITLES,
     change_part,
@@ -166,6 +167,7 @@ class ObjectScreen(Frame):
 
     @on(LinePane.Chosen)
     def opened(self, event: LinePane.Chosen) -> None:
-        if "|" not in event.target:
-            return  # a line of the YAML
-        self.stanch.open_object(ref_of(event.target))
+        if event.target.startswith(COPIES):
+            self.stanch.copy(event.target.removeprefix(COPIES))
+        elif "|" in event.target:  # else a line of the YAML
+            self.stanch.open_object(ref_of(event.target))

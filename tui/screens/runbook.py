@@ -10,7 +10,8 @@ from textual.containers import Container
 from textual.widget import Widget
 
 from cluster.kube.objects import Ref
-from runbooks.model import Step
+from incident.walkthrough.run import RunView, StepState
+from runbooks.model import Step, StepKind
 from runbooks.parameters import PLACE
 from runbooks.steps import command, fill
 from text.lines import BLANK, prose, rule
@@ -54,6 +55,8 @@ class RunbookScreen(Frame):
         self._at = ""
         """Run id and step that were last shown: the cursor follows the run and ignores other
         repaints."""
+        self._made: tuple[str, str, int | None] | None = None
+        """The change that enter said to be made: run, step, entry."""
 
     def body(self) -> Iterable[Widget]:
         left = Container(self._head, self._steps, classes="pane left")
@@ -136,8 +139,21 @@ class RunbookScreen(Frame):
                 opened.show(self._steps.target)
             else:
                 self.stanch.action_choose_runbook()
-        elif step := self._chosen_step():
+        elif (step := self._chosen_step()) and not self._asks_again(opened.run, step):
             opened.do(step)
+
+    def _asks_again(self, run: RunView, step: Step) -> bool:
+        """Whether a change that was made needs a second enter before it is planned again."""
+        outcome = run.outcomes.get(step.id)
+        if step.kind is not StepKind.ACTION or outcome is None:
+            return False
+        made = run.id, step.id, outcome.entry
+        if outcome.state is not StepState.DONE or made == self._made:
+            return False
+        self._made = made
+        undo = "; u undoes it" if outcome.undo else ""
+        self.stanch.tell(f"This change was made{undo}. Enter again plans it once more.")
+        return True
 
     def _chosen_step(self) -> Step | None:
         """The chosen step; says so when there is none."""

@@ -84,7 +84,7 @@ def image_drift(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
                     (status.name, image, revision, arch, runtime, kind), {}
                 ).setdefault(digest, []).append(pod)
     ref = ref_of(row)
-    for (container, image, revision, *_), by_digest in sorted(groups.items()):
+    for (container, image, revision, *_, kind), by_digest in sorted(groups.items()):
         if len(by_digest) < 2:
             continue
         ranked = sorted(by_digest.items(), key=lambda item: (-len(item[1]), item[0]))
@@ -103,6 +103,8 @@ def image_drift(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
         floating = images.parse(image).floating or policy == "Always"
         where = nodes[0] if len(nodes) == 1 else f"{len(nodes)} nodes"
         digests = ", ".join(f"{images.short_digest(d)} on {len(p)}" for d, p in ranked[:3])
+        name = image.removesuffix(f":{images.parse(image).tag}")
+        pinned = f"{name}@{usual_digest}" if kind == "repo" and len(usual) > len(odd) else ""
         yield make(
             "daemonset-image-drift",
             ref,
@@ -136,6 +138,7 @@ def image_drift(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
                 "network": network,
                 "odd_digest": images.short_digest(ranked[1][0]),
                 "usual_digest": images.short_digest(usual_digest),
+                "pinned_image": pinned,
                 "skew": False,
             },
         )

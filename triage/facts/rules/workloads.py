@@ -102,6 +102,7 @@ daemonset-image-drift (workload): Pods of one DaemonSet and one revision run dif
     network: bool: role is cni or proxy, or a privileged system agent on the host network
     odd_digest: str: digest (or image, when the names differ)
     usual_digest: str
+    pinned_image: str: the image name with the digest that most nodes run, "" when it is not known
     skew: bool: the image names differ, an update has stopped half-way
 daemonset-update-failing (workload): Pods of the newest revision of a DaemonSet fail while those of
         the revision before work
