@@ -291,7 +291,7 @@ async def test_forbidden_creation_falls_back_to_the_client_itself() -> None:
     plan = await catalogue.plan("connectivity", context, {"from": "nginx", "to": "marketplace"})
     assert plan.creates == ()
     assert all("kubectl exec" in line for line in plan.executes)
-    assert "exec in the client" in plan.method
+    assert "inside a running client" in plan.method
     result = await catalogue.run(plan, context)
     assert result.conclusions[0].component == Component("policy-enforcement", "node-3")
     assert result.created == ()
