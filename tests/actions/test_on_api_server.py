@@ -110,6 +110,7 @@ async def test_cordon_and_uncordon(real: RealCluster) -> None:
     assert not real.get(path)["spec"].get("unschedulable")
     await real.undo()
     assert real.get(path)["spec"]["unschedulable"] is True
+    await real.until(lambda: not ready(real, "act-1"), "the live state shows it again")
     await real.do("uncordon", node="act-1")
 
 
