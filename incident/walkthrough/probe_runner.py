@@ -225,9 +225,12 @@ def answer_of(result: ProbeResult) -> str:
         ]
         if not counted:
             return "unknown"
-        if not bad and not surprising:
-            return "clear" if result.complete else "unknown"
         accused = result.conclusions[0].component.kind if result.conclusions else ""
+        if not bad and not surprising:
+            # Nothing failed, and yet a delay can accuse: answers that came after five seconds.
+            if accused not in ("", "none", "not-measured", "unknown"):
+                return "found"
+            return "clear" if result.complete else "unknown"
         if accused and accused not in ("pod", "unknown"):
             return "found"
         classes = {cell.main for cell in bad}

@@ -22,7 +22,7 @@ from incident.walkthrough.probe_runner import answer_of
 from incident.walkthrough.run import NO_STEP, Asker, StepState
 from incident.walkthrough.runs import Runs
 from incident.walkthrough.walkthrough import NothingToUndo, Walkthrough
-from probes.result import ProbePlan, ProbeResult
+from probes.result import Component, Conclusion, ProbePlan, ProbeResult
 from runbooks.check import CheckOutcome, Result
 from runbooks.model import Query
 from runbooks.parse import parse
@@ -516,3 +516,28 @@ async def test_other_answers_to_a_change_are_no_action(
     run = scripted.engine.answer(run.id, "cordon", word)
     assert not [e for e in scripted.record.by_record() if e.kind.startswith("action-")]
     assert (run.outcomes["cordon"].state, run.current) == (state, current)
+
+
+@pytest.mark.parametrize(
+    ("kind", "complete", "answer"),
+    [
+        ("network", True, "found"),
+        ("network", False, "found"),
+        ("none", True, "clear"),
+        ("none", False, "unknown"),
+    ],
+)
+def test_a_probe_without_a_failure_can_still_find_something(
+    kind: str, complete: bool, answer: str
+) -> None:
+    """Answers after five seconds are no failures, and yet the conclusion accuses the network."""
+    result = ProbeResult(
+        "dns",
+        {},
+        NOW,
+        NOW,
+        cells=(cells.cell(("shop", "node-a"), ("kube-system", "node-b")),),
+        conclusions=(Conclusion("10 of 50 answers came late", Component(kind, ""), 0.75),),
+        complete=complete,
+    )
+    assert answer_of(result) == answer
