@@ -195,13 +195,14 @@ class Component:
 @dataclass(frozen=True, slots=True)
 class Conclusion:
     """One claim. `confidence` is 0 to 1; `next`: what would confirm it or rule it out, "" if
-    nothing."""
+    nothing; `answer`: the answer of a runbook's step that says more than "found", "" if none."""
 
     claim: str
     component: Component
     confidence: float
     next: str = ""
     evidence: tuple[str, ...] = ()
+    answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ class Schedules:
             runs = self._runs(cron)
             busy = any(run["status"].get("active") for run in runs)
             if self._due(cron, now) and not (
-                busy and cron["spec"]["concurrencyPolicy"] == "Forbid"
+                busy and cron["spec"].get("concurrencyPolicy") == "Forbid"
             ):
                 await self._jobs.start_run(cron)
                 self._forget(cron, runs)
@@ -99,7 +99,7 @@ def _created(obj: Obj) -> str:
 
 def is_due(schedule: str, at: datetime) -> bool:
     """Whether a schedule names this minute, in UTC. Understands `*`, `*/5`, numbers, lists and
-    ranges."""
+    ranges; what it does not understand is never due."""
     fields = schedule.split()
     values = (at.minute, at.hour, at.day, at.month, at.isoweekday() % 7)
     return len(fields) == len(values) and all(map(_names, fields, values))
@@ -109,8 +109,12 @@ def _names(field: str, value: int) -> bool:
     for part in field.split(","):
         span, _, step = part.partition("/")
         low, _, high = span.partition("-")
-        if value % int(step or 1) == 0 and (
-            low in ("*", "?") or int(low) <= value <= int(high or low)
-        ):
+        if low in ("*", "?"):
+            low, high = "0", str(value)
+        if not all(text.isdecimal() for text in (low, high or low, step or "1")):
+            continue  # a name of a month or day
+        first, last = int(low), int(high or (value if step else low))
+        every = int(step or 1)
+        if every and first <= value <= last and (value - first) % every == 0:
             return True
     return False

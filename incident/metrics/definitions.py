@@ -1,8 +1,8 @@
 """Reads what the metadata of CustomResourceDefinitions does not say: conditions, and the Service of
 a conversion webhook. The watch carries metadata alone, because the schemas are megabytes.
 
-Read are those that changed within a day and those with a conversion webhook, each once for each of
-its versions and a dozen at a time. The report never waits for it.
+Reads those that changed within a day and those with a conversion webhook: each version once, twelve
+definitions at a time. A report never waits for them.
 """
 
 from __future__ import annotations
@@ -24,8 +24,11 @@ from triage.facts.measurements import Definition, Sample
 
 CRD = "CustomResourceDefinition"
 AT_ONCE = 12
+"""Definitions that are read at the same time."""
 TIMEOUT = 5.0
+"""Seconds for one of them."""
 CHANGED = timedelta(days=1)
+"""Age of a change after which a definition without a webhook is not read."""
 _WEBHOOK = ("f:spec", "f:conversion", "f:webhook")
 
 
@@ -129,6 +132,6 @@ def _converts(row: PartialObject) -> bool:
 
 
 def _changed(row: PartialObject, now: datetime) -> datetime:
-    """The last change that its managers tell of; now where none does."""
+    """Time of the last change in its managedFields, else its creation; `now` without both."""
     times = [f.time for f in row.metadata.managed_fields if f.time is not None]
     return max(times, default=row.metadata.creation_timestamp or now)

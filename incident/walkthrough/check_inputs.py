@@ -257,7 +257,7 @@ def readyz_checks(text: str) -> list[dict[str, Any]]:
 
 
 _PROXIED = re.compile(
-    r"/api/v1/(?:nodes/[^/]+|namespaces/[^/]+/(?:pods|services)/[^/]+)/proxy/[\w./-]+"
+    r"/api/v1/(?:nodes/[\w.:-]+|namespaces/[\w-]+/(?:pods|services)/[\w.:-]+)/proxy/[\w./-]+"
 )
 """What a document may be read from: no page reads a Secret or ConfigMap in this way."""
 _READYZ_CHECK = re.compile(r"\[([+-])\](\S+)([^\[\n]*)")

@@ -30,6 +30,7 @@ from probes import catalogue
 from probes.context import ProbeContext, operator_name, probe_writer
 from probes.pods.sweep import SweepReport, SweepScope, sweep
 from probes.result import Expectation, ProbePlan, ProbeResult, ResultClass
+from runbooks.model import Step
 from timeline.entry import Capture, EntryKind, NewEntry
 
 _STATE = {"unknown": StepState.UNKNOWN, "clear": StepState.PASSED}
@@ -121,7 +122,8 @@ class ProbeRunner:
     def _conclude(
         self, plan: ProbePlan, result: ProbeResult, intent: str, trail: Sequence[str]
     ) -> None:
-        answer = answer_of(result)
+        asked_by = self._runs.step(plan.run_id, plan.step_id) if plan.run_id else None
+        answer = step_answer(asked_by, result)
         state = _STATE.get(answer, StepState.FAILED)
         content = msgspec.json.format(msgspec.json.encode(result.document), indent=1)
         source = f"stanch probe {plan.probe}"
@@ -213,6 +215,16 @@ def _measured(result: ProbeResult) -> Iterator[Ref]:
                 yield Ref("Pod", place.namespace, place.pod)
             elif place.node:
                 yield Ref("Node", "", place.node)
+
+
+def step_answer(step: Step | None, result: ProbeResult) -> str:
+    """The answer of a runbook's step: the one that the first conclusion gives, where the step
+    declares it, else the word of `answer_of`."""
+    answer = answer_of(result)
+    if step is None or answer in ("clear", "unknown") or not result.conclusions:
+        return answer
+    special = result.conclusions[0].answer
+    return special if special in [each.when for each in step.answers] else answer
 
 
 def answer_of(result: ProbeResult) -> str:

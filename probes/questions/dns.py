@@ -302,6 +302,7 @@ def conclude(cells: Sequence[Cell], options: Sequence[str]) -> list[Conclusion]:
                 0.85,
                 "the upstream servers of CoreDNS, and egress to them",
                 evidence,
+                answer="outside only",
             )
         )
     five = [
@@ -322,6 +323,7 @@ def conclude(cells: Sequence[Cell], options: Sequence[str]) -> list[Conclusion]:
                 Component("network", "lost packets"),
                 0.75,
                 "conntrack on the nodes, parallel A and AAAA look-ups",
+                answer="five seconds",
             )
         )
     if not found:

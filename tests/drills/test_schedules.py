@@ -66,6 +66,11 @@ async def test_due_runs_start_once_and_the_oldest_go() -> None:
         ("0,30 4-8 * * *", True),
         ("30 6 * * 0", False),
         ("nonsense", False),
+        ("10-59/20 * * * *", True),
+        ("15-59/20 * * * *", False),
+        ("30 6 * NOV MON", False),
+        ("@hourly", False),
+        ("*/0 * * * *", False),
     ],
 )
 def test_a_schedule_names_its_minutes(schedule: str, due: bool) -> None:

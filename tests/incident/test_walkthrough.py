@@ -18,12 +18,13 @@ from incident.view import SymptomView
 from incident.walkthrough.action_runner import GateJournal
 from incident.walkthrough.answers import InvalidAnswer
 from incident.walkthrough.live_values import StoreValues
-from incident.walkthrough.probe_runner import answer_of
+from incident.walkthrough.probe_runner import answer_of, step_answer
 from incident.walkthrough.run import NO_STEP, Asker, StepState
 from incident.walkthrough.runs import Runs
 from incident.walkthrough.walkthrough import NothingToUndo, Walkthrough
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult
 from runbooks.check import CheckOutcome, Result
+from runbooks.loader import Library
 from runbooks.model import Query
 from runbooks.parse import parse
 from tests.incident.build import match, symptom, view
@@ -541,3 +542,18 @@ def test_a_probe_without_a_failure_can_still_find_something(
         complete=complete,
     )
     assert answer_of(result) == answer
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"), [("five seconds", "five seconds"), ("elsewhere", "found"), ("", "found")]
+)
+def test_a_step_takes_the_answer_of_a_conclusion_where_it_declares_it(
+    said: str, answer: str
+) -> None:
+    book = Library().get("dns-latency-ndots")
+    assert book is not None
+    blamed = Conclusion("answers came late", Component("network", ""), 0.75, answer=said)
+    measured = (cells.cell(("shop", "node-a"), ("kube-system", "node-b")),)
+    result = ProbeResult("dns", {}, NOW, NOW, cells=measured, conclusions=(blamed,))
+    assert step_answer(book.step("histogram"), result) == answer
+    assert step_answer(None, result) == "found"

@@ -19,9 +19,8 @@ from cluster.kube.objects import Condition, Ref
 from triage.facts.finding import Evidence, Gap
 
 if TYPE_CHECKING:
-    from triage.logs.classify import (
-        Classification,  # 10 ms of patterns, which the first finding waits for
-    )
+    # Its patterns take 10 ms, which the first finding would wait for.
+    from triage.logs.classify import Classification
 
 T = TypeVar("T")
 

@@ -157,8 +157,8 @@ def began(findings: Iterable[Finding]) -> datetime | None:
     cause in it.
 
     A pod that has crashed for an hour on a node that fails now has its own fault, which does not
-    make the node's an hour old. A workload whose own pods show the cause was away since it lacked
-    them, though the first of these pods are deleted.
+    make the node's an hour old. An unavailable workload counts from its own time where its pods
+    show the cause, also after the first of these pods are deleted.
     """
     timed = [f for f in findings if f.since is not None]
     causes = [f for f in timed if f.rule not in EFFECTS]

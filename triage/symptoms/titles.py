@@ -254,7 +254,8 @@ _SAID = {
     "PodDisruptionBudget": "disruption budget",
     "ResourceQuota": "quota",
     "APIService": "API",
-    **{kind: kind for kind in ("Service", "Ingress", "Job", "CronJob", "Gateway", "HTTPRoute")},
+    **{kind: kind for kind in ("Service", "Ingress", "Job", "CronJob", "Gateway")},
+    **{kind: kind for kind in ("HTTPRoute", "GRPCRoute", "TLSRoute")},
 }
 """What a person calls an object of that kind; pods, nodes and workloads have their name alone."""
 
