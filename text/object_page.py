@@ -116,7 +116,7 @@ def kubectl_lines(ref: Ref, item: Any, resource: str = "") -> Iterator[Line]:
     where = f"kubectl -n {quote(ref.namespace)}" if ref.namespace else "kubectl"
     kind, name = resource or ref.kind.lower(), quote(ref.name)
     yield BLANK
-    yield rule("not done here, but with kubectl", "enter copies it")
+    yield rule("not done here: commands for kubectl", "enter copies one")
     if isinstance(item, k.Pod):
         names = [container.name for container in item.spec.containers]
         ports = [port.container_port for c in item.spec.containers for port in c.ports]
@@ -165,7 +165,7 @@ def _condition(condition: k.Condition, now: datetime) -> Line:
     at = condition.last_transition_time
     since = f"since {clock(at, now)} UTC, {ago(at, now)}" if at else ""
     why = f"  {condition.reason}  {condition.message}".rstrip()
-    name = (f"{condition.type:<22}", "strong")
+    name = (f"{condition.type:<21} ", "strong")
     return line(" ", name, (f"{condition.status:<8}", style), (since, "muted"), why, hang=5)
 
 

@@ -182,10 +182,17 @@ def _title(findings: Sequence[Finding]) -> str:
     if rule == "pod-rejected-by-kubelet" and count == 1:
         return sentence(Subject(lead.object.name), lead.claim)
     if lead.object.kind == "Node" and count > 1:
-        return sentence(Subject(f"{count} nodes", several=True), lead.claim)
+        return sentence(Subject(f"{count} nodes", several=True), _common(lead, same))
     others = len({f.object.name for f in same} - {lead.object.name})
     more = f" (and {others} more)" if others else ""
     return sentence(Subject(_name(lead)), lead.claim.split("; ")[0]) + more
+
+
+def _common(lead: Finding, same: Sequence[Finding]) -> str:
+    """The claim of the leading finding, without who did it where others did it to the rest."""
+    shorter = {each.claim.partition(" by ")[0] for each in same}
+    differ = len({each.claim for each in same}) > 1
+    return shorter.pop() if differ and len(shorter) == 1 else lead.claim
 
 
 class Subject(NamedTuple):
