@@ -54,6 +54,19 @@ async def read(context: ActionContext, ref: Ref) -> dict[str, Any]:
     return dict(found)
 
 
+def typed(found: Mapping[str, Any], ref: Ref) -> Any:
+    """What `read` gave, as a value of the type that the live state holds.
+
+    A plan describes its own object by this alone. The live state follows a moment later, and a plan
+    that takes its object from there differs from the same plan made again, so that the gate refuses
+    it. Raises `CannotPlan`.
+    """
+    try:
+        return msgspec.convert(found, READABLE[ref.kind].type, strict=False)
+    except msgspec.ValidationError as error:
+        raise CannotPlan(f"{ref} is not understood: {error}") from None
+
+
 # ---- fields
 
 

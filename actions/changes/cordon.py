@@ -14,7 +14,7 @@ from actions.context import ActionContext
 from actions.definition import Action, CannotPlan, Proposal, by_name, offered
 from actions.parameters import Parameter, name
 from actions.plan import Precondition
-from actions.targets import patched, read, set_field
+from actions.targets import patched, read, set_field, typed
 from cluster.kube.managed_fields import last_write
 from cluster.kube.objects import Node, Pod, Ref
 from cluster.kube.owners import top_owner
@@ -37,9 +37,7 @@ async def propose(context: ActionContext, node_name: str, *, unschedulable: bool
         raise CannotPlan(f"The nodes cannot be read ({reason}), so the effect is not known.")
     ref = Ref("Node", "", node_name)
     found = await read(context, ref)
-    node: Node | None = context.store.get("Node", "", node_name)
-    if node is None:
-        raise CannotPlan(f"{ref} is not in the live state yet; try again.")
+    node: Node = typed(found, ref)
     word = "cordon" if unschedulable else "uncordon"
     change = set_field(found, ("spec", "unschedulable"), unschedulable)
     if bool(change.before) is unschedulable:

@@ -13,8 +13,8 @@ from actions.context import ActionContext
 from actions.definition import Action, CannotPlan, Fit, Proposal, by_kind
 from actions.parameters import OBJECT, Parameter, label_key
 from actions.plan import Precondition
-from actions.targets import kubectl_name, patched, read, remove_field, set_field
-from cluster.kube.objects import Ref
+from actions.targets import kubectl_name, patched, read, remove_field, set_field, typed
+from cluster.kube.objects import PersistentVolume, Ref
 from cluster.live.store import Store
 
 WAITED_S = 300.0
@@ -49,7 +49,7 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
         ref,
         (made,),
         f"{ref} loses the finalizer {wanted}",
-        preconditions=(_being_deleted(context, found), _unused(context, ref, wanted)),
+        preconditions=(_being_deleted(context, found), _unused(context, ref, found, wanted)),
         touches=(gone,),
         warnings=(f"{wanted} stands for: {guard}. That is left undone.",),
         restorable=False,
@@ -67,7 +67,9 @@ def _being_deleted(context: ActionContext, found: Mapping[str, Any]) -> Precondi
     )
 
 
-def _unused(context: ActionContext, ref: Ref, finalizer: str) -> Precondition:
+def _unused(
+    context: ActionContext, ref: Ref, found: Mapping[str, Any], finalizer: str
+) -> Precondition:
     """Precondition: nothing uses the claim or volume."""
     question = "Is it out of use?"
     if ref.kind == "PersistentVolumeClaim":
@@ -78,16 +80,14 @@ def _unused(context: ActionContext, ref: Ref, finalizer: str) -> Precondition:
         ]
         return Precondition(question, not users, f"used by {', '.join(users[:3]) or 'no pod'}")
     if ref.kind == "PersistentVolume":
-        row = context.store.get(*ref)
-        bound = row is not None and row.status.phase == "Bound"
+        volume: PersistentVolume = typed(found, ref)
+        bound = volume.status.phase == "Bound"
         attached = [
             each.spec.node_name
             for each in context.store.rows("VolumeAttachment").values()
             if each.spec.source.persistent_volume_name == ref.name and each.status.attached
         ]
-        seen = (
-            f"phase {row.status.phase if row else 'unknown'}, attached to {attached or 'no node'}"
-        )
+        seen = f"phase {volume.status.phase or 'unknown'}, attached to {attached or 'no node'}"
         return Precondition(question, not bound and not attached, seen)
     if ref.kind == "VolumeAttachment" or finalizer.startswith(_ATTACHED):
         return Precondition(question, False, "use delete-volume-attachment, which checks the node")

@@ -9,7 +9,7 @@ from typing import Any
 from actions.context import ActionContext
 from actions.definition import Action, Proposal, by_name, offered
 from actions.parameters import Parameter, namespaced
-from actions.targets import deleted, read
+from actions.targets import deleted, read, typed
 from cluster.kube.objects import NetworkPolicy, Ref
 from cluster.kube.selectors import matches
 
@@ -19,11 +19,11 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     found = await read(context, ref)
     command = f"kubectl delete networkpolicy -n {quote(ref.namespace)} {quote(ref.name)}"
     target = deleted(ref, found, command, recreate=True)
-    row: NetworkPolicy | None = context.store.get(*ref)
+    policy: NetworkPolicy = typed(found, ref)
     pods = [
         pod
         for pod in context.store.in_namespace("Pod", ref.namespace).values()
-        if row is not None and matches(row.spec.pod_selector, pod.metadata.labels)
+        if matches(policy.spec.pod_selector, pod.metadata.labels)
     ]
     others = [
         each

@@ -18,7 +18,7 @@ from actions.context import ActionContext
 from actions.definition import Action, CannotPlan, Proposal, by_name, offered
 from actions.parameters import Parameter, namespaced, whole
 from actions.plan import Precondition, Target
-from actions.targets import deleted, evicted, read
+from actions.targets import deleted, evicted, read, typed
 from cluster.kube.objects import Pod, Ref
 from cluster.kube.owners import controller_of
 
@@ -83,10 +83,7 @@ def _proposal(
 async def _pod(context: ActionContext, which: tuple[str, str]) -> tuple[Ref, Pod, dict[str, Any]]:
     ref = Ref("Pod", *which)
     found = await read(context, ref)
-    pod: Pod | None = context.store.get(*ref)
-    if pod is None:
-        raise CannotPlan(f"{ref} is not in the live state yet; try again.")
-    return ref, pod, found
+    return ref, typed(found, ref), found
 
 
 def _comes_back(pod: Pod) -> str | None:

@@ -12,7 +12,7 @@ from actions.context import ActionContext
 from actions.definition import Action, CannotPlan, Proposal, by_name, offered
 from actions.parameters import Parameter, label_key, label_value, name
 from actions.plan import FieldChange, Precondition
-from actions.targets import patched, read, remove_field, set_field
+from actions.targets import patched, read, remove_field, set_field, typed
 from cluster.kube.objects import Node, Pod, Ref, Taint, Toleration
 
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
@@ -35,9 +35,7 @@ async def _add(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     rest = [each for each in taints if not _same(each, taint)]
     change = set_field(found, ("spec", "taints"), [*rest, taint])
     target = patched(ref, found, [change], f"kubectl taint node {ref.name} {words(taint)}")
-    node: Node | None = context.store.get("Node", "", ref.name)
-    if node is None:
-        raise CannotPlan(f"{ref} is not in the live state yet; try again.")
+    node: Node = typed(found, ref)
     checks: tuple[Precondition, ...] = ()
     warnings: tuple[str, ...] = ()
     if taint["effect"] != "PreferNoSchedule" and takes_pods(node):
