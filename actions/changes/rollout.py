@@ -243,9 +243,13 @@ def rollout_state(found: Mapping[str, Any]) -> tuple[bool, str]:
     total = status.get("replicas", status.get("currentNumberScheduled", 0))
     if spec.get("paused") or _strategy(found).get("type") == "OnDelete":
         return True, "it replaces no pod by itself now"
-    if updated < wanted - kept or total > updated + kept:
+    if updated < wanted - kept:
         return False, f"{updated} of {wanted - kept} pods are updated"
-    return ready >= wanted, f"{ready} of {wanted} pods are ready"
+    missing = f"{ready} of {wanted} pods are ready"
+    if (old := total - updated - kept) > 0:
+        stay = "pod of the old template stays" if old == 1 else "pods of the old template stay"
+        return False, f"{old} {stay}, {missing}"
+    return ready >= wanted, missing
 
 
 async def rolled_out(context: ActionContext, plan: ActionPlan) -> tuple[bool, str]:

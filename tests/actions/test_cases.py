@@ -93,6 +93,27 @@ async def test_confirmed_it_is_done_seen_and_recorded(name: str, keys: Path) -> 
 
 
 @every_action
+async def test_a_live_state_that_catches_up_after_the_plan_refuses_nothing(
+    name: str, keys: Path
+) -> None:
+    """What was read describes the object; the live state follows a moment later."""
+    scenario = SCENARIOS[name]
+    api, journal = FakeApi(scenario.objects), FakeJournal()
+    api.on_sleep = lambda: scenario.effect(api)
+    arguments = {k: str(keys) if v == "FILE" else v for k, v in scenario.arguments.items()}
+    context = api.context()
+    ref = (await catalogue.plan(name, context, arguments)).object
+    row = api.store.get(*ref)
+    api.store.apply(ref.kind, (), [(ref.namespace, ref.name)])
+    plan = await catalogue.plan(name, context, arguments)
+    assert plan.refused == ""
+    if row is not None:
+        api.store.apply(ref.kind, [row])
+    result = await catalogue.run(plan, plan.confirmation, context, journal)
+    assert result.outcome is Outcome.DONE, result.sentence
+
+
+@every_action
 async def test_the_record_undoes_it(name: str, keys: Path) -> None:
     here = await bench(name, keys)
     here.api.recorded = here.journal.recorded
