@@ -46,14 +46,20 @@ def admin(workloads: Cluster) -> Iterator[httpx.Client]:
 @pytest.fixture
 async def real(workloads: Cluster, admin: httpx.Client) -> AsyncIterator[RealCluster]:
     async with acting(workloads.kubeconfig, admin) as cluster:
-        for name in NODES:  # as a test that failed may have left them
-            admin.patch(
-                f"/api/v1/nodes/{name}",
-                json={"spec": {"unschedulable": None, "taints": None}},
-                headers={"Content-Type": "application/merge-patch+json"},
-            ).raise_for_status()
+        restore(admin)
+        for name in NODES:
             await cluster.until(partial(ready, cluster, name), f"node {name}")
         yield cluster
+
+
+def restore(admin: httpx.Client) -> None:
+    """Undoes what a test that failed has left on the nodes."""
+    for name in NODES:
+        admin.patch(
+            f"/api/v1/nodes/{name}",
+            json={"spec": {"unschedulable": None, "taints": None}},
+            headers={"Content-Type": "application/merge-patch+json"},
+        ).raise_for_status()
 
 
 def ready(cluster: RealCluster, name: str) -> bool:
