@@ -227,11 +227,14 @@ class Record:
 
     def _read_runbooks(self, entries: Iterable[Entry]) -> None:
         """Keep the texts of the runbooks that were opened, so that reading one does not wait for
-        the disk."""
+        the disk. A text that cannot be read is left out: the entry itself is on disk."""
         for entry in entries:
             if entry.kind == "run-started" and entry.evidence and self.journal is not None:
-                blob = self.journal.evidence(entry.evidence[0])
-                self._runbooks[entry.run_id] = blob.text if blob is not None else ""
+                from timeline.journal.storage import JournalError
+
+                with contextlib.suppress(JournalError):
+                    blob = self.journal.evidence(entry.evidence[0])
+                    self._runbooks[entry.run_id] = blob.text if blob is not None else ""
 
     def _noticed(self, _: WriterHealth) -> None:
         self.on_change()
@@ -453,7 +456,12 @@ class Record:
     def evidence_text(self, sha256: str) -> str:
         """The text of one piece of evidence, or one sentence that says why it is not available
         (blocking)."""
-        found = self.journal.evidence(sha256) if self.journal is not None else None
+        from timeline.journal.storage import JournalError
+
+        try:
+            found = self.journal.evidence(sha256) if self.journal is not None else None
+        except JournalError as error:
+            return str(error)
         if found is None or found.content is None:
             return "It is not in this record, or it was purged."
         return clean_uncut(found.content.decode("utf-8", "replace"))

@@ -25,7 +25,7 @@ from incident.record import Record, RecordUnavailable
 from probes.ledger import Intent
 from tests.timeline.conftest import START, Clock
 from timeline.entry import Capture, NewEntry
-from timeline.journal.journal import Journal
+from timeline.journal.journal import Journal, JournalError
 from timeline.journal.sidecar import Sidecar
 from timeline.journal.writer import JournalWriter
 from timeline.summary import ClusterId
@@ -208,15 +208,7 @@ async def test_the_record_is_in_memory_once_it_is_open(
     record: Record, options: Options, clock: Clock
 ) -> None:
     """What was read at the start, what another terminal writes, and the texts of runbooks."""
-    run = record.append(
-        NewEntry(
-            kind="run-started",
-            text="runbook x opened",
-            run_id="run-1",
-            captures=(Capture(content=b"# a runbook\n"),),
-        )
-    )
-    await record.recorded(run)
+    await record.recorded(record.append(opened_runbook("run-1")))
     assert record.runbook_text("run-1") == "# a runbook\n"
     assert record.journal is not None
     with Journal.open(record.journal.path, clean=clean) as other:
@@ -230,6 +222,46 @@ async def test_the_record_is_in_memory_once_it_is_open(
     ]
     assert again.runbook_text("run-1") == "# a runbook\n"
     again.close()
+
+
+def opened_runbook(run_id: str) -> NewEntry:
+    captures = (Capture(content=b"# a runbook\n"),)
+    return NewEntry(kind="run-started", text="opened", run_id=run_id, captures=captures)
+
+
+async def test_the_last_entries_are_reported_while_the_record_closes(
+    record: Record, disk: SlowDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A listener reads evidence of an entry that reaches the disk after `close` began."""
+    await record.settled()
+    closing, close = threading.Event(), JournalWriter.close
+
+    def noticed_close(writer: JournalWriter) -> None:
+        closing.set()
+        close(writer)
+
+    monkeypatch.setattr(JournalWriter, "close", noticed_close)
+    disk.hang()
+    run = record.append(opened_runbook("run-1"))
+    closed = asyncio.create_task(asyncio.to_thread(record.close))
+    assert await asyncio.to_thread(closing.wait, 60)
+    disk.answer()
+    await closed
+    assert (await record.recorded(run)).on_disk
+    assert record.runbook_text("run-1") == "# a runbook\n"
+
+
+@pytest.mark.parametrize("error", [JournalError, sqlite3.Error])
+async def test_an_entry_counts_as_recorded_when_its_evidence_cannot_be_read(
+    record: Record, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def refuse(_: Journal) -> None:
+        raise error("closed")
+
+    monkeypatch.setattr(Journal, "_reader", refuse)
+    run = await record.recorded(record.append(opened_runbook("run-1")))
+    assert (run.on_disk, record.runbook_text("run-1")) == (True, "")
+    assert "closed" in record.evidence_text(run.evidence[0])
 
 
 async def test_the_ledger_reads_earlier_incidents_without_the_loop(

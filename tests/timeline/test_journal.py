@@ -365,6 +365,10 @@ def test_read_only_and_closed_journals_refuse_to_record(journal: Journal) -> Non
     assert journal.health.state == "closed"
     with pytest.raises(JournalError, match="closed"):
         journal.append(NewEntry(kind="note"))
+    with pytest.raises(JournalError, match="closed"):
+        journal.evidence("a" * 64)
+    with pytest.raises(JournalError, match="closed"):
+        journal.verify()
 
 
 def test_opening_what_is_no_incident(tmp_path: Path) -> None:

@@ -419,18 +419,17 @@ class Journal:
         return len(self._waiting())
 
     def evidence(self, sha256: str) -> EvidenceBlob | None:
-        """One piece of evidence, None for an unknown hash."""
-        with self._lock:
-            row = (
-                self._reader()
-                .execute(
-                    "SELECT sha256, size, original_size, truncated, media_type, content FROM "
-                    "evidence "
-                    "WHERE sha256 = ?",
-                    [sha256],
-                )
-                .fetchone()
-            )
+        """One piece of evidence, None for an unknown hash. Raises JournalError when it cannot be
+        read."""
+        query = (
+            "SELECT sha256, size, original_size, truncated, media_type, content FROM evidence "
+            "WHERE sha256 = ?"
+        )
+        try:
+            with self._lock:
+                row = self._reader().execute(query, [sha256]).fetchone()
+        except sqlite3.Error as error:
+            raise _unreadable(self.path, error) from error
         if row is None:
             waiting = (blob for _, blobs in Sidecar(self.path).entries() for blob in blobs)
             return next((blob for blob in waiting if blob.sha256 == sha256), None)
@@ -471,15 +470,19 @@ class Journal:
             return verify_database(self._reader(), self.path, read_head(self.path), anchor)
 
     def close(self) -> None:
-        """Write what is queued and close. Idempotent."""
-        if self._closed:
-            return
-        self._closed = True
-        with self._lock:
-            self._opened.database.close()
+        """Write what is queued and close. Idempotent.
+
+        The reading connection closes last: a listener reads evidence while the writer's thread
+        reports the last entries.
+        """
         if self._writer is not None:
             self._writer.close()
-        self._opened.tidy()
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._opened.database.close()
+            self._opened.tidy()
 
     def __enter__(self) -> Self:
         return self
@@ -489,7 +492,9 @@ class Journal:
 
     def _reader(self) -> Database:
         """The reading connection; the caller holds the lock. A snapshot from a time when the file
-        could not be opened is replaced when it can."""
+        could not be opened is replaced when it can. Raises JournalError after `close`."""
+        if self._closed:
+            raise JournalError(f"the record {self.path.name} is closed; open it again to read")
         if self._writer is not None and not self._opened.follows:
             with suppress(OSError, sqlite3.Error):
                 fresh = open_reader(self.path)

@@ -183,12 +183,11 @@ class JournalWriter:
         return future
 
     def close(self, timeout: float = 10.0) -> None:
-        """Write the queue, fold the WAL into the file, stop. Idempotent. Entries that could not be
-        written stay in `unwritten`."""
-        if self._closing:
-            return
-        self._closing = True
-        self._jobs.put(None)
+        """Write the queue, fold the WAL into the file, stop; each call waits for the thread.
+        Entries that could not be written stay in `unwritten`."""
+        if not self._closing:
+            self._closing = True
+            self._jobs.put(None)
         self._thread.join(timeout)
 
     @property
