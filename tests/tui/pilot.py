@@ -31,17 +31,27 @@ async def screens(
         yield app, fake, pilot
 
 
+PAUSE_S = 2.0
+"""The longest wait for the widgets between two looks: Textual waits 30 s for a widget that is being
+removed, which would use up the whole patience of `until` while the screen is right already."""
+
+
 async def until(pilot: Pilot[Any], holds: Callable[[], bool], seconds: float = 30.0) -> None:
     """Wait for a condition, with a deadline, and for what is painted together with it."""
     end = asyncio.get_running_loop().time() + seconds
     while not holds():
         if asyncio.get_running_loop().time() > end:
             raise AssertionError(f"did not happen in {seconds} s; on screen:\n{shown(pilot.app)}")
-        with contextlib.suppress(WaitForScreenTimeout):  # a busy machine: `seconds` decides
-            await pilot.pause(0.01)
+        await rest(pilot, 0.01)
     if pilot.app.is_running:
-        with contextlib.suppress(WaitForScreenTimeout):
-            await pilot.pause()
+        await rest(pilot)
+
+
+async def rest(pilot: Pilot[Any], delay: float | None = None) -> None:
+    """Lets the widgets work off what they have received; on a busy machine for `PAUSE_S` at most."""
+    with contextlib.suppress(WaitForScreenTimeout, TimeoutError):
+        async with asyncio.timeout(PAUSE_S):
+            await pilot.pause(delay)
 
 
 def shown(app: Any) -> str:

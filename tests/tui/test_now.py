@@ -101,3 +101,13 @@ def test_stale_kinds_are_not_listed_one_by_one_while_the_server_is_lost() -> Non
     said = " ".join(row.text for row in symptom_lines(view, view.as_of))
     assert "not looked at: metrics" in said
     assert "Pod  stale" not in said
+
+
+@pytest.mark.parametrize("key", ["l", "p"])
+async def test_a_key_that_acts_on_a_symptom_says_when_none_is_chosen(key: str) -> None:
+    async with screens("healthy") as (app, _, pilot):
+        await until(pilot, lambda: "── now" in shown(app))
+        await pilot.press(key)
+        await until(
+            pilot, lambda: "No symptom is chosen" in "".join(n.message for n in app._notifications)
+        )

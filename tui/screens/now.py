@@ -175,7 +175,10 @@ class NowScreen(Frame):
     def action_probe(self) -> None:
         """Plans the probe for what is missing, otherwise the runbook's first probe."""
         item = self.chosen
-        if item is None or not item.matches:
+        if item is None:
+            self._tell_none_chosen()
+            return
+        if not item.matches:
             self.stanch.tell(
                 "No runbook fits this symptom, so no probe is suggested. m describes it in words, "
                 "enter chooses a runbook.",
@@ -188,7 +191,10 @@ class NowScreen(Frame):
 
     def action_logs(self) -> None:
         item = self.chosen
-        pod = first_pod(item.symptom, self.investigation.store) if item else None
+        if item is None:
+            self._tell_none_chosen()
+            return
+        pod = first_pod(item.symptom, self.investigation.store)
         if pod is None:
             self.stanch.tell(
                 "No pod of this symptom runs where its log can be read; o lists its objects.",
@@ -196,3 +202,6 @@ class NowScreen(Frame):
             )
             return
         self.stanch.open_logs(pod)
+
+    def _tell_none_chosen(self) -> None:
+        self.stanch.tell("No symptom is chosen: none is shown now.", "warning")
