@@ -258,13 +258,9 @@ class Terminal:
         try:
             answer = accepted(step, reply)
             did = ""
-            if step.mutates and state_of(step, answer) is StepState.DONE:
-                known = steps.known_command(step, self._run.values(step.id))
-                given = "[enter] the command above, " if known else ""
-                did = (await self._ask(f"  what was done? {given}q not now: ")).strip()
-                if did == "q":
-                    print("  nothing was recorded")
-                    return False
+            done = step.mutates and state_of(step, answer) is StepState.DONE
+            if done and not (did := await self.did(self._run, step)):
+                return False
             self._run = self._engine.answer(self._run.id, step.id, answer, did)
         except InvalidAnswer as error:
             say(str(error))
@@ -339,6 +335,15 @@ class Terminal:
         if problem:
             say(problem)
         return (await self._ask("  your answer: ")).strip()
+
+    async def did(self, run: RunView, step: Step) -> str:
+        known = steps.known_command(step, run.values(step.id))
+        given = "[enter] the command above, " if known else ""
+        did = (await self._ask(f"  what was done? {given}q not now: ")).strip()
+        if did == "q":
+            print("  nothing was recorded")
+            return ""
+        return did or known
 
     async def agree(self, plan: ProbePlan) -> bool:
         print_lines(probe.plan_lines(plan))

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from rich.style import Style
 from textual import events
+from textual.actions import SkipAction
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -341,8 +342,10 @@ class LinePane(CursorPane, can_focus=True):
             self.scroll_end(animate=False)
 
     def action_choose(self) -> None:
-        if self.target:
-            self.post_message(self.Chosen(self, self.target))
+        """Without a target, enter is the key of the screen."""
+        if not self.target:
+            raise SkipAction
+        self.post_message(self.Chosen(self, self.target))
 
     def on_click(self, event: events.Click) -> None:
         index = event.y + self.scroll_offset.y

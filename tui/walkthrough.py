@@ -15,7 +15,7 @@ from incident.walkthrough.run import OpenParameter, RunView, StepState
 from incident.walkthrough.walkthrough import NothingToUndo, Walkthrough
 from probes.result import ProbePlan
 from runbooks.model import Step, StepKind
-from runbooks.steps import fill, stage
+from runbooks.steps import fill, known_command, stage
 from text.runbook import progress_text
 from timeline.story import next_mark
 from tui.host import Host
@@ -269,7 +269,14 @@ class OpenRun:
     async def answer(self, run: RunView, step: Step, problem: str) -> str:
         from tui.dialogs.dialog import Answers
 
-        return await self._app.push_screen_wait(Answers(step, run)) or ""
+        return await self._app.push_screen_wait(Answers(step, run, problem)) or ""
+
+    async def did(self, run: RunView, step: Step) -> str:
+        from tui.dialogs.dialog import by_hand
+
+        values = run.values(step.id)
+        prompt = by_hand(fill(step.question, values), known_command(step, values))
+        return await self._app.push_screen_wait(prompt) or ""
 
     async def agree(self, plan: ProbePlan) -> bool:
         from tui.dialogs.plans import ProbeDialog

@@ -67,6 +67,11 @@ class Face(Protocol):
         """A person's answer, "" for none yet. `problem`: why the last one was refused."""
         ...
 
+    async def did(self, run: RunView, step: Step) -> str:
+        """What a person did for a change that they answered with "done", "" for nothing yet. Asked
+        when the step has no command, or one with a value that is not known."""
+        ...
+
     async def agree(self, plan: ProbePlan) -> bool:
         """Whether to run the probe. A refused plan is only shown."""
         ...
@@ -314,13 +319,23 @@ class Walkthrough:
     async def _ask(self, run: Run, step: Step, face: Face) -> None:
         problem = ""
         while typed := await face.answer(run.view(), step, problem):
+            did = ""
             try:
-                self.answer(run.id, step.id, typed)
+                if self._must_say(run, step, typed) and not (
+                    did := await face.did(run.view(), step)
+                ):
+                    return
+                self.answer(run.id, step.id, typed, did)
             except answers.InvalidAnswer as error:
                 problem = str(error)
             else:
                 face.finished(run.view(), step)
                 return
+
+    def _must_say(self, run: Run, step: Step, typed: str) -> bool:
+        """Whether only a person can say what was done. Raises `answers.InvalidAnswer`."""
+        done = answers.state_of(step, answers.accepted(step, typed)) is StepState.DONE
+        return step.mutates and done and not steps.known_command(step, run.values(step))
 
     def _follow(self, run: Run, checks: Sequence[Step]) -> None:
         """Go where the answers of a section lead: from the first abnormal one, else the first, past

@@ -19,6 +19,8 @@ class Agreeing:
     ) -> None:
         self.answers = list(answers)
         self.values = dict(values or {})
+        self.done_by_hand = ""
+        """What it says that it did, when asked."""
         self.asked: list[str] = []
         """Names of the parameters that were asked for."""
         self.problems: list[str] = []
@@ -44,6 +46,9 @@ class Agreeing:
     async def answer(self, run: RunView, step: Step, problem: str) -> str:
         self.problems += [problem] if problem else []
         return self.answers.pop(0) if self.answers else ""
+
+    async def did(self, run: RunView, step: Step) -> str:
+        return self.done_by_hand
 
     async def agree(self, plan: ProbePlan) -> bool:
         return not plan.refused

@@ -126,6 +126,17 @@ answers:
   clear: None. -> done
   unknown: Not measured. -> look
 ```
+
+```ask
+id: shorten
+question: Can the names be shorter?
+blast: One restart.
+undo: kubectl rollout undo {workload}
+expected: Fast look-ups.
+kubectl: kubectl rollout restart {workload} --request-timeout=10s
+answers:
+  done: Good. -> done
+```
 """
 
 
@@ -322,6 +333,19 @@ async def test_a_question_is_asked_again_until_its_answer_is_one(scripted: Scrip
     run = await scripted.engine.do(run.id, "look", face)
     assert len(face.problems) == 1
     assert run.outcomes["look"].answer == "yes"
+
+
+async def test_who_made_a_change_says_what_where_no_command_is_known(scripted: Scripted) -> None:
+    run = scripted.engine.open("book")
+    face = Agreeing(answers=("done",))
+    run = await scripted.engine.do(run.id, "shorten", face)
+    assert "shorten" not in run.outcomes, "nothing was said, so nothing is recorded"
+    face = Agreeing(answers=("done",))
+    face.done_by_hand = "patched the shop"
+    run = await scripted.engine.do(run.id, "shorten", face)
+    assert run.outcomes["shorten"].state is StepState.DONE
+    assert not face.problems
+    assert any("done by hand: patched the shop" in e.text for e in scripted.record.entries())
 
 
 # ---- probes

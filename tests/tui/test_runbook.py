@@ -33,6 +33,18 @@ async def test_enter_opens_the_runbook_and_runs_its_check() -> None:
         assert "means    node-2 runs another version" in shown(app)
 
 
+async def test_enter_is_the_key_of_the_screen_in_the_pane_without_a_cursor() -> None:
+    async with screens(size=WIDE) as (app, fake, pilot):
+        app.open_runbook("network-policy-cni-version-skew", "refused-marketplace")
+        await until(pilot, lambda: "Stop the bleeding" in shown(app))
+        app.open_run.go_to("drift")
+        screen = cast("Any", app.screen)
+        await until(pilot, lambda: screen._steps.target == "drift")
+        screen._step.focus()
+        await pilot.press("enter")
+        await until(pilot, lambda: ("do", "drift") in fake.calls)
+
+
 async def test_a_probe_runs_only_after_its_plan_was_agreed_to() -> None:
     async with screens(size=WIDE) as (app, fake, pilot):
         await until(pilot, lambda: "CRIT" in shown(app))
@@ -209,6 +221,9 @@ async def test_without_a_next_step_or_a_change_the_keys_say_so(
         monkeypatch.setattr(app, "tell", lambda text, level="information": told.append(text))
         app.open_runbook("network-policy-cni-version-skew", "refused-marketplace")
         await until(pilot, lambda: "Stop the bleeding" in shown(app))
+        await pilot.press("right")
+        await until(pilot, lambda: told == ["This is the step to do now."])
+        told.clear()
         await pilot.press("u")
         await until(pilot, lambda: told == ["This step has changed nothing that could be undone."])
         assert app.open_run.run is not None

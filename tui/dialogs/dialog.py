@@ -218,6 +218,12 @@ class TextPrompt(Dialog[str | None]):
         self._keys_pane.show(lambda _: [line(" ", (problem, "warning"), hang=1)])
 
 
+def by_hand(question: str, command: str = "") -> TextPrompt:
+    """Asks what a person did for a step; `command` is proposed."""
+    texts = [question, "What did you do? The record keeps it as an action."]
+    return TextPrompt("done by hand", texts, "what you did", command)
+
+
 class Answers(Dialog[str]):
     """The answers that a step offers, one to be chosen."""
 
@@ -227,9 +233,10 @@ class Answers(Dialog[str]):
         *(Binding(str(n), f"pick({n})", "this one", show=False) for n in range(1, 10)),
     ]
 
-    def __init__(self, step: Step, run: RunView) -> None:
+    def __init__(self, step: Step, run: RunView, problem: str = "") -> None:
+        """`problem`: why the last answer was refused."""
         super().__init__("your answer")
-        self._step = step
+        self._step, self._problem = step, problem
         self._values = run.values(step.id)
 
     def action_pick(self, number: int) -> None:
@@ -243,7 +250,8 @@ class Answers(Dialog[str]):
             self.dismiss(self._body.target)
 
     def content(self) -> Sequence[Line]:
-        return question_lines(self._step, self._values)
+        refused = prose(self._problem, "warning") if self._problem else []
+        return [*refused, *question_lines(self._step, self._values)]
 
     @on(LinePane.Chosen)
     def chosen(self, event: LinePane.Chosen) -> None:

@@ -13,7 +13,7 @@ from cluster.kube.objects import Ref
 from incident.walkthrough.run import RunView, StepState
 from runbooks.model import Step, StepKind
 from runbooks.parameters import PLACE
-from runbooks.steps import command, fill
+from runbooks.steps import command, fill, known_command
 from text.lines import BLANK, prose, rule
 from text.runbook import (
     progress_text,
@@ -24,7 +24,7 @@ from text.runbook import (
     steps_lines,
 )
 from text.words import plural
-from tui.dialogs.dialog import TextPrompt
+from tui.dialogs.dialog import TextPrompt, by_hand
 from tui.help import key_line
 from tui.keys import bindings
 from tui.line_pane import Fixed, LinePane
@@ -177,6 +177,8 @@ class RunbookScreen(Frame):
         if run is None:
             self._chosen_step()
             return
+        if run.current and self._steps.target == run.current:
+            self.stanch.tell("This is the step to do now.")
         self.stanch.open_run.next()
         self._steps.move_to(run.current)
 
@@ -229,12 +231,8 @@ class RunbookScreen(Frame):
         if not step.mutates:
             self.stanch.tell("This step changes nothing; enter asks for its answer.")
             return
-        did = command(step, run.values(step.id)) if step.kubectl else ""
-        did = "" if PLACE.search(did) else did
-        texts = [self._question(step), "What did you do? The record keeps it as an action."]
-        said = await self.app.push_screen_wait(
-            TextPrompt("done by hand", texts, "what you did", did)
-        )
+        did = known_command(step, run.values(step.id))
+        said = await self.app.push_screen_wait(by_hand(self._question(step), did))
         if said:
             self.stanch.open_run.done_by_hand(step, said)
 
