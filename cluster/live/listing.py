@@ -226,11 +226,11 @@ class Listing:
         """Store a page in slices of a few milliseconds; `after` objects follow it."""
         self._state.faults += page.faulty
         for start in range(0, max(1, len(page.objects)), SLICE):
+            await self._state.write_buffer.room()
+            await self._input_priority.turn()
             part = self._decoder.finish(page.objects[start : start + SLICE])
             behind = max(0, len(page.objects) - start - SLICE)
             self._state.objects(part, None if after is None else after + behind)
-            await asyncio.sleep(0)
-            await self._input_priority()
 
     def _checked(self, version: str) -> str:
         """Raises `Unreachable` for a list without version: `{}` from something in front of the

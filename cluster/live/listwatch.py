@@ -38,6 +38,8 @@ from cluster.live.kind_state import KindState
 from cluster.live.listing import Collection, Listing, ServerFeatures
 from cluster.live.store import Key
 
+SLICE = 100
+"""Changes that are decoded and stored in one turn: about a millisecond."""
 Pause = Callable[[float], Awaitable[None]]
 """Waits so many seconds, or until the server is back if that is sooner."""
 
@@ -280,12 +282,14 @@ class KindWatch:
                     self._state.connected()
                 guard.reschedule(None if settled else loop.time() + self._config.initial_silence)
                 async for lines in groups:
-                    await self._input_priority()
                     last = loop.time()
                     self._state.alive()
-                    events, faulty = self._decoder.lines(lines)
-                    self._state.faults += faulty
-                    take(events)
+                    for start in range(0, len(lines), SLICE):
+                        await self._state.write_buffer.room()
+                        await self._input_priority.turn()
+                        events, faulty = self._decoder.lines(lines[start : start + SLICE])
+                        self._state.faults += faulty
+                        take(events)
                     if not settled:
                         settled = listed()
                         guard.reschedule(

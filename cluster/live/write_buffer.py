@@ -11,6 +11,9 @@ from types import TracebackType
 
 SLICE = 0.001
 """Seconds of buffered updates that are applied before the event loop runs other tasks."""
+LIMIT = 100
+"""Buffered updates beyond which readers wait, each of at most 150 objects: a flood must not fill
+the memory while a report is made."""
 
 
 class WriteBuffer:
@@ -19,6 +22,8 @@ class WriteBuffer:
     def __init__(self) -> None:
         self._held = False
         self._waiting: deque[Callable[[], None]] = deque()
+        self._released = asyncio.Event()
+        self._released.set()
 
     def do(self, work: Callable[[], None]) -> None:
         """Run `work` now, or in order when the buffer is released."""
@@ -27,8 +32,15 @@ class WriteBuffer:
         else:
             work()
 
+    async def room(self) -> None:
+        """Wait until fewer than `LIMIT` updates are buffered, which a reader awaits before it
+        decodes more."""
+        while len(self._waiting) >= LIMIT:
+            await self._released.wait()
+
     async def __aenter__(self) -> None:
         self._held = True
+        self._released.clear()
 
     async def __aexit__(
         self,
@@ -47,5 +59,6 @@ class WriteBuffer:
         finally:
             # an update that raises must not leave the buffer held
             self._held = False
+            self._released.set()
             while self._waiting:
                 self._waiting.popleft()()

@@ -58,3 +58,41 @@ def test_how_long_it_has_been_quiet(time: Time) -> None:
     priority.ask()
     time.now += 2
     assert priority.quiet() == pytest.approx(2)
+
+
+async def test_one_slice_runs_in_each_pass_of_the_loop_however_many_tasks_wait() -> None:
+    priority, passes, slices = InputPriority(), 0, list[tuple[int, int]]()
+    loop = asyncio.get_running_loop()
+
+    def count() -> None:
+        nonlocal passes
+        passes += 1
+        if len(slices) < 15:
+            loop.call_soon(count)
+
+    async def work(number: int) -> None:
+        for _ in range(3):
+            await priority.turn()
+            slices.append((passes, number))
+
+    loop.call_soon(count)
+    await asyncio.gather(*map(work, range(5)))
+    assert [number for _, number in slices] == [0, *[*range(5)] * 2, 1, 2, 3, 4]
+    assert len({at for at, _ in slices}) == len(slices)
+
+
+async def test_a_task_that_ends_while_it_waits_gives_its_turn_to_the_next() -> None:
+    priority, done = InputPriority(), list[int]()
+
+    async def work(number: int) -> None:
+        await priority.turn()
+        done.append(number)
+
+    for cut_after in range(6):  # at each pass of the loop: before, at and after its turn
+        tasks = [asyncio.create_task(work(number)) for number in range(4)]
+        for _ in range(cut_after):
+            await asyncio.sleep(0)
+        tasks[1].cancel()
+        await asyncio.wait(tasks)
+        assert set(done) >= {0, 2, 3}
+        done.clear()

@@ -16,9 +16,11 @@ from cluster.api.transport import Api, Limits
 from cluster.connect.access import Access
 from cluster.health.monitor import HeartbeatConfig
 from cluster.kube.kinds import BY_NAME
+from cluster.kube.objects import Object
 from cluster.live.freshness import WatchState
+from cluster.live.kind_state import KindState
 from cluster.live.live_cluster import LiveCluster
-from cluster.live.store import Store, StoreUpdate
+from cluster.live.store import Key, Store, StoreUpdate
 from cluster.live.watch_config import WatchConfig
 from tests.cluster.fake import FakeCluster, answering, bookmark, until
 
@@ -496,3 +498,31 @@ async def test_a_kind_that_only_says_that_it_is_still_here_is_listed_from_time_t
         live.stop()
         await task
     assert not [request for request in fake.requests if "watch" in request.query]
+
+
+async def test_a_flood_waits_while_a_report_reads_the_store(
+    fake: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is buffered meanwhile is bounded, in updates and in objects of each."""
+    monkeypatch.setattr("cluster.live.write_buffer.LIMIT", 3)
+    monkeypatch.setattr("cluster.live.listwatch.SLICE", 2)
+    sizes: list[int] = []
+    updates = KindState.updates
+
+    def counted(state: KindState, upserts: list[Object], deletes: list[Key]) -> None:
+        sizes.append(len(upserts) + len(deletes))
+        updates(state, upserts, deletes)
+
+    monkeypatch.setattr(KindState, "updates", counted)
+    async with running(fake) as live:
+        await until(lambda: pods(live) is WatchState.LIVE)
+        async with live.write_buffer:
+            for number in range(40):
+                await fake.put(f"pod-{number}")
+            await until(lambda: len(sizes) == 3)
+            for _ in range(50):
+                await asyncio.sleep(0)
+            assert len(sizes) == 3
+            assert live.store.count("Pod") == 0
+        await until(same(live, fake))
+    assert max(sizes) <= 2
