@@ -10,7 +10,7 @@ from timeline.export.wording import DECLINED, LEADS
 from timeline.journal.journal import Journal
 from timeline.metrics import milestones, spoken
 from timeline.revisions import draft_entries
-from timeline.story import hypotheses, is_ruled_out, read_story
+from timeline.story import belief, hypotheses, is_ruled_out, read_story
 
 _LAST: Final = 10
 
@@ -37,13 +37,10 @@ def handoff(journal: Journal, now: datetime) -> str:
         + (", ".join(stated) or "nothing stated")
         + (f"; not {' and not '.join(missing)}" if missing else "")
     )
-    last_match = next(
-        (line.entry for line in reversed(lines) if line.entry.kind == "match" and not line.hidden),
-        None,
-    )
-    if last_match:
-        out.append(f"believed: {_text(last_match)}")
     story = read_story(lines)
+    believed = belief(lines, story)
+    if believed is not None:
+        out.append(f"believed: {_text(believed)}")
     followed = story.followed
     if followed is not None:
         at = next((each.step_id for each in reversed(entries) if each.step_id), "")
@@ -107,7 +104,7 @@ def _text(entry: Entry) -> str:
     about = (
         f"{entry.object} "
         if entry.object is not None
-        and str(entry.object) not in entry.text
+        and str(entry.object).partition(" ")[2] not in entry.text
         and entry.kind not in ("match", "milestone")
         else ""
     )

@@ -118,6 +118,18 @@ def read_story(lines: Sequence[RevisedEntry]) -> Story:
     )
 
 
+def belief(lines: Sequence[RevisedEntry], story: Story) -> Entry | None:
+    """The last match of the runbook that is followed, else of the first symptom (one report records
+    the matches of all symptoms, the most severe first)."""
+    found = [line.entry for line in lines if line.entry.kind == "match" and not line.hidden]
+    followed = story.followed.runbook if story.followed is not None else ""
+    of_it = [entry for entry in found if entry.data.get("runbook") == followed]
+    if of_it:
+        return of_it[-1]
+    last = found[-1] if found else None
+    return next((each for each in found if last and each.occurred_at == last.occurred_at), None)
+
+
 def hypotheses(lines: Sequence[RevisedEntry]) -> tuple[list[Entry], list[Entry]]:
     """Open hypotheses, and those that were ruled out. A hypothesis whose words all occur in a later
     entry that rules one out is no longer open."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
@@ -22,6 +23,7 @@ from timeline.entry import (
     NO_HASH,
     Capture,
     Entry,
+    EntryKind,
     NewEntry,
     ObjectRef,
     canonical,
@@ -394,3 +396,71 @@ def test_the_page_draws_the_time_axis_and_keeps_its_width(journal: Journal) -> N
     assert re.search(r'class="dot" style="left:\d+\.\d\d%" title="02:42:11 connections', page)
     assert re.search(r"x … \(65,\d+ characters\)", page)
     assert len(page) < 200_000
+
+
+def part(text: str, name: str) -> str:
+    return text.split(f"<!-- auto:{name} -->\n")[1].split(f"<!-- /auto:{name}")[0]
+
+
+def test_what_began_after_the_end_is_a_question_and_not_impact(journal: Journal) -> None:
+    def seen(title: str, minutes: int, event: str = "appeared") -> None:
+        journal.append(
+            NewEntry(
+                kind="observation",
+                text=title,
+                occurred_at=START + timedelta(minutes=minutes),
+                data={"title": title, "event": event, "blast": [{"object": title, "why": "hit"}]},
+            )
+        )
+
+    def mark(name: str, minutes: int) -> None:
+        at = START + timedelta(minutes=minutes)
+        journal.append(NewEntry(kind="milestone", text=name, occurred_at=at, data={"name": name}))
+
+    seen("node-1 is not ready", 0)
+    mark("mitigated", 5)
+    seen("a late side effect", 6)
+    text = to_markdown(journal)
+    assert "late side" not in part(text, "impact")
+    assert "after it was mitigated; is it part of this incident? a late side" in text
+    mark("resolved", 10)
+    seen("node-1 is not ready", 11, "changed")
+    seen("quota of shop is used up", 12)
+    text = to_markdown(journal)
+    impact, questions = part(text, "impact"), part(text, "questions")
+    assert "late side effect" in impact
+    assert "quota" not in impact
+    assert "after it was resolved; is it part of this incident? quota of shop" in questions
+    assert "node-1" not in questions
+
+
+def test_a_check_that_ran_twice_is_said_once_and_verify_rules_nothing_out(
+    journal: Journal,
+) -> None:
+    begun = {"runbook": "volume-attach-stuck"}
+    journal.append(NewEntry(kind="run-started", text="opened", run_id="run-1", data=begun))
+
+    def check(step: str, state: str, section: str = "find-out") -> None:
+        intent = f"{step}-{len(journal.entries())}"
+        for kind, text, more in (
+            ("step-intent", f"question {step}?", {}),
+            ("step-result", f"answer {step}", {"state": state, "section": section}),
+        ):
+            data = {"intent_id": intent, **more}
+            journal.append(
+                NewEntry(
+                    kind=cast("EntryKind", kind), text=text, run_id="run-1", step_id=step, data=data
+                )
+            )
+
+    for step, state in (("driver", "failed"), ("driver", "failed"), ("limits", "passed")):
+        check(step, state)
+    for step, state in (("limits", "passed"), ("mended", "failed"), ("mended", "passed")):
+        check(step, state)
+    check("back", "passed", "verify")
+    text = to_markdown(journal)
+    assert part(text, "summary").count("question driver?") == 1
+    ruled_out = part(text, "ruled-out")
+    assert ruled_out.count("question limits?") == 1
+    assert "mended" not in ruled_out
+    assert "back" not in ruled_out

@@ -402,3 +402,22 @@ def test_what_was_done_by_hand_is_a_deed(journal: Journal) -> None:
     journal.append(NewEntry(kind="step-result", text="done", time_source="human", data=data))
     interventions = read_story(journal.latest()).interventions
     assert [act.by_hand for act in interventions] == [command]
+
+
+def test_the_belief_is_that_of_the_followed_runbook_else_of_the_first_symptom(
+    journal: Journal,
+) -> None:
+    """One report records the matches of all its symptoms at one moment, the worst symptom first."""
+
+    def match(runbook: str, at: datetime) -> None:
+        text = f"looks like {runbook}"
+        journal.append(NewEntry(kind="match", text=text, occurred_at=at, data={"runbook": runbook}))
+
+    match("volume-attach-stuck", START)
+    match("node-not-ready", START)
+    assert "believed: looks like volume-attach-stuck\n" in handoff(journal, START)
+    match("quota-used-up", START + timedelta(minutes=1))
+    assert "believed: looks like quota-used-up\n" in handoff(journal, START)
+    begun = {"runbook": "node-not-ready"}
+    journal.append(NewEntry(kind="run-started", text="opened", run_id="run-1", data=begun))
+    assert "believed: looks like node-not-ready\n" in handoff(journal, START)

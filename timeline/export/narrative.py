@@ -33,7 +33,7 @@ from timeline.export.wording import (
 from timeline.factors import factors as find_factors
 from timeline.metrics import spoken
 from timeline.revisions import RevisedEntry, draft_entries
-from timeline.story import LEAD, ClusterChange, Intervention, hypotheses, is_ruled_out
+from timeline.story import LEAD, ClusterChange, Intervention, belief, hypotheses, is_ruled_out
 
 _ABNORMAL: Final = 4
 """Checks that a summary quotes: the last ones."""
@@ -86,20 +86,19 @@ def _verdict(w: Wording) -> Iterator[TableCell]:
         yield ("Measured: ", w.text(faults[-1]), seqs(faults[-1]))
     if found and found[-1] not in faults:
         yield ("Measured last: ", w.text(found[-1]), seqs(found[-1]))
-    abnormal = [
-        entry
+    abnormal = {  # a step that was run again says the same once
+        (entry.step_id, entry.text): entry
         for entry in (followed.results if followed is not None else ())
         if entry.kind == "step-result" and entry.data.get("state") == "failed"
-    ]
-    for entry in abnormal[-_ABNORMAL:]:
+    }
+    for entry in list(abnormal.values())[-_ABNORMAL:]:
         asked = w.story.asked.get(entry.id)
         question: TableCell = (w.text(asked), " — ") if asked is not None else ()
         said = w.text(entry).text
         short = Outside(said if len(said) <= _SAID else f"{said[:_SAID]} …")
         yield ("Found by a check: ", *question, short, seqs(entry))
-    matches = [line.entry for line in w.lines if line.entry.kind == "match"]
-    if matches and followed is None:
-        last = matches[-1]
+    last = belief(w.lines, w.story)
+    if last is not None and followed is None:
         yield ("It looked like: ", w.text(last), f" (believed at {moment(last)} UTC)", seqs(last))
 
 
@@ -134,13 +133,11 @@ def impact(w: Wording) -> list[Block]:
         window("Response", w.marks.get("detected") or start, resolved, "resolved"),
     ]
     most: dict[str, tuple[int, Entry]] = {}
-    for line in w.lines:
-        entry = line.entry
-        if entry.kind != "observation" or entry.data.get("event") == "cleared":
-            continue
+    during, _ = _observed(w)
+    for entry in during:
         count = entry.data.get("count", 1)
         count = count if isinstance(count, int) else 1
-        title = str(entry.data.get("title") or entry.object or entry.text)
+        title = _title(entry)
         if title not in most or most[title][0] < count:
             most[title] = (count, entry)
     for title, (count, entry) in most.items():
@@ -151,14 +148,36 @@ def impact(w: Wording) -> list[Block]:
     return [Items(tuple(items))]
 
 
+def _observed(w: Wording) -> tuple[list[Entry], list[Entry]]:
+    """Observations of what fails: those from before the incident was resolved (else mitigated), and
+    those of symptoms that began after it."""
+    end = w.marks.get("resolved") or w.marks.get("mitigated")
+    seen = [line.entry for line in w.lines if line.entry.kind == "observation"]
+    failing = [entry for entry in seen if entry.data.get("event") != "cleared"]
+    if end is None:
+        return failing, []
+    return (
+        [entry for entry in failing if entry.occurred_at <= end.occurred_at],
+        [
+            entry
+            for entry in failing
+            if entry.occurred_at > end.occurred_at and entry.data.get("event") != "changed"
+        ],
+    )
+
+
+def _title(entry: Entry) -> str:
+    return str(entry.data.get("title") or entry.object or entry.text)
+
+
 def _blast(w: Wording) -> dict[str, Entry]:
     """Dependants of the failing objects, each once, the first ten."""
     found: dict[str, Entry] = {}
-    for line in w.lines:
-        blast = line.entry.data.get("blast", ())
+    for entry in _observed(w)[0]:
+        blast = entry.data.get("blast", ())
         for each in blast if isinstance(blast, list) else ():
             if isinstance(each, dict) and len(found) < 10:
-                found.setdefault(f"{each.get('object', '')}: {each.get('why', '')}", line.entry)
+                found.setdefault(f"{each.get('object', '')}: {each.get('why', '')}", entry)
     return found
 
 
@@ -333,18 +352,28 @@ def ruled_out(w: Wording) -> list[Block]:
         for line in w.lines
         if line.entry.kind.endswith("-result") and line.entry.data.get("state") != "unknown"
     }
+    checked = [line.entry for line in w.lines if line.entry.kind == "step-result"]
+    last = {(entry.run_id, entry.step_id): entry.id for entry in checked}
+    abnormal = {
+        (entry.run_id, entry.step_id) for entry in checked if entry.data.get("state") == "failed"
+    }
     for line in w.lines:
         entry = line.entry
+        step = (entry.run_id, entry.step_id)
         asked = w.story.asked.get(entry.id)
         if entry.kind == "hypothesis" and is_ruled_out(entry):
             items.append(("Ruled out: ", w.text(entry), *_because(w, entry), seqs(entry)))
         elif entry.kind == "probe-result" and entry.data.get("answer") == "clear":
             items.append(("Probed, nothing abnormal: ", w.text(entry), seqs(entry)))
         elif entry.kind == "step-result" and entry.data.get("state") == "passed" and asked:
+            # What was abnormal before, and what was verified at the end, rules nothing out.
+            repeated = step in abnormal or last[step] != entry.id
+            if repeated or entry.data.get("section") == "verify":
+                continue
             items.append(
                 ("Checked, nothing abnormal: ", w.text(asked), " — ", w.text(entry), seqs(entry))
             )
-        elif entry.kind == "step-skipped" and (entry.run_id, entry.step_id) not in done:
+        elif entry.kind == "step-skipped" and step not in done:
             items.append(
                 (
                     "Skipped, so not ruled out: ",
@@ -422,13 +451,23 @@ def risks(w: Wording) -> list[Block]:
 
 
 def questions(w: Wording) -> list[Block]:
-    """Questions without an answer."""
+    """Questions without an answer, and symptoms that began after the end."""
     found = [
         line.entry
         for line in w.lines
         if line.entry.kind == "question" and line.entry.data.get("status") != "answered"
     ]
     items: list[TableCell] = [(w.text(entry), *_owner(w, entry), seqs(entry)) for entry in found]
+    mark = "resolved" if "resolved" in w.marks else "mitigated"
+    later = {_title(entry): entry for entry in reversed(_observed(w)[1])}
+    items += [
+        (
+            f"Began at {moment(entry)} UTC, after it was {mark}; is it part of this incident? ",
+            w.out(title),
+            seqs(entry),
+        )
+        for title, entry in reversed(later.items())
+    ]
     return [Items(tuple(items), tasks=True)] if items else [Para(("None recorded.",))]
 
 
