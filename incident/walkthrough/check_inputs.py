@@ -8,8 +8,9 @@ rows are used and the answer gives their age. Secrets and ConfigMaps are read as
 from __future__ import annotations
 
 import asyncio
+import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -17,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cluster.api.transport import PARTIAL_LIST
-from cluster.errors import ClusterError
+from cluster.errors import ClusterError, NotFound, ServerError
 from cluster.kube.kinds import NEVER_WHOLE, READABLE, Kind
 from cluster.kube.prometheus import MetricSample, increases, samples
 from cluster.kube.selectors import fields_match, text_matches
 from cluster.live.store import Store
+from incident.metrics.metrics import metrics_containers
 from runbooks.check import CheckOutcome, Result, evaluate
 from runbooks.model import CheckSource, Query
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 LIMIT = 5_000
 """Most objects read for one check; more would burden the server without changing the answer."""
 NO_CONNECTION = "there is no connection"
+METRICS_API = "/apis/metrics.k8s.io/"
+"""Serves JSON, not the text format of Prometheus."""
 LOG_PODS = 10
 LOG_LINES = 500
 
@@ -93,7 +97,7 @@ class Checks:
                     case CheckSource.FINDINGS:
                         return Fetched(None, "findings are quoted, not read")
         except ClusterError as error:
-            return Fetched(None, str(error))
+            return Fetched(None, _not_served(query, error) or str(error))
         except TimeoutError:
             return Fetched(None, f"no complete answer within {self._limit + query.interval:g} s")
 
@@ -218,12 +222,17 @@ class Checks:
             return Fetched([_metric(sample, 0.0) for sample in first])
         await asyncio.sleep(query.interval)
         second = await self._scrape(path, query.names)
-        grown = {(sample.name, sample.key): sample.value for sample in increases(first, second)}
+        compare = differences if path.startswith(METRICS_API) else increases
+        grown = {(sample.name, sample.key): sample.value for sample in compare(first, second)}
         return Fetched(
             [_metric(sample, grown.get((sample.name, sample.key), 0.0)) for sample in second]
         )
 
     async def _scrape(self, path: str, names: Sequence[str]) -> list[MetricSample]:
+        if path.startswith(METRICS_API):
+            assert self._api is not None
+            usage = await self._api.get_json(path, {}, timeout=self._limit, what="metrics of pods")
+            return [each for each in usage_samples(usage) if each.name in names]
         page = await self._text(path, cap=32 << 20, what=f"metrics {path}")
         return list(samples(page, names))
 
@@ -254,6 +263,47 @@ def readyz_checks(text: str) -> list[dict[str, Any]]:
         {"name": match[2], "ok": match[1] == "+", "reason": match[3].strip()}
         for match in _READYZ_CHECK.finditer(text)
     ]
+
+
+def usage_samples(usage: Mapping[str, Any]) -> Iterator[MetricSample]:
+    """A PodMetricsList of metrics.k8s.io as samples of each container: `pod_cpu_cores` and
+    `pod_memory_bytes`."""
+    items = usage.get("items")
+    for item in items if isinstance(items, list) else ():
+        for row in metrics_containers(item) if isinstance(item, dict) else ():
+            labels = {"namespace": row.pod.namespace, "pod": row.pod.name}
+            labels["container"] = row.container
+            key = ",".join(f"{name}={json.dumps(value)}" for name, value in labels.items())
+            if row.cpu_cores is not None:
+                yield MetricSample("pod_cpu_cores", key, row.cpu_cores)
+            if row.memory_bytes is not None:
+                yield MetricSample("pod_memory_bytes", key, float(row.memory_bytes))
+
+
+def differences(
+    first: Iterable[MetricSample], second: Iterable[MetricSample]
+) -> Iterator[MetricSample]:
+    """How gauges changed; unlike counters they may fall."""
+    before = {(each.name, each.key): each.value for each in first}
+    for each in second:
+        if (known := before.get((each.name, each.key))) is not None:
+            yield MetricSample(each.name, each.key, each.value - known)
+
+
+def _not_served(query: Query, error: ClusterError) -> str:
+    """What 404 means for the input of a check, and 503 for metrics, which metrics-server serves; ""
+    when the error says it."""
+    absent = isinstance(error, NotFound)
+    if query.source is CheckSource.METRICS and query.path.startswith(METRICS_API):
+        if absent:
+            return "metrics are not served here (no metrics-server)"
+        if isinstance(error, ServerError):
+            return f"metrics-server does not answer (HTTP {error.status}: {error.detail})"
+    kind = READABLE.get(query.kind)
+    listed = query.source in (CheckSource.OBJECTS, CheckSource.COMPARE)
+    if absent and listed and kind is not None:
+        return f"this cluster does not serve {kind.plural} ({kind.api_version})"
+    return ""
 
 
 _PROXIED = re.compile(

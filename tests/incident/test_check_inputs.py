@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from cluster.errors import ClusterError, from_response
 from cluster.live.store import Store
 from incident.walkthrough.check_inputs import Checks, readyz_checks
 from runbooks.check import Result
@@ -60,3 +61,89 @@ async def test_a_document_is_read_through_a_proxy_alone(path: str, read: bool) -
     query = Query(CheckSource.DOCUMENT, path=path, expression="objects.size() == 1")
     outcome = await checks.run(query, {})
     assert (outcome.result is Result.PASS, bool(api.asked)) == (read, read), outcome
+
+
+class Metering:
+    """Answers each GET of metrics with the next of `answers`, or raises it."""
+
+    def __init__(self, *answers: dict[str, Any] | ClusterError) -> None:
+        self.answers = list(answers)
+
+    async def get_json(self, *_: Any, **__: Any) -> dict[str, Any]:
+        answer = self.answers.pop(0)
+        if isinstance(answer, ClusterError):
+            raise answer
+        return answer
+
+
+def usage(memory: str, cpu: str = "250m") -> dict[str, Any]:
+    container = {"name": "app", "usage": {"cpu": cpu, "memory": memory}}
+    meta = {"namespace": "shop", "name": "cart-0"}
+    return {"kind": "PodMetricsList", "items": [{"metadata": meta, "containers": [container]}]}
+
+
+def metrics_of(name: str, interval: float = 0.0, **expression: str) -> Query:
+    return Query(
+        CheckSource.METRICS,
+        path="/apis/metrics.k8s.io/v1beta1/pods",
+        names=(name,),
+        interval=interval,
+        **expression,
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "answers", "result"),
+    [
+        (metrics_of("pod_cpu_cores", each="self.value < 2.0"), [usage("1Gi")], Result.PASS),
+        (metrics_of("pod_cpu_cores", each="self.value < 0.2"), [usage("1Gi")], Result.FAIL),
+        (
+            metrics_of("pod_memory_bytes", 0.001, each="self.delta < 50.0"),
+            [usage("1Gi"), usage("2Gi")],
+            Result.FAIL,
+        ),
+        (
+            metrics_of("pod_memory_bytes", 0.001, each="self.delta < 50.0"),
+            [usage("2Gi"), usage("1Gi")],
+            Result.PASS,
+        ),
+    ],
+)
+async def test_usage_of_pods_is_read_from_the_metrics_api(
+    query: Query, answers: list[dict[str, Any]], result: Result
+) -> None:
+    """metrics.k8s.io answers with JSON; a gauge that falls did not grow."""
+    api = cast("Api", Metering(*answers))
+    outcome = await Checks(api, Store(), lambda: NOW, lambda _: None, 5.0).run(query, {})
+    assert outcome.result is result, outcome
+
+
+NOT_FOUND, DOWN = from_response(404, {}, b"", "metrics"), from_response(503, {}, b"no", "metrics")
+
+
+@pytest.mark.parametrize(
+    ("query", "error", "why"),
+    [
+        (
+            metrics_of("pod_cpu_cores", each="true"),
+            NOT_FOUND,
+            "metrics are not served here (no metrics-server)",
+        ),
+        (
+            metrics_of("pod_cpu_cores", each="true"),
+            DOWN,
+            "metrics-server does not answer (HTTP 503: no)",
+        ),
+        (
+            Query(CheckSource.OBJECTS, kind="HTTPRoute", each="true"),
+            NOT_FOUND,
+            "this cluster does not serve httproutes (gateway.networking.k8s.io/v1)",
+        ),
+    ],
+)
+async def test_the_reason_of_a_check_names_what_is_not_served(
+    query: Query, error: ClusterError, why: str
+) -> None:
+    api = cast("Api", Metering(error))
+    outcome = await Checks(api, Store(), lambda: NOW, lambda _: None, 5.0).run(query, {})
+    assert (outcome.result, outcome.why) == (Result.UNKNOWN, why)
