@@ -243,11 +243,13 @@ class Runs:
 
     def found(self, run: Run) -> tuple[list[Finding], list[ChangeFact]]:
         """Findings, and changes of the day before them, of the symptoms from which the run was
-        opened, or of all symptoms."""
+        opened and those that the runbook surely fits as well, or of all symptoms."""
         symptoms = [
             view.symptom
             for view in self._symptoms()
-            if not run.symptom_ids or view.symptom.id in run.symptom_ids
+            if not run.symptom_ids
+            or view.symptom.id in run.symptom_ids
+            or any(match.id == run.runbook.id and match.confident for match in view.matches)
         ]
         changes = [
             change

@@ -231,6 +231,20 @@ async def test_a_runbook_that_is_opened_from_another_symptom_keeps_its_answers(
     assert (node.value, node.choices) == ("", ("first-0", "second-0")), "two fit: it asks"
 
 
+def test_a_check_quotes_also_the_other_symptoms_that_the_runbook_fits(record: Record) -> None:
+    """A node that is down is one symptom, the volumes that it holds are another."""
+    unsure = match("book", confident=False)
+    symptoms = (
+        *view(symptom("node")),
+        *view(symptom("volumes"), matches=(match("other"), match("book"))),
+        *view(symptom("unsure"), matches=(unsure,)),
+        *view(symptom("innocent"), matches=(match("other"),)),
+    )
+    runs = runs_of(record, *symptoms)
+    findings, _ = runs.found(runs.open("book", "node"))
+    assert {each.object.name for each in findings} == {"node-0", "volumes-0"}
+
+
 async def test_every_run_is_there_after_a_restart(record: Record) -> None:
     run = runs_of(record).open("book")
     later = runs_of(record)
