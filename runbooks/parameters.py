@@ -253,7 +253,11 @@ def _failing(name: str, evidence: SelectingSymptom) -> Iterator[_Fit]:
         for value, times in count.most_common():
             yield _Fit(value, f"{times} of {count.total()} failing objects are in it")
         return
-    yield from _of_refs(name, refs, f"the only {KIND_OF.get(name, name)} of the symptom")
+    fits, kind = list(_of_refs(name, refs, "")), KIND_OF.get(name, name)
+    reason = f"one {kind} of {len(fits)} in the symptom"
+    if len(fits) == 1:
+        reason = f"the only {kind} of the symptom"
+    yield from (fit._replace(reason=reason) for fit in fits)
 
 
 def _around(name: str, evidence: SelectingSymptom) -> Iterator[_Fit]:

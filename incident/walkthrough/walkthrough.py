@@ -212,11 +212,13 @@ class Walkthrough:
         return run.view()
 
     async def _complete(self, run: Run, step: Step, face: Face) -> bool:
-        """Ask for each unknown value that the step needs. False when one was not given or names an
-        object that does not exist."""
+        """Ask for each unknown value that the step needs: objects first, because an object gives
+        its namespace. False when one was not given or names an object that does not exist."""
         wanted = needed(step)
-        for parameter in list(run.parameters(step)):
-            if parameter.value or parameter.name not in wanted or parameter.name in run.typed:
+        names = [each.name for each in run.parameters(step) if each.name in wanted]
+        for name in sorted(names, key="namespace".__eq__):
+            parameter = next(each for each in run.parameters(step) if each.name == name)
+            if parameter.value or name in run.typed:
                 continue
             value = await face.value(step, parameter)
             if value is None:

@@ -9,9 +9,11 @@ import dataclasses
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from actions.plan import ActionPlan, ActionResult, Blast, Outcome
+from cluster.kube.objects import Ref
 from incident.options import Options
 from incident.record import Record
 from incident.view import SymptomView
@@ -581,3 +583,40 @@ def test_a_step_takes_the_answer_of_a_conclusion_where_it_declares_it(
     result = ProbeResult("dns", {}, NOW, NOW, cells=measured, conclusions=(blamed,))
     assert step_answer(book.step("histogram"), result) == answer
     assert step_answer(None, result) == "found"
+
+
+ROLLOUT = """---
+id: book
+title: Book
+---
+## Stop the bleeding
+
+```action
+id: freeze
+question: Pause {deployment} in {namespace}?
+action: rollout-pause
+args: {workload: "{namespace}/deployment/{deployment}"}
+blast: No rollout.
+undo: Resume it.
+expected: Paused.
+kubectl: kubectl get pods --request-timeout=10s
+params: {namespace: "", deployment: ""}
+answers: {done: Good. -> done}
+```
+"""
+
+
+async def test_a_chosen_object_gives_its_namespace(scripted: Scripted) -> None:
+    refs = (Ref("Deployment", "shop", "cart"), Ref("Deployment", "identity", "tokens"))
+    both = msgspec.structs.replace(symptom("secrets"), objects=refs, findings=())
+    scripted.symptoms = view(both, matches=(match("book"),))
+    book, problems = parse(ROLLOUT, Path("book.md"))
+    assert book is not None, problems
+    scripted.book.runbooks = (book,)
+    run = scripted.engine.open("book", "secrets")
+    deployment = next(one for one in run.parameters["freeze"] if one.name == "deployment")
+    assert deployment.reasons == ("one Deployment of 2 in the symptom",) * 2
+    face = Agreeing(values={"deployment": "tokens"})
+    await scripted.engine.do(run.id, "freeze", face)
+    assert face.asked == ["deployment"]
+    assert scripted.actions.sent[0].arguments == {"workload": "identity/deployment/tokens"}
