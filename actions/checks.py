@@ -148,6 +148,11 @@ def all_come_back(pods: Iterable[Pod], what: str) -> Precondition:
     return Precondition(f"Do controllers create the {what} pods again?", not lost, seen)
 
 
+def counted(number: int, one: str, many: str) -> str:
+    """`1 pod ends`, `1,240 pods end`."""
+    return f"{number:,} {one if number == 1 else many}"
+
+
 def some(names: Sequence[str], most: int = 5) -> str:
     """The first names, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from actions.checks import counted
 from actions.context import ActionContext
 from actions.definition import Action, CannotPlan, Proposal, by_name, offered
 from actions.parameters import Parameter, name
@@ -98,7 +99,10 @@ def enough_left(
     if not enough:
         seen += "; that is too few, first bring nodes back"
     waiting = _waiting(context)
-    warning = f"{waiting} pods wait for a node already; they will have one node less"
+    said = counted(
+        waiting, "pod waits for a node already; it", "pods wait for a node already; they"
+    )
+    warning = f"{said} will have one node less"
     check = Precondition("Do enough nodes remain for new pods?", enough, seen)
     return (check,), (warning,) if waiting else ()
 
@@ -128,19 +132,20 @@ def _touches(context: ActionContext, node: Node, *, unschedulable: bool) -> tupl
         if p.status.phase not in ("Succeeded", "Failed")
     ]
     if not unschedulable:
-        lines = [f"New pods may be placed on {where} again; the {len(pods)} pods there stay."]
+        staying = counted(len(pods), "pod there stays", "pods there stay")
+        lines = [f"New pods may be placed on {where} again; {staying}."]
         if waiting := _waiting(context):
             lines.append(
-                f"{waiting} pods wait for a node and may start there at once, pulling their images "
-                "together."
+                f"{counted(waiting, 'pod waits', 'pods wait')} for a node and may start there at "
+                "once, pulling images together."
             )
         return tuple(lines)
     daemons = sum(
         1 for p in pods if any(o.kind == "DaemonSet" for o in p.metadata.owner_references)
     )
     lines = [
-        f"No running pod is affected: {len(pods)} pods stay on {where}, {daemons} of them from "
-        "DaemonSets (which are still placed there)."
+        f"No running pod is affected: {counted(len(pods), 'pod stays', 'pods stay')} on {where}, "
+        f"{daemons} of them from DaemonSets (which are still placed there)."
     ]
     if single := _single_replicas(context, pods):
         shown = ", ".join(str(ref) for ref in single[:5])
@@ -151,7 +156,7 @@ def _touches(context: ActionContext, node: Node, *, unschedulable: bool) -> tupl
     bound = sum(1 for p in pods if any(v.persistent_volume_claim for v in p.spec.volumes))
     if bound:
         lines.append(
-            f"Volumes of {bound} {'pod' if bound == 1 else 'pods'} there may be bound to that node "
+            f"Volumes of {counted(bound, 'pod', 'pods')} there may be bound to that node "
             "or its zone."
         )
     return tuple(lines)

@@ -13,7 +13,14 @@ from typing import Any
 import msgspec
 
 from actions.changes import cordon
-from actions.checks import all_come_back, budget_words, budgets_of, left_without_ready, some
+from actions.checks import (
+    all_come_back,
+    budget_words,
+    budgets_of,
+    counted,
+    left_without_ready,
+    some,
+)
 from actions.context import ActionContext
 from actions.definition import Action, CannotPlan, Proposal, by_name, offered
 from actions.parameters import Parameter, name
@@ -45,7 +52,8 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     return Proposal(
         ref,
         targets,
-        f"{cordoned}{len(pods)} pods of {node_name} are evicted, one after another",
+        f"{cordoned}{counted(len(pods), 'pod', 'pods')} of {node_name} "
+        f"{'is evicted' if len(pods) == 1 else 'are evicted, one after another'}",
         preconditions=(*proposal.preconditions, all_come_back(pods, "evicted")),
         touches=_touches(context, node_name, pods),
         warnings=(*proposal.warnings, *_warnings(context, pods)),
@@ -76,7 +84,8 @@ def _eviction(pod: Pod) -> Target:
 
 def _touches(context: ActionContext, node_name: str, pods: list[Pod]) -> tuple[str, ...]:
     staying = len(context.store.pods_on(node_name)) - len(pods)
-    lines = [f"{len(pods)} pods end and start elsewhere; {staying} stay (DaemonSets, static pods)."]
+    ending = counted(len(pods), "pod ends and starts elsewhere", "pods end and start elsewhere")
+    lines = [f"{ending}; {counted(staying, 'stays', 'stay')} (DaemonSets, static pods)."]
     if single := left_without_ready(context, pods):
         lines.append(f"Without any ready replica for a time: {some(single)}.")
     return tuple(lines)
@@ -96,7 +105,8 @@ def _warnings(context: ActionContext, pods: list[Pod]) -> list[str]:
             )
     data = sum(1 for pod in pods if any(v.empty_dir is not None for v in pod.spec.volumes))
     if data:
-        warnings.append(f"{data} pods have emptyDir volumes, whose data is lost")
+        having = counted(data, "pod has", "pods have")
+        warnings.append(f"{having} emptyDir volumes; their data is lost")
     return warnings
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from actions.checks import counted
 from actions.context import ActionContext
 from actions.definition import Action, CannotPlan, Proposal, by_name, offered
 from actions.parameters import Parameter, name, one_of, selector, whole
@@ -53,7 +54,10 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
         Ref("Namespace", "", namespace),
         targets,
         f"{len(doomed)} {which} Jobs of {namespace} are deleted with their pods{kept}",
-        touches=(f"{active} running pods end; logs of all their pods are gone.",),
+        touches=(
+            f"{counted(active, 'running pod ends', 'running pods end')}; the logs of all their "
+            "pods are gone.",
+        ),
         kubectl=f"kubectl delete job -n {namespace} -l {quote(values['selector'])}"
         + ("   # all but the newest" if left else ""),
     )

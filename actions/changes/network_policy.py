@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from shlex import quote
 from typing import Any
 
+from actions.checks import counted
 from actions.context import ActionContext
 from actions.definition import Action, Proposal, by_name, offered
 from actions.parameters import Parameter, namespaced
@@ -39,8 +40,8 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
         ref,
         (target,),
         touches=(
-            f"{len(pods)} pods are selected by it; {len(free)} of them by no other policy, so that "
-            "everything is allowed to and from them.",
+            f"It selects {counted(len(pods), 'pod', 'pods')}; {len(free)} of them by no other "
+            "policy, so that everything is allowed to and from them.",
         ),
         warnings=("connections that this policy kept out are let in until it is there again",),
         undo=f"kubectl create -n {ref.namespace} -f the manifest in the record",

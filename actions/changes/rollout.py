@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from actions.checks import counted
 from actions.context import ActionContext
 from actions.definition import Action, CannotPlan, Proposal, by_kind, offered
 from actions.parameters import Parameter, whole, workload
@@ -205,11 +206,11 @@ def replaced(found: Mapping[str, Any]) -> tuple[str, ...]:
         return (f"No pod is replaced by itself: {ON_DELETE}.",)
     count = spec.get("replicas", (found.get("status") or {}).get("desiredNumberScheduled", 0))
     kept = min(_partition(found), count)
-    lines = [
-        f"{count - kept} pods are replaced ({kind}); disruption budgets do not hold this back."
-    ]
+    replaced_now = counted(count - kept, "pod is", "pods are")
+    lines = [f"{replaced_now} replaced ({kind}); disruption budgets do not hold this back."]
     if kept:
-        lines.append(f"The first {kept} pods keep the template that they have: partition={kept}.")
+        first = counted(kept, "pod keeps its template", "pods keep their template")
+        lines.append(f"The first {first}: partition={kept}.")
     return tuple(lines)
 
 

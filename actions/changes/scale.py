@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from actions.checks import autoscaler_of
+from actions.checks import autoscaler_of, counted
 from actions.context import ActionContext
 from actions.definition import Action, Proposal, by_kind, offered
 from actions.parameters import Parameter, whole, workload
@@ -42,12 +42,16 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
         checks = (Precondition("Does the new number stay?", count == 0 or idle, seen),)
     if count == 0:
         warnings.append(f"{ref} serves nothing while it has no replicas")
-    more = f"{count - now} more pods start" if count > now else f"{now - count} pods end"
+    more = (
+        counted(count - now, "more pod starts", "more pods start")
+        if count > now
+        else counted(now - count, "pod ends", "pods end")
+    )
     return Proposal(
         ref,
         (target,),
         preconditions=checks,
-        touches=(f"{more}; {now} are wanted now.",),
+        touches=(f"{more}; {counted(now, 'is', 'are')} wanted now.",),
         warnings=tuple(warnings),
         undo=f"kubectl scale {kubectl_name(ref)} --replicas={now}",
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from actions.changes.cordon import enough_left, takes_pods
-from actions.checks import all_come_back, left_without_ready, some
+from actions.checks import all_come_back, counted, left_without_ready, some
 from actions.context import ActionContext
 from actions.definition import Action, CannotPlan, Proposal, by_name, offered
 from actions.parameters import Parameter, label_key, label_value, name
@@ -123,7 +123,11 @@ def _touches(ending: Sequence[Pod], taint: Mapping[str, str]) -> tuple[str, ...]
     if taint["effect"] != "NoExecute":
         return ("No running pod is affected; new pods need a toleration.",)
     names = sorted(f"{pod.metadata.namespace}/{pod.metadata.name}" for pod in ending)
-    effect = f"{len(names)} pods without a toleration end at once"
+    effect = counted(
+        len(names),
+        "pod without a toleration ends at once",
+        "pods without a toleration end at once",
+    )
     return (f"{effect}: {some(names, 4)}. Disruption budgets do not hold this back.",)
 
 

@@ -67,7 +67,7 @@ async def test_cordon_shows_what_is_there() -> None:
     text = " ".join(plan.blast.lines)
     assert "2 pods stay on node-2, 1 of them from DaemonSets" in text
     assert "Only replica there: Deployment shop/web" in text
-    assert any("1 pods wait" in w for w in plan.warnings)
+    assert any("1 pod waits for a node already; it will have" in w for w in plan.warnings)
     assert "spec.unschedulable: false -> true" in plan.change.summary
     assert plan.undo is not None
     assert plan.undo.kubectl == "kubectl uncordon node-2"

@@ -145,7 +145,7 @@ async def test_on_delete_replaces_no_pod(kind: str) -> None:
 async def test_a_partition_keeps_the_first_pods() -> None:
     strategy = {"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}
     plan = await undo(history("StatefulSet", updateStrategy=strategy), "StatefulSet")
-    assert plan.blast.lines[0].startswith("1 pods are replaced")
+    assert plan.blast.lines[0].startswith("1 pod is replaced")
     assert "first 2 pods keep" in plan.blast.lines[1]
     partly = {"updatedReplicas": 1}
     assert rollout_state(workload("StatefulSet", partly, updateStrategy=strategy))[0]
