@@ -82,13 +82,13 @@ def usage(memory: str, cpu: str = "250m") -> dict[str, Any]:
     return {"kind": "PodMetricsList", "items": [{"metadata": meta, "containers": [container]}]}
 
 
-def metrics_of(name: str, interval: float = 0.0, **expression: str) -> Query:
+def metrics_of(name: str, interval: float = 0.0, *, each: str = "true") -> Query:
     return Query(
         CheckSource.METRICS,
         path="/apis/metrics.k8s.io/v1beta1/pods",
         names=(name,),
         interval=interval,
-        **expression,
+        each=each,
     )
 
 
@@ -125,12 +125,12 @@ NOT_FOUND, DOWN = from_response(404, {}, b"", "metrics"), from_response(503, {},
     ("query", "error", "why"),
     [
         (
-            metrics_of("pod_cpu_cores", each="true"),
+            metrics_of("pod_cpu_cores"),
             NOT_FOUND,
             "metrics are not served here (no metrics-server)",
         ),
         (
-            metrics_of("pod_cpu_cores", each="true"),
+            metrics_of("pod_cpu_cores"),
             DOWN,
             "metrics-server does not answer (HTTP 503: no)",
         ),
