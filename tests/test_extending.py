@@ -31,11 +31,9 @@ def block(name: str) -> str:
 def product(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the product to add to."""
     copy = tmp_path_factory.mktemp("product")
-    for folder in (*FOLDERS, "assets"):
+    for folder in (*FOLDERS, "assets", "tests"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for helper in ("actions", "probes", "triage", "tui"):
-        shutil.copytree(ROOT / "tests" / helper, copy / "tests" / helper)
-    (copy / "tests" / "__init__.py").touch()
+    (copy / "tests" / "conftest.py").unlink()  # It prepares drills and rungs for every test.
     shutil.copy(ROOT / "pyproject.toml", copy)
     return copy
 
@@ -64,7 +62,7 @@ def run(product: Path, program: str) -> str:
         timeout=120,
         check=False,
     )
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     return done.stdout
 
 
@@ -75,33 +73,53 @@ def test_a_recipe_touches_at_most_three_files() -> None:
         assert 2 <= len(rows) <= MOST_FILES, title
 
 
-def passes(product: Path, path: str, name: str) -> None:
-    """The recipe's own test passes where the recipe puts it."""
-    write(product, path, block(name))
-    code = f"import sys, pytest; sys.exit(pytest.main(['-q', {path!r}]))"
-    assert "1 passed" in run(product, code)
+def passed(product: Path, *arguments: str) -> int:
+    """Runs tests of the copy, and says how many passed; none fails."""
+    code = f"import sys, pytest; sys.exit(pytest.main(['-q', *{arguments!r}]))"
+    count = re.search(r"(\d+) passed", run(product, code))
+    assert count, arguments
+    return int(count[1])
+
+
+def formed(product: Path, *paths: str) -> None:
+    """The code of a recipe has the style of the project."""
+    for command in (["check"], ["format", "--check"]):
+        ruff = [str(Path(sys.executable).with_name("ruff")), *command, "--quiet", *paths]
+        done = subprocess.run(ruff, cwd=product, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
 
 
 def test_a_detector(product: Path) -> None:
-    write(product, "triage/detectors/workloads/teams.py", block("detector"))
+    detector, test = "triage/detectors/workloads/teams.py", "tests/triage/detectors/test_teams.py"
+    write(product, detector, block("detector"))
     insert(product, "triage/facts/rules/workloads.py", "workload-degraded (", block("rule"))
-    passes(product, "tests/triage/detectors/test_teams.py", "detector-test")
+    write(product, test, block("detector-test"))
+    formed(product, detector, test)
+    assert passed(product, test, "tests/triage/test_registry.py") > 1
 
 
 def test_a_probe(product: Path) -> None:
-    write(product, "probes/questions/node_count.py", block("probe"))
-    passes(product, "tests/probes/test_node_count.py", "probe-test")
+    probe, test = "probes/questions/node_count.py", "tests/probes/test_node_count.py"
+    write(product, probe, block("probe"))
+    write(product, test, block("probe-test"))
+    formed(product, probe, test)
+    assert passed(product, test, "tests/probes/test_catalogue.py") > 1
 
 
 def test_an_action(product: Path) -> None:
-    write(product, "actions/changes/hold_rollout.py", block("action"))
-    passes(product, "tests/actions/test_hold_rollout.py", "action-test")
+    action, scenarios = "actions/changes/hold_rollout.py", "tests/actions/scenarios.py"
+    write(product, action, block("action"))
+    insert(product, scenarios, '    "uncordon"', block("scenario"))
+    formed(product, action, scenarios)
+    cases = passed(product, "tests/actions/test_cases.py", "-k", "hold-rollout or has_a_scenario")
+    assert cases > 20, "every case of the gate is played"
 
 
 def test_a_screen(product: Path) -> None:
     write(product, "text/capacity.py", block("text"))
     write(product, "tui/screens/capacity.py", block("screen"))
     insert(product, "tui/keys.py", '    KeyBinding("contexts"', block("key"))
+    formed(product, "text/capacity.py", "tui/screens/capacity.py", "tui/keys.py")
     told = run(
         product,
         """
@@ -131,17 +149,18 @@ def test_a_runbook_with_its_drill(product: Path) -> None:
         re.MULTILINE | re.DOTALL,
     )
     assert example, "docs/runbooks.md shows a whole runbook"
-    write(product, "runbooks/guides/example.md", example[1])
-    write(product, "drills/scenarios/guides/example.yaml", block("drill"))
-    told = run(
+    write(product, "runbooks/guides/orders-late.md", example[1])
+    write(product, "drills/scenarios/guides/orders-late.yaml", block("drill"))
+    run(
         product,
         """
-        from drills.scenario.catalogue import load
-        from runbooks.loader import OWN, Library
-        print([book.id for book in Library(OWN).runbooks][-1:], load("example").title)
+        import sys
+        from cli.main import process
+        sys.argv[1:] = ["runbooks", "lint"]
+        process()
         """,
     )
-    assert "A new version of the shop's pages" in told
+    assert passed(product, "tests/drill_gates/test_guides.py", "-k", "orders-late") == 2
 
 
 def test_a_watched_kind(product: Path) -> None:
