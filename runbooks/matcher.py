@@ -136,8 +136,8 @@ class Matcher:
         runbook = self.library.get(runbook_id)
         assert runbook is not None, "names and library are of one generation"
         reasons = [Reason(f"the text names it: {name}")]
-        if words is not None and words.shown:
-            reasons.append(Reason(f"both say: {', '.join(words.shown)}"))
+        if words is not None and words.said:
+            reasons.append(_said(words.said))
         return Match(
             runbook_id, runbook.title, 1.0, True, tuple(reasons), guide=runbook.guide, certain=True
         )
@@ -292,11 +292,11 @@ def _from_words(found: WordMatch, best: float, rival: WordMatch | None, lone: bo
         or found.named
         or (not lone and found.words > 1 and found.common >= SAID)
     )
-    reasons = [Reason(f"the text says “{part}”") for part in found.patterns[:2] if part]
-    if found.shown:
-        reasons.append(Reason(f"both say: {', '.join(found.shown)}"))
+    reasons = [_said(part) for part in found.patterns[:2] if part]
+    if found.said and not any(found.said in part for part in found.patterns[:2]):
+        reasons.append(_said(found.said))
     if found.phrases:
-        reasons.append(Reason(f"like “{found.phrases[0]}”"))
+        reasons.append(Reason(f"the runbook says “{found.phrases[0]}”"))
     return Match(
         id=found.id,
         title=found.title,
@@ -306,6 +306,10 @@ def _from_words(found: WordMatch, best: float, rival: WordMatch | None, lone: bo
         against=tuple(against),
         guide=found.guide,
     )
+
+
+def _said(part: str) -> Reason:
+    return Reason(f"the text says “{part}”")
 
 
 def _reads_like(rival: WordMatch) -> str:

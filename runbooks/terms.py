@@ -128,27 +128,39 @@ def terms_of_lines(texts: Sequence[str]) -> list[tuple[Term, ...]]:
 
 
 class WordsAsWritten:
-    """Turns terms back into words of one folded text: the vocabulary's own names are not shown."""
+    """Finds terms in one folded text again: the vocabulary's own names are not shown."""
 
     def __init__(self, folded: str) -> None:
         self._folded = folded
-        self._known: dict[str, str] = {}
+        self._known: dict[str, tuple[int, int]] = {}
 
-    def of(self, found: Iterable[Term]) -> tuple[str, ...]:
-        """The words of the terms, each once; a term that the text does not hold is left out."""
-        return tuple(dict.fromkeys(filter(None, (self._word(term.shown) for term in found))))
+    def of(self, found: Iterable[Term]) -> str:
+        """The parts of the text that hold the terms, in its own order, with `…` between those that
+        are more than two words apart; a term that the text does not hold is left out."""
+        spans = sorted({span for term in found if (span := self._span(term.shown))[1]})
+        parts: list[tuple[int, int]] = []
+        for start, end in spans:
+            if parts and len(self._folded[parts[-1][1] : start].split()) <= 2:
+                parts[-1] = parts[-1][0], max(end, parts[-1][1])
+            else:
+                parts.append((start, end))
+        return " … ".join(self._folded[start:end] for start, end in parts)
 
-    def _word(self, name: str) -> str:
+    def _span(self, name: str) -> tuple[int, int]:
+        """Where a term first stands, (0, 0) for nowhere."""
         if name not in self._known:
-            self._known[name] = name if name in self._folded else self._phrase(name)
+            whole = re.search(rf"\b{re.escape(name)}\b", self._folded)
+            at = self._folded.find(name)
+            plain = (at, at + len(name)) if at >= 0 else self._phrase(name)
+            self._known[name] = whole.span() if whole is not None else plain
         return self._known[name]
 
-    def _phrase(self, name: str) -> str:
+    def _phrase(self, name: str) -> tuple[int, int]:
         for pattern, replacement in vocabulary().phrases:
             match = pattern.search(self._folded) if name in replacement.split() else None
             if match is not None:
-                return match.group()
-        return ""
+                return match.span()
+        return 0, 0
 
 
 def _prepared(text: str) -> str:

@@ -65,8 +65,8 @@ class WordMatch:
     """The best phrases, as they are written in the runbook."""
     words: int
     """How many words of the query counted."""
-    shown: tuple[str, ...]
-    """Those words as the text has them, rarest first, at most SHOWN."""
+    said: str
+    """The parts of the text with the rarest of those words, at most SHOWN."""
     patterns: tuple[str, ...]
     """The parts of the text that its patterns match."""
     common: float
@@ -313,7 +313,7 @@ class WordIndex:
             outside=document.outside,
             phrases=tuple(phrase.text for phrase in shown if phrase.weight >= well),
             words=len({term.shown for term in words}),
-            shown=as_written.of(words[:SHOWN]),
+            said=as_written.of(words[:SHOWN]),
             guide=document.guide,
             **facts,
         )

@@ -65,6 +65,14 @@ def test_what_is_gone_is_listed_for_an_hour_and_no_longer_when_it_comes_back() -
     assert history.follow([], at + timedelta(minutes=122))[1] == ()
 
 
+def test_a_measured_note_keeps_its_first_sign_when_it_is_measured_again() -> None:
+    history, one = SymptomHistory(), replace(symptom(1, NOW), severity=Severity.INFO)
+    history.follow([one], NOW)
+    later = NOW + timedelta(minutes=2)
+    [found], _ = history.follow([replace(one, since=later)], later)
+    assert found.since == NOW
+
+
 def test_a_young_fault_stands_above_what_has_stood_for_days() -> None:
     cluster = background()
     old_crash_loop(cluster, "experiment", 6)

@@ -61,11 +61,11 @@ class SymptomHistory:
         return found, tuple(gone)
 
     def _followed(self, symptom: Symptom, now: datetime) -> Symptom:
-        if symptom.severity is Severity.INFO:
-            return symptom
         since = self._begun.get((symptom.id, symptom.mechanism), symptom.since)
         if since != symptom.since:
             symptom = replace(symptom, since=since)
+        if symptom.severity is Severity.INFO:
+            return symptom
         points = self._extent.setdefault(symptom.id, deque(maxlen=_MOST_POINTS))
         if not points or now - points[-1][0] >= timedelta(seconds=15):
             points.append((now, len(symptom.objects)))
