@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import random
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -12,8 +13,11 @@ from msgspec.structs import replace
 from cli import exits
 from cli.connection import on_terminal, options_of
 from cli.exits import Refusal
-from cli.printing import print_document
+from cli.printing import print_document, print_lines
 from drills.scenario import catalogue
+from drills.scenario.model import Scenario
+from drills.scenario.renaming import Renamer
+from text.lines import BLANK, field
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -41,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
                 context="",
                 drill="blind" if arguments.blind else drill,
                 state=options.state / "drills",
+                page=page_of(scenario, server.state.world.renames),
             )
             if on_terminal() and arguments.output == "text":
                 from cli.screens import open_screens
@@ -56,8 +61,16 @@ def run(arguments: argparse.Namespace) -> int:
             from cli.triage import exit_code, print_view, read
 
             view = read(options, 20.0)
+            if arguments.output == "text":
+                print_lines([field("paged", options.page), BLANK])
             print_view(view, arguments.output, whole=arguments.whole)
             return exit_code(view)
+
+
+def page_of(scenario: Scenario, names: Mapping[str, str]) -> str:
+    """What the on-call engineer of the drill knows at the start, under the drill's `names`."""
+    told = f"{scenario.title}: {' '.join(scenario.description.split())}".rstrip(": ")
+    return Renamer(names).text(told)
 
 
 def choose(arguments: argparse.Namespace) -> str:

@@ -45,6 +45,9 @@ class Options(msgspec.Struct, frozen=True):
     """Connect to nothing and keep no record, until a context or an incident is chosen."""
     drill: str = ""
     """Id of the drill that is played, "" on a real cluster."""
+    page: str = ""
+    """What a person was paged with, "TITLE: TEXT": a new incident has that title and begins with
+    it; "" without a page."""
 
 
 def runbook_folders(given: tuple[Path, ...] = (), config: Path | None = None) -> tuple[Path, ...]:

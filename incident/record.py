@@ -331,7 +331,16 @@ class Record:
                 journal.bind(context=cluster.context or known.context, cluster_uid=known.uid)
             else:
                 self._join(options, cluster)
+            if choice.path is None and options.page:
+                self._keep_page(options.page)
         self.on_change()
+
+    def _keep_page(self, page: str) -> None:
+        """The page is how the incident was detected."""
+        from timeline.note import parse_note
+
+        draft = parse_note(f"!detected {page}", self._clock()).draft()
+        self.append(msgspec.structs.replace(draft, data={**draft.data, "page": True}))
 
     def _choose(
         self, options: Options, cluster: ClusterId, *, for_note: bool
@@ -367,7 +376,8 @@ class Record:
             return Journal.open(path, **more)
         return Journal.create(
             options.state / "incidents",
-            f"Incident on {cluster.context or 'an unknown cluster'}",
+            options.page.partition(": ")[0]
+            or f"Incident on {cluster.context or 'an unknown cluster'}",
             data={"server": cluster.server},
             **more,
         )

@@ -30,7 +30,7 @@ from text.words import (
     plural,
 )
 from timeline.seen_before import EarlierIncident, seen_before
-from triage.facts.finding import SHARED, ChangeFact, Course, Finding, Symptom
+from triage.facts.finding import SHARED, ChangeFact, Course, Finding, Severity, Symptom
 
 AXIS = timedelta(hours=12)
 """Older times are left off the axis."""
@@ -193,9 +193,10 @@ def symptom_lines(
 ) -> list[Line]:
     """The list of symptoms: title and duration, then what they share and which runbook fits. Below
     the `chosen` one (id) stands what to do `first`."""
+    paged = page_lines(view)
     if not view.symptoms:
-        return _nothing(view, now)
-    lines = _gaps(view, 1)  # first: what is not known must not scroll out of sight
+        return [*paged, *_nothing(view, now)]
+    lines = [*paged, *_gaps(view, 1)]  # first: what is not known must not scroll out of sight
     folded = _folded(view, chosen)
     for item in view.symptoms:
         if item not in folded:
@@ -203,6 +204,15 @@ def symptom_lines(
         if item.symptom.id == chosen:
             lines += first
     return [*lines, *_folded_lines(folded), *recovered_lines(view, now)]
+
+
+def page_lines(view: View) -> list[Line]:
+    """What a person was paged with, while the cluster shows no failure that could be it."""
+    page = view.record.summary.page
+    if not page or any(each.symptom.severity is not Severity.INFO for each in view.symptoms):
+        return []
+    hint = ("  m finds a runbook for these words", HINT)
+    return [line((" paged  ", "heading"), page, hint, hang=8)]
 
 
 def axis_lines(view: View, now: datetime, width: int) -> list[Line]:

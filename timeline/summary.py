@@ -50,13 +50,15 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     severity: str = ""
     state: IncidentState = "open"
     cluster: ClusterId = ClusterId()
+    page: str = ""
+    """What a person was paged with, "" when the record does not say."""
 
 
 def summarize(entries: Iterable[Entry]) -> Summary:
     """`entries` are in the order of the record; kinds other than `KINDS_READ` may be left out."""
     read = [entry for entry in entries if entry.kind in KINDS_READ]
     opened = next((entry for entry in read if entry.kind == "incident-opened"), None)
-    title = severity = ""
+    title = severity = page = ""
     if opened is not None:
         about = [entry for entry in read if entry is opened or entry.kind == "revision"]
         shown = next(line.entry for line in latest(about) if line.original is opened)
@@ -70,6 +72,8 @@ def summarize(entries: Iterable[Entry]) -> Summary:
             state = "open"
         elif entry.kind == "milestone" and entry.data.get("name") == "resolved":
             state = "resolved" if state == "open" else state
+        elif entry.kind == "milestone" and entry.data.get("page"):
+            page = page or entry.text
         context = context or entry.context
         server = str(entry.data.get("server") or server)
         uid = entry.cluster_uid or uid
@@ -78,4 +82,5 @@ def summarize(entries: Iterable[Entry]) -> Summary:
         severity=severity,
         state=state,
         cluster=ClusterId(context, server, uid),
+        page=page,
     )

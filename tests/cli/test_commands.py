@@ -84,6 +84,7 @@ def test_without_a_command_and_without_a_terminal_the_triage_is_printed(
 
 def test_a_drill_without_a_terminal_prints_its_triage_and_ends_as_triage_does(home: Path) -> None:
     ran = stanch(home, "drill", "secrets-emptied-by-controller")
+    assert "paged    A roll-out does not start: An engineer rolled out" in ran.stdout
     assert ran.returncode == exits.CRITICAL, ran.stderr
     assert "secrets-emptied-by-controller" in ran.stdout
 

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from cluster.kube.objects import Ref
@@ -467,3 +468,18 @@ def test_the_screens_redact_what_the_settings_name_also_without_a_record(tmp_pat
     assert record.redact("plum-pear") == "plum-pear", "the settings are not read yet"
     record.open(options, ClusterId("x"))
     assert "plum" not in record.redact("a plum-pear")
+
+
+async def test_a_page_names_a_new_incident_and_is_how_it_was_detected(
+    options: Options, clock: Clock
+) -> None:
+    page, cluster = "Slow: one request in thirty takes five seconds", ClusterId("prod-eu1")
+    for paged in (page, "Another page"):  # the second session continues the incident
+        record = Record(clock)
+        record.open(msgspec.structs.replace(options, page=paged), cluster)
+        await record.settled()
+        assert record.view().summary.title == "Slow"
+        assert record.view().summary.page == page
+        marks = [entry for entry in record.entries() if entry.kind == "milestone"]
+        assert [(mark.text, mark.data["name"]) for mark in marks] == [(page, "detected")]
+        record.close()

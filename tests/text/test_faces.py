@@ -21,7 +21,8 @@ from text.symptoms import (
     why_lines,
     why_rule,
 )
-from triage.facts.finding import Course
+from timeline.summary import Summary
+from triage.facts.finding import Course, Severity
 
 COUNTED = (
     "objects|pods|nodes|replicas|containers|findings|changes|services|workloads|endpoints|entries"
@@ -120,3 +121,16 @@ def test_old_and_small_troubles_fold_into_one_line_and_what_is_gone_is_said() ->
     assert not any("older than a day" in row for row in unfolded), "a chosen one is shown"
     assert any("disk is full" in row for row in unfolded)
     assert any("dns is away: gone since" in row for row in said(symptom_lines(view, ground.NOW)))
+
+
+def test_the_page_stands_above_what_is_no_failure_and_only_there() -> None:
+    view = view_of("dns-latency-ndots")
+    assert all(each.symptom.severity is Severity.INFO for each in view.symptoms)
+    summary = Summary(page="Slow: one request in thirty takes five seconds")
+    view = replace(view, record=replace(view.record, summary=summary))
+    for shown in (view, replace(view, symptoms=())):
+        first = said(symptom_lines(shown, ground.NOW))[0]
+        assert "one request in thirty takes five seconds" in first
+    loud = view_of("coredns-oom")
+    loud = replace(loud, record=replace(loud.record, summary=summary))
+    assert not any("one request in thirty" in row for row in said(symptom_lines(loud, ground.NOW)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from textual import events
 
@@ -40,6 +41,18 @@ async def test_every_screen_opens_in_every_state(scene: str, size: tuple[int, in
             app.screen.action_part(part)  # type: ignore[attr-defined]  # ObjectScreen
             await pilot.pause()
         assert "catalog" in shown(app) or size == TINY
+
+
+async def test_a_symptom_in_words_begins_with_the_page_and_typing_replaces_it() -> None:
+    async with screens() as (app, _, pilot):
+        record = app.view.record
+        summary = msgspec.structs.replace(record.summary, page="connection refused on node-2")
+        record = msgspec.structs.replace(record, summary=summary)
+        app._arrived(msgspec.structs.replace(app.view, record=record))
+        await pilot.press("m")
+        await until(pilot, lambda: "connection refused on node-2" in shown(app))
+        await pilot.press("d", "n", "s")
+        await until(pilot, lambda: app.searched_symptom == ("dns", ""))
 
 
 async def test_keys_that_come_in_one_burst_edit_in_their_order() -> None:

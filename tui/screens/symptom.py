@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widget import Widget
 from textual.widgets import Input
+from textual.widgets.input import Selection
 
 from incident.view import Connection
 from runbooks.match import Match
@@ -82,9 +83,11 @@ class SymptomScreen(Frame):
         self._right.display = chosen is not None and self.size.height >= 16
 
     def on_mount(self) -> None:
-        """Shows again what was typed or pasted before."""
+        """Shows again what was typed or pasted before, at first what the page said; typing replaces
+        it."""
         self._input.block = self.stanch.searched_symptom[1]
-        self._input.value = self.stanch.searched_symptom[0]
+        self._input.value = self.stanch.searched_symptom[0] or self.view.record.summary.page
+        self._input.selection = Selection(len(self._input.value), 0)
 
     @property
     def _text(self) -> str:
