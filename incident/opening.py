@@ -59,7 +59,8 @@ def choose(
 
 
 def going_on(incident: str, entries: Sequence[Entry], now: datetime) -> str:
-    """One sentence for a session that continues an incident: its age and its current step."""
+    """One sentence for a session that continues an incident: its age and its current step. The
+    screens put in the key of `{.new_incident}`."""
     opened = next((entry for entry in entries if entry.kind == "incident-opened"), None)
     age = f", {durations.words(now - opened.occurred_at)} old" if opened is not None else ""
     step = next((entry for entry in reversed(entries) if entry.step_id), None)
@@ -71,4 +72,4 @@ def going_on(incident: str, entries: Sequence[Entry], now: datetime) -> str:
             if entry.kind == "run-started"
         }
         at = f", step {step.step_id} of {runbooks.get(step.run_id, '')}".removesuffix(" of ")
-    return f"Continuing {incident}{age}{at}; N begins a new one"
+    return f"Continuing {incident}{age}{at}; {{.new_incident}} begins a new one"

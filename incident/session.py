@@ -132,7 +132,7 @@ class LiveInvestigation:
         loop = asyncio.get_running_loop()
         self._components.record.on_change = partial(_from_thread, loop, self._ask)
         if self.options.idle:
-            self._problem = "No cluster is chosen yet: C chooses a context, L an incident."
+            self._problem = "No cluster is chosen yet."
         else:
             self._spawn(self._connect(), "connect")
         self._spawn(self._keep_view(), "view")
@@ -295,7 +295,7 @@ class LiveInvestigation:
 
     def note(self, text: str, about: Sequence[Ref] = (), *, from_yaml: bool = False) -> Entry:
         if self.options.idle:
-            raise ValueError("A note needs a record: choose a context (C) or an incident (L).")
+            raise ValueError("A note needs a record: choose a context or an incident first.")
         return self._ready().note(text, self._clock(), about, from_yaml=from_yaml)
 
     def redacted(self, text: str) -> str:

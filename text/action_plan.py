@@ -103,14 +103,14 @@ def confirmation_lines(plan: ActionPlan, write: bool) -> list[Line]:
     return [line(" ", asked, (f"  {plan.confirmation_reason}", "muted"), hang=1)]
 
 
-def result_lines(result: ActionResult, key: str = "u") -> list[Line]:
-    """The outcome of the change, what was observed, and how to undo it with `key`."""
+def result_lines(result: ActionResult, undo: str = "") -> list[Line]:
+    """The outcome of the change, what was observed, and how to undo it; `undo` names the key."""
     style = "good" if result.outcome is Outcome.DONE else "warning"
     lines = [line(" ", (result.outcome.value, style), f"  {result.sentence}", hang=3)]
     if result.observed:
         lines += prose(result.observed)
     if result.undo is not None:
-        lines.append(field("undo", result.undo.kubectl, (f"  {key} takes it back", HINT)))
+        lines.append(field("undo", result.undo.kubectl, (undo, HINT)))
     return lines
 
 

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from cluster.kube import durations
 from cluster.live.freshness import Freshness, WatchState
 from incident.view import ApiView, Connection, HopView, View
-from text.lines import BLANK, Line, columns, field, line, prose, rule
+from text.keys import NO_KEYS, Keys, named
+from text.lines import BLANK, HINT, Line, columns, field, line, prose, rule
 from text.words import ago, clock, count, freshness, kinds_name, plural
 from triage.facts.finding import Report
 
@@ -101,7 +102,12 @@ def kind_line(kind: Freshness, now: datetime, reasons: bool = True) -> Line:
 
 
 def gap_lines(
-    report: Report | None, limit: int = 0, *, quiet: bool = True, head: str = ""
+    report: Report | None,
+    limit: int = 0,
+    *,
+    quiet: bool = True,
+    head: str = "",
+    keys: Keys = NO_KEYS,
 ) -> list[Line]:
     """What was not examined, and why. `quiet`: include what clusters usually do not offer."""
     gaps = [gap for gap in report.unavailable if quiet or not gap.quiet] if report else []
@@ -111,5 +117,10 @@ def gap_lines(
         for gap in shown
     ]
     if len(gaps) > len(shown):
-        lines.append(line((f" and {len(gaps) - len(shown)} more", "muted"), ("  5 all", "hint")))
+        lines.append(
+            line(
+                (f" and {len(gaps) - len(shown)} more", "muted"),
+                (named("  {.connection} all", keys), HINT),
+            )
+        )
     return lines

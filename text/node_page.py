@@ -13,6 +13,7 @@ from cluster.kube.objects import Ref
 from cluster.kube.owners import top_owner
 from cluster.kube.quantity import parse, size_text
 from cluster.live.store import Store
+from text.keys import NO_KEYS, Keys, named
 from text.lines import BLANK, HINT, Line, field, line, rule
 from text.words import plural
 from triage.facts.measurements import NodeUsage
@@ -26,11 +27,14 @@ OWNERS = 12
 QOS = ("Guaranteed", "Burstable", "BestEffort")
 
 
-def node_lines(node: k.Node, usage: NodeUsage | None, store: Store, now: datetime) -> list[Line]:
+def node_lines(
+    node: k.Node, usage: NodeUsage | None, store: Store, now: datetime, keys: Keys = NO_KEYS
+) -> list[Line]:
     """The whole page; `usage` is None when nothing was measured."""
     pods = [p for p in store.pods_on(node.metadata.name).values() if not _is_done(p)]
     lines = [*_lease(node, store, now), *_taints(node)]
-    lines.append(line(" ", ("a  cordon, drain and what else fits, each with its plan", HINT)))
+    act = named("{.act}  cordon, drain and what else fits, each with its plan", keys)
+    lines += [line(" ", (act, HINT))] if act else []
     lines += _room(node, pods, usage)
     different = list(_different(node, store))
     lines += [BLANK, rule("differs from the other nodes")]

@@ -15,6 +15,7 @@ from cluster.live.store import Store
 from incident.tables.columns import columns
 from incident.tables.health import Health, health
 from incident.tables.table import show
+from text.keys import NO_KEYS, Keys
 from text.lines import BLANK, Line, Part, field, line, prose, rule
 from text.node_page import node_lines
 from text.symptoms import NO_OWN, Own, change_lines
@@ -55,7 +56,12 @@ def gone_lines(ref: Ref, known: bool) -> list[Line]:
 
 
 def summary_lines(
-    ref: Ref, item: Any, store: Store, now: datetime, usage: NodeUsage | None = None
+    ref: Ref,
+    item: Any,
+    store: Store,
+    now: datetime,
+    usage: NodeUsage | None = None,
+    keys: Keys = NO_KEYS,
 ) -> list[Line]:
     """All columns of its table, labels, containers, conditions."""
     meta = item.metadata
@@ -73,7 +79,7 @@ def summary_lines(
         text = f"since {clock(meta.deletion_timestamp, now)} UTC{waits}"
         lines.append(field("being deleted", (text, "warning"), size=SIZE + 1))
     if isinstance(item, k.Node):
-        lines += node_lines(item, usage, store, now)
+        lines += node_lines(item, usage, store, now, keys)
     if isinstance(item, k.Pod):
         lines += _containers(item, now)
     if conditions := getattr(getattr(item, "status", None), "conditions", ()):

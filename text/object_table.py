@@ -13,6 +13,7 @@ from cluster.live.freshness import Freshness, WatchState
 from incident.other_kinds import OtherKind, ServerTable
 from incident.tables.columns import Column, Type
 from incident.tables.table import ObjectTable
+from text.keys import NO_KEYS, Keys, named
 from text.lines import BLANK, HINT, Line, Span, columns, line
 from text.words import clock, count, freshness, kinds_count, kinds_name
 
@@ -147,7 +148,9 @@ def state_line(table: ObjectTable, kind: Freshness | None, problem: str, now: da
             return line(" ", (f"{name}: {words}. {kind.reason}", style))
 
 
-def empty_lines(table: ObjectTable, kind: Freshness | None, now: datetime) -> list[Line]:
+def empty_lines(
+    table: ObjectTable, kind: Freshness | None, now: datetime, keys: Keys = NO_KEYS
+) -> list[Line]:
     """Shown instead of rows: why there are none. Only a complete list may say that none exist."""
     name = kinds_name(table.kind)
     hint = ""
@@ -169,7 +172,7 @@ def empty_lines(table: ObjectTable, kind: Freshness | None, now: datetime) -> li
             else (f"None of {count(table.total)} {name} matches")
         )
         text, style = f"{of} “{table.filter.text}”.", "unknown"
-        hint = " f changes the filter."
+        hint = named(" {objects.filter} changes the filter.", keys)
     else:
         as_of = f" as of {clock(kind.heard, now)} UTC" if kind.heard else ""
         stale = ", which is stale" if kind.state is WatchState.STALE else ""

@@ -14,6 +14,7 @@ from runbooks.model import Runbook, Section, Step, StepKind
 from runbooks.parameters import PLACE
 from runbooks.steps import command, fill
 from text import action_plan, probe
+from text.keys import NO_KEYS, Keys, named
 from text.lines import BLANK, HINT, Line, field, fields, fit, line, one_line, prose, rule, shorten
 from text.words import STEP, ago, clock
 
@@ -186,6 +187,7 @@ def step_lines(
     running: bool = False,
     progress: Sequence[str] = (),
     result: ProbeResult | ActionResult | None = None,
+    keys: Keys = NO_KEYS,
 ) -> list[Line]:
     """The chosen step: question, expected, seen, the meaning of each answer, and the command to do
     it by hand."""
@@ -196,11 +198,12 @@ def step_lines(
     if step.why:
         lines += prose(filled(step.why, values), "muted")
     lines += [BLANK, *_text("expected", filled(step.expected, values) or "not said")]
-    lines += _seen(step, outcome, values, now, running, progress)
+    lines += _seen(step, outcome, values, now, running, progress, keys)
     if isinstance(result, ProbeResult):
         lines += [BLANK, rule("measured"), *probe.result_lines(result, width)]
     elif result is not None:
-        lines += [BLANK, rule("changed"), *action_plan.result_lines(result)]
+        undo = named("  {runbook.undo_step} takes it back", keys)
+        lines += [BLANK, rule("changed"), *action_plan.result_lines(result, undo)]
     lines += [BLANK, *_answers(step, outcome, values)]
     if step.mutates:
         avoid = run.runbook.section("do-not")
@@ -209,10 +212,11 @@ def step_lines(
             lines += _text("do not", avoid.text.replace("**", ""), "warning")
         lines += _text("touches", filled(step.blast, values) or "not said", "warning")
         lines += _text("undo", filled(step.undo, values) or "none is known")
-    lines += _parameters(run.parameters.get(step.id, ()))
+    lines += _parameters(run.parameters.get(step.id, ()), keys)
     if step.kubectl:
         by_hand = line(" ", filled(command(step, values), {}), hang=3)
-        lines += [BLANK, rule("the same by hand", "y copies it"), by_hand]
+        copies = named("{runbook.copy} copies it", keys)
+        lines += [BLANK, rule("the same by hand", copies), by_hand]
     return lines + changed_lines(run, width)
 
 
@@ -233,17 +237,20 @@ def _seen(
     now: datetime,
     running: bool,
     progress: Sequence[str],
+    keys: Keys,
 ) -> list[Line]:
     if running:
         tail = list(progress[-4:]) or ["asking …"]
         at = outcome.at if outcome is not None else None
         since = f" since {clock(at, now)} UTC ({ago(at, now)})" if at is not None else ""
-        head = field("seen", ("running", "info"), since, ("; x stops it", HINT))
+        head = field("seen", ("running", "info"), since, (named("; {.stop} stops it", keys), HINT))
         return [head, *fields("", tail, "info")]
-    return outcome_lines(step, outcome or StepOutcome(StepState.TODO), values, now)
+    return outcome_lines(step, outcome or StepOutcome(StepState.TODO), values, now, keys)
 
 
-def outcome_lines(step: Step, outcome: StepOutcome, values: Values, now: datetime) -> list[Line]:
+def outcome_lines(
+    step: Step, outcome: StepOutcome, values: Values, now: datetime, keys: Keys = NO_KEYS
+) -> list[Line]:
     """The outcome of a step: what was seen, what it means, where it leads."""
     word, style = STEP[outcome.state]
     if outcome.state in (StepState.TODO, StepState.NOW):
@@ -254,8 +261,8 @@ def outcome_lines(step: Step, outcome: StepOutcome, values: Values, now: datetim
         word = outcome.answer if outcome.state is StepState.ANSWERED else word
         when = f", {clock(outcome.at, now)} UTC" if outcome.at else ""
         took = f", took {outcome.seconds:.1f} s" if outcome.seconds else ""
-        undo = ("; u undoes it" if outcome.undo else "", HINT)
-        head = field("seen", (f"{word}{when}{took}", style), undo)
+        undo = named("; {runbook.undo_step} undoes it", keys) if outcome.undo else ""
+        head = field("seen", (f"{word}{when}{took}", style), (undo, HINT))
     # A person's answer repeats the question for the record.
     said = "" if outcome.seen == f"{fill(step.question, values)} {outcome.answer}" else outcome.seen
     seen = said.split("\n") if said else []
@@ -305,14 +312,15 @@ def lead_text(goto: str) -> str:
     return LEADS.get(goto, f"step {goto}")
 
 
-def _parameters(parameters: Sequence[OpenParameter]) -> list[Line]:
+def _parameters(parameters: Sequence[OpenParameter], keys: Keys) -> list[Line]:
     lines: list[Line] = []
     for parameter in parameters:
         known = (parameter.value, "strong") if parameter.value else ("not known", "warning")
-        hint = "" if parameter.value else ("; press e", HINT)
+        hint = "" if parameter.value else (named("; press {runbook.parameters}", keys), HINT)
         origin = (f"   {parameter.origin}", "muted")
         lines.append(line(f" {parameter.name} = ", known, hint, origin, hang=3))
-    return [BLANK, rule("run with", "e changes"), *lines] if lines else []
+    changes = named("{runbook.parameters} changes", keys)
+    return [BLANK, rule("run with", changes), *lines] if lines else []
 
 
 def changed_lines(run: RunView, width: int) -> list[Line]:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from cluster.kube import durations
 from cluster.live.freshness import Freshness, WatchState
 from incident.view import Activity, Connection, RecordView, View
+from text.keys import NO_KEYS, Keys, named
 from text.lines import HINT, Line, Span, line, rows, shorten
 from text.words import age, clock, count, freshness, kinds_name, plural, reach
 
@@ -132,10 +133,10 @@ def _fill(left: Sequence[Span], right: Sequence[Span], width: int) -> Line:
     return rows(line(" ", *_spaced(kept), right=tail), width)[0]
 
 
-def banner_lines(view: View, now: datetime) -> list[Line]:
+def banner_lines(view: View, now: datetime, keys: Keys = NO_KEYS) -> list[Line]:
     """What every screen must say: the server is lost, or the record's file refuses. Empty when all
     is well."""
-    said, record = trouble_lines(view, now), view.record
+    said, record = trouble_lines(view, now, keys), view.record
     if record.state == "sidecar":
         text = f": entries wait beside it. {record.reason}"
         said.append(line(" ", ("The record's file refuses", "critical"), text, hang=1))
@@ -151,7 +152,7 @@ def banner_lines(view: View, now: datetime) -> list[Line]:
     return said
 
 
-def trouble_lines(view: View, now: datetime) -> list[Line]:
+def trouble_lines(view: View, now: datetime, keys: Keys = NO_KEYS) -> list[Line]:
     """What is wrong with the connection to the server, or with this program."""
     api = view.api
     said: list[Line] = []
@@ -164,7 +165,7 @@ def trouble_lines(view: View, now: datetime) -> list[Line]:
                 " ",
                 (f"The API server {what}", "critical"),
                 f" since {clock(api.since, now)} UTC",
-                (" (5 why, r retry)", HINT),
+                (named(" ({.connection} why, {.retry} retry)", keys), HINT),
                 f".{shown} {api.reason}",
                 hang=1,
             )
@@ -186,7 +187,7 @@ def two_rows(said: Line, width: int) -> list[Line]:
 
 
 def activity_line(
-    activities: Sequence[Activity], now: datetime, width: int, stop_key: str = ""
+    activities: Sequence[Activity], now: datetime, width: int, keys: Keys = NO_KEYS
 ) -> Line | None:
     """What runs now, for how long, and the key that stops it here, if any. None when nothing
     runs."""
@@ -200,5 +201,5 @@ def activity_line(
         title = shorten(first.title, max(16, room - len(first.detail) - 2))
         text = shorten(f"{title}  {first.detail}", room)
     elapsed = f"  {age((now - first.started).total_seconds())}"
-    stop = (f"  {stop_key} stop", HINT) if first.can_stop and stop_key else ""
+    stop = (named("  {.stop} stop", keys) if first.can_stop else "", HINT)
     return line(" ", ("running ", "info"), text, elapsed, (more, "muted"), stop)

@@ -14,6 +14,7 @@ from cluster.live.freshness import WatchState
 from incident.view import NOTHING_READABLE, Connection, SymptomView, View, nothing_readable
 from runbooks.match import Match, Reason
 from text.connection import clock_lines, gap_lines, hop_lines, kind_line
+from text.keys import NO_KEYS, Keys, named
 from text.lines import BLANK, HINT, Line, columns, field, fields, layout, line, prose, rule
 from text.status import ALWAYS, summary_line, trouble_lines
 from text.width import cells, head
@@ -48,6 +49,10 @@ Own = Mapping[tuple[str, str, str], datetime]
 NO_OWN: Own = MappingProxyType({})
 OWN_LAG = timedelta(seconds=5)
 """How much earlier than its intent a change may seem to be, by another clock."""
+WITHOUT_A_CLUSTER = (
+    " Runbooks ({.runbook}), symptoms in words ({.symptom}), notes ({.note}), other contexts "
+    "({.contexts}) and incidents ({.incidents}) work without a cluster."
+)
 NOTHING_AGAINST = field("against", ("nothing", "muted"))
 
 
@@ -189,14 +194,19 @@ def unread_kinds(view: View) -> list[str]:
 
 
 def symptom_lines(
-    view: View, now: datetime, chosen: str = "", first: Sequence[Line] = ()
+    view: View,
+    now: datetime,
+    chosen: str = "",
+    first: Sequence[Line] = (),
+    keys: Keys = NO_KEYS,
 ) -> list[Line]:
     """The list of symptoms: title and duration, then what they share and which runbook fits. Below
     the `chosen` one (id) stands what to do `first`."""
     paged = page_lines(view)
     if not view.symptoms:
-        return [*paged, *_nothing(view, now)]
-    lines = [*paged, *_gaps(view, 1)]  # first: what is not known must not scroll out of sight
+        return [*paged, *_nothing(view, now, keys)]
+    # first: what is not known must not scroll out of sight
+    lines = [*paged, *_gaps(view, 1, keys)]
     folded = _folded(view, chosen)
     for item in view.symptoms:
         if item not in folded:
@@ -310,13 +320,13 @@ def _attribute(text: str) -> str:
     return max(names, key=len) if names else text
 
 
-def _nothing(view: View, now: datetime) -> list[Line]:
+def _nothing(view: View, now: datetime, keys: Keys) -> list[Line]:
     report, reach = view.report, view.api.reach
     healthy = report is not None and report.complete and reach is Connection.LIVE
     lines = [BLANK, *prose(headline(view, now), "good" if healthy else "unknown")]
     asked = reach not in (Connection.LIVE, Connection.CONNECTING)
     if report is not None and not nothing_readable(view.kinds):
-        lines += _read_lines(view, now)
+        lines += _read_lines(view, now, keys)
     if report is not None and asked and not nothing_readable(view.kinds):
         text = "That was the state then; the API server does not answer normally now."
         lines += prose(text, "warning")
@@ -334,8 +344,7 @@ def _nothing(view: View, now: datetime) -> list[Line]:
     if report is None and view.problem and reach is not Connection.OFFLINE:
         lines += [BLANK, *prose(view.problem, "warning")]
     if reach is Connection.OFFLINE:
-        text = " Runbooks (2), symptoms in words (m), notes (n), other contexts (C) and incidents"
-        text += " (L) work without a cluster."
+        text = named(WITHOUT_A_CLUSTER, keys)
         lines += [BLANK, line((text, HINT), hang=1)]
     if report is not None and report.changes:
         lines += [
@@ -343,11 +352,11 @@ def _nothing(view: View, now: datetime) -> list[Line]:
             rule("changed lately"),
             *change_lines(report.changes, now, own=view.record.changed),
         ]
-    gaps = _gaps(view, 3)
+    gaps = _gaps(view, 3, keys)
     return [*lines, BLANK, *gaps] if gaps else lines
 
 
-def _read_lines(view: View, now: datetime) -> list[Line]:
+def _read_lines(view: View, now: datetime, keys: Keys) -> list[Line]:
     """How many objects of each kind were read, and the age of the oldest answer."""
     read = [kind for kind in view.kinds if kind.heard is not None and kind.count]
     if not read:
@@ -366,7 +375,7 @@ def nothing_read(view: View) -> bool:
     return view.api.reach is Connection.LOST and all(kind.heard is None for kind in view.kinds)
 
 
-def _gaps(view: View, limit: int) -> list[Line]:
+def _gaps(view: View, limit: int, keys: Keys = NO_KEYS) -> list[Line]:
     """What is still being read; after that, what was not examined."""
     if nothing_read(view):
         return [line((" Nothing could be read from this cluster yet.", "unknown"), hang=1)]
@@ -383,18 +392,19 @@ def _gaps(view: View, limit: int) -> list[Line]:
         report = replace(
             report, unavailable=tuple(gap for gap in report.unavailable if gap.what not in stale)
         )
-    return gap_lines(report, limit, quiet=False, head="not looked at: ")
+    return gap_lines(report, limit, quiet=False, head="not looked at: ", keys=keys)
 
 
 # -- why
 
 
-def why_rule(item: SymptomView | None, index: int) -> Line:
+def why_rule(item: SymptomView | None, index: int, keys: Keys = NO_KEYS) -> Line:
     """The heading of the reasons: which of the matching runbooks is explained."""
     if item is None or not item.matches:
         return rule("why")
     more = len(item.matches) > 1
-    place = f"({index + 1} of {len(item.matches)}, → next)" if more else ""
+    following = named(", {now.other_match} next", keys)
+    place = f"({index + 1} of {len(item.matches)}{following})" if more else ""
     return rule(f"why {item.matches[index].id}", place)
 
 
@@ -407,6 +417,7 @@ def why_lines(
     whole: bool = True,
     findings: int = 12,
     own: Own = NO_OWN,
+    keys: Keys = NO_KEYS,
 ) -> list[Line]:
     """Four deciding lines (what, since, shared, changed), and whether it was seen before; then the
     evidence for a runbook, what is missing, what is against it.
@@ -424,7 +435,7 @@ def why_lines(
     elif not item.ranked:
         lines += prose("The runbooks are being read.", "unknown")
     else:
-        hint = (" Describe it in words with m, or read on below.", HINT)
+        hint = (named(" Describe it in words with {.symptom}, or read on below.", keys), HINT)
         lines.append(line((" No runbook fits what is seen.", "unknown"), hint, hang=1))
     rest = _rest(item, index, now, findings, own)
     if whole or len(rest) < 4:
@@ -436,7 +447,8 @@ def why_lines(
         plural(len(symptom.objects), "object"),
         *([plural(len(changes) - 1, "more change")] if len(changes) > 1 else []),
     ]
-    return [*lines, line(" ", ("z ", "key"), ("shows " + ", ".join(counts), "muted"), hang=3)]
+    shown = ("shows " + ", ".join(counts), "muted")
+    return [*lines, line(" ", (named("{now.whole} ", keys), "key"), shown, hang=3)]
 
 
 def deciding_lines(symptom: Symptom, now: datetime, own: Own = NO_OWN) -> list[Line]:

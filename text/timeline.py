@@ -10,6 +10,7 @@ import msgspec
 
 from actions.plan import Outcome
 from incident.view import View
+from text.keys import NO_KEYS, Keys, named
 from text.lines import BLANK, HINT, Line, field, fields, fit, line, prose, rule
 from text.words import ago, clock, plural
 from timeline.entry import CLOSED_BY, Entry
@@ -134,7 +135,12 @@ def remembered_lines(entries: Sequence[Entry], now: datetime) -> list[Line]:
 
 
 def log_lines(
-    entries: Sequence[Entry], words: str = "", *, folded: bool = False, hidden: bool = True
+    entries: Sequence[Entry],
+    words: str = "",
+    *,
+    folded: bool = False,
+    hidden: bool = True,
+    keys: Keys = NO_KEYS,
 ) -> list[Line]:
     """Every entry as it reads now, by the time it happened. An intent without a result is shown as
     unknown.
@@ -143,7 +149,7 @@ def log_lines(
     probe created and removed are one line. `hidden`: include entries that a person hid.
     """
     if not entries:
-        hint = (" n takes a note.", HINT)
+        hint = (named(" {.note} takes a note.", keys), HINT)
         return [BLANK, line((" Nothing is recorded yet.", "muted"), hint, hang=1)]
     standing = {entry.id for entry in hypotheses(latest(entries))[0]}
     answered = {entry.intent_id for entry in entries if entry.kind not in CLOSED_BY}

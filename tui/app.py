@@ -19,10 +19,11 @@ from textual.worker import Worker
 import assets
 from cluster.kube.objects import Ref
 from incident.config import Config
+from text.keys import Keys, named
 from text.lines import prose
 from text.words import plural
 from tui.key_order import KeyOrder
-from tui.keys import ACTIONS, MODES, KeyBinding, bindings
+from tui.keys import ACTIONS, MODES, KeyBinding, bindings, keys_on
 from tui.navigation import Reopen
 from tui.painting import PaintingApp
 from tui.screens.frame import Frame, tell_failure
@@ -99,6 +100,12 @@ class StanchApp(PaintingApp):
 
         return OpenRun(self)
 
+    @property
+    def keys(self) -> Keys:
+        """The keys that sentences name, as they are on the screen that is shown."""
+        frames = (each.SCOPE for each in reversed(self.screen_stack) if isinstance(each, Frame))
+        return keys_on(next(frames, ""), self.actions)
+
     def on_mount(self) -> None:
         keys = {action.binding: action.key for action in self.actions}
         self.set_keymap({a.binding: keys[a.binding] for a in ACTIONS if keys[a.binding] != a.key})
@@ -116,8 +123,8 @@ class StanchApp(PaintingApp):
             await (self._starting or self.investigation.start())
         except Exception as error:  # the screens stay: they work without a cluster
             self.tell(
-                f"The investigation could not be started: {error}. Notes and runbooks work; r "
-                "tries again.",
+                f"The investigation could not be started: {error}. Notes and runbooks work"
+                + named("; {.retry} tries again.", self.keys),
                 "error",
             )
 
@@ -275,14 +282,15 @@ class StanchApp(PaintingApp):
         from tui.screens.note import NoteDialog
 
         if isinstance(self.screen, ModalScreen):
-            self.tell(f"{text}; n marks it as {mark}.")
+            self.tell(f"{text}{named('; {.note} marks it as ', self.keys)}{mark}.")
         else:
             self.push_screen(NoteDialog(text, mark=mark))
 
     def show_brief(self) -> None:
         """The hand-off brief as a page; a dialog that is open stays."""
         if isinstance(self.screen, ModalScreen):
-            self.tell("Call for help; on the timeline b opens the brief.", "warning")
+            opens = named("; on the timeline {timeline.brief} opens the brief.", self.keys)
+            self.tell(f"Call for help{opens}", "warning")
         else:
             self.run_worker(self._show_brief(), exit_on_error=False, description="write the brief")
 
@@ -401,7 +409,8 @@ class StanchApp(PaintingApp):
         if now - before < INTERRUPTED_TWICE:
             self.action_leave()
         else:
-            self.tell("q quits, x stops what runs; ctrl-c again quits too.")
+            ways = ("{.leave} quits", ", {.stop} stops what runs", "; {.interrupt} again quits.")
+            self.tell("".join(named(way, self.keys) for way in ways))
 
     def action_theme(self) -> None:
         """The next theme; the settings choose the first."""

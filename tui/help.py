@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from text.keys import Keys, named
 from text.lines import BLANK, Line, field, line, prose, rule
-from tui.keys import ACTIONS, FIRST, KeyBinding, actions_for
+from tui.keys import ACTIONS, FIRST, KeyBinding, actions_for, keys_on, written
 
 TITLES = {
     "now": "Now",
@@ -41,13 +42,14 @@ READING = {
     ),
     "object": (
         "Times of events are absolute, in UTC. Values of Secrets and ConfigMaps are never read: "
-        "only the names of their keys are shown. Space begins a range of the YAML, K keeps it."
+        "only the names of their keys are shown. In the YAML {object.begin} begins a "
+        "range, {object.keep} keeps it."
     ),
     "logs": (
         "Lines are in UTC by the time of the runtime; those of several pods are merged by it. The "
         "second line says what is read, what is hidden by its level, and what was dropped: 2,000 "
-        "lines are kept. Space begins a range at the cursor, and K keeps it as evidence in the "
-        "timeline."
+        "lines are kept. {logs.begin} begins a range at the cursor, {logs.keep} keeps it as "
+        "evidence in the timeline."
     ),
     "timeline": (
         "The log shows what was seen, done, ruled out and noted, in UTC, by the time it happened; "
@@ -96,9 +98,10 @@ def _width(texts: Sequence[tuple[str, str]], gap: int) -> int:
 def help_lines(scope: str, actions: Sequence[KeyBinding] = ACTIONS) -> list[Line]:
     """How to read the screen, then every key: this screen's first."""
     lines: list[Line] = []
+    keys = keys_on(scope, actions)
     if scope in READING:
         title = rule(f"how to read: {TITLES[scope].lower()}")
-        lines += [title, *prose(READING[scope]), BLANK]
+        lines += [title, *prose(named(READING[scope], keys)), BLANK]
     order = (
         [scope, "", *(other for other in FIRST if other != scope)]
         if scope in FIRST
@@ -111,14 +114,14 @@ def help_lines(scope: str, actions: Sequence[KeyBinding] = ACTIONS) -> list[Line
                 lines.append(field(_all_keys(action), action.help, style="key", size=13))
         lines.append(BLANK)
     moving = (("↑ ↓ j k", " choose"), ("tab", " next pane"), ("pgup pgdn home end", " scroll"))
-    return [*lines, rule("moving"), key_line(moving, 4), BLANK, *_marks()]
+    return [*lines, rule("moving"), key_line(moving, 4), BLANK, *_marks(keys)]
 
 
-def _marks() -> list[Line]:
+def _marks(keys: Keys) -> list[Line]:
     """What a note can be, and how that is written without the dialog."""
     from text.timeline import MARKS
 
-    lines = [rule("marks of a note: n, then ↑ ↓; or typed in front of the text")]
+    lines = [rule(named("marks of a note: {.note}, then ↑ ↓; or typed in front of the text", keys))]
     for word, mark in MARKS.items():
         typed = (f"  typed: {mark.prefix.strip()}", "muted") if mark.prefix else ""
         lines.append(field(word, mark.meaning, typed, style="key", size=13))
@@ -126,4 +129,4 @@ def _marks() -> list[Line]:
 
 
 def _all_keys(action: KeyBinding) -> str:
-    return " ".join(KeyBinding(action.id, key, "", "").keys for key in action.key.split(","))
+    return " ".join(map(written, action.key.split(",")))

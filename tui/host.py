@@ -10,6 +10,7 @@ from textual.worker import Worker
 
 from incident.api import Investigation
 from incident.view import View
+from text.keys import Keys
 
 NoticeLevel = Literal["information", "warning", "error"]
 
@@ -22,6 +23,11 @@ class Host(Protocol):
 
     @property
     def view(self) -> View: ...
+
+    @property
+    def keys(self) -> Keys:
+        """The keys that sentences name, as they are on the screen that is shown."""
+        ...
 
     def tell(self, text: str, level: NoticeLevel = "information") -> None:
         """A short message above the screen."""

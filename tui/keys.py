@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from incident.config import ConfigError
+from text.keys import Keys
 
 if TYPE_CHECKING:  # `stanch config keys` needs no Textual
     from textual.binding import BindingType
@@ -30,7 +31,7 @@ class KeyBinding(msgspec.Struct, frozen=True):
     @property
     def keys(self) -> str:
         """The first key as people write it."""
-        return _NAMES.get(self.key.split(",")[0], self.key.split(",")[0])
+        return written(self.key.split(",")[0])
 
     @property
     def name(self) -> str:
@@ -60,6 +61,12 @@ _NAMES = {
     "shift+tab": "shift-tab",
 }
 
+
+def written(key: str) -> str:
+    """A key of Textual as people write it."""
+    return _NAMES.get(key, key)
+
+
 SEARCH = KeyBinding("search", "slash", "search", "Search in what is shown.")
 LEAVE_FILTER = KeyBinding("leave_filter", "escape", "", "Remove the filter; without one, go back.")
 LEAVE_TABLE = KeyBinding(
@@ -73,9 +80,7 @@ NOW = (
     KeyBinding(
         "probe", "p", "probe", "Plan the probe that would add evidence; it runs after you agree."
     ),
-    KeyBinding(
-        "symptom_objects", "o", "objects", "Open the objects of the chosen symptom; 3 lists all."
-    ),
+    KeyBinding("symptom_objects", "o", "objects", "Open one of the objects of the chosen symptom."),
     KeyBinding("logs", "l", "logs", "Read the logs of the workload that fails."),
     KeyBinding("whole", "z", "more", "Show everything known about the symptom, and back."),
     SEARCH,
@@ -107,7 +112,7 @@ OBJECTS = (
     KeyBinding(
         "filter", "f,slash", "filter", "Filter: restarts>3 age<1h !ready -l app=web -n a,b, words."
     ),
-    KeyBinding("mark", "space", "mark", "Mark the row, or unmark it; a acts on all marked rows."),
+    KeyBinding("mark", "space", "mark", "Mark the row, or unmark it; actions take all marked."),
     KeyBinding("sort", "s", "sort", "Sort by the next column."),
     KeyBinding("reverse", "S", "reverse", "Reverse the order."),
     KeyBinding("next_kind(1)", "tab", "", "The next kind."),
@@ -246,6 +251,22 @@ def actions_for(scope: str, actions: Sequence[KeyBinding] = ACTIONS) -> Iterator
     """What can be done on a screen: its own first, then what works anywhere."""
     yield from (action for action in actions if action.scope == scope)
     yield from (action for action in actions if not action.scope)
+
+
+def keys_on(scope: str, actions: Sequence[KeyBinding] = ACTIONS) -> Keys:
+    """The keys that sentences on a screen name: of an action that works anywhere the first key that
+    the screen does not use itself."""
+    own = {
+        key
+        for action in actions
+        if scope and scope == action.scope
+        for key in action.key.split(",")
+    }
+    names: dict[str, str] = {}
+    for action in actions:
+        free = (key for key in action.key.split(",") if action.scope or key not in own)
+        names[action.binding] = written(next(free, ""))
+    return names
 
 
 MOVING = ("up", "down", "j", "k", "pageup", "pagedown", "space", "home", "end", "g", "G")

@@ -18,6 +18,7 @@ from textual.timer import Timer
 from cluster.kube.text import clean_line
 from incident.config import Config
 from incident.view import Connection, View
+from text.keys import NO_KEYS, Keys, named
 from triage.facts.finding import Severity
 from tui.host import NoticeLevel
 from tui.navigation import Reopen
@@ -67,6 +68,11 @@ class PaintingApp(App[int | Reopen]):
         self.register_theme(HIGH_CONTRAST)
         self.theme = THEMES["16 colours" if self._plain else config.theme]
 
+    @property
+    def keys(self) -> Keys:
+        """The keys that sentences name, as they are on the screen that is shown."""
+        return NO_KEYS
+
     def follow(self) -> None:
         """Paints each new view from now on."""
         self._unsubscribe = self.investigation.subscribe(self._made)
@@ -110,7 +116,7 @@ class PaintingApp(App[int | Reopen]):
         )
         if view.record.notice not in ("", self._noticed):
             self._noticed = view.record.notice
-            self.tell(self._noticed)
+            self.tell(named(self._noticed, self.keys))
         self._follow(view)
         self.view = view
         typing = self._typing()

@@ -16,11 +16,10 @@ from incident.walkthrough.walkthrough import NothingToUndo, Walkthrough
 from probes.result import ProbePlan
 from runbooks.model import Step, StepKind
 from runbooks.steps import fill, known_command, stage
+from text.keys import Keys, named
 from text.runbook import progress_text
 from timeline.story import next_mark
 from tui.host import Host
-
-STOPPING = "Stopping after the current object; x again stops at once."
 
 
 class OpenRun:
@@ -40,7 +39,7 @@ class OpenRun:
         self.progress_step = ""
         self._worker: Worker[None] | None = None
         self._stopping = False
-        """`x` was pressed while a change runs."""
+        """Whether the end of a running change was asked for once."""
 
     @property
     def _engine(self) -> Walkthrough:
@@ -99,7 +98,7 @@ class OpenRun:
         if self.run is None:
             return
         if not self.run.current:
-            self._app.tell(f"No step is next: {end_text(self.run.end)}")
+            self._app.tell(f"No step is next: {end_text(self.run.end, self._app.keys)}")
         self._moved(self.run)
 
     # -- steps
@@ -168,7 +167,8 @@ class OpenRun:
         is_change = step is not None and step.kind is StepKind.ACTION
         if is_change and not self._stopping:
             self._stopping = True
-            self._app.tell(STOPPING)
+            again = named("; {.stop} again stops at once.", self._app.keys)
+            self._app.tell(f"Stopping after the current object{again}")
             return
         self._worker.cancel()
         left = "what it created is removed"
@@ -186,9 +186,11 @@ class OpenRun:
         follow: bool = False,
     ) -> None:
         if self.running:
-            self._app.tell(f"{self.running} is still running; x stops it.", "warning")
+            stops = named("; {.stop} stops it.", self._app.keys)
+            self._app.tell(f"{self.running} is still running{stops}", "warning")
         elif self.run is None:
-            self._app.tell("No runbook is open; c chooses one.")
+            chooses = named("; {runbook.choose_runbook} chooses one.", self._app.keys)
+            self._app.tell(f"No runbook is open{chooses}")
         else:
             self.progress_lines, self.progress_step, self.at = (), step.id, step.id
             self._stopping = False
@@ -304,11 +306,12 @@ def asked_text(parameter: OpenParameter) -> str:
     return f"{parameter.name}: {said}"
 
 
-def end_text(end: str) -> str:
+def end_text(end: str, keys: Keys) -> str:
     """Why no step is next, in words."""
     if end.startswith("runbook:"):
-        return f"the last answer leads to the runbook {end.removeprefix('runbook:')}; press c"
+        press = named("; press {runbook.choose_runbook}", keys)
+        return f"the last answer leads to the runbook {end.removeprefix('runbook:')}{press}"
     return {
         "escalate": "the last answer says to call for help.",
         "done": "the runbook is done.",
-    }.get(end, "this runbook has no steps; v reads it.")
+    }.get(end, "this runbook has no steps" + named("; {runbook.read} reads it.", keys))

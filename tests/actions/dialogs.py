@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from textual.app import App
 
 from tui.app import StanchApp
+from tui.keys import keys_on
 
 
 class Dialogs(App[None]):
@@ -16,6 +17,7 @@ class Dialogs(App[None]):
         super().__init__()
         self.investigation = investigation
         self.view = SimpleNamespace(write=True)
+        self.keys = keys_on("")
         self.told: list[str] = []
 
     def tell(self, text: str, level: str = "information") -> None:

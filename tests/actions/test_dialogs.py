@@ -128,7 +128,7 @@ async def test_x_stops_before_the_next_object_and_at_the_second_time_at_once() -
     async with confirmed(slow) as (app, pilot, work):
         assert not slow.stopped()
         await pilot.press("x")
-        await until(pilot, lambda: "x again" in " ".join(shown(app).split()))
+        await until(pilot, lambda: "same key again stops" in " ".join(shown(app).split()))
         assert slow.stopped()
         assert work.is_running
         await pilot.press("x")

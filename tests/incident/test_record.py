@@ -315,7 +315,7 @@ async def test_going_on_is_said_with_the_age_and_the_step(options: Options, cloc
     assert second.view().incident == first.view().incident
     assert second.view().notice == (
         f"Continuing {first.view().incident}, 40 min old, step memory-limit of coredns-oom; "
-        "N begins a new one"
+        "{.new_incident} begins a new one"
     )
     await asyncio.to_thread(second.close)
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import re
+from collections.abc import Iterator
 from functools import partial
+from itertools import count
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from incident.config import FILE, Config, ConfigError, load_config, place
 from tests.tui.fake import FakeInvestigation
-from tests.tui.pilot import shown, until
+from tests.tui.pilot import WIDE, shown, until
+from text.keys import ACTION, NO_KEYS, named
 from tui.app import StanchApp
 from tui.help import help_lines, keys_line
-from tui.keys import ACTIONS, actions_for, bindings, remapped
+from tui.keys import ACTIONS, FIRST, KeyBinding, actions_for, bindings, keys_on, remapped
 
 SCREENS = {
     "now": ("tui.screens.now", "NowScreen"),
@@ -107,3 +113,80 @@ async def test_another_key_works_and_is_the_one_that_is_shown(tmp_path: Path) ->
         assert len(app.screen_stack) == 1
         await pilot.press("ctrl+n")
         await until(pilot, lambda: "what you see, do or think" in shown(app))
+
+
+# -- keys in sentences
+
+ROOT = Path(__file__).parents[2]
+A_KEY = re.compile(
+    r"(?:^|[ (;,.])(?:press [a-zA-Z0-9]\b|with [b-zB-HJ-Z]\b|(?:[b-zB-HJ-Z?/]|ctrl-[a-z]) (?:again |to )?"
+    r"(?:acts?|asks?|begins?|brings?|cancels?|changes?|chooses?|copies|describes?|excludes?|exports?|"
+    r"filters?|hides?|keeps?|lists?|marks?|opens?|pins?|quits?|reads?|reopens|retry|runs?|saves?|"
+    r"searches|shows?|skips?|stops?|takes?|tries|undoes|why)\b)"
+)
+"""A key that a sentence names itself: `u undoes it`, `press e`."""
+
+
+def sentences() -> Iterator[tuple[Path, str]]:
+    """The texts in the code of what people see, without docstrings."""
+    for folder in ("text", "tui", "incident"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            tree = ast.parse(path.read_text("utf-8"))
+            told = {
+                id(node.value)
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            }
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Constant) and id(node) not in told:
+                    yield from [(path, node.value)] if isinstance(node.value, str) else []
+
+
+def test_no_sentence_names_a_key_itself() -> None:
+    found = [f"{path.name}: {text}" for path, text in sentences() if A_KEY.search(text)]
+    assert found == []
+
+
+def test_every_action_in_a_sentence_exists() -> None:
+    known = {action.binding for action in ACTIONS}
+    used = {action for _, text in sentences() for action in ACTION.findall(text)}
+    assert len(used) > 20
+    assert used <= known
+
+
+def test_a_sentence_names_the_key_that_works_on_its_screen() -> None:
+    assert named("{.objects} lists all", keys_on("now")) == "3 lists all"  # o is its own there
+    assert named("{.objects} lists all", keys_on("logs")) == "o lists all"
+    assert named("; {.stop} stops it", keys_on("timeline")) == ""  # x exports there
+    assert named("; {.stop} stops it", NO_KEYS) == ""
+    assert named("Nothing is running.", NO_KEYS) == "Nothing is running."
+
+
+def elsewhere() -> tuple[KeyBinding, ...]:
+    """Every action with a key that it does not have by itself."""
+    numbers = count(20)
+    return tuple(msgspec.structs.replace(each, key=f"f{next(numbers)}") for each in ACTIONS)
+
+
+async def test_screens_name_the_keys_of_the_settings() -> None:
+    fake, actions = FakeInvestigation(), elsewhere()
+    keys = keys_on("", actions)
+    app = StanchApp(fake, fake.clock, {}, actions=actions)
+    async with app.run_test(size=WIDE) as pilot:
+        await until(pilot, lambda: f"(1 of 2, {keys['now.other_match']} next)" in shown(app))
+        await pilot.press(keys["now.open_runbook"])
+        await until(pilot, lambda: f"{keys['runbook.copy']} copies it" in shown(app))
+        assert f"{keys['runbook.parameters']} changes" in shown(app)
+        await pilot.press(keys[".timeline"])
+        await until(pilot, lambda: f"{keys['timeline.export']} exports it" in shown(app))
+        assert f"{keys['timeline.filter']} filters, {keys['timeline.hide']} hides" in shown(app)
+        await pilot.press(keys[".interrupt"])
+        quits = f"{keys['.leave']} quits, {keys['.stop']} stops what runs; "
+        await until(pilot, lambda: any(quits in each.message for each in app._notifications))
+
+
+@pytest.mark.parametrize("scope", FIRST)
+def test_help_names_the_keys_of_the_settings(scope: str) -> None:
+    said = "\n".join(row.text for row in help_lines(scope, elsewhere()))
+    assert f"marks of a note: {keys_on(scope, elsewhere())['.note']}" in said
+    assert not ACTION.search(said)

@@ -12,6 +12,7 @@ from actions.plan import ActionPlan, ActionResult
 from incident.view import View
 from probes.result import ProbePlan
 from text.action_plan import confirmation_lines, fitting_lines, refusal, result_lines
+from text.keys import NO_KEYS, Keys, named
 from text.lines import BLANK, Line, layout, line, prose
 from text.probe import plan_lines
 from tui.dialogs.dialog import FRAME, Dialog
@@ -130,10 +131,10 @@ class ChangeDialog(Dialog[None]):
         Binding("enter", "close", "close", show=False, priority=True),
     ]
 
-    def __init__(self, plan: ActionPlan, cancel: Callable[[], None]) -> None:
-        """`cancel` stops it at once."""
+    def __init__(self, plan: ActionPlan, cancel: Callable[[], None], keys: Keys = NO_KEYS) -> None:
+        """`cancel` stops it at once. `keys` are those of the screen below."""
         super().__init__(plan.title)
-        self._plan, self._cancel = plan, cancel
+        self._plan, self._cancel, self._below = plan, cancel, keys
         self._progress: list[str] = []
         self._outcome: Sequence[Line] = ()
         self.stopping = False
@@ -155,7 +156,8 @@ class ChangeDialog(Dialog[None]):
     def end(self, result: ActionResult | None) -> None:
         """Shows the result; None: it was stopped at once."""
         stopped = "Stopped at once. The timeline says whether it was sent; check before you repeat."
-        self._outcome = result_lines(result, "a") if result else prose(stopped, "warning")
+        undo = named("  {.act} takes it back", self._below)
+        self._outcome = result_lines(result, undo) if result else prose(stopped, "warning")
         self._redraw()
 
     def _redraw(self) -> None:
@@ -169,7 +171,7 @@ class ChangeDialog(Dialog[None]):
             self._cancel()
             return
         self.stopping = True
-        self.tell("Stopping after the current object; x again stops at once.")
+        self.tell("Stopping after the current object; the same key again stops at once.")
 
     def action_close(self) -> None:
         if self._outcome:

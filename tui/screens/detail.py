@@ -110,7 +110,7 @@ class ObjectScreen(Frame):
             self._text.show(
                 lambda _: [
                     *first,
-                    *summary_lines(self.ref, known, store, now, usage),
+                    *summary_lines(self.ref, known, store, now, usage, self.keys),
                     *value_lines(values),
                     *changed,
                     *kubectl_lines(self.ref, known, resource.rstrip(".")),

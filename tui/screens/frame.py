@@ -15,10 +15,12 @@ from textual.worker import Worker, WorkerState
 from cluster.kube.objects import Ref
 from incident.api import Investigation
 from incident.view import View
+from text.keys import Keys
 from text.status import activity_line, banner_lines, status_lines, two_rows
 from text.words import plural
 from tui.help import keys_line
 from tui.host import Host
+from tui.keys import keys_on
 from tui.line_pane import LOOKS, Fixed, LinePane
 from tui.navigation import Navigation
 from tui.range_pane import RangePane
@@ -38,8 +40,6 @@ class Frame(Screen[None]):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = LOOKS
     SCOPE: ClassVar[str] = ""
-    STOP_KEY: ClassVar[str] = "x"
-    """The key that stops what runs, "" where it does something else."""
     AUTO_FOCUS = ".main"
 
     def __init__(self) -> None:
@@ -55,6 +55,11 @@ class Frame(Screen[None]):
     @property
     def stanch(self) -> Navigation:
         return cast("Navigation", self.app)
+
+    @property
+    def keys(self) -> Keys:
+        """The keys that sentences on this screen name."""
+        return keys_on(self.SCOPE, self.stanch.actions)
 
     @property
     def investigation(self) -> Investigation:
@@ -149,10 +154,10 @@ class Frame(Screen[None]):
         width, height = self.size
         view, now = self.view, self.now
         self._status_pane.show_lines(status_lines(view, now, width, height), width)
-        said = banner_lines(view, now) if height >= 16 else []
+        said = banner_lines(view, now, self.keys) if height >= 16 else []
         self._banner_pane.show_lines([row for each in said for row in two_rows(each, width)], width)
         self._banner_pane.display = bool(said)
-        running = activity_line(view.activities, now, width, self.STOP_KEY)
+        running = activity_line(view.activities, now, width, self.keys)
         self._activity_pane.show_lines([running] if running else [], width)
         self._activity_pane.display = running is not None
         self._keys_pane.show_lines([keys_line(self.SCOPE, width, self.stanch.actions)], width)

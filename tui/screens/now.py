@@ -11,6 +11,7 @@ from textual.widget import Widget
 from cluster.kube.objects import Ref
 from incident.tables.related import first_pod
 from incident.view import SymptomView
+from text.keys import named
 from text.lines import BLANK, Line, layout, line, rule
 from text.runbook import first_lines
 from text.symptoms import (
@@ -95,12 +96,12 @@ class NowScreen(Frame):
         item, index, whole = self.chosen, self.match_index, self._whole
         chosen = item.symptom.id if item else ""
         first = self._first_lines(item, index)
-        axis = self.size.height >= HIGH
+        axis, keys = self.size.height >= HIGH, self.keys
 
         def left(width: int) -> list[Line]:
             if tiny:
                 return one_sentence(view, now)
-            lines = symptom_lines(view, now, chosen, first)
+            lines = symptom_lines(view, now, chosen, first, keys)
             if nothing_read(view):
                 known = [*view.record.picture, *self.investigation.entries()]
                 lines += remembered_lines(known, now)
@@ -108,14 +109,14 @@ class NowScreen(Frame):
 
         self._symptoms.show(left)
         self._right.display = item is not None and not tiny
-        self._why_head.show(lambda _: [why_rule(item, index)])
+        self._why_head.show(lambda _: [why_rule(item, index, keys)])
         earlier, own = view.record.earlier, view.record.changed
 
         def right(width: int) -> list[Line]:
-            lines = why_lines(item, index, now, earlier, own=own)
+            lines = why_lines(item, index, now, earlier, own=own, keys=keys)
             if whole or len(layout(lines, width)) <= self._why.size.height:
                 return lines
-            return why_lines(item, index, now, earlier, whole=False, own=own)
+            return why_lines(item, index, now, earlier, whole=False, own=own, keys=keys)
 
         self._why.show(right)
 
@@ -160,8 +161,9 @@ class NowScreen(Frame):
                 if all(word in name.lower() for word in words.lower().split())
             ]
 
+        all_objects = named("; {.objects} lists all", self.keys)
         self.app.push_screen(
-            Choice("objects of the symptom; 3 lists all", listed),
+            Choice(f"objects of the symptom{all_objects}", listed),
             lambda name: self.stanch.open_object(refs[name]) if name else None,
         )
 
@@ -180,8 +182,8 @@ class NowScreen(Frame):
             return
         if not item.matches:
             self.stanch.tell(
-                "No runbook fits this symptom, so no probe is suggested. m describes it in words, "
-                "enter chooses a runbook.",
+                "No runbook fits this symptom, so no probe is suggested."
+                + named(" {.symptom} describes it in words, enter chooses a runbook.", self.keys),
                 "warning",
             )
             return
@@ -197,7 +199,8 @@ class NowScreen(Frame):
         pod = first_pod(item.symptom, self.investigation.store)
         if pod is None:
             self.stanch.tell(
-                "No pod of this symptom runs where its log can be read; o lists its objects.",
+                "No pod of this symptom runs where its log can be read"
+                + named("; {now.symptom_objects} lists its objects.", self.keys),
                 "warning",
             )
             return

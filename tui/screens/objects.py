@@ -178,7 +178,7 @@ class ObjectsScreen(Frame):
         self._table.display = bool(len(table))
         self._empty.display = not len(table)
         if not len(table):
-            self._empty.show(lambda _: empty_lines(table, kind, now))
+            self._empty.show(lambda _: empty_lines(table, kind, now, self.keys))
 
     def _show_table(self) -> None:
         table = self.table

@@ -117,7 +117,7 @@ async def _carry_out(
 
 async def _made(app: Navigation, plan: ActionPlan, typed: str, keep: bool) -> ActionResult:
     """Takes the plan through the gate, with its progress and its result on the screen."""
-    dialog = ChangeDialog(plan, get_current_worker().cancel)
+    dialog = ChangeDialog(plan, get_current_worker().cancel, app.keys)
     app.push_screen(dialog)
     try:
         result = await app.investigation.run_action(

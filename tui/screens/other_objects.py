@@ -9,6 +9,7 @@ from textual.widget import Widget
 
 from cluster.kube.objects import Ref
 from incident.other_kinds import OtherKind, ServerTable
+from text.keys import named
 from text.lines import line, rule
 from text.object_table import ref_of, table_lines
 from text.words import clock, count
@@ -59,7 +60,13 @@ class OtherObjectsScreen(Frame):
     def _show(self, found: ServerTable) -> None:
         kind, now = self._kind, self.now
         said = f"{count(len(found.rows))} as of {clock(now)} UTC, not watched"
-        self._state.show(lambda _: [line(" ", (said, "strong"), ("  u reads again", "muted"))])
+        self._state.show(
+            lambda _: [
+                line(
+                    " ", (said, "strong"), (named("  {other.read} reads again", self.keys), "muted")
+                )
+            ]
+        )
         lines = table_lines(found, kind)
         self._pane.show(lambda _: lines)
 

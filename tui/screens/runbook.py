@@ -14,6 +14,7 @@ from incident.walkthrough.run import RunView, StepState
 from runbooks.model import Step, StepKind
 from runbooks.parameters import PLACE
 from runbooks.steps import command, fill, known_command
+from text.keys import named
 from text.lines import BLANK, prose, rule
 from text.runbook import (
     progress_text,
@@ -35,7 +36,11 @@ NONE_OPEN = (
     "No runbook is open. Choose a symptom on the first screen and press enter, or choose one from "
     "the catalogue."
 )
-BEGINNINGS = (("c", "choose a runbook"), ("m", "describe a symptom"), ("1", "what is wrong now"))
+BEGINNINGS = (
+    ("runbook.choose_runbook", "choose a runbook"),
+    (".symptom", "describe a symptom"),
+    (".now", "what is wrong now"),
+)
 
 
 class RunbookScreen(Frame):
@@ -82,7 +87,7 @@ class RunbookScreen(Frame):
             return
         self._right.display = True
         others = len(opened.progress_by_runbook()) - 1
-        hint = f"2: {plural(others, 'other')} open" if others > 0 else ""
+        hint = f"{self.keys['.runbook']}: {plural(others, 'other')} open" if others > 0 else ""
         self._head.show(lambda _: [rule(f"{run.runbook.id} ─ {progress_text(run)}", hint)])
         self._steps.show(lambda _: steps_lines(run, opened.running_step))
         at = f"{run.id} {opened.at}"
@@ -96,15 +101,17 @@ class RunbookScreen(Frame):
         runs, now, self._at = self.stanch.open_run.runs(), self.now, ""
         self._right.display = False
         if not runs:
+            ways = [(self.keys[action], what) for action, what in BEGINNINGS]
             self._head.show(lambda _: [rule("runbook")])
-            self._steps.show(lambda _: [BLANK, *prose(NONE_OPEN), BLANK, key_line(BEGINNINGS)])
+            self._steps.show(lambda _: [BLANK, *prose(NONE_OPEN), BLANK, key_line(ways)])
             return
         title = f"{plural(len(runs), 'runbook')} open in this incident"
-        self._head.show(lambda _: [rule(title, "enter opens, c another")])
+        hint = named("enter opens, {runbook.choose_runbook} another", self.keys)
+        self._head.show(lambda _: [rule(title, hint)])
         self._steps.show(lambda _: runs_lines(runs, now))
 
     def _draw_step(self) -> None:
-        opened, now = self.stanch.open_run, self.now
+        opened, now, keys = self.stanch.open_run, self.now, self.keys
         run, step = opened.run, self.chosen
         if run is None:
             return
@@ -119,7 +126,9 @@ class RunbookScreen(Frame):
         progress = opened.progress_lines if opened.progress_step == step.id else ()
         result = run.results.get(step.id)
         self._step_head.show(lambda _: [rule(f"step {step.id}")])
-        self._step.show(lambda width: step_lines(run, step, now, width, running, progress, result))
+        self._step.show(
+            lambda width: step_lines(run, step, now, width, running, progress, result, keys)
+        )
 
     @on(LinePane.Highlighted)
     def step_chosen(self, event: LinePane.Highlighted) -> None:
@@ -151,14 +160,15 @@ class RunbookScreen(Frame):
         if outcome.state is not StepState.DONE or made == self._made:
             return False
         self._made = made
-        undo = "; u undoes it" if outcome.undo else ""
+        undo = named("; {runbook.undo_step} undoes it", self.keys) if outcome.undo else ""
         self.stanch.tell(f"This change was made{undo}. Enter again plans it once more.")
         return True
 
     def _chosen_step(self) -> Step | None:
         """The chosen step; says so when there is none."""
         if self.stanch.open_run.run is None:
-            self.stanch.tell("No runbook is shown; enter opens the chosen one, c another.")
+            ways = "; enter opens the chosen one, {runbook.choose_runbook} another."
+            self.stanch.tell("No runbook is shown" + named(ways, self.keys))
         elif self.chosen is None:
             self.stanch.tell("This is a section to read; choose a step with ↑ ↓.")
         return self.chosen
@@ -219,7 +229,8 @@ class RunbookScreen(Frame):
             return
         text = command(step, run.values(step.id))
         if PLACE.search(text):
-            self.stanch.tell("A value of this command is not known; press e.", "warning")
+            press = named("; press {runbook.parameters}.", self.keys)
+            self.stanch.tell(f"A value of this command is not known{press}", "warning")
             return
         self.stanch.copy(text)
 

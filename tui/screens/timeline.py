@@ -10,6 +10,7 @@ from textual.containers import Container
 from textual.widget import Widget
 from textual.widgets import Input
 
+from text.keys import named
 from text.lines import Line, rule
 from text.runbook import markdown_lines
 from text.timeline import SAVE, entry_lines, log_lines, view_lines
@@ -28,7 +29,6 @@ WIDE = 110
 
 class TimelineScreen(Frame):
     SCOPE = "timeline"
-    STOP_KEY = ""
     BINDINGS = bindings("timeline")
 
     def __init__(self) -> None:
@@ -68,14 +68,17 @@ class TimelineScreen(Frame):
                 self.call_after_refresh(self._log.action_edge, 1)
         state = "" if record.state == "ok" else f" ─ {record.reason or record.state}"
         title = f"log ─ {count(len(self._entries))} entries{state}"
-        hint = "f filters, h hides" if self._lane == "log" else ""
+        hint = named("{timeline.filter} filters, {timeline.hide} hides", self.keys)
+        hint = hint if self._lane == "log" else ""
+        exports = named("{timeline.export} exports it", self.keys)
         self._log_head.show(lambda _: [rule(title, hint)])
-        self._draft_head.show(lambda _: [rule("draft of the post-mortem", "x exports it")])
+        self._draft_head.show(lambda _: [rule("draft of the post-mortem", exports)])
 
     def _draw_log(self) -> None:
         entries = self._entries = self.investigation.entries()
         words, folded, hidden = self._words.value, self._folded, self._hidden
-        self._log.show(lambda _: log_lines(entries, words, folded=folded, hidden=hidden))
+        keys = self.keys
+        self._log.show(lambda _: log_lines(entries, words, folded=folded, hidden=hidden, keys=keys))
 
     async def _write_draft(self) -> None:
         text = await self.investigation.draft()
@@ -154,7 +157,8 @@ class TimelineScreen(Frame):
         except (ValueError, OSError) as error:
             self.stanch.tell(f"The view is not saved: {error}", "error")
         else:
-            self.stanch.tell(f"Saved as {name}; v shows it, also in other incidents.")
+            shows = named("; {timeline.views} shows it, also in other incidents.", self.keys)
+            self.stanch.tell(f"Saved as {name}{shows}")
 
     def action_brief(self) -> None:
         self.stanch.show_brief()
