@@ -24,6 +24,7 @@ from triage.facts.messages.control_plane import (
 )
 from triage.facts.messages.scheduler import scheduling
 from triage.facts.messages.volumes import missing_config
+from triage.facts.messages.wording import quoted
 
 
 def event(**raw: object) -> Event:
@@ -225,3 +226,25 @@ def test_scheduler_texts(message: str, causes: list[str], nodes: int) -> None:
 def test_missing_configuration(message: str, expected: tuple[str, ...] | None) -> None:
     found = missing_config(message, "shop")
     assert (tuple(found) if found else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (
+            'MountVolume.SetUp failed for volume "d" : mount failed: exit status 32\n'
+            "Mounting command: mount\nMounting arguments: -t nfs nas:/d /var/lib/kubelet/d\n"
+            "Output: mount.nfs: access denied by server while mounting nas:/d",
+            'MountVolume.SetUp failed for volume "d" : mount failed: exit status 32: '
+            "mount.nfs: access denied by server while mounting nas:/d",
+        ),
+        (
+            "rpc error: code = Internal desc = Retriable: false, RetryAfter: 0s, "
+            'HTTPStatusCode: 409, RawError: {"error": {"code": "Denied", "message": "over quota"}}',
+            "over quota",
+        ),
+        ('googleapi: Error 403: {"a": 1} is wrong', 'googleapi: Error 403: {"a": 1} is wrong'),
+    ],
+)
+def test_a_message_is_quoted_by_its_sentence(message: str, said: str) -> None:
+    assert quoted(message) == said

@@ -35,7 +35,8 @@ _HINT = (
     "sigsegv|segm|writable|writeable|placeholder|502|504|unauth|noauth|wrongpass|damaged|"
     "p20|pending|mismatch|dirty|flyway|inotify|nxdomain|exhaust|unavailable|unreach|"
     "goroutine|overflow|terminate|dpath|emerg|x509|certificate|tls|handshake|p30|response to|"
-    "request to|detected|empty|blank"
+    "request to|detected|empty|blank|nicht|keine|abgelehnt|inconnu|aucun|denegado|desconocid|"
+    "sconosciut|rehusada|rifiutata|negato|esaurito|inexist|esistente|fallit|falhou|fehlgeschlagen"
 )
 """Parts of a line one of which every sentence of the table has: most lines have none."""
 _HINTS = tuple(_HINT.split("|"))
@@ -46,6 +47,8 @@ _NOISE = re.compile(
     r"|^\s*(?:npm|yarn) (?:ERR!|error) (?:code|exit|errno)",
     re.IGNORECASE,
 )
+_PART = re.compile(r"^\s+\w+: ['\"]?\w+['\"]?,?$")
+"""A field of an object that a program prints over several lines."""
 _SOLVED = re.compile(
     r"\b(?:0 errors?|no errors?|retry ok|reconnected|recovered|succeeded|successfully|resolved)\b",
     re.IGNORECASE,
@@ -93,7 +96,7 @@ def verdict(lines: Sequence[str]) -> Classification | None:
         note = one.level <= Level.INFO and class_ not in _QUIET_TOO
         if note and (one.level is Level.DEBUG or peer is None or class_ not in _WAITED_FOR):
             continue
-        rank = (_WEIGHT.get(class_, 2), not note)
+        rank = (_WEIGHT.get(class_, 2) - bool(_PART.match(lines[at])), not note)
         if best is None or rank > best[0]:
             if peer is None and class_ in _PEER:
                 peer = _near(lines, at)
@@ -115,7 +118,8 @@ def last_line(lines: Sequence[str]) -> str:
 
 def _may_decide(line: str) -> bool:
     lower = line[:LONGEST].lower()
-    return any(hint in lower for hint in _HINTS) and _NOISE.search(line) is None
+    hinted = not lower.isascii() or any(hint in lower for hint in _HINTS)
+    return hinted and _NOISE.search(line) is None
 
 
 def _near(lines: Sequence[str], at: int) -> Address | None:
@@ -126,10 +130,12 @@ def _near(lines: Sequence[str], at: int) -> Address | None:
 
 
 def classify(one: Message) -> str | None:
-    """The class of one line, None where it has none."""
+    """The class of one line, None where it has none. What a program calls fatal ends it, also in
+    words that no pattern has."""
     if _SOLVED.search(one.text) and one.level < Level.ERROR:
         return None
-    return next((name for name, pattern in patterns() if pattern.search(one.text)), None)
+    found = next((name for name, pattern in patterns() if pattern.search(one.text)), None)
+    return "panic" if found is None and one.level is Level.FATAL else found
 
 
 def sentence(text: str) -> str:

@@ -21,6 +21,7 @@ class Level(enum.IntEnum):
     UNKNOWN = 2
     WARNING = 3
     ERROR = 4
+    FATAL = 5
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -35,10 +36,10 @@ _LEVELS: Mapping[str, Level] = {
     **dict.fromkeys(("info", "information", "log", "i", "note", "inf"), Level.INFO),
     **dict.fromkeys(("warn", "warning", "w", "wrn"), Level.WARNING),
     **dict.fromkeys(
-        ("error", "err", "e", "fatal", "f", "ftl", "panic", "critical", "crit", "severe", "fail"),
+        ("error", "err", "e", "critical", "crit", "severe", "fail", "alert"),
         Level.ERROR,
     ),
-    **dict.fromkeys(("emerg", "emergency", "alert"), Level.ERROR),
+    **dict.fromkeys(("fatal", "f", "ftl", "panic", "emerg", "emergency"), Level.FATAL),
 }
 _WORDS = "|".join(sorted((w for w in _LEVELS if len(w) > 2), key=len, reverse=True))
 _JSON_LEVEL = ("level", "severity", "lvl", "log.level", "loglevel", "s", "@l", "levelname")
@@ -96,13 +97,17 @@ def _json(line: str) -> Message | None:
             level = _LEVELS[value.lower()]
             break
         if isinstance(value, int) and not isinstance(value, bool):
-            level = _PINO.get(value, Level.ERROR if value >= 50 else Level.UNKNOWN)
+            level = _PINO.get(value, _high(value))
             break
     texts = [_text(lower.get(key)) for key in _JSON_TEXT][:4] + [
         _text(lower.get(key)) for key in (*_JSON_TEXT[4:], *_JSON_CAUSE)
     ]
     kept = list(dict.fromkeys(" ".join(text.split()) for text in texts if text))
     return Message(level, ": ".join(kept)) if kept else None
+
+
+def _high(value: int) -> Level:
+    return Level.FATAL if value >= 60 else Level.ERROR if value >= 50 else Level.UNKNOWN
 
 
 def _text(value: Any) -> str:

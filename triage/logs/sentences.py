@@ -10,6 +10,8 @@ import functools
 import re
 from collections.abc import Mapping
 
+from triage.logs.translations import TRANSLATED
+
 CLASSES: Mapping[str, str] = {
     "too-many-connections": "no connection is left",
     "credentials-refused": "its credentials are refused",
@@ -323,5 +325,6 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
 def patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
     """(class, pattern) in the order in which they are tried; compiled when a log is first read."""
     return tuple(
-        (name, re.compile("|".join(parts), re.IGNORECASE)) for name, parts in _PATTERNS.items()
+        (name, re.compile("|".join((*parts, *TRANSLATED.get(name, ()))), re.IGNORECASE))
+        for name, parts in _PATTERNS.items()
     )

@@ -59,6 +59,7 @@ _TELLING = (
     "pod-last-words",
     "service-reference-wrong",
     "new-pods-failing",
+    "pod-liveness-killed",
     "pod-crash-looping",
     "pod-init-waiting",
     "claim-pending",
@@ -92,8 +93,10 @@ def _rank(finding: Finding) -> int:
         and not facts.get("restarted")
     ):
         return len(_RANK)
-    if finding.rule in ("pod-not-ready", "pod-liveness-killed") and facts.get("probe"):
+    if finding.rule == "pod-not-ready" and facts.get("probe"):
         return len(_RANK)  # the probe says more than the count of replicas
+    if finding.rule == "service-port-mismatch":
+        return len(_RANK)  # it says why no endpoint is there
     return _RANK.get(finding.rule, len(_RANK) + 1)
 
 

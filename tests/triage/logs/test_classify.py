@@ -58,6 +58,37 @@ def test_nothing_is_claimed_where_no_sentence_decides() -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "class_"),
+    [
+        ("PSQLException: FATAL: Passwort-Authentifizierung für »a« fehlgeschlagen", "credentials"),
+        ("connect: Connexion refusée", "unreachable"),
+        ("open /data/x: Permiso denegado", "permission-denied"),
+        ("write /data/x: Auf dem Gerät ist kein Speicherplatz mehr verfügbar", "disk-full"),
+        ("/etc/app.yml: Нет такого файла или каталога", "file-missing"),
+        ("db: 名前またはサービスが不明です", "name-not-found"),
+    ],
+)
+def test_sentences_of_other_languages_have_their_class(line: str, class_: str) -> None:
+    found = verdict([line])
+    assert found is not None
+    assert found.class_.startswith(class_)
+
+
+def test_what_a_program_calls_fatal_decides_in_any_words() -> None:
+    found = verdict(["FATAL: der Mandant ist gesperrt", "INFO bye"])
+    assert found is not None
+    assert (found.class_, found.sentence) == ("panic", "FATAL: der Mandant ist gesperrt")
+    assert verdict(["WARN der Mandant ist gesperrt"]) is None
+
+
+def test_a_field_of_a_printed_object_is_no_sentence() -> None:
+    lines = ("MongoServerError: Authentication failed.", "  codeName: 'AuthenticationFailed'")
+    found = verdict(lines)
+    assert found is not None
+    assert found.line == 0
+
+
+@pytest.mark.parametrize(
     ("line", "level", "text"),
     [
         ('{"level":"error","msg":"boom","err":"why"}', Level.ERROR, "boom: why"),
@@ -67,8 +98,8 @@ def test_nothing_is_claimed_where_no_sentence_decides() -> None:
             'slow "db"',
         ),
         ("E1120 03:02:11.000000       1 main.go:93] broken", Level.ERROR, "broken"),
-        ("2026-11-20 03:02:11.040 UTC [71] FATAL:  no role", Level.ERROR, "FATAL:  no role"),
-        ("2026/11/20 03:02:11 [emerg] 1#1: bind() failed", Level.ERROR, "bind() failed"),
+        ("2026-11-20 03:02:11.040 UTC [71] FATAL:  no role", Level.FATAL, "FATAL:  no role"),
+        ("2026/11/20 03:02:11 [emerg] 1#1: bind() failed", Level.FATAL, "bind() failed"),
         ("plain words", Level.UNKNOWN, "plain words"),
         ('{"not json', Level.UNKNOWN, '{"not json'),
     ],

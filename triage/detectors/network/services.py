@@ -13,9 +13,11 @@ from triage.detectors.registry import cluster_detector, object_detector
 from triage.facts import blast_radius as blast
 from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, is_finished, is_ready, ref_of
+from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, from_events, make
 from triage.facts.finding_index import FindingIndex
+from triage.facts.messages.wording import quoted
 from triage.facts.windows import EDGE, NOTE_AFTER, READY_GRACE, RECENT, UNREADY_GRACE
 
 _FAILED = (
@@ -198,7 +200,7 @@ def load_balancer(row: Service, view: ClusterView) -> Iterator[Finding]:
         yield make(
             "load-balancer-failed",
             ref,
-            f"its load balancer cannot be synchronised: {failed[-1].reason}",
+            f"its load balancer cannot be synchronised: {_reason(failed[-1])}",
             Severity.WARNING,
             "the cloud controller fails within 30 min",
             **from_events(failed),
@@ -272,6 +274,11 @@ def load_balancer(row: Service, view: ClusterView) -> Iterator[Finding]:
                 evidence=[field_evidence(ref, "spec.externalTrafficPolicy", "Local")],
                 facts={"nodes": len(nodes), "total": total},
             )
+
+
+def _reason(event: EventFact) -> str:
+    """The sentence of the cloud controller, its reason where it says none."""
+    return quoted(event.message) if event.message else event.reason
 
 
 def internal(row: Service) -> bool:

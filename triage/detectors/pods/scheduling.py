@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from cluster.kube.objects import Pod, PodSpec
+from cluster.kube.objects import Node, Pod, PodSpec
 from triage.detectors.registry import object_detector
 from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, condition, ref_of
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
 from triage.facts.messages.scheduler import SCHEDULING_TEXT, scheduling, scheduling_text
-from triage.facts.placement import meant_for
+from triage.facts.placement import meant_for, untolerated
 from triage.facts.windows import NOTE_AFTER, SCALE_UP_GRACE, SCHEDULE_GRACE
 
 
@@ -76,12 +76,17 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     failed = [e for e in view.events_of(pod) if e.reason == "FailedScheduling"]
     text = failed[-1].message if failed else scheduled.message
     read = scheduling(text or scheduled.message)
+    if read.causes[0][0] == "nodepool" and (own := scheduling(scheduled.message)).nodes:
+        # Karpenter says only that it adds no node; the scheduler says what each node lacks.
+        read = own._replace(causes=(*own.causes, *read.causes))
     target = meant_for(pod.spec)
     if target:  # a DaemonSet's pod: its affinity leaves out all other nodes, which is no reason
         kept = tuple(each for each in read.causes if each[0] != "affinity")
         read = read._replace(causes=kept or read.causes, nodes=0)
     causes = tuple(name for name, _ in read.causes)
     cause = causes[0] if causes else "other"
+    if cause == "taint" and not read.detail:
+        read = read._replace(detail=_taints(pod.spec, view))
     said = [scheduling_text(cause, read.detail)]
     said += [SCHEDULING_TEXT[name] for name in causes[1:]]
     counts = ", ".join(
@@ -174,6 +179,16 @@ def _wanted(pod: Pod, cause: str, view: ClusterView) -> str:
         ports = sorted({p.host_port for c in spec.containers for p in c.ports if p.host_port})
         return ", ".join(map(str, ports))
     return ""
+
+
+def _taints(spec: PodSpec, view: ClusterView) -> str:
+    """The taints that keep the pod away, for schedulers that give their number alone (1.35)."""
+    found = {
+        f"{taint.key}={taint.value}" if taint.value else taint.key
+        for node in view.store.all("Node", Node)
+        if (taint := untolerated(spec, node)) is not None
+    }
+    return ", ".join(sorted(found)[:3])
 
 
 def _labels(spec: PodSpec, view: ClusterView) -> str:

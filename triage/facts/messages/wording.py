@@ -7,6 +7,16 @@ import re
 _RPC = re.compile(r"(?:rpc error: )?code = \w+ desc = ")
 
 
+_MOUNTING = re.compile(r"\s*Mounting command: .*?(?:^|\s)Output: ", re.DOTALL)
+"""How the kubelet called mount, before what mount says."""
+_ANSWER = re.compile(
+    r"(?:Retriable: \w+, )?(?:RetryAfter: \w+, )?(?:HTTPStatusCode: \d+, )?(?:RawError: )?"
+    r"\{.*?\"message\"\s*:\s*\"((?:[^\"\\]|\\.)+)\".*\}",
+    re.DOTALL,
+)
+"""An answer of a provider in JSON: its message alone is a sentence."""
+
+
 _LONG_ID = re.compile(r"\b[0-9a-f]{16,}\b")
 
 
@@ -18,12 +28,20 @@ QUOTE = 180
 
 
 def quoted(message: str) -> str:
-    """A message in one line, without the wrappers of RPCs and long ids. Of a long one the middle is
-    left out: the beginning says what failed, the end why."""
+    """A message in one line, without the wrappers of RPCs, commands, answers in JSON and long ids.
+    Of a long one the middle is left out: the beginning says what failed, the end why."""
+    if "Mounting command" in message:
+        message = _MOUNTING.sub(": ", message, count=1)
+    if '"message"' in message:
+        message = _ANSWER.sub(_told, message, count=1)
     text = " ".join(_LONG_ID.sub("…", _RPC.sub("", message)).split())
     if len(text) <= QUOTE:
         return text
     return f"{text[: QUOTE // 2].rstrip()} … {text[-QUOTE // 2 :].lstrip()}"
+
+
+def _told(answer: re.Match[str]) -> str:
+    return answer[1].replace('\\"', '"')
 
 
 def signature(message: str) -> str:
