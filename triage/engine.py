@@ -47,6 +47,8 @@ from triage.symptoms.history import SymptomHistory
 registry.load()
 
 Clock = Callable[[], datetime]
+GATHERED = 1_000
+"""References that are marked or sorted before other tasks run: about a millisecond."""
 _TRACKED = (
     "Pod",
     "Deployment",
@@ -86,8 +88,8 @@ class Triage:
         """Pods that need evaluation."""
         self._odd_objects = OddObjects()
         self._history = SymptomHistory()
-        self._queue: list[Ref] = []
-        """Keys that `settle` evaluates, the next one last."""
+        self._renamed: set[tuple[str, str]] = set()
+        """(kind, namespace) of objects that may name a Service that came or went."""
         self._marked: tuple[str, tuple[OwnerReference, ...]] = ("", ())
         """The owners marked last in this update: pods of one controller come one after another."""
 
@@ -142,11 +144,7 @@ class Triage:
                 group.discard(ref.name) if change.new is None else group.add(ref.name)
         elif kind == "Service" and (change.old is None or change.new is None):
             naming = ("Ingress",) if change.new is not None else _NAMING_SERVICES
-            self._dirty |= {
-                Ref(each, *key)
-                for each in naming
-                for key in store.in_namespace(each, ref.namespace)
-            }
+            self._renamed.update((each, ref.namespace) for each in naming)
 
     def _take_event(self, change: StoreUpdate, store: Store, now: datetime) -> None:
         event = change.new
@@ -273,21 +271,27 @@ class Triage:
                     if not group:
                         del self._watching[related]
 
-    def _gather(self, view: ClusterView) -> None:
+    def _gather(self, view: ClusterView) -> Cooperative[None]:
         """Mark objects that are due, and those that a rollout or newly read kinds may concern."""
-        if self._rollouts:
+        while self._rollouts:
             # A rollout's changes depend on its siblings, which may have arrived after it.
-            for owner in self._rollouts:
-                self._refresh_rollouts(owner, view)
-            self._rollouts.clear()
+            self._refresh_rollouts(self._rollouts.pop(), view)
+            yield
         while self._due and self._due[0][0] <= view.now:
             at, _, ref = heapq.heappop(self._due)
             if self._due_at.get(ref) == at:
                 del self._due_at[ref]
                 self._dirty.add(ref)
-        again = list(self._reevaluation.everything(view.freshness, view.store))
-        if again:
-            self._dirty.update(again)
+        while self._renamed:
+            kind, namespace = self._renamed.pop()
+            self._dirty.update(Ref(kind, *key) for key in view.store.in_namespace(kind, namespace))
+            yield
+        number = 0
+        for number, ref in enumerate(self._reevaluation.everything(view.freshness, view.store), 1):
+            self._dirty.add(ref)
+            if number % GATHERED == 0:
+                yield
+        if number:
             self._dirty.update(ref for ref in self._found if ref.kind == "Pod")
             self._dirty.update(self._odd)
         self._dirty.update(self._reevaluation.some(view.store, view.now))
@@ -306,19 +310,20 @@ class Triage:
         """Evaluate changed objects ahead of the next report. The store may change between the
         steps."""
         view = ClusterView(store, self.events, now, freshness, self._slices)
-        self._gather(view)
+        yield from self._gather(view)
         yield from self._evaluate_marked(view)
 
     def _evaluate_marked(self, view: ClusterView) -> Cooperative[None]:
         """Evaluate what is marked, in the order of references, until nothing is left."""
         while self._dirty:
-            if not self._queue:
-                self._queue = sorted(self._dirty, reverse=True)
-            while self._queue:
-                ref = self._queue.pop()
+            marked, runs = iter(tuple(self._dirty)), list[list[Ref]]()
+            while some := sorted(itertools.islice(marked, GATHERED)):
+                runs.append(some)
+                yield
+            for number, ref in enumerate(heapq.merge(*runs)):
                 if ref in self._dirty:
                     self._evaluate(ref, view)
-                if len(self._queue) % 8 == 0:
+                if number % 8 == 0:
                     yield
 
     # -- reporting
@@ -349,7 +354,7 @@ class Triage:
         view = ClusterView(
             store, self.events, now, freshness, self._slices, extra, tuple(self._counts)
         )
-        self._gather(view)
+        yield from self._gather(view)
         yield from self._evaluate_marked(view)
         self.events.forget_before(now)
         index = FindingIndex((f for group in self._found.values() for f in group), self.population)

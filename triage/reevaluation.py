@@ -51,11 +51,11 @@ class Reevaluation:
         for _ in range(int(SHARE * min(max(passed, 1), LONGEST))):
             ref = next(self._turn, None)
             if ref is None:
-                self._turn = iter(tuple(self._all(store)))
+                self._turn = self._all(store)
                 return
             yield ref
 
     def _all(self, store: Store) -> Iterator[Ref]:
         for kind in self._kinds:
-            for key in store.rows(kind):
+            for key in tuple(store.rows(kind)):  # the store may change meanwhile
                 yield Ref(kind, *key)
