@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from cluster.kube.text import clean
 from text.width import cells, head
@@ -91,6 +92,14 @@ def rule(title: str, hint: str = "") -> Line:
     """A heading across the pane: `── title ─────`; `hint` names a key after the title."""
     spans = _spans(((f"── {title} ", "heading"), (f"{hint} " if hint else "", HINT)))
     return Line(spans, fill="─")
+
+
+def heavy(line_: Line) -> Line:
+    """A heading with a heavy rule, `━━ title ━━━━━`: its pane has the focus."""
+    if not line_.fill:
+        return line_
+    (text, style), *rest = line_.spans
+    return replace(line_, spans=((text.replace("──", "━━", 1), style), *rest), fill="━")
 
 
 def columns(*parts: tuple[str, int] | tuple[str, int, str], target: str = "") -> Line:

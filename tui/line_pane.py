@@ -17,7 +17,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from text.lines import BLANK, STYLES, Line, layout
+from text.lines import BLANK, STYLES, Line, heavy, layout
 from tui.strips import to_strip
 
 Build = Callable[[int], Sequence[Line]]
@@ -372,3 +372,23 @@ class Fixed(LinePane, can_focus=False):
         if len(found) != len(self.lines):
             self.styles.height = len(found)
         self.show(lambda _: found)
+
+
+class PaneHeading(Fixed, can_focus=False):
+    """The heading of the pane below it in the same box. Its rule is heavy while that pane has the
+    focus, so that focus is seen without colours."""
+
+    _pane: Widget | None = None
+
+    def show(self, build: Build) -> None:
+        super().show(lambda width: [self._marked(each) for each in build(width)])
+
+    def _marked(self, each: Line) -> Line:
+        return heavy(each) if self._pane is not None and self._pane.has_focus else each
+
+    def on_mount(self) -> None:
+        beside = self.parent.children if self.parent is not None else ()
+        panes = (each for each in beside if isinstance(each, CursorPane) and each.can_focus)
+        self._pane = next(panes, None)
+        if self._pane is not None:
+            self.watch(self._pane, "has_focus", self._rebuild, init=False)

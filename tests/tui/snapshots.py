@@ -16,7 +16,7 @@ SIZES = {"140x45": WIDE, "80x24": NARROW}
 SCREENS: Mapping[str, tuple[str, Sequence[str], str]] = {
     "now": ("story", (), "CRIT"),
     "lost": ("lost", (), "does NOT answer"),
-    "healthy": ("healthy", (), "── now"),
+    "healthy": ("healthy", (), "━━ now"),
     "runbook": ("story", ("enter",), "Stop"),
     "confirmation": ("story", ("a", *"delete", "enter"), "type exactly"),
     "objects": ("story", ("3", "f", *"!ready", "enter", "space"), "1 marked"),

@@ -106,8 +106,17 @@ def test_stale_kinds_are_not_listed_one_by_one_while_the_server_is_lost() -> Non
 @pytest.mark.parametrize("key", ["l", "p"])
 async def test_a_key_that_acts_on_a_symptom_says_when_none_is_chosen(key: str) -> None:
     async with screens("healthy") as (app, _, pilot):
-        await until(pilot, lambda: "── now" in shown(app))
+        await until(pilot, lambda: "━━ now" in shown(app))
         await pilot.press(key)
         await until(
             pilot, lambda: "No symptom is chosen" in "".join(n.message for n in app._notifications)
         )
+
+
+async def test_the_pane_with_the_focus_has_a_heavy_rule() -> None:
+    async with screens(size=WIDE) as (app, _, pilot):
+        await until(pilot, lambda: "━━ now" in shown(app) and "── why" in shown(app))
+        await pilot.press("tab")
+        await until(pilot, lambda: "── now" in shown(app) and "━━ why" in shown(app))
+        await pilot.press("m")  # the focus is in the line to type in
+        await until(pilot, lambda: "what do you see" in shown(app) and "━━" not in shown(app))

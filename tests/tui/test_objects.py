@@ -77,7 +77,7 @@ async def test_a_colon_opens_a_kind_by_its_short_name(words: str, kind: str) -> 
     async with screens(size=WIDE) as (app, _, pilot):
         await until(pilot, lambda: "CRIT" in shown(app))
         await pilot.press("colon", *words, "enter")
-        await until(pilot, lambda: f"── {kind}" in shown(app))
+        await until(pilot, lambda: f"━━ {kind}" in shown(app))
 
 
 async def test_a_custom_resource_opens_as_the_table_of_the_server() -> None:
@@ -161,7 +161,7 @@ async def test_an_object_that_is_named_on_any_screen_opens() -> None:
         await pilot.press("O")
         await until(pilot, lambda: "which object?" in shown(app))
         await pilot.press(*"node node-2", "enter")
-        await until(pilot, lambda: "[summary]" in shown(app) and "── Node node-2" in shown(app))
+        await until(pilot, lambda: "[summary]" in shown(app) and "━━ Node node-2" in shown(app))
 
 
 async def test_a_range_of_a_log_and_of_yaml_is_kept() -> None:

@@ -29,7 +29,7 @@ from text.object_page import (
 )
 from text.object_table import ref_of
 from tui.keys import bindings
-from tui.line_pane import Fixed, LinePane
+from tui.line_pane import Fixed, LinePane, PaneHeading
 from tui.range_pane import RangePane
 from tui.screens.frame import Frame
 
@@ -50,7 +50,7 @@ class ObjectScreen(Frame):
         self._other: OtherObject | None = None
         """What was read of an object that is not watched."""
         self._part = part if part in PARTS else "summary"
-        self._head = Fixed(classes="head")
+        self._head = PaneHeading(classes="head")
         self._tabs = Fixed(classes="tabs")
         self._text = RangePane(classes="main")
         self._yaml = ""

@@ -16,7 +16,7 @@ from incident.pod_logs import LogQuery, LogRow
 from text.lines import Line, line, rule
 from text.log_page import LEVELS, SINCE, LogView, is_shown, log_line, log_state
 from tui.keys import bindings
-from tui.line_pane import Fixed, LinePane
+from tui.line_pane import Fixed, LinePane, PaneHeading
 from tui.range_pane import RangePane
 from tui.screens.frame import Frame
 
@@ -33,7 +33,7 @@ class LogsScreen(Frame):
         self._title = title or f"log of {pods[0]}"
         self._query = LogQuery(tuple(pods))
         self._choice = LogView(sources=len(pods) > 1)
-        self._head = Fixed(classes="head")
+        self._head = PaneHeading(classes="head")
         self._state_pane = Fixed(classes="tabs")
         self._pane = RangePane(classes="main log", follow=True)
         self._rows: deque[LogRow] = deque(maxlen=KEPT)

@@ -26,7 +26,7 @@ from text.symptoms import (
 from text.timeline import remembered_lines
 from tui.dialogs.choice import Choice
 from tui.keys import bindings
-from tui.line_pane import Fixed, LinePane
+from tui.line_pane import LinePane, PaneHeading
 from tui.screens.frame import Frame
 
 HIGH = 36
@@ -41,8 +41,8 @@ class NowScreen(Frame):
 
     def __init__(self) -> None:
         super().__init__()
-        self._head = Fixed(classes="head")
-        self._why_head = Fixed(classes="head")
+        self._head = PaneHeading(classes="head")
+        self._why_head = PaneHeading(classes="head")
         self._symptoms = LinePane(classes="main symptoms")
         self._why = LinePane(classes="why")
         self._right = Container(self._why_head, self._why, classes="pane right")

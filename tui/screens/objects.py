@@ -33,7 +33,7 @@ from text.object_table import (
 )
 from text.words import kinds_name
 from tui.keys import bindings
-from tui.line_pane import Fixed, LinePane
+from tui.line_pane import Fixed, LinePane, PaneHeading
 from tui.screens.frame import Frame
 from tui.table import VirtualTable
 from tui.text_input import TypedLine
@@ -49,7 +49,7 @@ class ObjectsScreen(Frame):
 
     def __init__(self, kind: str = "Pod") -> None:
         super().__init__()
-        self._head = Fixed(classes="head")
+        self._head = PaneHeading(classes="head")
         self._state = Fixed(classes="state")
         self._filter_line = TypedLine(
             placeholder="restarts>3 age<1h node=node-2 !ready -l app=web -n shop,dev, or words",

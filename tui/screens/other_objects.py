@@ -14,7 +14,7 @@ from text.lines import line, rule
 from text.object_table import ref_of, table_lines
 from text.words import clock, count
 from tui.keys import bindings
-from tui.line_pane import Fixed, LinePane
+from tui.line_pane import Fixed, LinePane, PaneHeading
 from tui.screens.frame import Frame
 
 
@@ -25,7 +25,7 @@ class OtherObjectsScreen(Frame):
     def __init__(self, kind: OtherKind) -> None:
         super().__init__()
         self._kind = kind
-        self._head = Fixed(classes="head")
+        self._head = PaneHeading(classes="head")
         self._state = Fixed(classes="state")
         self._pane = LinePane(classes="main whole")
 

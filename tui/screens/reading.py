@@ -10,7 +10,7 @@ from text.connection import connection_lines
 from text.lines import rule
 from tui.help import help_lines
 from tui.keys import bindings
-from tui.line_pane import Build, Fixed, LinePane
+from tui.line_pane import Build, LinePane, PaneHeading
 from tui.screens.frame import Frame
 
 
@@ -23,7 +23,7 @@ class Reading(Frame):
     def __init__(self, title: str, build: Build) -> None:
         super().__init__()
         self._title, self._build = title, build
-        self._head = Fixed(classes="head")
+        self._head = PaneHeading(classes="head")
         self._lines = LinePane(classes="main whole")
 
     def body(self) -> Iterable[Widget]:

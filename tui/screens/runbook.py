@@ -28,7 +28,7 @@ from text.words import plural
 from tui.dialogs.dialog import TextPrompt, by_hand
 from tui.help import key_line
 from tui.keys import bindings
-from tui.line_pane import Fixed, LinePane
+from tui.line_pane import LinePane, PaneHeading
 from tui.screens.frame import Frame
 from tui.walkthrough import asked_text
 
@@ -52,8 +52,8 @@ class RunbookScreen(Frame):
 
     def __init__(self) -> None:
         super().__init__()
-        self._head = Fixed(classes="head")
-        self._step_head = Fixed(classes="head")
+        self._head = PaneHeading(classes="head")
+        self._step_head = PaneHeading(classes="head")
         self._steps = LinePane(classes="main steps")
         self._step = LinePane(classes="step")
         self._right = Container(self._step_head, self._step, classes="pane right")

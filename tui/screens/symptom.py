@@ -17,7 +17,7 @@ from runbooks.match import Match
 from text.lines import line, rule
 from text.matches import chosen_lines, ranking_lines
 from tui.help import key_line
-from tui.line_pane import Fixed, LinePane
+from tui.line_pane import Fixed, LinePane, PaneHeading
 from tui.screens.frame import Frame
 from tui.text_input import BlockLine
 
@@ -41,7 +41,7 @@ class SymptomScreen(Frame):
             classes="typed",
         )
         self._pasted = Fixed(classes="head")
-        self._head = Fixed(classes="head")
+        self._head = PaneHeading(classes="head")
         self._ranking = LinePane(classes="main ranking")
         self._why = LinePane(classes="why")
         self._right = Container(self._head, self._why, classes="pane right")

@@ -20,7 +20,7 @@ from timeline.revisions import RevisedEntry, latest
 from timeline.selection import HELP, around
 from tui.dialogs.dialog import TextPrompt
 from tui.keys import bindings
-from tui.line_pane import Fixed, LinePane
+from tui.line_pane import LinePane, PaneHeading
 from tui.screens.frame import Frame
 from tui.text_input import TypedLine
 
@@ -33,8 +33,8 @@ class TimelineScreen(Frame):
 
     def __init__(self) -> None:
         super().__init__()
-        self._log_head = Fixed(classes="head")
-        self._draft_head = Fixed(classes="head")
+        self._log_head = PaneHeading(classes="head")
+        self._draft_head = PaneHeading(classes="head")
         self._words = TypedLine(placeholder=HELP, classes="typed filter")
         self._log = LinePane(classes="main log", follow=True)
         self._draft = LinePane(classes="draft")
