@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -10,9 +12,10 @@ from msgspec.structs import replace
 
 from cluster.kube import objects as k
 from cluster.kube.objects import Ref
-from cluster.live.store import Store
+from cluster.live.store import Store, StoreUpdate
 from incident.pod_logs import LogQuery
 from incident.tables.related import first_pod
+from incident.tables.table import Delta, ObjectTable
 from tests.tui import story, story_triage
 from tests.tui.pilot import WIDE, screens, shown, until
 from text.log_page import LogView, log_state
@@ -49,6 +52,32 @@ async def test_the_table_filters_sorts_and_keeps_its_cursor_on_the_object() -> N
             "›marketplace" in row and "catalog-7c9d5b6f4-3abcd" in row
             for row in shown(app).split("\n")
         )
+
+
+async def test_a_flood_of_changed_rows_is_taken_a_part_with_each_paint(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with screens(size=WIDE) as (app, fake, pilot):
+        app.action_go("objects")
+        await until(pilot, lambda: "63 pods" in shown(app))
+        monkeypatch.setattr("tui.screens.objects.AT_ONCE", 10)
+        sizes: list[int] = []
+        apply = ObjectTable.apply
+
+        def counted(table: ObjectTable, changes: Sequence[StoreUpdate], now: datetime) -> Delta:
+            sizes.append(len(changes))
+            return apply(table, changes, now)
+
+        monkeypatch.setattr(ObjectTable, "apply", counted)
+        fake.change("Deployment", *(k.Deployment(k.ObjectMeta(name=f"d{n}")) for n in range(20)))
+        for _ in range(2):  # of two changes of a row the last one is taken
+            fake.change("Pod", *(story.pod("flood", f"p{n:02}", "node-1") for n in range(35)))
+        fake.publish()
+        table: Any = app.screen
+        await until(pilot, lambda: sum(sizes) >= 35 and not table._changes)
+        assert max(sizes) == 10
+        assert sum(sizes) == 35
+        await until(pilot, lambda: "98 pods" in shown(app))
 
 
 @pytest.mark.parametrize(

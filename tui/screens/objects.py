@@ -7,6 +7,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 
 from textual import on
 from textual.containers import Horizontal
@@ -39,7 +40,8 @@ from tui.table import VirtualTable
 from tui.text_input import TypedLine
 
 AT_ONCE = 500
-"""Rows that are filtered and sorted at once, within a few milliseconds; more are sliced."""
+"""Rows that are filtered and sorted at once, within a few milliseconds; more are sliced. Of changed
+rows so many are taken with each paint."""
 
 
 class ObjectsScreen(Frame):
@@ -66,7 +68,8 @@ class ObjectsScreen(Frame):
         self._problem = ""
         self._shift = 0
         """Number of columns after the name that are left out at the left."""
-        self._changes: list[StoreUpdate] = []
+        self._changes: dict[Key, StoreUpdate] = {}
+        """The last change of each row that the table has not taken yet."""
         self._touched: set[Key] = set()
         self._repainted = 0.0
         self._following = False
@@ -129,7 +132,9 @@ class ObjectsScreen(Frame):
     def _changed(self, changes: Sequence[StoreUpdate]) -> None:
         """Changed rows, on the task that made them: a timer that is set there would not know the
         application."""
-        self._changes.extend(changes)
+        self._changes.update(
+            (change.key, change) for change in changes if change.kind == self._kind
+        )
         self.call_later(self._paint_later)
 
     def _paint_later(self) -> None:
@@ -140,9 +145,8 @@ class ObjectsScreen(Frame):
 
     def _take_over(self) -> None:
         self._paint_timer = None
-        changes = self._changes[:]
-        self._changes.clear()
-        delta = self.table.apply(changes, self.now)
+        keys = tuple(islice(self._changes, AT_ONCE))
+        delta = self.table.apply([self._changes.pop(key) for key in keys], self.now)
         self._touched |= delta.touched
         cadence, now = self._cadence, time.monotonic()
         moving = self.stanch.since_key() < cadence.moving and now - self._repainted < cadence.moved
@@ -156,6 +160,8 @@ class ObjectsScreen(Frame):
             self._table.touched(self._touched)
         self._touched.clear()
         self._repainted = now
+        if self._changes:
+            self._paint_later()
 
     # -- drawing
 
