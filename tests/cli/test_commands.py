@@ -330,7 +330,7 @@ def test_help_imports_nothing_heavy() -> None:
     for name in (
         "textual",
         "kubernetes",
-        "httpx",
+        "httpcore",
         "sqlite_utils",
         "rapidfuzz",
         "cel",

@@ -272,7 +272,7 @@ def test_first_paint_needs_nothing_heavy() -> None:
         "kubernetes",
         "rapidfuzz",
         "sqlite_utils",
-        "httpx",
+        "httpcore",
         "aiohttp",
         "textual.widgets._data_table",
     )
