@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import importlib
 import os
 import sys
@@ -67,7 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    module = importlib.import_module(_COMMANDS[parsed.command])
+    gc.disable()  # modules stay: a collection while they are imported frees nothing
+    try:
+        module = importlib.import_module(_COMMANDS[parsed.command])
+    finally:
+        gc.enable()
     code: int = module.run(parsed)
     return code
 

@@ -36,8 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def open_screens(options: Options, first: str = "") -> int:
-    """The requests go out while the screens are imported. `first`: the action that opens with the
-    screens."""
+    """`first`: the action that opens with the screens."""
     for_screens()
     from incident.config import load_config, place
     from incident.session import LiveInvestigation

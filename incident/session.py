@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from cluster.errors import ClusterError
-from cluster.health.monitor import Reach
+from cluster.health.reach import Reach
 from cluster.kube.objects import Ref
 from cluster.live.input_priority import InputPriority
 from cluster.live.store import Store, StoreUpdate

@@ -6,7 +6,7 @@ import importlib
 import math
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -75,15 +75,13 @@ class StanchApp(PaintingApp):
         investigation: Investigation,
         clock: Callable[[], datetime],
         environment: Mapping[str, str] = os.environ,
-        starting: Awaitable[None] | None = None,
         config: Config | None = None,
         first: str = "",
         actions: Sequence[KeyBinding] = ACTIONS,
     ) -> None:
-        """`starting`: the start of the investigation, if it has begun already. `first`: the action
-        that opens with the screens, such as a picker. `actions`: with the keys of the settings."""
+        """`first`: the action that opens with the screens, such as a picker. `actions`: with the
+        keys of the settings."""
         super().__init__(investigation, clock, environment, config or Config())
-        self._starting = starting
         self._first = first
         self.actions = actions
         self.key_order = KeyOrder(self)
@@ -112,15 +110,18 @@ class StanchApp(PaintingApp):
 
     def on_ready(self) -> None:
         self.follow()
-        self.run_worker(
-            self._start(), group="start", exit_on_error=False, description="start the investigation"
-        )
+        self.call_after_refresh(self._begin)  # modules of the client would delay the first frame
         if self._first:
             self.call_later(self.run_action, self._first)
 
+    def _begin(self) -> None:
+        self.run_worker(
+            self._start(), group="start", exit_on_error=False, description="start the investigation"
+        )
+
     async def _start(self) -> None:
         try:
-            await (self._starting or self.investigation.start())
+            await self.investigation.start()
         except Exception as error:  # the screens stay: they work without a cluster
             self.tell(
                 f"The investigation could not be started: {error}. Notes and runbooks work"

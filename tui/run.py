@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from incident.config import Config
+from tui.app import StanchApp
 from tui.keys import ACTIONS, KeyBinding
 from tui.safe_stderr import SafeStderr, until_gone
 
 if TYPE_CHECKING:
     from incident.api import Investigation
-    from tui.app import StanchApp
     from tui.navigation import Reopen
 
 PATIENCE = 12.0
@@ -102,17 +102,7 @@ async def show(
     watching.add_done_callback(lambda task: None if task.cancelled() else end(signal.SIGHUP))
     try:
         while not ended_by:
-            starting = asyncio.ensure_future(investigation.start())
-            for _ in range(2):  # the start begins to read the kubeconfig, in a thread
-                await asyncio.sleep(0)
-            app = _application()(
-                investigation,
-                clock,
-                starting=starting,
-                config=config,
-                first=first,
-                actions=actions,
-            )
+            app = StanchApp(investigation, clock, config=config, first=first, actions=actions)
             code = await app.run_async()
             if code is None or isinstance(code, int):
                 break
@@ -131,14 +121,6 @@ async def show(
     if any(lost):
         return LOST
     return code if isinstance(code, int) else (app.return_code if app is not None else None) or 0
-
-
-def _application() -> type[StanchApp]:
-    """Imports Textual (0.15 s) on the loop: in a thread it competes for the interpreter with
-    reading, and the first finding came a quarter later (measured)."""
-    from tui.app import StanchApp
-
-    return StanchApp
 
 
 async def _stopped(stopping: Sequence[asyncio.Future[None]]) -> None:

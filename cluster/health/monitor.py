@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import enum
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -22,19 +21,11 @@ from cluster.api.intermediaries import describe_intermediary, not_api_server
 from cluster.api.transport import Api, Limits
 from cluster.errors import ClusterError, CredentialError
 from cluster.health.ladder import Rung, first_failure, ladder
+from cluster.health.reach import Reach
 from cluster.kube.text import clean_line
 
 LOGIN_PATIENCE = 5.0
 """Seconds after which a plug-in that still runs is reported."""
-
-
-class Reach(enum.StrEnum):
-    UNKNOWN = "unknown"
-    """Not asked yet."""
-    REACHABLE = "reachable"
-    DEGRADED = "degraded"
-    """It answers, but slowly, as not ready, or with a refusal of the credentials."""
-    UNREACHABLE = "unreachable"
 
 
 class ApiHealth(msgspec.Struct, frozen=True):

@@ -13,7 +13,8 @@ from itertools import groupby
 from cluster.api.transport import Api, Budget
 from cluster.connect.access import Access
 from cluster.errors import Forbidden
-from cluster.health.monitor import ApiHealth, HealthMonitor, HeartbeatConfig, Reach
+from cluster.health.monitor import ApiHealth, HealthMonitor, HeartbeatConfig
+from cluster.health.reach import Reach
 from cluster.kube.interning import Interning
 from cluster.kube.kinds import KINDS, Kind
 from cluster.live.freshness import Freshness, WatchState

@@ -17,7 +17,7 @@ from typing import Any
 
 from cluster.api import reads as reading
 from cluster.errors import ClusterError
-from cluster.health.monitor import Reach
+from cluster.health.reach import Reach
 from cluster.kube.objects import Node, Ref
 from cluster.kube.prometheus import MetricSample as Series
 from cluster.kube.prometheus import increases, quantile, samples

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from cluster.health.ladder import Rung
-from cluster.health.monitor import ApiHealth, Reach
+from cluster.health.monitor import ApiHealth
+from cluster.health.reach import Reach
 from cluster.live.live_cluster import LiveCluster
 from incident.view import ApiView, Connection, HopView, SymptomView
 from runbooks.match import Match

@@ -17,7 +17,8 @@ from cluster.connect.access import Access, ExecPlugin, Trust, User
 from cluster.connect.credentials import Credentials
 from cluster.connect.exec_plugin import run_plugin
 from cluster.errors import CredentialError, Unauthorized
-from cluster.health.monitor import HealthMonitor, Reach
+from cluster.health.monitor import HealthMonitor
+from cluster.health.reach import Reach
 from tests.cluster.certificates import make_pair
 from tests.cluster.fake import FakeCluster, until
 from tests.cluster.test_listwatch import BEAT

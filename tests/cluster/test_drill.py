@@ -18,7 +18,8 @@ from cluster.api.reads import get_object
 from cluster.api.write import Writer
 from cluster.connect.kubeconfig import load_access
 from cluster.errors import Refused
-from cluster.health.monitor import HeartbeatConfig, Reach
+from cluster.health.monitor import HeartbeatConfig
+from cluster.health.reach import Reach
 from cluster.kube.kinds import BY_NAME
 from cluster.live.freshness import WatchState
 from cluster.live.live_cluster import LiveCluster

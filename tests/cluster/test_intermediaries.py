@@ -16,7 +16,8 @@ from cluster.api.write import Writer
 from cluster.connect.access import Access
 from cluster.errors import NotApiServer, OutcomeUnknown
 from cluster.health.ladder import first_failure, ladder
-from cluster.health.monitor import HeartbeatConfig, Reach
+from cluster.health.monitor import HeartbeatConfig
+from cluster.health.reach import Reach
 from cluster.kube.kinds import BY_NAME
 from cluster.live.freshness import WatchState
 from cluster.live.live_cluster import LiveCluster

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from cluster.api.transport import Api, Limits
 from cluster.connect.access import Access
 from cluster.health.ladder import ladder
-from cluster.health.monitor import Reach
+from cluster.health.reach import Reach
 from cluster.kube.kinds import BY_NAME
 from cluster.live.freshness import WatchState
 from cluster.live.live_cluster import LiveCluster

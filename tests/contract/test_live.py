@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 
 from cluster.connect.kubeconfig import load_access
-from cluster.health.monitor import Reach
+from cluster.health.reach import Reach
 from cluster.kube.kinds import KINDS
 from cluster.live.freshness import WatchState
 from cluster.live.live_cluster import LiveCluster

@@ -80,7 +80,7 @@ async def test_the_next_one_begins_before_the_last_one_has_stopped(
                 stopped.set()
             return Reopen("staging-eu1") if self.is_first else 0
 
-    monkeypatch.setattr(opening, "_application", lambda: App)
+    monkeypatch.setattr(opening, "StanchApp", App)
     assert await opening.show(first, first.clock) == 0
     assert order == ["first", "second", "first has stopped"]
     assert ("stop", None) in second.calls

@@ -1,4 +1,8 @@
-"""The screen `now`."""
+"""The screen `now`.
+
+It is the first frame: what no empty screen needs is imported with the first symptom or key, as in
+`tui.app`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,6 @@ from incident.tables.related import first_pod
 from incident.view import SymptomView
 from text.keys import named
 from text.lines import BLANK, Line, layout, line, rule
-from text.runbook import first_lines
 from text.symptoms import (
     axis_lines,
     nothing_read,
@@ -23,8 +26,6 @@ from text.symptoms import (
     why_lines,
     why_rule,
 )
-from text.timeline import remembered_lines
-from tui.dialogs.choice import Choice
 from tui.keys import bindings
 from tui.line_pane import LinePane, PaneHeading
 from tui.screens.frame import Frame
@@ -79,6 +80,8 @@ class NowScreen(Frame):
         if item is None or not item.matches or not item.matches[index].confident:
             return []
         if self._first[0] is not item:
+            from text.runbook import first_lines
+
             symptom_id = item.symptom.id
             try:
                 engine = self.investigation.walkthrough
@@ -103,6 +106,8 @@ class NowScreen(Frame):
                 return one_sentence(view, now)
             lines = symptom_lines(view, now, chosen, first, keys)
             if nothing_read(view):
+                from text.timeline import remembered_lines
+
                 known = [*view.record.picture, *self.investigation.entries()]
                 lines += remembered_lines(known, now)
             return [*lines, BLANK, *axis_lines(view, now, width)] if axis else lines
@@ -152,6 +157,8 @@ class NowScreen(Frame):
         if item is None:
             self.stanch.go("objects")
             return
+        from tui.dialogs.choice import Choice
+
         refs = {str(ref): ref for ref in item.symptom.objects}
 
         def listed(words: str) -> list[Line]:

@@ -1,0 +1,14 @@
+"""Whether the API server answers, in one word."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Reach(enum.StrEnum):
+    UNKNOWN = "unknown"
+    """Not asked yet."""
+    REACHABLE = "reachable"
+    DEGRADED = "degraded"
+    """It answers, but slowly, as not ready, or with a refusal of the credentials."""
+    UNREACHABLE = "unreachable"
