@@ -263,9 +263,11 @@ class Api:
         compress: bool = False,
         last: bool = False,
     ) -> AsyncIterator[Response]:
-        """A GET whose body the caller reads. `read` is the longest silence in seconds; with `last`
-        the connection is closed. Raises `ApiError` for HTTP 400 and above."""
-        headers = {"Accept": accept, "Accept-Encoding": "gzip" if compress else "identity"}
+        """A GET whose body the caller reads. `read` is the longest silence in seconds; `compress`
+        asks for gzip where the kubeconfig allows it; with `last` the connection is closed. Raises
+        `ApiError` for HTTP 400 and above."""
+        encoding = "gzip" if compress and self.access.compress else "identity"
+        headers = {"Accept": accept, "Accept-Encoding": encoding}
         if last:
             headers["Connection"] = "close"
         request = Request("GET", path, what or f"GET {path}", params, headers, None, read)

@@ -69,6 +69,9 @@ class Access(msgspec.Struct, frozen=True):
     trust: Trust = msgspec.field(default_factory=Trust)
     user: User = msgspec.field(default_factory=User)
     proxy: str = ""
+    compress: bool = True
+    """Whether lists are asked for with gzip: False by `disable-compression`, for networks that
+    carry more than a core unpacks."""
     sources: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 

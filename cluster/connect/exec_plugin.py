@@ -142,6 +142,8 @@ def _exec_info(access: Access, plugin: ExecPlugin) -> dict[str, Any]:
             cluster["certificate-authority-data"] = base64.b64encode(access.trust.ca_pem).decode()
         if access.proxy:
             cluster["proxy-url"] = access.proxy
+        if not access.compress:
+            cluster["disable-compression"] = True
         if plugin.cluster_config is not None:
             cluster["config"] = plugin.cluster_config
         spec["cluster"] = cluster

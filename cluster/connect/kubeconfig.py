@@ -216,12 +216,7 @@ def _resolve(merged: _Merged, wanted: str, environ: Mapping[str, str], now: date
             "repair the kubeconfig."
         )
     ca = _data(cluster, "certificate-authority")
-    insecure = cluster.value.get("insecure-skip-tls-verify") or False
-    if not isinstance(insecure, bool):
-        raise KubeconfigError(
-            f"insecure-skip-tls-verify of cluster {cluster_name!r} is neither true nor false; "
-            "repair the kubeconfig."
-        )
+    insecure = _flag(cluster, cluster_name, "insecure-skip-tls-verify")
     trust = Trust(None if insecure else ca, insecure, _text(cluster.value, "tls-server-name"))
     user = _user(user_name, user_entry, _extension(cluster.value)) if user_entry else User()
     if parts.username is not None:  # Go's client logs in with them; a server's name is shown
@@ -242,9 +237,19 @@ def _resolve(merged: _Merged, wanted: str, environ: Mapping[str, str], now: date
         trust=trust,
         user=user,
         proxy=_proxy(cluster, cluster_name, server, environ),
+        compress=not _flag(cluster, cluster_name, "disable-compression"),
         sources=tuple(map(str, merged.files)),
         warnings=tuple(warnings),
     )
+
+
+def _flag(cluster: _Entry, name: str, key: str) -> bool:
+    value = cluster.value.get(key) or False
+    if not isinstance(value, bool):
+        raise KubeconfigError(
+            f"{key} of cluster {name!r} is neither true nor false; repair the kubeconfig."
+        )
+    return value
 
 
 def _proxy(cluster: _Entry, name: str, server: str, environ: Mapping[str, str]) -> str:

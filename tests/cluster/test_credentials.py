@@ -52,7 +52,11 @@ def granting(token: str, **status: str) -> str:
 
 def access(found: ExecPlugin) -> Access:
     return Access(
-        "https://api:6443", trust=Trust(b"ca"), user=User("me", exec=found), proxy="http://p:1"
+        "https://api:6443",
+        trust=Trust(b"ca"),
+        user=User("me", exec=found),
+        proxy="http://p:1",
+        compress=False,
     )
 
 
@@ -90,6 +94,7 @@ async def test_what_the_plugin_is_given(tmp_path: Path) -> None:
                 "server": "https://api:6443",
                 "certificate-authority-data": "Y2E=",
                 "proxy-url": "http://p:1",
+                "disable-compression": True,
                 "config": {"audience": "x"},
             },
         },

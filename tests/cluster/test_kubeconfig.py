@@ -120,6 +120,7 @@ def test_every_setting_of_the_way(tmp_path: Path) -> None:
         "insecure-skip-tls-verify": True,
         "tls-server-name": "api.internal",
         "proxy-url": "http://proxy:3128",
+        "disable-compression": True,
     }
     user = {
         "username": "u",
@@ -136,6 +137,7 @@ def test_every_setting_of_the_way(tmp_path: Path) -> None:
     assert access.trust.insecure
     assert access.trust.server_name == "api.internal"
     assert access.proxy == "http://proxy:3128"
+    assert not access.compress
     assert access.user.token_file == tmp_path / "tok"
     assert access.user.impersonation == (
         ("Impersonate-User", "root"),

@@ -175,6 +175,7 @@ FILES: dict[str, tuple[str | dict[str, Any], ...]] = {
     "a word": ("hello\n",),
     "broken YAML": ("clusters: [",),
     "insecure as text": (config("https://a", {"u": {}}, **{"insecure-skip-tls-verify": "false"}),),
+    "compression as text": (config("https://a", {"u": {}}, **{"disable-compression": "true"}),),
     "CA that is missing": (
         config("https://a", {"u": {}}, **{"certificate-authority": "no-such-file"}),
     ),

@@ -526,3 +526,16 @@ async def test_a_flood_waits_while_a_report_reads_the_store(
             assert live.store.count("Pod") == 0
         await until(same(live, fake))
     assert max(sizes) <= 2
+
+
+@pytest.mark.parametrize(("compress", "encoding"), [(True, "gzip"), (False, "identity")])
+async def test_lists_come_packed_unless_the_kubeconfig_says_not_to(
+    fake: FakeCluster, compress: bool, encoding: str
+) -> None:
+    await fake.put("a")
+    api = Api(Access(fake.url, compress=compress))
+    async with bulky(api, once=True) as live:
+        await until(lambda: pods(live) is WatchState.LIVE)
+    await api.aclose()
+    lists = [each for each in fake.requests if each.path == "/api/v1/pods"]
+    assert {each.headers["Accept-Encoding"] for each in lists} == {encoding}
