@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import json
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -25,7 +24,7 @@ from cli import exits
 from cli.arguments import settings
 from cli.connection import opened, options_of, require_cluster
 from cli.exits import Refusal
-from cli.printing import print_lines
+from cli.printing import print_document, print_lines
 from cli.prompt import Prompt
 from incident.offers import UNDO, Offer
 from incident.offline import archive
@@ -199,4 +198,4 @@ def _print_document(plan: ActionPlan, result: ActionResult | None, output: str) 
         "plan": plan.document,
         "result": result.document if result else None,
     }
-    print(json.dumps(document, ensure_ascii=False))
+    print_document(document, None)

@@ -7,6 +7,7 @@ import argparse
 import errno
 import gc
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -77,10 +78,21 @@ def _run(parsed: argparse.Namespace) -> int:
     return code
 
 
+def _never_fail_at_a_character() -> None:
+    """Prints in ASCII what the encoding of a stream lacks, such as `─` in Latin-1."""
+    for stream in (sys.stdout, sys.stderr):
+        encoding = (getattr(stream, "encoding", None) or "utf-8").lower()
+        if encoding not in ("utf-8", "utf8") and isinstance(stream, io.TextIOWrapper):
+            from text.ascii import ERRORS
+
+            stream.reconfigure(errors=ERRORS)
+
+
 def process() -> NoReturn:
     """As `main`, then ends the process at once: the interpreter would flush a failed stream once
     more and change the exit code."""
     try:
+        _never_fail_at_a_character()
         code = main()
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:  # closed by the parent process

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -16,7 +15,7 @@ from msgspec.structs import replace
 from cli import exits
 from cli.connection import opened, options_of, why_unread
 from cli.documents import ref_document, time_text, words_document
-from cli.printing import print_lines
+from cli.printing import print_document, print_lines
 from cluster.kube.text import clean, clean_line
 from runbooks.paste import PASTE_LIMIT, read_paste
 from text.matches import paste_lines
@@ -90,6 +89,6 @@ def answer(given: Iterable[str], rank: Rank, arguments: argparse.Namespace) -> N
                 "objects": [ref_document(ref) for ref in paste.objects],
                 "marks": [{"at": time_text(mark.at), "text": mark.text} for mark in paste.marks],
             }
-            print(json.dumps(document, ensure_ascii=False), flush=True)
+            print_document(document, None)
         else:
             print_lines(paste_lines(text, paste, matches))

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from typing import TextIO
 
+from text.ascii import is_utf8
 from text.lines import Line, layout, plain_text, without_hints
 
 UNKNOWN = 120
@@ -21,9 +22,11 @@ def width() -> int:
     return max(40, min(shutil.get_terminal_size((UNKNOWN, 24)).columns, WIDEST))
 
 
-def print_document(document: object) -> None:
-    """One JSON document on standard output."""
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+def print_document(document: object, indent: int | None = 2) -> None:
+    """One JSON document on standard output, in one line without `indent`; escaped where the
+    encoding is not UTF-8."""
+    text = json.dumps(document, indent=indent, ensure_ascii=not is_utf8(sys.stdout.encoding))
+    print(text, flush=indent is None)
 
 
 def print_lines(lines: Iterable[Line], stream: TextIO | None = None) -> None:

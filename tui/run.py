@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from incident.config import Config
+from text.ascii import charset
 from tui.app import StanchApp
 from tui.keys import ACTIONS, KeyBinding
 from tui.safe_stderr import SafeStderr, until_gone
@@ -94,7 +95,8 @@ async def show(
         loop.call_soon_threadsafe(end, signal.SIGHUP)
 
     terminal = sys.__stderr__  # where Textual draws
-    sys.__stderr__ = cast("Any", SafeStderr(terminal or sys.stderr, gone))  # type: ignore[misc]  # final for type checkers only
+    shown = charset(os.environ, (terminal or sys.stderr).encoding)
+    sys.__stderr__ = cast("Any", SafeStderr(terminal or sys.stderr, gone, shown))  # type: ignore[misc]  # final for type checkers only
     signals = (signal.SIGTERM, signal.SIGHUP)
     for number in signals:
         loop.add_signal_handler(number, end, number)

@@ -13,20 +13,25 @@ import select
 from collections.abc import Callable
 from typing import Any, TextIO
 
+from text.ascii import ERRORS, is_utf8
+
 EVERY = 1.0
 """Seconds between two checks of the terminal."""
 
 
 class SafeStderr:
     """A text stream that reports its first error and drops what follows. `gone` is called in the
-    thread that writes."""
+    thread that writes. What `charset` does not have is written in ASCII."""
 
-    def __init__(self, stream: TextIO, gone: Callable[[], None]) -> None:
+    def __init__(self, stream: TextIO, gone: Callable[[], None], charset: str = "utf-8") -> None:
         self._stream = stream
         self._gone = gone
+        self._charset = "" if is_utf8(charset) else charset
         self._broken = False
 
     def write(self, text: str) -> int:
+        if self._charset and not text.isascii():
+            text = text.encode(self._charset, ERRORS).decode(self._charset)
         if not self._broken:
             try:
                 return self._stream.write(text)

@@ -306,6 +306,16 @@ def test_an_answer_that_finds_no_space_is_said(home: Path) -> None:
     )
 
 
+def test_a_locale_without_utf8_gets_ascii_and_documents_stay_true(home: Path) -> None:
+    plain = {"PYTHONIOENCODING": "ascii"}
+    shown = stanch(home, "runbooks", "show", "dns-latency-ndots", environment=plain)
+    assert (shown.returncode, shown.stderr) == (exits.ANSWERED, "")
+    assert shown.stdout.isascii()
+    said = stanch(home, "match", "--offline", "-o", "json", "“web” … 東京", environment=plain)
+    assert said.stdout.isascii()
+    assert json.loads(said.stdout)["text"] == "“web” … 東京"
+
+
 def test_a_reader_that_goes_away_is_no_error(home: Path) -> None:
     command = f"{sys.executable} -m cli.main drill --list | head -n 0; exit ${{PIPESTATUS[0]}}"
     ran = subprocess.run(

@@ -190,6 +190,17 @@ def test_quit_takes_less_than_a_second_also_with_the_server_lost() -> None:
     assert min(taken) < 1.0
 
 
+def test_a_terminal_without_utf8_gets_ascii() -> None:
+    terminal = Terminal(PYTHONIOENCODING="latin-1", size=(80, 24))
+    try:
+        terminal.until("-- now - 3 symptoms")
+        terminal.press("q")
+        assert terminal.ended() == 0
+    finally:
+        terminal.close()
+    assert not re.search(rb"\\u2|[\xe2]", terminal.seen)
+
+
 def test_no_color_sends_no_colours_of_our_own() -> None:
     terminal = Terminal(NO_COLOR="1")
     try:
