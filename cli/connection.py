@@ -46,7 +46,7 @@ def on_terminal() -> bool:
     not dumb."""
     return (
         all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
-        and os.environ.get("TERM", "dumb") != "dumb"
+        and os.environ.get("TERM", "") not in ("dumb", "")
     )
 
 

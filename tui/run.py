@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from incident.config import Config
 from text.ascii import charset
@@ -28,30 +27,6 @@ LOST = 4
 
 Clock = Callable[[], datetime]
 DEFAULTS = Config()
-
-
-def unsuitable(
-    environment: Mapping[str, str] = os.environ,
-    stdin: TextIO | None = None,
-    stdout: TextIO | None = None,
-    stderr: TextIO | None = None,
-) -> str:
-    """One sentence that says why this terminal cannot show screens and what to do instead; "" when
-    it can. Textual draws on standard error."""
-    if not all(
-        stream.isatty()
-        for stream in (stdin or sys.stdin, stdout or sys.stdout, stderr or sys.stderr)
-    ):
-        return (
-            "There is no terminal here, so the screens cannot be shown; `stanch triage` prints "
-            "the same answers as text."
-        )
-    if environment.get("TERM", "") in ("dumb", ""):
-        return (
-            "This terminal (TERM=dumb) cannot show screens; `stanch triage` and `stanch run ID` "
-            "work on it."
-        )
-    return ""
 
 
 def run(

@@ -3,6 +3,7 @@ for bad input."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from cli import exits
+from cli.connection import on_terminal
 from tests.incident.drill import served
 
 Run = subprocess.CompletedProcess[str]
@@ -80,6 +82,21 @@ def test_without_a_command_and_without_a_terminal_the_triage_is_printed(
     ran = stanch(home, "--kubeconfig", str(kubeconfig))
     assert "CRIT" in ran.stdout
     assert_one_sentence(ran, "no terminal for the screens")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("redirected", ["stdin", "stdout", "stderr", "", "dumb"])
+def test_screens_need_three_ends_of_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, redirected: str
+) -> None:
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, io.StringIO() if name == redirected else Terminal())
+    monkeypatch.setenv("TERM", "dumb" if redirected == "dumb" else "xterm")
+    assert on_terminal() is (redirected == "")
 
 
 def test_a_drill_without_a_terminal_prints_its_triage_and_ends_as_triage_does(home: Path) -> None:

@@ -4,7 +4,6 @@ to start."""
 from __future__ import annotations
 
 import fcntl
-import io
 import os
 import pty
 import re
@@ -240,17 +239,6 @@ def test_it_stops_gives_the_terminal_back_and_goes_on(key: str) -> None:
         assert terminal.ended() == 0
     finally:
         terminal.close()
-
-
-def test_what_cannot_show_screens_is_told_in_one_sentence() -> None:
-    class Tty(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    assert "no terminal" in opening.unsuitable({"TERM": "xterm"}, io.StringIO(), Tty(), Tty())
-    assert "no terminal" in opening.unsuitable({"TERM": "xterm"}, Tty(), Tty(), io.StringIO())
-    assert "TERM=dumb" in opening.unsuitable({"TERM": "dumb"}, Tty(), Tty(), Tty())
-    assert opening.unsuitable({"TERM": "xterm"}, Tty(), Tty(), Tty()) == ""
 
 
 async def test_a_slow_end_is_told_and_a_failing_one_too(monkeypatch: pytest.MonkeyPatch) -> None:
