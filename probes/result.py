@@ -205,6 +205,11 @@ class Conclusion:
     answer: str = ""
 
 
+def not_measured(why: str, then: str = "see the problems") -> Conclusion:
+    """The only conclusion of a probe that measured nothing."""
+    return Conclusion(f"Nothing can be said: {why}", Component("not-measured", ""), 0.0, then)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One line of a result that is not a matrix: the object, what was seen, and whether that is

@@ -26,7 +26,14 @@ from probes.inference.components import (
 from probes.inference.next_test import next_probe
 from probes.inference.statistics import bound
 from probes.inference.wording import conclude, line
-from probes.result import Cell, Component, Conclusion, Expectation, ResultClass
+from probes.result import (
+    Cell,
+    Component,
+    Conclusion,
+    Expectation,
+    ResultClass,
+    not_measured,
+)
 
 _DNS = frozenset(
     {
@@ -43,14 +50,7 @@ def infer(cells: Sequence[Cell], around: Surroundings = NOTHING) -> tuple[Conclu
     measured = [cell for cell in cells if cell.counted]
     if not measured:
         why = next((cell.reason for cell in cells if cell.reason), "no cell was measured")
-        return (
-            Conclusion(
-                f"Nothing can be said: {why}",
-                Component("not-measured", ""),
-                0.0,
-                "see the problems, then measure again",
-            ),
-        )
+        return (not_measured(why, "see the problems, then measure again"),)
     found: list[Conclusion] = [*_policy_as_written(measured), *_not_enforced(measured)]
     direct = [cell for cell in measured if not _explained_by_pods(cell, measured)]
     unexpected = [cell for cell in direct if is_bad(cell) and cell.expected is not Expectation.DENY]

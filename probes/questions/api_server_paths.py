@@ -28,6 +28,7 @@ from probes.result import (
     ResultClass,
     Right,
     Try,
+    not_measured,
 )
 from probes.select import paths as selection
 
@@ -252,14 +253,7 @@ def conclude(how: str, cells: Sequence[Cell]) -> list[Conclusion]:
     """Conclusions that this side allows."""
     measured = [cell for cell in cells if cell.counted]
     if not measured:
-        return [
-            Conclusion(
-                "Nothing can be said: nothing was measured",
-                Component("not-measured", ""),
-                0.0,
-                "see the problems",
-            )
-        ]
+        return [not_measured("nothing was measured")]
     found: list[Conclusion] = []
     for cell in (c for c in measured if c.failed):
         target, one = cell.target, cell.tries[0]

@@ -31,6 +31,7 @@ from probes.result import (
     ProbeResult,
     ResultClass,
     Try,
+    not_measured,
 )
 from probes.scripts import dns as dns_script
 from probes.scripts.protocol import read_lines
@@ -238,14 +239,7 @@ def conclude(cells: Sequence[Cell], options: Sequence[str]) -> list[Conclusion]:
     """Conclusions from the look-ups, most specific first."""
     measured = [cell for cell in cells if cell.counted]
     if not measured:
-        return [
-            Conclusion(
-                "Nothing can be said: no look-up was measured",
-                Component("not-measured", ""),
-                0.0,
-                "see the problems",
-            )
-        ]
+        return [not_measured("no look-up was measured")]
     bad = [cell for cell in measured if _bad(cell)]
     found: list[Conclusion] = []
     inside = [cell for cell in bad if _name(cell) == INSIDE + "."]

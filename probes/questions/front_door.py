@@ -17,7 +17,15 @@ from probes.context import ProbeContext
 from probes.http_probe import HttpAnswer, probe_http
 from probes.questions.api_server_paths import proxied
 from probes.read_only import map_bounded
-from probes.result import Component, Conclusion, Destination, ResultClass, Row, Try
+from probes.result import (
+    Component,
+    Conclusion,
+    Destination,
+    ResultClass,
+    Row,
+    Try,
+    not_measured,
+)
 from probes.select import paths as selection
 from probes.select.paths import Unusable
 
@@ -293,14 +301,7 @@ def conclude(entry: EntryPoint, hops: Sequence[Hop]) -> list[Conclusion]:
             )
         ]
     if not [hop for hop in hops if hop.well]:
-        return [
-            Conclusion(
-                "Nothing can be said: no hop could be measured",
-                Component("not-measured", ""),
-                0.0,
-                "see the rows",
-            )
-        ]
+        return [not_measured("no hop could be measured", "see the rows")]
     return []
 
 

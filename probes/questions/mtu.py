@@ -27,6 +27,7 @@ from probes.result import (
     ResultClass,
     Row,
     Try,
+    not_measured,
 )
 from probes.scripts import connectivity as script
 from probes.scripts import mtu as mtu_script
@@ -174,14 +175,7 @@ def conclude(seen: Sequence[Seen]) -> list[Conclusion]:
     """Where large packets are lost, and whether the interfaces differ."""
     cells = [cell for one in seen for cell in one.cells if len(cell.counted) >= 2]
     if not cells:
-        return [
-            Conclusion(
-                "Nothing can be said: nothing was measured",
-                Component("not-measured", ""),
-                0.0,
-                "see the problems",
-            )
-        ]
+        return [not_measured("nothing was measured")]
     stalled = [cell for cell in cells if _stalled(cell)]
     passed = [
         cell for cell in cells if all(each.verdict is ResultClass.OK for each in cell.counted)
