@@ -44,10 +44,9 @@ def options_of(arguments: argparse.Namespace, *, record: bool = True) -> Options
 def on_terminal() -> bool:
     """Whether screens can be drawn: both ends are a terminal (screens use standard error) that is
     not dumb."""
-    return (
-        all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
-        and os.environ.get("TERM", "") not in ("dumb", "")
-    )
+    return all(
+        stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)
+    ) and os.environ.get("TERM", "") not in ("dumb", "")
 
 
 @contextlib.asynccontextmanager
