@@ -8,7 +8,7 @@ from actions.context import ActionContext, ActionJournal, Progress
 from actions.definition import Verify
 from actions.plan import ActionPlan, Outcome, Target, TargetResult
 from actions.sending import send
-from actions.targets import accept_of, same, value_at
+from actions.targets import accept_of, reading, same, value_at
 from cluster.errors import (
     ApiError,
     ClusterError,
@@ -196,11 +196,8 @@ class Execution:
             wanted = value_at(answer, each.pointer)[1] if answer else each.after
             got = value_at(found, each.pointer)[1]
             if not same(got, wanted):
-                return False, f"{each.pointer} = {got!r}"
-        return (
-            True,
-            f"{target.fields[0].pointer} = {value_at(found, target.fields[0].pointer)[1]!r}",
-        )
+                return False, reading(found, each.pointer)
+        return True, reading(found, target.fields[0].pointer)
 
     # -- results
 

@@ -119,10 +119,20 @@ def same(one: object, other: object) -> bool:
 
 def words(change: FieldChange) -> str:
     """The difference in one line: "spec.replicas: 3 -> 5"."""
-    field = change.pointer[1:].replace("/", ".").replace("~1", "/").replace("~0", "~")
+    field = _dotted(change.pointer)
     before = _short(change.before) if change.has_before else "not set"
     after = _short(change.after) if change.has_after else "removed"
     return f"{field}: {before} -> {after}"
+
+
+def reading(found: Mapping[str, Any], at: str) -> str:
+    """What a field holds, in words: "spec.replicas is 5"."""
+    exists, value = value_at(found, at)
+    return f"{_dotted(at)} is {_short(value) if exists else 'not set'}"
+
+
+def _dotted(at: str) -> str:
+    return at[1:].replace("/", ".").replace("~1", "/").replace("~0", "~")
 
 
 def _short(value: Any) -> str:

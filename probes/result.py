@@ -105,7 +105,11 @@ class Destination:
     def label(self) -> str:
         if self.pod:
             return f"{self.namespace}/{self.pod}"
-        return f"{self.namespace}/{self.service} {self.address}" if self.service else self.endpoint
+        if not self.service:
+            return self.endpoint
+        if not self.namespace:  # the client's own settings, such as its resolv.conf
+            return self.service
+        return f"{self.namespace}/{self.service} {self.address}"
 
 
 @dataclass(frozen=True, slots=True)

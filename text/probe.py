@@ -16,6 +16,8 @@ NORMAL = {
     False: ("abnormal", "critical"),
     None: ("not known", "unknown"),
 }
+BLAMELESS = ("none", "not-measured")
+"""Kinds of the component of a conclusion that blames nothing."""
 EPHEMERAL = "EphemeralContainer"
 """Kind of the objects that the API cannot remove from a pod."""
 
@@ -78,7 +80,8 @@ def result_lines(result: ProbeResult, width: int) -> list[Line]:
 
 
 def _conclusion(conclusion: Conclusion) -> list[Line]:
-    sure = (f"  {conclusion.component}, {conclusion.confidence:.2f}", "muted")
+    blamed = f"{conclusion.component}, " if conclusion.component.kind not in BLAMELESS else ""
+    sure = (f"  {blamed}{conclusion.confidence:.2f}", "muted")
     return [
         line(" ", (conclusion.claim, "strong"), sure, hang=3),
         *fields("because", conclusion.evidence[:3]),

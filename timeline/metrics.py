@@ -72,7 +72,9 @@ def spoken(seconds: float) -> str:
 
 def milestones(lines: Sequence[RevisedEntry]) -> Milestones:
     """The newest entry for each milestone, without hidden ones. Without a stated start the impact
-    began with the first critical observation (else the first), and `started` is that entry."""
+    began with the first critical observation (else the first), and `started` is that entry. What
+    was seen after the first change that was made here may be the effect of that change, so it is
+    the start only if nothing was seen before."""
     found: dict[str, Entry] = {}
     for line in sorted(lines, key=lambda line: (line.entry.pending, line.entry.seq)):
         if line.entry.kind == "milestone" and not line.hidden:
@@ -81,6 +83,10 @@ def milestones(lines: Sequence[RevisedEntry]) -> Milestones:
         observed = [
             line.entry for line in lines if line.entry.kind == "observation" and not line.hidden
         ]
+        acts = (line.entry for line in lines if line.entry.kind == "action-intent")
+        first = min((act.recorded_at for act in acts), default=None)
+        if first is not None:
+            observed = [each for each in observed if each.recorded_at < first] or observed
         if observed:
             critical = [entry for entry in observed if entry.data.get("severity") == "critical"]
             found["started"] = (critical or observed)[0]

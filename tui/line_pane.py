@@ -190,6 +190,8 @@ class LinePane(CursorPane, can_focus=True):
             self._cursor = next(reversed(self._stops()), -1)
         else:
             self._cursor = self._find(target if self._held else "", before if self._held else -1)
+        if width != self._drawn_width and not self._held:
+            at_end = True  # the first layouts may come after the first move to the end
         virtual = Size(width, len(new))
         if virtual != self.virtual_size or width != self._drawn_width:
             same_width, self._drawn_width = width == self._drawn_width, width

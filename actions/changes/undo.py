@@ -28,12 +28,16 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
         raise CannotPlan(f"That change was made on {document.get('server')}, not on this cluster.")
     if "⟦" in json.dumps(document.get("targets"), ensure_ascii=False):
         raise CannotPlan("The record holds a redacted value of that change; restore it by hand.")
+    # The command that the change itself named stands for all of its objects.
+    alone = len(document.get("targets") or ()) == 1
+    known = str((document.get("undo") or {}).get("kubectl") or "")
+    command = known if alone and known.startswith("kubectl ") else ""
     targets: list[Target] = []
     notes: list[str] = []
     for each in reversed(list(document.get("targets") or ())):
         ref = Ref(*(str(each["object"][key]) for key in ("kind", "namespace", "name")))
         try:
-            target = await _restored(context, ref, each)
+            target = await _restored(context, ref, each, command)
         except CannotPlan as reason:
             notes.append(str(reason).rstrip("."))
             continue
@@ -53,8 +57,11 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     )
 
 
-async def _restored(context: ActionContext, ref: Ref, recorded: Mapping[str, Any]) -> Target | None:
-    """The target that reverts one recorded target; None when it cannot be reverted."""
+async def _restored(
+    context: ActionContext, ref: Ref, recorded: Mapping[str, Any], command: str
+) -> Target | None:
+    """The target that reverts one recorded target; None when it cannot be reverted. `command`: what
+    does the same by hand, "" when it is not known."""
     manifest = recorded.get("recreate")
     if manifest:
         try:
@@ -68,7 +75,7 @@ async def _restored(context: ActionContext, ref: Ref, recorded: Mapping[str, Any
     if found["metadata"]["uid"] != recorded["uid"]:
         raise CannotPlan(f"{ref} was deleted and created again since.")
     changes = [_back(ref, found, each) for each in recorded["fields"]]
-    return patched(ref, found, changes, _command(ref, changes))
+    return patched(ref, found, changes, command or _command(ref, changes))
 
 
 def _back(ref: Ref, found: Mapping[str, Any], field: Mapping[str, Any]) -> FieldChange:

@@ -96,8 +96,10 @@ async def test_undo_restores_what_the_record_holds() -> None:
     await catalogue.run(plan, "node-2", context, journal)
     undo = await catalogue.plan("undo", context, {"change": "any"})
     assert undo.refused == ""
+    assert undo.change.kubectl == "kubectl uncordon node-2"
     result = await catalogue.run(undo, undo.confirmation, context, FakeJournal())
     assert result.outcome is Outcome.DONE
+    assert result.observed == "spec.unschedulable is false"
     assert not fake.paths[NODE]["spec"]["unschedulable"]
 
 

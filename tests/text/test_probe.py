@@ -5,12 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from cluster.kube.objects import Ref
-from probes.result import ProbeResult
+from probes.result import Component, Conclusion, ProbeResult
 from text.lines import plain_text
 from text.probe import result_lines
 
 START = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 POD, EPHEMERAL = Ref("Pod", "shop", "stanch-probe-1"), Ref("EphemeralContainer", "shop", "cart-1")
+
+
+def test_a_conclusion_that_blames_nothing_names_no_part() -> None:
+    fine = Conclusion("Names resolve", Component("none", ""), 0.7, "")
+    result = ProbeResult("dns", {}, START, START, conclusions=(fine,))
+    assert plain_text(result_lines(result, 100)[0]) == " Names resolve  0.70"
 
 
 def said(*left: Ref) -> str:

@@ -206,6 +206,20 @@ def test_the_impact_begins_with_the_first_critical_thing(journal: Journal) -> No
     assert milestones(journal.latest()).entries["started"].text == "refused"
 
 
+def test_what_a_change_of_ours_made_fail_is_not_the_first_sign(
+    journal: Journal, clock: Clock
+) -> None:
+    def saw(text: str, severity: str) -> None:
+        clock.forward(seconds=1)
+        journal.append(NewEntry(kind="observation", text=text, data={"severity": severity}))
+
+    saw("two images", "warning")
+    clock.forward(seconds=1)
+    journal.append(NewEntry(kind="action-intent", text="drain node-2", data={"intent_id": "a"}))
+    saw("no endpoint", "critical")
+    assert milestones(journal.latest()).entries["started"].text == "two images"
+
+
 def test_no_observation_no_candidate(journal: Journal) -> None:
     journal.append(NewEntry(kind="note", text="no memory limit, single replica, SystemOOM"))
     journal.append(NewEntry(kind="observation", text="12 pods are healthy with limits"))

@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widget import Widget
+from textual.widgets.input import Selection
 
 from incident.walkthrough.answers import offered
 from incident.walkthrough.run import RunView
@@ -185,7 +186,7 @@ class TextPrompt(Dialog[str | None]):
         super().__init__(title)
         self._texts, self._required, self._choices = texts, required, choices
         self._input = self.INPUT(value=value, placeholder=placeholder, classes="typed")
-        self._input.action_select_all()
+        self._input.selection = Selection(len(value), 0)  # selected, and its beginning is shown
 
     def answers(self) -> Iterable[Widget]:
         yield self._input
