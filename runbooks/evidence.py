@@ -229,15 +229,18 @@ def _judge(
     }
     score = _score(held)
     speaking = [one for weight in (Weight.STRONG, Weight.SUPPORT) for one in held[weight]]
-    # Not missing: a rule that was seen, even where another condition asks for more of it, and a
+    # Not missing: a rule that was seen, even where another condition asks for more of it or for
+    # other facts; what another symptom shows; a change, since all that are known are listed; and a
     # strong condition whose step another strong one has answered: the two are alternatives.
     done = {rule for one in speaking for rule in one.condition.rules}
+    done.update(rule for on, rule in here.rules() if on == "finding")
     measured_by = {one.condition.step for one in held[Weight.STRONG]}
     missing = tuple(
         Reason(condition.text, condition.step)
         for weight in (Weight.STRONG, Weight.SUPPORT)
         for condition in runbook.conditions(weight)
         if done.isdisjoint(condition.rules)
+        and not _shown_elsewhere(condition, elsewhere)
         and (condition.step if weight is Weight.SUPPORT else condition.step not in measured_by)
     )
     return Match(
@@ -253,6 +256,15 @@ def _judge(
             one.condition.weight is Weight.STRONG or (one.findings and one.share == 1.0)
             for one in speaking
         ),
+    )
+
+
+def _shown_elsewhere(condition: Criterion, elsewhere: Elsewhere | None) -> bool:
+    """Whether a condition is about a change, or one of its findings is in another symptom."""
+    return any(
+        part.on == "change"
+        or (part.on == "finding" and elsewhere is not None and bool(elsewhere.findings(part)))
+        for part in condition.parts()
     )
 
 

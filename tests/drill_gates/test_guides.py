@@ -44,3 +44,9 @@ def test_the_twin_without_the_fault_is_quiet(name: str) -> None:
 def test_a_drill_of_a_story_has_no_twin() -> None:
     with pytest.raises(ScenarioError, match="only a drill with a section `fault` has a twin"):
         load("coredns-oom").twin()
+
+
+def test_a_webhook_with_its_backend_and_what_it_refuses_are_one_symptom() -> None:
+    [only] = seen(load("admission-webhook-fails")).warnings
+    rules = {finding.rule for finding in only.symptom.findings}
+    assert {"webhook-backend-down", "create-failed", "pod-crash-looping"} <= rules

@@ -240,6 +240,28 @@ match:
     assert [reason.text for reason in found.missing] == ["Something else"]
 
 
+def test_what_is_seen_with_other_facts_or_in_another_symptom_is_not_missing() -> None:
+    assert BOOK is not None
+
+    def missing(*others: Finding) -> list[str]:
+        here = symptom(finding("oom", count=1), finding("restart", "n1"))
+        found = judge(BOOK, here, report(here, symptom(*others)))
+        return [reason.text for reason in found.missing]
+
+    assert missing(finding("reboot")) == ["Both", "Hot"], "memory did run out, once"
+    assert missing(finding("hot", "n2"), finding("left", "n2")) == []
+
+
+def test_a_change_is_never_missing() -> None:
+    book, _ = parse(
+        PAGE.replace("within: 1h, text: Rolled out", "within: 1h, text: Rolled out, step: look"),
+        Path("b.md"),
+    )
+    assert book is not None
+    found = judge(book, symptom(finding("oom", count=4)))
+    assert [reason.text for reason in found.missing] == ["Both", "Hot"]
+
+
 def test_what_follows_a_node_of_the_symptom_counts_as_its_own() -> None:
     """A volume that a dead node holds: the story stands above the guide for the node."""
     down = symptom(finding("node-not-ready", "n1", cause="kubelet-silent"))

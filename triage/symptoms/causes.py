@@ -141,6 +141,10 @@ def keys(finding: Finding, sick: set[str]) -> Iterator[str]:
         yield f"claim:{facts.get('storage_class')}/{cause}" if shared else f"claim:{ref}"
     elif rule in ("volume-attachment-failed", "volume-failed"):
         yield "volumes"
+    elif rule == "node-lease-stale":
+        yield f"node:{ref.name}"
+    elif rule == "webhook-backend-down":
+        yield f"create:webhook/{facts.get('webhook')}"
     elif rule == "pod-evicted":
         if facts.get("own_limit"):
             yield _owner_key(finding)
@@ -262,6 +266,7 @@ def join_causes(
             "dependency-failing",
             "apiservice-unavailable",
             "gateway-not-working",
+            "webhook-backend-down",
         ):
             for ref in finding.related:
                 for other in index.about(ref):

@@ -144,6 +144,18 @@ def test_an_old_kernel_and_a_lease_that_stands_still() -> None:
     assert found == {"node-kernel-cfs-bug": "n1", "node-lease-stale": "n2"}
 
 
+def test_a_silent_node_and_its_lease_are_one_symptom() -> None:
+    cluster = background()
+    cluster.not_ready(cluster.nodes[1], ago(minutes=4))
+    for node in cluster.nodes:
+        renewed = ago(minutes=5) if node["metadata"]["name"] == "n2" else ago(seconds=5)
+        metadata = meta(node["metadata"]["name"], "kube-node-lease")
+        cluster.add("Lease", {"metadata": metadata, "spec": {"renewTime": renewed.isoformat()}})
+    report = look(cluster)
+    assert {"node-not-ready", "node-lease-stale"} <= {f.rule for f in report.symptoms[0].findings}
+    assert "node-lease-stale" not in {f.rule for s in report.symptoms[1:] for f in s.findings}
+
+
 def test_runtime_crash_restarts_pods_of_many_owners_on_one_node() -> None:
     cluster = background()
     on = [r for k, r in cluster.raw if k == "Pod" and r["spec"]["nodeName"] == "n3"]
