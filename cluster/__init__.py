@@ -1,2 +1,2 @@
-"""Live state of one cluster: reading, watching, health, and the one door for writing. Knows nothing
-of the other folders."""
+"""Live state of one cluster: reading, watching, health, and the one module that sends writes. Knows
+nothing of the other folders."""

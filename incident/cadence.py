@@ -22,10 +22,11 @@ class Cadence(msgspec.Struct, frozen=True):
     report_loading: float = 1.0
     """The same while kinds are still being read and something was found: reading comes first."""
     report_share: float = 0.02
-    """Largest share of the time that reports take: one of 20 ms is repeated after 1 s, unless as
-    much was saved."""
+    """Largest share of the time that reports take: after one of 20 ms the next waits for 1 s,
+    unless `report_saved` covers it."""
     report_saved: float = 0.3
-    """Work that reports may save up, so that news after a quiet minute is reported at once."""
+    """Unused time that is saved for later reports, so that news after a quiet minute is reported at
+    once."""
     report_longest: float = 15.0
     """Longest pause between two reports, however long one takes; slices keep keys fast."""
     report_idle: float = 6.0

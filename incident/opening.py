@@ -60,7 +60,7 @@ def choose(
 
 def going_on(incident: str, entries: Sequence[Entry], now: datetime) -> str:
     """One sentence for a session that continues an incident: its age and its current step. The
-    screens put in the key of `{.new_incident}`."""
+    screens replace `{.new_incident}` by its key."""
     opened = next((entry for entry in entries if entry.kind == "incident-opened"), None)
     age = f", {durations.words(now - opened.occurred_at)} old" if opened is not None else ""
     step = next((entry for entry in reversed(entries) if entry.step_id), None)

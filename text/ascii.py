@@ -1,4 +1,4 @@
-"""What stands for a character that the locale of the terminal cannot show."""
+"""Replaces characters that the locale of the terminal cannot show."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def is_utf8(encoding: str | None) -> bool:
 
 
 def in_ascii(text: str) -> str:
-    """The text in as many cells, with `?` for what has no likeness in ASCII."""
+    """The text in ASCII, in the same number of cells; `?` where no ASCII character is similar."""
     return "".join(each if each.isascii() else "?" * cells(each) for each in text.translate(_ASCII))
 
 

@@ -235,8 +235,8 @@ def kind_lines(
     now: datetime,
     others: Sequence[OtherKind] | None = (),
 ) -> list[Line]:
-    """The kinds to choose from: those that are watched, each with its count and its state, then
-    the others of the server, whose target is `api version|plural`; what is called exactly so stands
+    """The kinds to choose from: those that are watched, each with its count and its state, then the
+    others of the server, whose target is `api version|plural`; a kind with exactly that name comes
     first. `others` is None until the server has said which there are."""
     words = words.strip().lower()
     known = {kind.kind: kind for kind in kinds}

@@ -197,7 +197,7 @@ def activity_line(
     more = f"  and {len(activities) - 1} more" if len(activities) > 1 else ""
     room = max(10, width - 24)
     text = shorten(first.title, room)
-    if first.detail:  # what is there now changes; the title is known
+    if first.detail:  # the detail changes, so it is shown whole
         title = shorten(first.title, max(16, room - len(first.detail) - 2))
         text = shorten(f"{title}  {first.detail}", room)
     elapsed = f"  {age((now - first.started).total_seconds())}"

@@ -115,11 +115,12 @@ def _first_symptoms(view: View, now: datetime) -> list[Line]:
 
 
 def _reasons_in_short(item: SymptomView, now: datetime, own: Own, room: int) -> list[Line]:
-    """What decides, the runbook, and as many of its reasons as fit in `room` rows."""
+    """Since when, the runbook, and as many reasons and changes as fit in `room` rows."""
     if not item.matches:
         return why_lines(item, 0, now, own=own)[:5]
     title, *reasons = match_lines(item.matches[0])
-    what, since, _, *changed = deciding_lines(item.symptom, now, own)  # shared: in the list
+    # The list of symptoms shows what they share.
+    what, since, _, *changed = deciding_lines(item.symptom, now, own)
     shown = [since, title, *reasons[-1:]]
     for each in (*reasons[:1], *changed[:1], what, *reasons[1:-1]):
         if _height([*shown, each]) <= room:

@@ -16,11 +16,11 @@ from timeline.metrics import milestones
 from timeline.revisions import RevisedEntry
 
 LEAD: Final = timedelta(hours=6)
-"""A change this long before the first sign is part of the lead-up."""
+"""A change at most this long before the first sign is part of the lead-up."""
 NEAR: Final = timedelta(hours=2)
-"""A change this long before the first sign may have caused it."""
+"""A change at most this long before the first sign may have caused it."""
 LATE: Final = timedelta(minutes=1)
-"""A change may be dated so much later than the first sign that it caused."""
+"""A change dated at most this long after the first sign may have caused it."""
 ENDS: Final = ("mitigated", "resolved")
 """Marks of the end of an incident, for users and then for good."""
 RULED_OUT: Final = ("ruled-out", "refuted", "rejected")

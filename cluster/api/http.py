@@ -153,7 +153,7 @@ class HttpClient:
 
 
 def _address(parts: SplitResult, query: str) -> httpcore.URL:
-    """Raises ValueError for a host that no DNS can have."""
+    """Raises ValueError for a host that is no valid DNS name."""
     host = parts.hostname or ""
     return httpcore.URL(
         scheme=parts.scheme.encode(),

@@ -123,9 +123,9 @@ class Response:
         cap: int = LINE_LIMIT,
         gather: Gather = lambda: 0.0,
     ) -> AsyncGenerator[list[bytes], None]:
-        """Complete lines of at most `cap` bytes: all that have arrived since the last group. A last
-        line without its end is dropped, and what a line has beyond `cap`. `gather` is that
-        of `read_ahead`.
+        """Complete lines of at most `cap` bytes: all that have arrived since the last group. Drops
+        a last line without its end, and the part of a line beyond `cap`. `gather` is that of
+        `read_ahead`.
 
         Splits at `\\n` alone: Go does not escape U+0085 and others at which `str.splitlines`
         splits.
@@ -435,8 +435,8 @@ def check_path(path: str, what: str) -> None:
 
 
 def _check_values(request: Request) -> None:
-    """Raises `Refused` for a GET that would bring values: also one of a path that a runbook of
-    others names."""
+    """Raises `Refused` for a GET that would return values of Secrets or ConfigMaps; a path may come
+    from a runbook that others wrote."""
     if _VALUES.fullmatch(request.path) and not _METADATA.search(request.headers.get("Accept", "")):
         raise Refused(
             f"{clean_line(request.what, 200)} was not sent: values of Secrets and ConfigMaps are "

@@ -1,5 +1,4 @@
-"""Just enough X.509 to say whose certificate it is and when it ends, also of one that is not
-trusted.
+"""Reads the names in a certificate and when it ends, also of one that is not trusted.
 
 The standard library shows the fields of verified peers only. This reads the DER structure of RFC
 5280 down to issuer, validity and subject; nothing here decides about trust.

@@ -219,7 +219,8 @@ def _resolve(merged: _Merged, wanted: str, environ: Mapping[str, str], now: date
     insecure = _flag(cluster, cluster_name, "insecure-skip-tls-verify")
     trust = Trust(None if insecure else ca, insecure, _text(cluster.value, "tls-server-name"))
     user = _user(user_name, user_entry, _extension(cluster.value)) if user_entry else User()
-    if parts.username is not None:  # Go's client logs in with them; a server's name is shown
+    if parts.username is not None:
+        # Go's client logs in with them; messages name the server without them.
         server = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
         login = unquote(parts.username), unquote(parts.password or "")
         user = user if user.username else replace(user, username=login[0], password=login[1])

@@ -4,8 +4,9 @@ First, one typed msgspec decode of the whole page or line. What it rejects (null
 expected, a malformed time, a wrong type, broken UTF-8) is decoded object by object without types,
 and faulty fields are dropped. Objects that cannot be kept are counted.
 
-Whether text must be cleaned is decided on the objects encoded again, not on the received bytes:
-they are a fifth as long, because unused fields are gone, and the search costs more than encoding.
+To find text that must be cleaned, the decoded objects are encoded again and searched. They are a
+fifth as long as the received bytes, because unused fields are gone, and searching costs more than
+encoding.
 """
 
 from __future__ import annotations

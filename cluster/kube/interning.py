@@ -76,8 +76,8 @@ class Interning:
         self._texts: dict[str, str] = {}
         self._parts: dict[tuple[str, bytes], Any] = {}
         self._last: Pod | None = None
-        """The pod before. Lists come in the order of names, so the pods of one controller follow
-        each other, and to compare is cheaper than to look up."""
+        """The previous pod. Lists are sorted by name, so the pods of one controller follow each
+        other, and comparing is cheaper than looking up."""
 
     def share(self, value: Object, old: Object | None = None) -> None:
         """Replace what `value` has in common with earlier ones. Only right after decoding.
@@ -167,8 +167,8 @@ class Interning:
                 self._part(spec, part)
 
     def _conditions(self, conditions: tuple[Condition, ...]) -> None:
-        """Written out: five conditions of 10,000 pods are most of all texts, and a general loop
-        costs twice as much."""
+        """Without a general loop, which costs twice as much: the five conditions of 10,000 pods are
+        most of all texts."""
         share = self._texts.setdefault
         for condition in conditions:
             type_, status, reason = condition.type, condition.status, condition.reason

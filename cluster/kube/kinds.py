@@ -56,9 +56,9 @@ class Kind(msgspec.Struct, frozen=True):
     of CPU, the one answer 0.4 s (Kubernetes 1.34, measured)."""
 
     poll: float = 0.0
-    """Seconds between two lists instead of a watch; 0 watches. For what only ever says "still
-    here": 200 nodes renew 20 Leases a second, and to hear of each costs as much as all else that a
-    quiet cluster does to its watcher."""
+    """Seconds between two lists instead of a watch; 0 watches. For objects that change only as a
+    heartbeat: 200 nodes renew 20 Leases a second, and reading each costs as much CPU as all other
+    changes of a quiet cluster."""
 
     gather: float = 0.1
     """Seconds between two reads of a watch that has sent all for now: what comes meanwhile is read
@@ -92,7 +92,7 @@ KINDS: tuple[Kind, ...] = (
         ("no",),
         namespaced=False,
         searched=True,
-        gather=0.5,  # most of what nodes say is that they are still there
+        gather=0.5,  # most updates of a node are heartbeats
     ),
     Kind("Event", "events", "v1", k.Event, 0, ("ev",), bulky=True),
     Kind(

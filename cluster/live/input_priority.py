@@ -42,8 +42,8 @@ class InputPriority:
             await asyncio.sleep(left)
 
     async def turn(self) -> None:
-        """As calling the instance, and of all tasks that wait here one runs in each pass of the
-        event loop, in the order in which they came."""
+        """Waits as calling the instance does. One of the waiting tasks runs in each pass of the
+        event loop, in the order of their calls."""
         if self._taken:
             await self._queue()
         self._taken = True

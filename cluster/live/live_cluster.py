@@ -103,8 +103,7 @@ class LiveCluster:
         return {kind.name: self._freshness(kind) for kind in self._kinds}
 
     def audit_id(self, kind: str) -> str:
-        """The Audit-Id of the list or watch that told of a kind last, "" where the server gave
-        none."""
+        """The Audit-Id of the last list or watch of a kind, "" where the server gave none."""
         ids = [part.audit_ids[-1] for part in self._states.get(kind, ()) if part.audit_ids]
         return ids[-1] if ids else ""
 

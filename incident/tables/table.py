@@ -196,7 +196,7 @@ class ObjectTable:
 
     @property
     def broken(self) -> int | None:
-        """How many of the rows shown are broken; None where that is not known of the order."""
+        """How many of the rows shown are broken; None unless the order puts broken rows first."""
         if not self.order.broken_first:
             return None
         found = self._ascending.below((0 if self.order.reverse else 1,))
@@ -209,7 +209,7 @@ class ObjectTable:
         return self._take_also({change.key for change in changes if change.kind == self.kind}, now)
 
     def _take_also(self, keys: set[Key], now: datetime) -> Delta:
-        """Take it into the shown rows, and into those that are being made."""
+        """Update the shown rows, and remember the keys for a rebuild that is under way."""
         if self._late is not None:
             self._late |= keys
         return self._take(keys, now)
@@ -248,11 +248,11 @@ def _first_order(columns: Sequence[Column], kind: str) -> Order:
 
 
 def merged(runs: list[list[SortKey]]) -> Cooperative[list[SortKey]]:
-    """One sorted list of sorted ones, two at a time: sorting all at once takes 30 ms for 10,000."""
+    """Merge sorted lists into one, two at a time: sorting 10,000 rows at once takes 30 ms."""
     while len(runs) > 1:
         pairs, runs = runs, []
         for at in range(0, len(pairs), 2):
-            runs.append(sorted(chain(*pairs[at : at + 2])))  # merges the two, which are in order
+            runs.append(sorted(chain(*pairs[at : at + 2])))  # merges two sorted lists
             yield
     return runs[0]
 

@@ -309,7 +309,7 @@ def _not_served(query: Query, error: ClusterError) -> str:
 _PROXIED = re.compile(
     r"/api/v1/(?:nodes/[\w.:-]+|namespaces/[\w-]+/(?:pods|services)/[\w.:-]+)/proxy/[\w./-]+"
 )
-"""What a document may be read from: no page reads a Secret or ConfigMap in this way."""
+"""Paths from which a document may be read. None of them returns a Secret or ConfigMap."""
 _READYZ_CHECK = re.compile(r"\[([+-])\](\S+)([^\[\n]*)")
 
 

@@ -65,7 +65,7 @@ class Run:
     workloads: dict[tuple[str, str], Workload] = field(default_factory=dict)
     """Workloads as they were when the run first named them, by namespace and kind/name."""
     writers: dict[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
-    """Workloads that are called as a field manager is: (namespace, kind/name) of each."""
+    """Workloads with the name of a field manager: (namespace, kind/name) of each."""
     outcomes: dict[str, StepOutcome] = field(default_factory=dict)
     changes: dict[str, MadeChange] = field(default_factory=dict)
     """By step id, until they are undone."""
@@ -307,7 +307,7 @@ def workload_key(values: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _writer(name: str, found: tuple[str, ...]) -> OpenParameter:
-    """The workload that writes, or its namespace: called as the manager of the fields is."""
+    """The workload with the name of the field manager, or its namespace."""
     if len(found) == 1:
         return OpenParameter(name, found[0], "the workload that is called as the manager is")
     if found:

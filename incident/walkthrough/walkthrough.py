@@ -340,8 +340,9 @@ class Walkthrough:
         return step.mutates and done and not steps.known_command(step, run.values(step))
 
     def _follow(self, run: Run, checks: Sequence[Step]) -> None:
-        """Go where the answers of a section lead: from the first abnormal one, else the first, past
-        checks that were just answered, questions that a person answered and changes that stand."""
+        """Go where the answers of a section lead. The first abnormal answer decides, else the first
+        answer. Skips checks that were just answered, questions that a person answered and changes
+        that stand."""
         if not checks:
             return
         failed = [each for each in checks if run.outcomes[each.id].state is StepState.FAILED]

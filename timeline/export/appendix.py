@@ -108,7 +108,7 @@ def unsupported(w: Wording) -> list[Block]:
 
 
 def _supported(entry: Entry) -> bool:
-    """Bytes that were seen, or objects that the API told of."""
+    """Bytes that were seen, or objects that the API returned."""
     return bool(entry.evidence or entry.data.get(ABOUT) or entry.data.get("findings"))
 
 
@@ -148,7 +148,7 @@ _NOT_KEPT: Final = (
 
 
 def _title(page: str) -> str:
-    """Of a runbook that was followed its title: what it says is not evidence."""
+    """Only the title of a runbook that was followed: its text is not evidence."""
     title = next((line for line in page.splitlines() if line.startswith("# ")), "")
     return f"{title}\n… the page as it was followed is in the record"
 

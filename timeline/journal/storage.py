@@ -26,8 +26,8 @@ from typing import Any, Final, NamedTuple
 from sqlite_utils import Database
 
 SCHEMA_VERSION: Final = 3
-"""2 had a chain over the words themselves and allowed no purge of them; 1 also had an index on `id`
-and a full-text table, for which each note wrote 24 KB of WAL."""
+"""Version 2 hashed the words themselves, so they could not be purged. Version 1 also had an index
+on `id` and a full-text table, for which each note wrote 24 KB of WAL."""
 PAGE_SIZE: Final = 1024
 """Bytes. A note is one page, or four where a page is full: 2 KB of WAL, at most 6."""
 APPLICATION_ID: Final = 0x73746E63  # "stnc"
