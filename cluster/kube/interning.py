@@ -33,16 +33,14 @@ _SPEC_PARTS = (
     "tolerations",
     "affinity",
     "topology_spread_constraints",
-    "dns_config",
 )
 _SPEC_TEXTS = (
     "node_name",
     "service_account_name",
     "priority_class_name",
     "restart_policy",
-    "dns_policy",
 )
-_STATUS_TEXTS = ("phase", "reason", "message", "host_ip", "qos_class")
+_STATUS_TEXTS = ("phase", "reason", "message", "qos_class")
 _REUSED_META = (
     "namespace",
     "name",

@@ -10,8 +10,6 @@ from cluster.kube.objects.meta import LabelSelector, ManagedObject, Object, Obje
 
 class EndpointConditions(Wire, frozen=True):
     ready: bool | None = None
-    serving: bool | None = None
-    terminating: bool | None = None
 
 
 class Endpoint(Wire, frozen=True):

@@ -172,15 +172,6 @@ class Toleration(Wire, frozen=True):
     effect: str = ""
 
 
-class DNSConfigOption(Wire, frozen=True):
-    name: str = ""
-    value: str = ""
-
-
-class DNSConfig(Wire, frozen=True):
-    options: tuple[DNSConfigOption, ...] = ()
-
-
 class PodSpec(Wire, frozen=True):
     node_name: str = ""
     node_selector: dict[str, str] = {}
@@ -196,8 +187,6 @@ class PodSpec(Wire, frozen=True):
     tolerations: tuple[Toleration, ...] = ()
     termination_grace_period_seconds: int = 30
     restart_policy: str = ""
-    dns_policy: str = ""
-    dns_config: DNSConfig | None = None
 
 
 class ContainerStateWaiting(Wire, frozen=True):
@@ -246,7 +235,6 @@ class PodStatus(Wire, frozen=True):
     message: str = ""
     pod_ip: str = msgspec.field(default="", name="podIP")
     pod_ips: tuple[PodIP, ...] = msgspec.field(default=(), name="podIPs")
-    host_ip: str = msgspec.field(default="", name="hostIP")
     qos_class: str = ""
     start_time: Time | None = None
     conditions: tuple[Condition, ...] = ()
