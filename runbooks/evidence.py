@@ -443,7 +443,6 @@ def _reasons(held: Sequence[Held]) -> tuple[Reason, ...]:
                 if len(ones) == 1
                 else tuple(dict.fromkeys(name for one in ones for name in one.findings)),
                 evidence=seen,
-                criteria=criteria,
             )
         )
     return tuple(reasons)

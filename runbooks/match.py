@@ -9,15 +9,14 @@ class Reason(msgspec.Struct, frozen=True):
     """One piece of evidence for or against a runbook, or one that is missing.
 
     `text`: all of it in one sentence. `evidence`: what was seen, without the criteria; "" for words
-    and for what is missing. `criteria`: what the evidence meets, as the runbook words it. `step`:
-    id of the runbook step that would tell. `findings`: ids of the findings it rests on.
+    and for what is missing. `step`: id of the runbook step that would tell. `findings`: ids of the
+    findings it rests on.
     """
 
     text: str
     step: str = ""
     findings: tuple[str, ...] = ()
     evidence: str = ""
-    criteria: tuple[str, ...] = ()
 
 
 class Match(msgspec.Struct, frozen=True):

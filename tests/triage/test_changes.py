@@ -12,11 +12,7 @@ from cluster.kube.objects import ObjectMeta, Ref
 from cluster.live.freshness import Freshness, WatchState
 from cluster.live.store import Store, StoreUpdate
 from tests.triage.build import NOW, Cluster, ago, managed, meta, row, ts
-from tests.triage.situation import service
 from triage.engine import Triage, triage_once
-from triage.facts import blast_radius as blast
-from triage.facts.cluster_view import ClusterView
-from triage.facts.events import EventMemory
 from triage.facts.finding import ChangeFact
 
 
@@ -203,21 +199,6 @@ def test_what_can_only_be_seen_as_it_happens() -> None:
     assert [(c.manager, c.facts["lost"]) for c in lost] == [("thief", ("b",))]
     engine.update(store.apply("Secret", (), [("x", "s")]), store)
     assert "secret-deleted" in {c.rule for c in engine.report(moment, store, {}).changes}
-
-
-def test_which_services_die_with_a_node() -> None:
-    cluster = Cluster(3)
-    single = cluster.deployment("single", replicas=1)
-    cluster.deployment("many", replicas=6)
-    service(cluster, "single", "shop", {"app": "single"})
-    service(cluster, "many", "shop", {"app": "many"})
-    view = ClusterView(cluster.store(), EventMemory(), NOW)
-    node = single["pods"][0]["spec"]["nodeName"]
-    assert blast.services_lost_with([node], view) == (Ref("Service", "shop", "single"),)
-    assert blast.services_lost_with(["n1", "n2", "n3"], view) == (
-        Ref("Service", "shop", "many"),
-        Ref("Service", "shop", "single"),
-    )
 
 
 def test_counts_that_fall_are_noticed_only_for_kinds_that_are_heard() -> None:

@@ -17,7 +17,6 @@ from timeline.export.document import (
     DraftDocument,
     DraftSection,
     Items,
-    Outside,
     Para,
     Preformatted,
     TableCell,
@@ -140,6 +139,3 @@ def _fence(text: str) -> str:
 
 def _longest_run(text: str) -> int:
     return max((len(run) for run in re.findall(r"`+", text)), default=0)
-
-
-__all__ = ["Outside", "inert", "region", "render", "rendered_sections"]

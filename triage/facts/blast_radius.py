@@ -38,19 +38,6 @@ def hosts_of(namespace: str, service: str, view: ClusterView) -> tuple[str, ...]
     return tuple(sorted(hosts))
 
 
-def services_lost_with(nodes: Iterable[str], view: ClusterView) -> tuple[Ref, ...]:
-    """Services with all ready endpoints on these nodes: they answer nothing when the nodes die (the
-    blast table)."""
-    lost = set(nodes)
-    ends: dict[tuple[str, str], set[str]] = {}
-    for row in view.store.rows("EndpointSlice").values():
-        name = row.metadata.labels.get("kubernetes.io/service-name", "")
-        for endpoint in row.endpoints:
-            if name and endpoint.conditions.ready is not False and endpoint.node_name:
-                ends.setdefault((row.metadata.namespace, name), set()).add(endpoint.node_name)
-    return tuple(Ref("Service", *key) for key, on in sorted(ends.items()) if on and on <= lost)
-
-
 def dependants(objects: tuple[Ref, ...], view: ClusterView) -> tuple[Dependant, ...]:
     """Dependants of these objects: Services without ready endpoints first, then hosts, budgets,
     single replicas and volumes."""
@@ -152,6 +139,3 @@ def _volumes(pods: Iterable[Pod]) -> list[Dependant]:
                 )
                 found[ref] = Dependant(ref, f"used by {pod.metadata.name}")
     return list(found.values())
-
-
-__all__ = ["dependants", "hosts_of", "matches", "ready_endpoints", "services_lost_with"]
