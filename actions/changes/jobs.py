@@ -1,4 +1,5 @@
-"""Delete Jobs of a namespace by selector: finished ones, or surplus ones that still run."""
+"""Delete Jobs of a namespace by selector or by their CronJob: finished ones, or surplus ones that
+still run."""
 
 from __future__ import annotations
 
@@ -25,18 +26,28 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     if reason := context.unavailable.get("Job"):
         raise CannotPlan(f"The Jobs cannot be read ({reason}), so what would go is not known.")
     namespace, which, keep = values["namespace"], values["which"], values.get("keep", 0)
-    most = values.get("most", MOST_JOBS)
+    most, labels, cronjob = (
+        values.get("most", MOST_JOBS),
+        values.get("selector", ""),
+        values.get("cronjob", ""),
+    )
+    if not labels and not cronjob:
+        raise CannotPlan("Name the CronJob that made the Jobs, or their labels.")
     chosen = [
         job
         for job in context.store.in_namespace("Job", namespace).values()
-        if text_matches(values["selector"], job.metadata.labels)
+        if (not labels or text_matches(labels, job.metadata.labels))
+        and (not cronjob or _made_by(job, cronjob))
         and is_finished(job) is (which == "finished")
     ]
     chosen.sort(key=_age, reverse=True)
     doomed = chosen[keep:][-most:]
     if not doomed:
+        meant = " and ".join(
+            filter(None, (cronjob and f"is of {cronjob}", labels and f"matches {labels!r}"))
+        )
         raise CannotPlan(
-            f"No {which} Job in {namespace} matches {values['selector']!r}"
+            f"No {which} Job in {namespace} {meant}"
             + (f" beyond the {keep} newest." if keep else ".")
         )
     targets = tuple(
@@ -58,9 +69,24 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
             f"{counted(active, 'running pod ends', 'running pods end')}; the logs of all their "
             "pods are gone.",
         ),
-        kubectl=f"kubectl delete job -n {namespace} -l {quote(values['selector'])}"
-        + ("   # all but the newest" if left else ""),
+        kubectl=_command(namespace, labels, cronjob) + ("   # all but the newest" if left else ""),
     )
+
+
+def _command(namespace: str, labels: str, cronjob: str) -> str:
+    if not cronjob:
+        return f"kubectl delete job -n {namespace} -l {quote(labels)}"
+    chosen = f" -l {quote(labels)}" if labels else ""
+    columns = "name:.metadata.name,of:.metadata.ownerReferences[0].name"
+    return (
+        f"kubectl get jobs -n {namespace}{chosen} --no-headers -o custom-columns={columns} | "
+        f"awk '$2==\"{cronjob}\" {{print $1}}' | xargs kubectl delete job -n {namespace}"
+    )
+
+
+def _made_by(job: Job, cronjob: str) -> bool:
+    owners = job.metadata.owner_references
+    return any(each.kind == "CronJob" and each.name == cronjob for each in owners)
 
 
 def is_finished(job: Job) -> bool:
@@ -77,10 +103,11 @@ def _age(job: Job) -> tuple[datetime, str]:
 ACTIONS = (
     Action(
         "delete-jobs",
-        "Delete finished or running Jobs of a namespace by selector, with their pods.",
+        "Delete finished or running Jobs of a CronJob or a selector, with their pods.",
         (
             Parameter("namespace", "where the Jobs are", name),
-            Parameter("selector", "label selector, such as app=report", selector),
+            Parameter("selector", "label selector, such as app=report", selector, False),
+            Parameter("cronjob", "the CronJob that made them", name, False),
             Parameter("which", "finished or running", one_of("finished", "running")),
             Parameter("keep", "how many of the newest stay (0)", whole(0, 10_000), False),
             Parameter("most", "how many go at once (200)", whole(1, MOST_JOBS), False),

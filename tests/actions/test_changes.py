@@ -151,6 +151,19 @@ async def test_surplus_jobs_are_deleted_in_batches_the_oldest_first() -> None:
     assert "the 2 newest stay" in plan.change.summary
 
 
+async def test_jobs_are_named_by_their_cronjob_where_no_label_tells_them_apart() -> None:
+    jobs = [job(f"j-{n}", finished=False, created="2026-11-20T01:00:00Z") for n in range(3)]
+    for each, owner in zip(jobs, ("report", "other", "report"), strict=True):
+        each["metadata"]["ownerReferences"] = [
+            {"apiVersion": "batch/v1", "kind": "CronJob", "name": owner, "uid": owner}
+        ]
+    where = {"namespace": "shop", "which": "running"}
+    context = FakeApi(jobs).context()
+    plan = await catalogue.plan("delete-jobs", context, {**where, "cronjob": "report"})
+    assert {target.ref.name for target in plan.targets} == {"j-0", "j-2"}
+    assert "Name the CronJob" in (await catalogue.plan("delete-jobs", context, where)).refused
+
+
 @pytest.mark.parametrize(("where", "refused"), [("node-9", ""), ("node-1", "is Ready")])
 async def test_a_stuck_deletion_is_forced_only_when_the_node_is_lost(
     where: str, refused: str

@@ -138,6 +138,7 @@ _RESOURCES = {
     "insufficient-memory": "memory",
     "insufficient-storage": "ephemeral-storage",
 }
+_IN_BYTES = ("memory", "ephemeral-storage")
 
 
 def _asked(pod: Pod, cause: str, detail: str, view: ClusterView) -> tuple[str, bool]:
@@ -153,13 +154,13 @@ def _asked(pod: Pod, cause: str, detail: str, view: ClusterView) -> tuple[str, b
     size = quantity.parse(largest) or 0
     total = sum(numbers)
     spoken = requests[0] if len(requests) == 1 else _amount(total, resource)
-    has = f"the largest node has {largest}" if largest else "no node has any"
+    read = _amount(size, resource) if resource in _IN_BYTES else largest
+    has = f"the largest node has {read}" if largest else "no node has any"
     return f"it asks for {spoken}, {has}", total > size
 
 
 def _amount(value: float, resource: str) -> str:
-    in_bytes = resource in ("memory", "ephemeral-storage")
-    return quantity.bytes_text(value) if in_bytes else f"{value:g}"
+    return quantity.bytes_text(value) if resource in _IN_BYTES else f"{value:g}"
 
 
 def _wanted(pod: Pod, cause: str, view: ClusterView) -> str:
