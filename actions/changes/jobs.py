@@ -69,18 +69,20 @@ async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
             f"{counted(active, 'running pod ends', 'running pods end')}; the logs of all their "
             "pods are gone.",
         ),
-        kubectl=_command(namespace, labels, cronjob) + ("   # all but the newest" if left else ""),
+        kubectl=_command(namespace, which, labels, cronjob, len(doomed)),
     )
 
 
-def _command(namespace: str, labels: str, cronjob: str) -> str:
-    if not cronjob:
-        return f"kubectl delete job -n {namespace} -l {quote(labels)}"
+def _command(namespace: str, which: str, labels: str, cronjob: str, count: int) -> str:
+    """The same Jobs by hand: the oldest `count` of those that are meant."""
     chosen = f" -l {quote(labels)}" if labels else ""
-    columns = "name:.metadata.name,of:.metadata.ownerReferences[0].name"
+    columns = "name:.metadata.name,active:.status.active,of:.metadata.ownerReferences[0].name"
+    test = f"$2+0{'>' if which == 'running' else '=='}0"
+    test += f' && $3=="{cronjob}"' if cronjob else ""
     return (
-        f"kubectl get jobs -n {namespace}{chosen} --no-headers -o custom-columns={columns} | "
-        f"awk '$2==\"{cronjob}\" {{print $1}}' | xargs kubectl delete job -n {namespace}"
+        f"kubectl get jobs -n {namespace}{chosen} --no-headers "
+        f"--sort-by=.metadata.creationTimestamp -o custom-columns={columns} | "
+        f"awk '{test} {{print $1}}' | head -n {count} | xargs kubectl delete job -n {namespace}"
     )
 
 

@@ -161,6 +161,7 @@ async def test_jobs_are_named_by_their_cronjob_where_no_label_tells_them_apart()
     context = FakeApi(jobs).context()
     plan = await catalogue.plan("delete-jobs", context, {**where, "cronjob": "report"})
     assert {target.ref.name for target in plan.targets} == {"j-0", "j-2"}
+    assert "awk '$2+0>0 && $3==\"report\" {print $1}' | head -n 2 |" in plan.change.kubectl
     assert "Name the CronJob" in (await catalogue.plan("delete-jobs", context, where)).refused
 
 
