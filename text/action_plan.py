@@ -106,7 +106,8 @@ def confirmation_lines(plan: ActionPlan, write: bool) -> list[Line]:
 def result_lines(result: ActionResult, undo: str = "") -> list[Line]:
     """The outcome of the change, what was observed, and how to undo it; `undo` names the key."""
     style = "good" if result.outcome is Outcome.DONE else "warning"
-    lines = [line(" ", (result.outcome.value, style), f"  {result.sentence}", hang=3)]
+    said = result.sentence.removeprefix(f"{result.outcome.value.capitalize()}: ")
+    lines = [line(" ", (result.outcome.value, style), f"  {said}", hang=3)]
     if result.observed:
         lines += prose(result.observed)
     if result.undo is not None:
