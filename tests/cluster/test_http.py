@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cluster.api.error_messages import RequestFailure
-from cluster.api.http import Headers, HttpClient
+from cluster.api.http import HttpClient
 
 LIMITS = {"connect": 30.0, "read": 30.0, "write": 30.0, "pool": 30.0}
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
@@ -41,7 +41,7 @@ async def answering(answer: bytes) -> AsyncIterator[tuple[int, list[bytes]]]:
 async def get(
     url: str, *, proxy: str = "", params: Any = None, headers: Any = (), content: Any = None
 ) -> bytes:
-    client = HttpClient(None, proxy, 10)
+    client = HttpClient(False, proxy, 10)
     try:
         response = await client.send("GET", url, params, headers, content, LIMITS)
         try:
@@ -58,7 +58,7 @@ async def test_the_head_of_a_request() -> None:
             f"http://127.0.0.1:{port}/k8s/a%2Fb/api/é x",
             params={"limit": 5, "fieldSelector": "a=b,c!=d", "match": ["{a}", "b c"]},
             headers=[("Impersonate-Group", "a"), ("Impersonate-Group", "b")],
-            content=b"",
+            content=b"{}",
         )
     first, *rest = heads[0].decode().split("\r\n")
     assert first == (
@@ -66,7 +66,9 @@ async def test_the_head_of_a_request() -> None:
         "&match=%7Ba%7D&match=b+c HTTP/1.1"
     )
     assert rest[0] == f"Host: 127.0.0.1:{port}"
-    assert rest[2:5] == ["Impersonate-Group: a", "Impersonate-Group: b", "Content-Length: 0"]
+    groups = [each for each in rest if each.startswith("Impersonate-Group")]
+    assert groups == ["Impersonate-Group: a", "Impersonate-Group: b"]
+    assert "Content-Length: 2" in rest
 
 
 async def test_a_proxy_gets_the_login_and_the_whole_address() -> None:
@@ -111,9 +113,3 @@ async def test_an_address_that_cannot_be_asked_is_a_failure_that_was_not_sent(ur
     with pytest.raises(RequestFailure) as failed:
         await get(url)
     assert not failed.value.sent
-
-
-def test_names_of_headers_ignore_case_and_values_of_one_name_are_joined() -> None:
-    headers = Headers([(b"Warning", b"299 a"), (b"warning", b"299 b"), (b"Audit-ID", b"\xff")])
-    assert headers["WARNING"] == "299 a, 299 b"
-    assert dict(headers) == {"warning": "299 a, 299 b", "audit-id": "\N{REPLACEMENT CHARACTER}"}
