@@ -109,7 +109,7 @@ def _step_line(run: RunView, step: Step, running: str) -> Line:
         word += ", now"
     kind, kind_style = KINDS[step.kind]
     question = (filled(step.question, run.values(step.id)), "strong" if current else "plain")
-    edge = ((fit(word, 16 if ", " in word else ANSWER), style),)
+    edge = (("  ", "plain"), (fit(word, 16 if ", " in word else ANSWER), style))
     return line("  ", (f"{kind:<6} ", kind_style), question, target=step.id, hang=9, right=edge)
 
 
@@ -166,6 +166,13 @@ def _last_and_next(run: RunView, now: datetime) -> Iterator[str]:
         yield f"next: {filled(step_now.question, run.values(step_now.id))}"
     elif run.end:
         yield f"ended: {lead_text(run.end)}"
+
+
+def verified_text(run: RunView, step: Step) -> str:
+    """What a mark says after a check of Verify that passed: the question and what was seen."""
+    seen, _, _ = run.outcomes[step.id].seen.partition("\n")
+    question = filled(step.question, run.values(step.id))
+    return f"Verify passed: {question}" + (f" ({seen})" if seen and seen != question else "")
 
 
 def progress_text(run: RunView) -> str:
