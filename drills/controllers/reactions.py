@@ -11,6 +11,7 @@ from drills.api.store import StoredObject
 from drills.controllers.cordon import follow_cordon
 from drills.controllers.jobs import Jobs
 from drills.controllers.live import LiveContext
+from drills.controllers.out_of_service import empty_node, is_out_of_service
 from drills.controllers.workloads import PodRunner, Workloads
 
 
@@ -39,6 +40,8 @@ class Reactions:
             field = ("spec", "unschedulable")
             if bool(dig(before, *field)) != bool(dig(obj, *field)):
                 follow_cordon(self._context, obj)
+            if is_out_of_service(obj) and not is_out_of_service(before):
+                self._context.spawn(empty_node(self._context, self._workloads, self._kubelets, obj))
 
     def deleted(self, kind: ApiResource, last: StoredObject, options: Obj) -> None:
         """Called after a client's delete; `options.gone`: the object is already away."""

@@ -4,6 +4,8 @@ their attachments."""
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from datetime import datetime
 
 from drills.api.managed_fields import FieldManager
 from drills.api.objects import Obj, created_at, dig, digest, rfc3339, zone_of
@@ -33,15 +35,40 @@ def create_claim(context: ControllerContext, owner: Obj, template: Obj, name: st
 
 
 def attach_volumes(context: ControllerContext, pod: Obj, node: str) -> None:
-    """Give each claim that a StatefulSet created for this pod a volume, attached to the node.
-    Claims of people do not change: the scenario decides whether they bind."""
+    """Give each claim that a StatefulSet created for this pod a volume, attached to the node unless
+    another node holds it. Claims of people do not change: the scenario decides whether they
+    bind."""
+    held = {dig(each, "spec", "source", "persistentVolumeName") for each in attachments(context)}
+    for claim in _claims(context, pod):
+        volume = claim["spec"].get("volumeName")
+        if not volume:
+            _provision(context, claim, node)
+        elif volume not in held:
+            _attach(context, volume, node, context.now())
+
+
+def attachments(context: ControllerContext, node: str = "") -> list[Obj]:
+    """The VolumeAttachments, of one node where it is given."""
+    return [
+        each
+        for each in context.of("VolumeAttachment")
+        if node in ("", dig(each, "spec", "nodeName"))
+    ]
+
+
+def volumes_of(context: ControllerContext, pod: Obj) -> set[str]:
+    """The bound volumes of the claims that a StatefulSet created for a pod."""
+    return {str(claim["spec"].get("volumeName")) for claim in _claims(context, pod)} - {"None"}
+
+
+def _claims(context: ControllerContext, pod: Obj) -> Iterator[Obj]:
     namespace, pod_name = pod["metadata"]["namespace"], pod["metadata"]["name"]
     for volume in pod["spec"].get("volumes") or []:
         name = dig(volume, "persistentVolumeClaim", "claimName")
         if name == f"{volume['name']}-{pod_name}":
             claim = context.lookup("PersistentVolumeClaim", namespace, name)
-            if claim and not claim["spec"].get("volumeName"):
-                _provision(context, claim, node)
+            if claim is not None:
+                yield claim
 
 
 def _provision(context: ControllerContext, claim: Obj, node: str) -> None:
@@ -92,6 +119,11 @@ def _provision(context: ControllerContext, claim: Obj, node: str) -> None:
         FieldManager("csi-provisioner", created, ("spec", "metadata")),
         FieldManager(CONTROLLER, created, ("status",), "status"),
     )
+    _attach(context, volume, node, created)
+
+
+def _attach(context: ControllerContext, volume: str, node: str, created: datetime) -> None:
+    host = context.lookup("Node", "", node)
     machine = str(dig(host, "spec", "providerID", default="")).rpartition("/")[2]
     source = {"persistentVolumeName": volume}
     context.create(

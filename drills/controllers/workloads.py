@@ -32,6 +32,9 @@ class PodRunner(Protocol):
     async def run(self, pod: Obj) -> None:
         """Start a pod that was created."""
 
+    async def start_waiting(self, pod: Obj) -> None:
+        """Start a bound pod that waited for its volumes."""
+
     async def start_ephemeral(self, pod: Obj) -> None:
         """Start ephemeral containers that have no status yet."""
 

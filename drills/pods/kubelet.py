@@ -55,6 +55,18 @@ class Kubelets:
         pod = self._context.create(pod, FieldManager("kubelet", now, ("metadata", "spec")))
         await self._start(pod)
 
+    async def start_waiting(self, pod: Obj) -> None:
+        """Start a bound pod that waited for its volumes, where its node works."""
+
+        def forget(p: Obj) -> None:
+            known = p["status"].get("conditions", [])
+            p["status"]["conditions"] = [c for c in known if c["type"] == "PodScheduled"]
+
+        if self._context.node_works(dig(pod, "spec", "nodeName")):
+            bound = self._context.update(pod, forget, "kubelet")
+            if bound is not None:
+                await self._start(bound)
+
     async def _start(self, pod: Obj) -> None:
         context, spec = self._context, pod["spec"]
         start, ready = context.start_seconds(pod)

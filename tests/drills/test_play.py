@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -120,3 +122,34 @@ def test_scripts_follow_the_other_names(serve: Serve) -> None:
     )
     name = server.state.world.renames["node-a1"]
     assert until(lambda: http.get(f"/api/v1/nodes/{name}").json()["spec"].get("unschedulable"))
+
+
+def test_an_out_of_service_node_gives_its_volumes_to_the_pods_that_wait(serve: Serve) -> None:
+    """So does Kubernetes 1.28 and later; a node that is Ready keeps its volumes."""
+    parts = ("workloads", "nodeStates", "podStates")
+    _, http = serve({part: load("volume-attach-stuck").data[part] for part in parts})
+    taint = {"key": "node.kubernetes.io/out-of-service", "value": "nodeshutdown"}
+    merge = {"Content-Type": "application/merge-patch+json"}
+
+    def node_holds(name: str) -> int:
+        found = http.get("/apis/storage.k8s.io/v1/volumeattachments").json()["items"]
+        return sum(each["spec"]["nodeName"] == name for each in found)
+
+    def mark(name: str) -> None:
+        spec = {"taints": [{**taint, "effect": "NoExecute"}]}
+        body = json.dumps({"spec": spec})
+        assert http.patch(f"/api/v1/nodes/{name}", content=body, headers=merge).status_code == 200
+
+    def waiting() -> dict[str, Any]:
+        return http.get("/api/v1/namespaces/analytics/pods/clickstream-0").json()
+
+    assert waiting()["status"]["phase"] == "Pending"
+    kept = node_holds("node-a2")
+    mark("node-a2")
+    mark("node-b3")
+    assert until(lambda: waiting()["status"]["phase"] == "Running")
+    ready = {c["type"]: c["status"] for c in waiting()["status"]["conditions"]}
+    assert ready["Ready"] == "True"
+    assert node_holds("node-b3") == 0
+    assert node_holds(waiting()["spec"]["nodeName"]) > 0
+    assert node_holds("node-a2") == kept > 0
