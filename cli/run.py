@@ -32,6 +32,7 @@ from text.runbook import (
     runbook_lines,
     section_lines,
     step_lines,
+    verified_text,
 )
 from timeline.story import next_mark
 
@@ -130,8 +131,8 @@ class Terminal:
             return
         reply = (await self._ask(f"  Verify passed; mark it as {mark}? yes or no: ")).strip()
         if reply.lower() in ("y", "yes"):
-            seen = self._run.outcomes[step.id].seen.partition("\n")[0]
-            entry = self._investigation.note(f"!{mark} Verify passed: {seen}")
+            said = verified_text(self._run, step)
+            entry = self._investigation.note(f"!{mark} {said}")
             try:
                 await self._investigation.recorded(entry)
             except RecordUnavailable as error:

@@ -10,6 +10,7 @@ from cli import exits
 from cli.exits import Refusal
 from cli.printing import print_document
 from incident.offline import runbooks as books
+from text.words import plural
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -59,5 +60,6 @@ def lint(arguments: argparse.Namespace) -> int:
     )
     for problem in problems:
         print(problem)
-    print(f"{count} runbooks, {len(problems)} problems", file=sys.stderr)
+    said = f"{plural(count, 'runbook')}, {plural(len(problems), 'problem')}"
+    print(said, file=sys.stderr)
     return exits.ANSWERED if not problems else exits.CRITICAL

@@ -135,6 +135,7 @@ class StanchApp(PaintingApp):
     async def on_event(self, event: Event) -> None:
         if isinstance(event, Key):
             self._key = time.monotonic()
+            self.end_messages("warning")  # at 80x24 they cover what the person reads next
             self.investigation.give_way()
         if isinstance(event, (Key, Paste)) and await self.key_order.take(event):
             return
@@ -280,12 +281,24 @@ class StanchApp(PaintingApp):
         self.push_screen(NoteDialog(*self.refused_note, mark))
 
     def offer_mark(self, mark: str, text: str) -> None:
+        # It opens by itself: a second enter that was meant for the step must not set a mark.
+        from tui.dialogs.dialog import Question
         from tui.screens.note import NoteDialog
 
         if isinstance(self.screen, ModalScreen):
             self.tell(f"{text}{named('; {.note} marks it as ', self.keys)}{mark}.")
-        else:
-            self.push_screen(NoteDialog(text, mark=mark))
+            return
+        question = Question(
+            "verify has passed", [text], f"Mark the incident as {mark}?", "mark it", "not now"
+        )
+
+        def answered(agreed: bool | None) -> None:
+            if agreed:
+                self.push_screen(NoteDialog(text, mark=mark))
+            else:
+                self.tell(f"Not marked{named('; {.note} marks it as ', self.keys)}{mark}.")
+
+        self.push_screen(question, answered)
 
     def show_brief(self) -> None:
         """The hand-off brief as a page; a dialog that is open stays."""

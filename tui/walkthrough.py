@@ -17,7 +17,7 @@ from probes.result import ProbePlan
 from runbooks.model import Step, StepKind
 from runbooks.steps import fill, known_command, stage
 from text.keys import Keys, named
-from text.runbook import progress_text
+from text.runbook import progress_text, verified_text
 from timeline.story import next_mark
 from tui.host import Host
 
@@ -231,8 +231,7 @@ class OpenRun:
         """Verify has passed: offers to mark the incident, unless it is marked."""
         mark = next_mark(self._app.investigation.entries())
         if mark:
-            seen = run.outcomes[step.id].seen or self._question(step)
-            self._app.offer_mark(mark, f"Verify passed: {seen}".partition("\n")[0])
+            self._app.offer_mark(mark, verified_text(run, step))
 
     def _question(self, step: Step) -> str:
         return fill(step.question, self.run.values(step.id) if self.run is not None else {})

@@ -213,7 +213,7 @@ def test_the_first_ctrl_c_ends_it_and_nothing_of_the_next_line_is_recorded(tmp_p
 @pytest.mark.parametrize(
     ("state", "answer", "reply", "noted"),
     [
-        (StepState.PASSED, "clear", "yes", ["!mitigated Verify passed: all answer"]),
+        (StepState.PASSED, "clear", "yes", ["!mitigated Verify passed: {question} (all answer)"]),
         (StepState.PASSED, "clear", "no", []),
         (StepState.FAILED, "found", "yes", []),
         (StepState.ANSWERED, "no", "yes", []),
@@ -246,6 +246,7 @@ async def test_a_mark_is_offered_when_all_of_verify_is_as_expected(
     )
     terminal = Terminal(cast("LiveInvestigation", stub), run, script(reply))
     await terminal._offer_mark(section.steps[-1])
+    noted = [each.format(question=section.steps[-1].question) for each in noted]
     assert told == noted
     await terminal._offer_mark(next(book.steps()))
     assert told == noted, "only after a step of Verify"
