@@ -118,6 +118,31 @@ def read_story(lines: Sequence[RevisedEntry]) -> Story:
     )
 
 
+def standing(interventions: Sequence[Intervention]) -> list[Intervention]:
+    """The changes that were not undone, without the undoing itself. An undo names its change, or is
+    of the same step."""
+    left: list[Intervention] = []
+    for act in interventions:
+        result = act.result.data if act.result is not None else {}
+        if not result.get("undoes"):
+            left.append(act)
+        elif result.get("outcome") == "done":
+            given = act.intent.data.get("arguments")
+            change = given.get("change") if isinstance(given, Mapping) else None
+            step = (act.intent.run_id, act.intent.step_id)
+            undone = next(
+                (
+                    each
+                    for each in reversed(left)
+                    if each.intent.intent_id == change
+                    or (step[0] and (each.intent.run_id, each.intent.step_id) == step)
+                ),
+                None,
+            )
+            left = [each for each in left if each is not undone]
+    return left
+
+
 def belief(lines: Sequence[RevisedEntry], story: Story) -> Entry | None:
     """The last match of the runbook that is followed, else of the first symptom (one report records
     the matches of all symptoms, the most severe first)."""

@@ -13,7 +13,7 @@ import pytest
 from cluster.kube.text import clean_uncut
 from tests.timeline.conftest import START, Clock
 from tests.timeline.story import tell
-from timeline.entry import NewEntry, ObjectRef, Phase
+from timeline.entry import EntryKind, NewEntry, ObjectRef, Phase
 from timeline.factors import factors
 from timeline.handoff import handoff
 from timeline.intents import unknown_changes
@@ -21,7 +21,7 @@ from timeline.journal.index import find_incident, find_resumable, list_incidents
 from timeline.journal.journal import Journal, JournalError
 from timeline.metrics import duration, metrics, milestones, phases
 from timeline.revisions import draft_entries
-from timeline.story import read_story
+from timeline.story import read_story, standing
 from timeline.summary import ClusterId, summarize
 
 
@@ -435,3 +435,25 @@ def test_the_belief_is_that_of_the_followed_runbook_else_of_the_first_symptom(
     begun = {"runbook": "node-not-ready"}
     journal.append(NewEntry(kind="run-started", text="opened", run_id="run-1", data=begun))
     assert "believed: looks like node-not-ready\n" in handoff(journal, START)
+
+
+def test_a_change_that_was_undone_does_not_stand(journal: Journal) -> None:
+    def change(intent: str, step: str, *, undoes: bool = False, **arguments: str) -> None:
+        intended = {"intent_id": intent, "arguments": arguments}
+        result = {"intent_id": intent, "outcome": "done", "undoes": undoes}
+        run = "run-1" if step else ""
+        for kind, data in (("action-intent", intended), ("action-result", result)):
+            journal.append(
+                NewEntry(
+                    kind=cast("EntryKind", kind), text=intent, data=data, run_id=run, step_id=step
+                )
+            )
+
+    change("scale", "")
+    change("cordon", "cordon")
+    change("pause", "freeze")
+    change("undo", "", undoes=True, change="scale")
+    change("uncordon", "cordon", undoes=True, node="node-1")
+    story = read_story(journal.latest())
+    assert len(story.interventions) == 5
+    assert [act.intent.text for act in standing(story.interventions)] == ["pause"]

@@ -33,7 +33,15 @@ from timeline.export.wording import (
 from timeline.factors import factors as find_factors
 from timeline.metrics import spoken
 from timeline.revisions import RevisedEntry, draft_entries
-from timeline.story import LEAD, ClusterChange, Intervention, belief, hypotheses, is_ruled_out
+from timeline.story import (
+    LEAD,
+    ClusterChange,
+    Intervention,
+    belief,
+    hypotheses,
+    is_ruled_out,
+    standing,
+)
 
 _ABNORMAL: Final = 4
 """Checks that a summary quotes: the last ones."""
@@ -445,7 +453,7 @@ def risks(w: Wording) -> list[Block]:
             ": undo it, or put it into the source of truth",
             seqs(*_entries(act)),
         )
-        for act in w.story.interventions
+        for act in standing(w.story.interventions)
     ]
     return [Items(tuple(items))] if items else [Para(("None recorded.",))]
 
