@@ -19,9 +19,9 @@ import msgspec
 
 from cluster.api.transport import PARTIAL_LIST
 from cluster.errors import ClusterError, NotFound, ServerError
-from cluster.kube.kinds import NEVER_WHOLE, READABLE, Kind
+from cluster.kube.kinds import BY_SPELLING, NEVER_WHOLE, READABLE, Kind
 from cluster.kube.prometheus import MetricSample, increases, samples
-from cluster.kube.selectors import fields_match, text_matches
+from cluster.kube.selectors import fields_match, selector_text, text_matches
 from cluster.live.store import Store
 from incident.metrics.metrics import metrics_containers
 from runbooks.check import CheckOutcome, Result, evaluate
@@ -162,6 +162,15 @@ class Checks:
     # -- logs, metrics, readyz
 
     async def _logs(self, query: Query) -> Fetched:
+        """Logs of a pod, of the pods of a workload (`deployment/web`) or of those with labels."""
+        if "/" in query.name:
+            word, _, name = query.name.partition("/")
+            kind = BY_SPELLING.get(word)
+            owner = self._store.get(kind.name, query.namespace, name) if kind else None
+            selector = selector_text(getattr(getattr(owner, "spec", None), "selector", None))
+            if not selector:
+                return Fetched(None, f"{query.name}{_in(query.namespace)} is not known")
+            query = msgspec.structs.replace(query, name="", selector=selector)
         pods = await self._list(READABLE["Pod"], query)
         if not pods:
             wanted = query.selector or query.name or "the check"

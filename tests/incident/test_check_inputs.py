@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from cluster.errors import ClusterError, from_response
+from cluster.kube.objects import Deployment, DeploymentSpec, LabelSelector, ObjectMeta
 from cluster.live.store import Store
 from incident.walkthrough.check_inputs import Checks, readyz_checks
-from runbooks.check import Result
+from runbooks.check import CheckOutcome, Result
 from runbooks.model import CheckSource, Query
 
 if TYPE_CHECKING:
@@ -147,3 +148,38 @@ async def test_the_reason_of_a_check_names_what_is_not_served(
     api = cast("Api", Metering(error))
     outcome = await Checks(api, Store(), lambda: NOW, lambda _: None, 5.0).run(query, {})
     assert (outcome.result, outcome.why) == (Result.UNKNOWN, why)
+
+
+class Logging:
+    """Two pods of one Deployment and one of another; each log is one line."""
+
+    def __init__(self) -> None:
+        self.selectors: list[str] = []
+
+    async def get_json(self, path: str, params: dict[str, Any], **_: Any) -> dict[str, Any]:
+        self.selectors.append(str(params.get("labelSelector", "")))
+        meta = {"namespace": "ops", "name": "writer-1"}
+        return {"items": [{"metadata": meta, "spec": {"containers": [{"name": "app"}]}}]}
+
+    async def get_text(self, *_: Any, **__: Any) -> tuple[str, bool]:
+        return "HTTP 503 of the source", False
+
+
+async def test_the_log_of_a_workload_is_that_of_its_pods() -> None:
+    """As `kubectl logs deployment/writer` reads it."""
+    store, api = Store(), Logging()
+    selector = LabelSelector(match_labels={"app": "writer"})
+    meta = ObjectMeta(namespace="ops", name="writer")
+    row = Deployment(metadata=meta, spec=DeploymentSpec(selector=selector))
+    store.apply("Deployment", [row])
+    checks = Checks(cast("Api", api), store, lambda: NOW, lambda _: None, 5.0)
+
+    async def asked(name: str) -> CheckOutcome:
+        each = '!self.lines.exists(l, l.contains("503"))'
+        query = Query(CheckSource.LOGS, namespace="ops", name=name, each=each)
+        return await checks.run(query, {})
+
+    assert (await asked("deployment/writer")).result is Result.FAIL
+    assert api.selectors == ["app=writer"]
+    gone = await asked("deployment/other")
+    assert gone.why == "deployment/other in namespace ops is not known"
