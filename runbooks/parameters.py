@@ -154,7 +154,10 @@ def _value(name: str, candidates: Candidates, step: Step) -> ParamValue:
     if len(distinct) == 1:
         return ParamValue(name, found[0].value, found[0].reason)
     if distinct:
-        return _undecided(name, {fit.value: distinct[fit.value] for fit in found})
+        places = {fit.value: f"in namespace {fit.namespace}" for fit in found if fit.namespace}
+        same = len(set(distinct.values())) == 1  # then it does not help to choose
+        told = {**distinct, **places} if same else distinct
+        return _undecided(name, {fit.value: told[fit.value] for fit in found})
     default = PLACE.sub(
         lambda place: fits[0].value if (fits := candidates.of(place[1])) else "",
         step.params.get(name, ""),

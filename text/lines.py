@@ -111,8 +111,10 @@ def columns(*parts: tuple[str, int] | tuple[str, int, str], target: str = "") ->
 
 
 def field(label: str, *parts: Part, style: str = "muted", size: int = 9, target: str = "") -> Line:
-    """A label of `size` cells and its value; further rows are aligned with the value."""
-    return line((f" {label:<{size}}", style), *parts, target=target, hang=size + 1)
+    """A label of `size` cells, or of its own width and two cells, and its value; further rows are
+    aligned with the value."""
+    gap = max(size - cells(label), 2 if label and cells(label) >= size else 0)
+    return line((f" {label}{' ' * gap}", style), *parts, target=target, hang=size + 1)
 
 
 def fields(

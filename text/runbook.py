@@ -209,7 +209,8 @@ def step_lines(
     if isinstance(result, ProbeResult):
         lines += [BLANK, rule("measured"), *probe.result_lines(result, width)]
     elif result is not None:
-        undo = named("  {runbook.undo_step} takes it back", keys)
+        undone = outcome is None or not outcome.undo
+        undo = "" if undone else named("  {runbook.undo_step} takes it back", keys)
         lines += [BLANK, rule("changed"), *action_plan.result_lines(result, undo)]
     lines += [BLANK, *_answers(step, outcome, values)]
     if step.mutates:
@@ -248,7 +249,8 @@ def _seen(
 ) -> list[Line]:
     if running:
         tail = list(progress[-4:]) or ["asking …"]
-        at = outcome.at if outcome is not None else None
+        asked = outcome is not None and outcome.state is StepState.UNKNOWN  # its intent is written
+        at = outcome.at if outcome is not None and asked else None
         since = f" since {clock(at, now)} UTC ({ago(at, now)})" if at is not None else ""
         head = field("seen", ("running", "info"), since, (named("; {.stop} stops it", keys), HINT))
         return [head, *fields("", tail, "info")]

@@ -615,7 +615,7 @@ async def test_a_chosen_object_gives_its_namespace(scripted: Scripted) -> None:
     scripted.book.runbooks = (book,)
     run = scripted.engine.open("book", "secrets")
     deployment = next(one for one in run.parameters["freeze"] if one.name == "deployment")
-    assert deployment.reasons == ("one Deployment of 2 in the symptom",) * 2
+    assert deployment.reasons == ("in namespace shop", "in namespace identity")
     face = Agreeing(values={"deployment": "tokens"})
     await scripted.engine.do(run.id, "freeze", face)
     assert face.asked == ["deployment"]
