@@ -141,7 +141,8 @@ def test_an_out_of_service_node_gives_its_volumes_to_the_pods_that_wait(serve: S
         assert http.patch(f"/api/v1/nodes/{name}", content=body, headers=merge).status_code == 200
 
     def waiting() -> dict[str, Any]:
-        return http.get("/api/v1/namespaces/analytics/pods/clickstream-0").json()
+        found: dict[str, Any] = http.get("/api/v1/namespaces/analytics/pods/clickstream-0").json()
+        return found
 
     assert waiting()["status"]["phase"] == "Pending"
     kept = node_holds("node-a2")

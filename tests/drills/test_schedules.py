@@ -19,6 +19,9 @@ class Idle:
     async def run(self, pod: Obj) -> None:
         pass
 
+    async def start_waiting(self, pod: Obj) -> None:
+        raise AssertionError("not a pod that waits for a volume")
+
     async def start_ephemeral(self, pod: Obj) -> None:
         pass
 
