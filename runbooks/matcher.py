@@ -63,11 +63,9 @@ class Matcher:
     """Ranks the runbooks of a library. Builds the word index at first use, and again when the
     library changes."""
 
-    def __init__(
-        self, library: Library, *, known_outside: Sequence[Document] | None = None
-    ) -> None:
+    def __init__(self, library: Library) -> None:
         self.library = library
-        self._outside = None if known_outside is None else tuple(known_outside)
+        self._outside: tuple[Document, ...] | None = None
         self._index: WordIndex | None = None
         self._names: PageNames | None = None
         self._generation = -1

@@ -416,7 +416,6 @@ def why_lines(
     earlier: Sequence[EarlierIncident] = (),
     *,
     whole: bool = True,
-    findings: int = 12,
     own: Own = NO_OWN,
     keys: Keys = NO_KEYS,
 ) -> list[Line]:
@@ -438,7 +437,7 @@ def why_lines(
     else:
         hint = (named(" Describe it in words with {.symptom}, or read on below.", keys), HINT)
         lines.append(line((" No runbook fits what is seen.", "unknown"), hint, hang=1))
-    rest = _rest(item, index, now, findings, own)
+    rest = _rest(item, index, now, own)
     if whole or len(rest) < 4:
         return [*lines, *rest]
     changes = near_changes(symptom)
@@ -484,7 +483,7 @@ def before_text(before: EarlierIncident, now: datetime) -> str:
     return f"seen before: {before.incident}, {age} ago{ended}{by}{followed}"
 
 
-def _rest(item: SymptomView, index: int, now: datetime, findings: int, own: Own) -> list[Line]:
+def _rest(item: SymptomView, index: int, now: datetime, own: Own) -> list[Line]:
     """What is known beyond the deciding lines."""
     symptom = item.symptom
     lines = fields("", list(_shared(symptom))[1:3])
@@ -494,7 +493,7 @@ def _rest(item: SymptomView, index: int, now: datetime, findings: int, own: Own)
     others = [match for at, match in enumerate(item.matches[:4]) if at != index]
     named = ", ".join(f"{match.id} {match.score:.2f}" for match in others)
     lines += fields("or", [named] if named else [])
-    return lines + finding_lines(symptom, now, findings)
+    return lines + finding_lines(symptom, now)
 
 
 def _some(objects: Sequence[Ref], limit: int = 5) -> str:

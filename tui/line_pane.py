@@ -127,11 +127,9 @@ class LinePane(CursorPane, can_focus=True):
         pane: LinePane
         target: str
 
-    def __init__(
-        self, *, id: str | None = None, classes: str | None = None, follow: bool = False
-    ) -> None:
+    def __init__(self, *, classes: str | None = None, follow: bool = False) -> None:
         """`follow`: stay at the end as lines are added (logs)."""
-        super().__init__(id=id, classes=classes)
+        super().__init__(classes=classes)
         self._build: Build = lambda width: ()
         self._lines: Sequence[Line] = ()
         self._follow = follow

@@ -81,15 +81,12 @@ async def pod_text(
     port: int | str,
     page: str,
     *,
-    scheme: str = "",
     timeout: float = 10.0,
-    cap: int = TEXT_CAP,
 ) -> tuple[str, bool]:
     """(text, whether it was cut) of a page of a pod's HTTP port, through the API server."""
-    target = f"{scheme}:{pod}:{port}" if scheme else f"{pod}:{port}"
-    path = f"/api/v1/namespaces/{namespace}/pods/{target}/proxy/{page}"
+    path = f"/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy/{page}"
     return await api.get_text(
-        path, timeout=timeout, cap=cap, what=f"{page} of pod {namespace}/{pod}"
+        path, timeout=timeout, cap=TEXT_CAP, what=f"{page} of pod {namespace}/{pod}"
     )
 
 

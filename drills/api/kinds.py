@@ -130,9 +130,9 @@ REVIEWS = frozenset({"selfsubjectaccessreviews", "selfsubjectrulesreviews", "sel
 class KindTable:
     """Look-up by URL and by object; grows when a CustomResourceDefinition appears."""
 
-    def __init__(self, kinds: tuple[ApiResource, ...] = KINDS) -> None:
-        self._by_url = {(k.group, k.version, k.plural): k for k in kinds}
-        self._by_object = {(k.api_version, k.kind): k for k in kinds}
+    def __init__(self) -> None:
+        self._by_url = {(k.group, k.version, k.plural): k for k in KINDS}
+        self._by_object = {(k.api_version, k.kind): k for k in KINDS}
 
     def __iter__(self) -> Iterator[ApiResource]:
         """Each kind once; events.k8s.io shows the core group's Events."""

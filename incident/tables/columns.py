@@ -55,8 +55,8 @@ def number(name: str, width: int, value: Callable[[Any], int | None], order: int
     return Column(name, Type.NUMBER, width, lambda o, _: value(o), order, worst_first=True)
 
 
-def share(name: str, value: Callable[[Any], tuple[int, int]], order: int = 2) -> Column:
-    return Column(name, Type.SHARE, 6, lambda o, _: value(o), order)
+def share(name: str, value: Callable[[Any], tuple[int, int]]) -> Column:
+    return Column(name, Type.SHARE, 6, lambda o, _: value(o), 2)
 
 
 NAMESPACE = text("namespace", 14, lambda o: o.metadata.namespace, 1)

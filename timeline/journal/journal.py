@@ -277,16 +277,9 @@ class Journal:
         """Entries that are only in memory because the disk refused them."""
         return self._writer.unwritten if self._writer is not None else ()
 
-    def bind(
-        self,
-        *,
-        actor: str | None = None,
-        host: str | None = None,
-        context: str | None = None,
-        cluster_uid: str | None = None,
-    ) -> None:
+    def bind(self, *, context: str | None = None, cluster_uid: str | None = None) -> None:
         """Change the defaults for drafts that leave these fields empty."""
-        given = {"actor": actor, "host": host, "context": context, "cluster_uid": cluster_uid}
+        given = {"context": context, "cluster_uid": cluster_uid}
         self.origin = msgspec.structs.replace(
             self.origin, **{name: value for name, value in given.items() if value is not None}
         )
@@ -369,7 +362,6 @@ class Journal:
         self,
         *,
         kinds: Iterable[str] | None = None,
-        run_id: str | None = None,
         after_seq: int = 0,
         pending: bool = True,
     ) -> Sequence[Entry]:
@@ -379,15 +371,13 @@ class Journal:
         Raises JournalError when the file is damaged.
         """
         found = self._ordered() if pending else sorted(self._stored(), key=order)
-        if kinds is None and run_id is None and not after_seq:
+        if kinds is None and not after_seq:
             return found
         wanted = frozenset(kinds) if kinds is not None else None
         return tuple(
             entry
             for entry in found
-            if (wanted is None or entry.kind in wanted)
-            and (run_id is None or entry.run_id == run_id)
-            and (entry.seq > after_seq or entry.pending)
+            if (wanted is None or entry.kind in wanted) and (entry.seq > after_seq or entry.pending)
         )
 
     def latest(self) -> Sequence[RevisedEntry]:

@@ -33,13 +33,11 @@ class Choice(Dialog[str]):
         self,
         title: str,
         listing: ListLines,
-        at: str = "",
         fill: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`at`: the target chosen at first. `fill` reads what `listing` shows, while the dialog is
-        open."""
+        """`fill` reads what `listing` shows, while the dialog is open."""
         super().__init__(title)
-        self._listing, self._at, self._fill = listing, at, fill
+        self._listing, self._fill = listing, fill
         self._failed = ""
         self._input = TypedLine(placeholder="part of the name", classes="typed")
 
@@ -52,8 +50,6 @@ class Choice(Dialog[str]):
         return self._listing(self._input.value)
 
     def on_mount(self) -> None:
-        if self._at:
-            self.call_after_refresh(self._body.move_to, self._at)
         if self._fill is not None:
             self.run_worker(self._filled(self._fill), exit_on_error=False)
 

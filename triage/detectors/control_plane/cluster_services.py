@@ -26,6 +26,8 @@ from triage.facts.finding_builder import field_evidence, make
 from triage.facts.windows import EDGE, READY_GRACE, RECENT
 
 Owner = Deployment | DaemonSet | StatefulSet
+UNREADY = timedelta(seconds=60)
+"""A pod of a system service that is not ready for longer counts."""
 
 
 class PodHealth(msgspec.Struct, frozen=True):
@@ -49,9 +51,7 @@ class PodHealth(msgspec.Struct, frozen=True):
     """When the kubelet first delayed a restart, within the hour."""
 
 
-def health(
-    pods: list[Pod], view: ClusterView, grace: timedelta = timedelta(seconds=60)
-) -> PodHealth:
+def health(pods: list[Pod], view: ClusterView) -> PodHealth:
     """Judge the pods of one system service."""
     ready = sum(1 for p in pods if is_ready(p))
     oom: set[str] = set()
@@ -118,7 +118,7 @@ def health(
             ) or pod.metadata.creation_timestamp
             start = pod.metadata.creation_timestamp
             young = start is not None and not view.older(start, READY_GRACE)
-            if since is not None and not young and view.older(since, grace):
+            if since is not None and not young and view.older(since, UNREADY):
                 unready.append(since)
     times.sort()
     newest = times[-1] if times else None
