@@ -141,7 +141,7 @@ async def test_ctrl_c_says_how_to_quit_and_quits_the_second_time() -> None:
         await pilot.press("ctrl+c")
         assert app.is_running
         told = [notification.message for notification in app._notifications]
-        assert told == ["q quits, x stops what runs; ctrl-c again quits too."]
+        assert told == ["q quits, x stops what runs; ctrl-c again quits."]
         await pilot.press("ctrl+c")
         await until(pilot, lambda: not app.is_running)
 
