@@ -285,7 +285,8 @@ class LinePane(CursorPane, can_focus=True):
 
     def _move(self, index: int) -> None:
         self._held = True
-        if index == self._cursor:
+        if index == self._cursor:  # it may have been scrolled out of sight
+            self._scroll_to_line(index)
             return
         before, self._cursor = self._cursor, index
         target = self.target
@@ -293,12 +294,12 @@ class LinePane(CursorPane, can_focus=True):
             if y in (before, index) or (y < len(self._lines) and self._lines[y].target == target):
                 self._refresh_line(y)
         self._refresh_line(before)
-        self.scroll_to_region(
-            Region(self.scroll_offset.x, index, 1, self._height_of(index)),
-            animate=False,
-            force=True,
-        )
+        self._scroll_to_line(index)
         self.post_message(self.Highlighted(self, target))
+
+    def _scroll_to_line(self, index: int) -> None:
+        region = Region(self.scroll_offset.x, index, 1, self._height_of(index))
+        self.scroll_to_region(region, animate=False, force=True)
 
     def _height_of(self, index: int) -> int:
         """Lines of the block that begins at `index`: up to the next target."""

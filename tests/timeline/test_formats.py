@@ -17,7 +17,7 @@ from cluster.kube.text import clean_uncut
 from tests.timeline.conftest import START
 from tests.timeline.story import tell
 from tests.timeline.test_markdown import HOSTILE
-from timeline.entry import KINDS, EntryKind, NewEntry
+from timeline.entry import KINDS, Capture, EntryKind, NewEntry
 from timeline.export import (
     FORMATS,
     Shape,
@@ -219,3 +219,16 @@ def test_an_import_keeps_its_end_and_a_purged_entry_says_so(
     assert "note: (its words were purged)" in to_markdown(journal)
     with import_jsonl(to_jsonl(journal).splitlines(), tmp_path / "i.db", clean=clean_uncut) as copy:
         assert copy.verify().end_known
+
+
+def test_many_pieces_of_evidence_are_named_by_their_range(journal: Journal) -> None:
+    captures = tuple(Capture(content=b"%d" % n, source="pasted") for n in range(5))
+    journal.append(
+        NewEntry(
+            kind="milestone",
+            text="the Jobs are gone",
+            data={"name": "mitigated"},
+            captures=captures,
+        )
+    )
+    assert "| E1 to E5 |" in to_markdown(journal)

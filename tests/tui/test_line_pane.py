@@ -61,6 +61,21 @@ async def test_offset_and_scroll_bar_follow_a_content_that_shrinks() -> None:
         assert (pane.max_scroll_y, drawn(pane, 0)) == (10, "more 0")
 
 
+async def test_the_key_for_the_end_shows_it_when_the_cursor_is_there_already() -> None:
+    async with PaneApp().run_test(size=(40, 10)) as pilot:
+        pane = pilot.app.screen.query_one(LinePane)
+        pane.show(lambda width: [line(f"entry {n}", target=str(n)) for n in range(60)])
+        await pilot.pause()
+        pane.action_edge(1)
+        await pilot.pause()
+        pane.scroll_home(animate=False, immediate=True)
+        await pilot.pause()
+        assert (pane.target, pane.scroll_offset.y) == ("59", 0)
+        pane.action_edge(1)
+        await pilot.pause()
+        assert pane.scroll_offset.y == 50
+
+
 async def test_a_longer_explanation_lays_out_no_screen(monkeypatch: pytest.MonkeyPatch) -> None:
     async with PaneApp().run_test(size=(40, 10)) as pilot:
         pane = pilot.app.screen.query_one(LinePane)

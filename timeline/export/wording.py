@@ -60,7 +60,18 @@ class Wording:
         return self.out(text)
 
     def cited(self, entry: Entry) -> str:
-        return ", ".join(self.names[sha256] for sha256 in entry.evidence if sha256 in self.names)
+        """The names of its evidence: "E2, E4 to E103"."""
+        given = {self.names[sha256] for sha256 in entry.evidence if sha256 in self.names}
+        runs: list[list[int]] = []
+        for number in sorted(int(name.removeprefix("E")) for name in given):
+            if runs and number == runs[-1][-1] + 1:
+                runs[-1].append(number)
+            else:
+                runs.append([number])
+        return ", ".join(
+            f"E{run[0]} to E{run[-1]}" if len(run) > 2 else ", ".join(f"E{n}" for n in run)
+            for run in runs
+        )
 
     def refs(self, *entries: Entry | None) -> TableCell:
         present = [entry for entry in entries if entry is not None]
