@@ -127,6 +127,9 @@ class _Check:
         if query.source is CheckSource.COMPARE:
             return self._compare(objects)
         every, name = (query.each, "self") if query.each else of_each(query.expression)
+        named = query.source is CheckSource.OBJECTS and query.name and not query.where
+        if every and named and not objects:
+            return CheckOutcome(Result.UNKNOWN, "", f"there is no {query.kind} {query.name}")
         if query.each and not objects:
             why = "nothing to look at: none exist, or they may not be read"
             return CheckOutcome(Result.UNKNOWN, _counted(0, query), why)

@@ -299,7 +299,7 @@ def shared_text(symptom: Symptom) -> str:
     """`failing: 7 of 7 on node-2; others: 0 of 41`, or the number of objects when they share
     nothing."""
     if not symptom.shared:
-        return plural(len(symptom.objects), "object") if symptom.objects else "no object is read"
+        return plural(len(symptom.objects), "object") if symptom.objects else "names no object"
     return symptom.shared[0].sentence
 
 

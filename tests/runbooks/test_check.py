@@ -58,6 +58,15 @@ def test_each_object_must_hold_and_offenders_are_named() -> None:
 
 def test_nothing_to_look_at_is_unknown() -> None:
     assert evaluate(query(each=READY), [], now=NOW).result is Result.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "asked", [{"each": READY}, {"expression": f"objects.all(self, {READY})"}], ids=str
+)
+def test_an_object_that_is_gone_is_not_as_expected(asked: dict[str, str]) -> None:
+    """A node that was replaced under another name is not 'Ready for five minutes'."""
+    gone = evaluate(query(name="node-7", **asked), [], now=NOW)
+    assert (gone.result, gone.why) == (Result.UNKNOWN, "there is no Node node-7")
     assert evaluate(query(expression="true", minimum=1), [], now=NOW).result is Result.UNKNOWN
 
 
