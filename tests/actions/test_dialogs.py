@@ -104,7 +104,7 @@ async def test_progress_and_result_are_shown_until_they_are_closed() -> None:
         assert isinstance(app.screen, ChangeDialog), "enter closes only what has ended"
         slow.go.set()
         await until(pilot, lambda: work.is_finished)
-        await until(pilot, lambda: "Done: it is there." in shown(app))
+        await until(pilot, lambda: "done  it is there." in shown(app))
         assert "kubectl uncordon node-2" in shown(app)
         await pilot.press("enter", "enter")
         await until(pilot, lambda: not isinstance(app.screen, ChangeDialog))
