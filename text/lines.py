@@ -42,6 +42,8 @@ HINT = "hint"
 _WORDS = re.compile(" *[^ ]+ *| +")
 """Words with the spaces around them, so that joining them gives the original text."""
 
+_FORMS = re.compile("[\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
+"""Variation selectors and skin tones."""
 Span = tuple[str, str]
 """(text, style name)"""
 Part = str | Span
@@ -152,8 +154,10 @@ def numbered(lines: Iterable[Line]) -> list[Line]:
 
 def one_line(text: str) -> str:
     """Cleaned, with line breaks and tabs as single spaces. Runs of spaces stay, because columns use
-    them."""
+    them. Without forms of emoji, because terminals disagree about their width."""
     text = clean(text)  # Comes first: it turns other line ends, such as U+0085, into line feeds.
+    if not text.isascii():
+        text = _FORMS.sub("", text)
     return text.replace("\n", " ").replace("\t", " ") if "\n" in text or "\t" in text else text
 
 
