@@ -433,6 +433,9 @@ class StanchApp(PaintingApp):
         self.use_theme(list(THEMES)[(at + 1) % len(names)])
 
     def use_theme(self, name: str) -> None:
+        if self.fixed_theme:
+            self.tell(f"The theme stays: {self.fixed_theme}.")
+            return
         self.theme = THEMES[name]
         self.tell(f"Theme: {name}")
 

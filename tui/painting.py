@@ -24,7 +24,7 @@ from tui.host import NoticeLevel
 from tui.navigation import Reopen
 from tui.screens.frame import Frame
 from tui.strips import plain
-from tui.themes import HIGH_CONTRAST, THEMES
+from tui.themes import HIGH_CONTRAST, THEMES, fixed_theme, readable
 
 if TYPE_CHECKING:
     from incident.api import Investigation
@@ -46,10 +46,11 @@ class PaintingApp(App[int | Reopen]):
         config: Config,
     ) -> None:
         self._environment = environment
-        self._plain = bool(environment.get("NO_COLOR"))
+        self.fixed_theme = fixed_theme(environment)
+        """Why only the terminal's own colours can be shown, "" when every theme can."""
         # Set here: set later, Textual turns the terminal's own colours grey, and they become black
         # on black.
-        super().__init__(ansi_color=True if self._plain else None)
+        super().__init__(ansi_color=True if self.fixed_theme else None)
         self.investigation = investigation
         self.clock = clock
         self._cadence = investigation.cadence
@@ -66,12 +67,16 @@ class PaintingApp(App[int | Reopen]):
         self._own_theme = ""
         """The context of the current theme, so that a theme chosen by a key stays."""
         self.register_theme(HIGH_CONTRAST)
-        self.theme = THEMES["16 colours" if self._plain else config.theme]
+        self.theme = THEMES["16 colours" if self.fixed_theme else config.theme]
 
     @property
     def keys(self) -> Keys:
         """The keys that sentences name, as they are on the screen that is shown."""
         return NO_KEYS
+
+    def get_css_variables(self) -> dict[str, str]:
+        variables = super().get_css_variables()
+        return variables | readable(variables)
 
     def follow(self) -> None:
         """Paints each new view from now on."""
@@ -132,10 +137,11 @@ class PaintingApp(App[int | Reopen]):
     def _follow(self, view: View) -> None:
         """Applies the theme of the context, and notifies when the settings ask for it."""
         own = self._config.contexts.get(view.context)
-        if view.context != self._own_theme and own is not None and own.theme and not self._plain:
-            self.theme = THEMES[own.theme]
-        if view.context != self._own_theme and own is not None and own.colour:
-            self.add_class(f"-{own.colour}")
+        if view.context != self._own_theme and own is not None:
+            if own.theme and not self.fixed_theme:
+                self.theme = THEMES[own.theme]
+            if own.colour:
+                self.add_class(f"-{own.colour}")
         self._own_theme = view.context
         if view.api.reach is Connection.LIVE and self.view.api.reach is Connection.LOST:
             self.notify_outside("The API server answers again.")
@@ -152,9 +158,9 @@ class PaintingApp(App[int | Reopen]):
             self.bell()
         elif kind == "command":
             self.run_worker(self._run_notify(words), exit_on_error=False, description="notify")
-        elif kind != "off" and self._driver is not None:
+        elif kind != "off":
             code = f"9;stanch: {words}" if kind == "osc9" else f"777;notify;stanch;{words}"
-            self._driver.write(f"\x1b]{code}\x07")
+            self._send(f"\x1b]{code}\a")
 
     async def _run_notify(self, words: str) -> None:
         """Runs the command of the settings, without a shell, for ten seconds at most."""
@@ -212,10 +218,17 @@ class PaintingApp(App[int | Reopen]):
         """Copies a text whole (OSC 52), also through tmux, and says so. tmux passes it on where it
         is allowed to: `set -g set-clipboard on` or `set -g allow-passthrough on`."""
         self.copy_to_clipboard(text)
-        if self._environment.get("TMUX") and self._driver is not None:
-            code = f"\x1b]52;c;{base64.b64encode(text.encode()).decode()}\a"
-            self._driver.write("\x1bPtmux;" + code.replace("\x1b", "\x1b\x1b") + "\x1b\\")
+        if self._environment.get("TMUX"):
+            self._send(f"\x1b]52;c;{base64.b64encode(text.encode()).decode()}\a")
         self.tell(f"Copied: {text}")
+
+    def _send(self, code: str) -> None:
+        """Sends a control sequence to the terminal, through tmux when it runs in one: tmux drops
+        those that it does not know (`allow-passthrough on` lets them pass)."""
+        if self._environment.get("TMUX"):
+            code = "\x1bPtmux;" + code.replace("\x1b", "\x1b\x1b") + "\x1b\\"
+        if self._driver is not None:
+            self._driver.write(code)
 
     def end_messages(self, *more: NoticeLevel) -> None:
         """Removes messages of level information, which end with their screen, and those of the

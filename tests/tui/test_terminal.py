@@ -14,6 +14,7 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -32,12 +33,13 @@ class Terminal:
         *arguments: str,
         size: tuple[int, int] = (100, 30),
         stops: bool = False,
-        **environment: str,
+        environment: Mapping[str, str] = {},
+        **variables: str,
     ) -> None:
         """`stops`: it can be stopped by a signal, which a session of its own cannot."""
         self.main, side = pty.openpty()
         self.set_size(*size)
-        env = {**os.environ, "TERM": "xterm-256color", **environment}
+        env = {**os.environ, "TERM": "xterm-256color", **environment, **variables}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.tui.program", *arguments],
             stdin=side,
