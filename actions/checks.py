@@ -197,15 +197,6 @@ def node_lost(context: ActionContext, node_name: str) -> Precondition:
     return Precondition(question, age >= LOST_S, seen)
 
 
-def uses_claim(pod: Pod, claim: str) -> bool:
-    """Whether a pod mounts a PersistentVolumeClaim of its namespace."""
-    return any(
-        volume.persistent_volume_claim is not None
-        and volume.persistent_volume_claim.claim_name == claim
-        for volume in pod.spec.volumes
-    )
-
-
 # ---- permission
 
 

@@ -153,7 +153,7 @@ def _touches(context: ActionContext, node: Node, *, unschedulable: bool) -> tupl
         lines.append(
             f"Only replica there: {shown}{more}. If such a pod ends it must find another node."
         )
-    bound = sum(1 for p in pods if any(v.persistent_volume_claim for v in p.spec.volumes))
+    bound = sum(1 for p in pods if p.spec.claims)
     if bound:
         lines.append(
             f"Volumes of {counted(bound, 'pod', 'pods')} there may be bound to that node "

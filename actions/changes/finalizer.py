@@ -8,7 +8,6 @@ from datetime import datetime
 from shlex import quote
 from typing import Any
 
-from actions.checks import uses_claim
 from actions.context import ActionContext
 from actions.definition import Action, CannotPlan, Fit, Proposal, by_kind
 from actions.parameters import OBJECT, Parameter, label_key
@@ -76,7 +75,7 @@ def _unused(
         users = [
             pod.metadata.name
             for pod in context.store.in_namespace("Pod", ref.namespace).values()
-            if pod.status.phase not in ("Succeeded", "Failed") and uses_claim(pod, ref.name)
+            if pod.status.phase not in ("Succeeded", "Failed") and ref.name in pod.spec.claims
         ]
         return Precondition(question, not users, f"used by {', '.join(users[:3]) or 'no pod'}")
     if ref.kind == "PersistentVolume":

@@ -67,9 +67,8 @@ def _proposal(
     if pod.metadata.deletion_timestamp is not None:
         hint = "grace=0 forces it when its node is gone or lost"
         raise CannotPlan(f"{ref} is being deleted already; {hint}.")
-    claims = [v for v in pod.spec.volumes if v.persistent_volume_claim is not None]
     touches = [f"The containers of {ref} end; its logs are gone with it, so read them first."]
-    if claims:
+    if pod.spec.claims:
         touches.append("Its volumes must be detached before the next pod can start elsewhere.")
     return Proposal(
         ref,

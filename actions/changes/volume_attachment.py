@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from shlex import quote
 from typing import Any
 
-from actions.checks import node_lost, uses_claim
+from actions.checks import node_lost
 from actions.context import ActionContext
 from actions.definition import Action, Proposal, by_name, offered
 from actions.parameters import Parameter, name
@@ -47,7 +47,7 @@ def _no_user(context: ActionContext, node_name: str, volume: str) -> Preconditio
         for pod in context.store.pods_on(node_name).values()
         if claim is not None
         and pod.metadata.namespace == claim.namespace
-        and uses_claim(pod, claim.name)
+        and claim.name in pod.spec.claims
     ]
     gone = context.store.get("Node", "", node_name) is None
     seen = f"used by {', '.join(users[:3]) or 'no pod'}{', on a node that is gone' if gone else ''}"

@@ -123,16 +123,9 @@ def related(ref: Ref, item: Any, store: Store) -> list[tuple[str, Ref]]:
 def _of_pod(ref: Ref, pod: k.Pod, store: Store) -> Iterator[tuple[str, Ref]]:
     if pod.spec.node_name:
         yield "runs on", Ref("Node", "", pod.spec.node_name)
+    for claim in pod.spec.claims:
+        yield "mounts", Ref("PersistentVolumeClaim", ref.namespace, claim)
     for volume in pod.spec.volumes:
-        if volume.persistent_volume_claim is not None:
-            yield (
-                "mounts",
-                Ref(
-                    "PersistentVolumeClaim",
-                    ref.namespace,
-                    volume.persistent_volume_claim.claim_name,
-                ),
-            )
         if volume.secret is not None:
             yield "reads", Ref("Secret", ref.namespace, volume.secret.secret_name)
         if volume.config_map is not None:

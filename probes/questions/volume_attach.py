@@ -41,7 +41,7 @@ async def look(context: ProbeContext, arguments: Mapping[str, str], progress: Pr
         users = [
             p
             for p in store.in_namespace("Pod", namespace).values()
-            if isinstance(p, Pod) and _uses(p, name)
+            if isinstance(p, Pod) and name in p.spec.claims
         ]
         waiting = [p for p in users if p.status.phase == "Pending"]
         bound = claim.spec.volume_name
@@ -136,13 +136,6 @@ async def look(context: ProbeContext, arguments: Mapping[str, str], progress: Pr
                 following,
             )
     return Findings(rows, conclusions)
-
-
-def _uses(pod: Pod, claim: str) -> bool:
-    return any(
-        v.persistent_volume_claim is not None and v.persistent_volume_claim.claim_name == claim
-        for v in pod.spec.volumes
-    )
 
 
 PROBE = read_only_probe(

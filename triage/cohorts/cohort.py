@@ -295,12 +295,8 @@ def _count_nodes(
 
 def _storage(pod: Pod, view: ClusterView) -> list[Attribute]:
     found: dict[Attribute, None] = {}
-    for volume in pod.spec.volumes:
-        if volume.persistent_volume_claim is not None:
-            for attribute in _claim(
-                f"{pod.metadata.namespace}/{volume.persistent_volume_claim.claim_name}", view
-            ):
-                found[attribute] = None
+    for claim in pod.spec.claims:
+        found |= dict.fromkeys(_claim(f"{pod.metadata.namespace}/{claim}", view))
     return list(found)
 
 

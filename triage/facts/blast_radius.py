@@ -130,12 +130,7 @@ def _budgets(pods: Iterable[Pod], view: ClusterView) -> list[Dependant]:
 def _volumes(pods: Iterable[Pod]) -> list[Dependant]:
     found: dict[Ref, Dependant] = {}
     for pod in pods:
-        for volume in pod.spec.volumes:
-            if volume.persistent_volume_claim is not None and not is_ready(pod):
-                ref = Ref(
-                    "PersistentVolumeClaim",
-                    pod.metadata.namespace,
-                    volume.persistent_volume_claim.claim_name,
-                )
-                found[ref] = Dependant(ref, f"used by {pod.metadata.name}")
+        for claim in () if is_ready(pod) else pod.spec.claims:
+            ref = Ref("PersistentVolumeClaim", pod.metadata.namespace, claim)
+            found[ref] = Dependant(ref, f"used by {pod.metadata.name}")
     return list(found.values())

@@ -48,9 +48,8 @@ def _of_template(pod: Pod) -> Iterator[Attribute]:
         yield ("image", image)
     for digest in {images.digest_of(s.image_id)[1] for s in pod.status.container_statuses} - {""}:
         yield ("image digest", digest)
-    for volume in spec.volumes:
-        if volume.persistent_volume_claim is not None:
-            yield ("claim", f"{meta.namespace}/{volume.persistent_volume_claim.claim_name}")
+    for claim in spec.claims:
+        yield ("claim", f"{meta.namespace}/{claim}")
 
 
 class _Siblings:

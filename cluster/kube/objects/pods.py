@@ -188,6 +188,12 @@ class PodSpec(Wire, frozen=True):
     termination_grace_period_seconds: int = 30
     restart_policy: str = ""
 
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """Names of the volume claims that the pod mounts, in its namespace."""
+        mounted = (volume.persistent_volume_claim for volume in self.volumes)
+        return tuple(claim.claim_name for claim in mounted if claim is not None)
+
 
 class ContainerStateWaiting(Wire, frozen=True):
     reason: str = ""

@@ -126,11 +126,7 @@ def _holder(ref: Ref, row: Object, finalizer: str, view: ClusterView) -> tuple[s
         users = [
             ref_of(p)
             for p in view.store.in_namespace("Pod", ref.namespace).values()
-            if not is_finished(p)
-            and any(
-                v.persistent_volume_claim and v.persistent_volume_claim.claim_name == ref.name
-                for v in p.spec.volumes
-            )
+            if not is_finished(p) and ref.name in p.spec.claims
         ]
         return (f"{users[0]} still uses it", users[:10]) if users else (_NO_HOLDER, [])
     if finalizer == "kubernetes.io/pv-protection" and isinstance(row, PersistentVolume):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from cluster.kube.objects import PersistentVolume, PersistentVolumeClaim, Pod
+from cluster.kube.objects import PersistentVolume, PersistentVolumeClaim
 from cluster.kube.selectors import matches
 from triage.detectors.registry import object_detector
 from triage.facts import quantity
@@ -47,7 +47,7 @@ def claim(row: PersistentVolumeClaim, view: ClusterView) -> Iterator[Finding]:
     waiting = [
         p
         for p in view.store.in_namespace("Pod", ref.namespace).values()
-        if not is_finished(p) and _uses(p, ref.name)
+        if not is_finished(p) and ref.name in p.spec.claims
     ]
     if not waiting and not failed and phase != "Lost":
         return
@@ -71,13 +71,6 @@ def claim(row: PersistentVolumeClaim, view: ClusterView) -> Iterator[Finding]:
             "reason": shown[-1].reason if shown else phase,
             "cause": cause,
         },
-    )
-
-
-def _uses(pod: Pod, claim: str) -> bool:
-    return any(
-        v.persistent_volume_claim is not None and v.persistent_volume_claim.claim_name == claim
-        for v in pod.spec.volumes
     )
 
 

@@ -117,11 +117,7 @@ def _wanted_elsewhere(name: str, node: str, view: ClusterView) -> bool:
             isinstance(pod, Pod)
             and pod.spec.node_name not in ("", node)
             and pod.status.phase == "Pending"
+            and pv.spec.claim_ref.name in pod.spec.claims
         ):
-            for spec in pod.spec.volumes:
-                if (
-                    spec.persistent_volume_claim
-                    and spec.persistent_volume_claim.claim_name == pv.spec.claim_ref.name
-                ):
-                    return True
+            return True
     return False
