@@ -12,6 +12,7 @@ import msgspec
 
 from actions import catalogue
 from actions.context import ActionContext, action_writer
+from actions.parameters import read_values
 from actions.plan import FORBIDS, ActionPlan, ActionResult, Outcome, Target, TargetResult
 from actions.targets import value_at
 from cluster.api.audit import audit_trail
@@ -85,6 +86,11 @@ class ActionRunner:
             if entry.kind == "action-intent" and entry.data.get("intent_id") == change:
                 return entry.data
         return None
+
+    def refuses(self, action: str, argument: str, text: str) -> str:
+        known = catalogue.ACTIONS[action].parameters if action in catalogue.ACTIONS else ()
+        taken = [each for each in known if each.name == argument]
+        return read_values(taken, {argument: text})[1].removeprefix(f"{argument} ")
 
     async def plan(
         self,

@@ -14,6 +14,8 @@ from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
+from msgspec.structs import replace
+
 from cluster.api.audit import audit_trail
 from cluster.kube import durations
 from incident.cadence import Cadence
@@ -95,6 +97,10 @@ class Probes(Protocol):
 
 
 class Actions(Protocol):
+    def refuses(self, action: str, argument: str, text: str) -> str:
+        """Why the action cannot take the text as this argument, "" when it can."""
+        ...
+
     async def plan(
         self,
         name: str,
@@ -220,15 +226,34 @@ class Walkthrough:
             parameter = next(each for each in run.parameters(step) if each.name == name)
             if parameter.value or name in run.typed:
                 continue
-            value = await face.value(step, parameter)
-            if value is None:
+            if not await self._ask_value(run, step, parameter, face):
                 return False
+        return True
+
+    async def _ask_value(self, run: Run, step: Step, parameter: OpenParameter, face: Face) -> bool:
+        """Ask for one value until it can be used, or is given up or typed once more."""
+        value = await face.value(step, parameter)
+        while value is not None:
             try:
+                self._refuse(step, parameter.name, value)
                 self.set_parameter(run.id, parameter.name, value)
             except answers.InvalidAnswer as error:
                 face.progress(str(error))
-                return False
-        return True
+                again = await face.value(step, replace(parameter, origin=str(error)))
+                if again == value:
+                    return False
+                value = again
+            else:
+                return True
+        return False
+
+    def _refuse(self, step: Step, name: str, value: str) -> None:
+        """Raises `answers.InvalidAnswer` for a value that the action of a step cannot take."""
+        if step.kind is not StepKind.ACTION or not value:
+            return
+        for argument in (one for one, text in step.args.items() if text == f"{{{name}}}"):
+            if problem := self._actions().refuses(step.uses, argument, value):
+                raise answers.InvalidAnswer(problem)
 
     async def _check(self, run: Run, step: Step, face: Face) -> None:
         assert step.query is not None

@@ -21,13 +21,13 @@ from incident.walkthrough.action_runner import GateJournal
 from incident.walkthrough.answers import InvalidAnswer
 from incident.walkthrough.live_values import StoreValues
 from incident.walkthrough.probe_runner import answer_of, step_answer
-from incident.walkthrough.run import NO_STEP, Asker, StepState
+from incident.walkthrough.run import NO_STEP, Asker, OpenParameter, StepState
 from incident.walkthrough.runs import Runs
 from incident.walkthrough.walkthrough import NothingToUndo, Walkthrough
 from probes.result import Component, Conclusion, ProbePlan, ProbeResult
 from runbooks.check import CheckOutcome, Result
 from runbooks.loader import Library
-from runbooks.model import Query
+from runbooks.model import Query, Step
 from runbooks.parse import parse
 from tests.incident.build import match, symptom, view
 from tests.incident.face import Agreeing
@@ -207,6 +207,9 @@ class Actions:
     def __init__(self, scripted: Scripted) -> None:
         self._scripted = scripted
         self.sent: list[ActionPlan] = []
+
+    def refuses(self, action: str, argument: str, text: str) -> str:
+        return "it is a name" if " " in text else ""
 
     async def plan(
         self,
@@ -390,8 +393,23 @@ async def test_a_name_that_does_not_exist_is_not_taken(
         scripted.engine.set_parameter(run.id, "node", "done")
     face = Agreeing(values={"node": "done"})
     run = await scripted.engine.do(run.id, "cordon", face)
-    assert (face.asked, face.ran, scripted.actions.sent) == (["node"], [], [])
+    assert (face.asked, face.ran, scripted.actions.sent) == (["node", "node"], [], [])
     assert "node" not in run.values("cordon")
+
+
+async def test_a_value_that_the_action_cannot_take_is_asked_for_again(scripted: Scripted) -> None:
+    run = scripted.engine.open("book")
+
+    class Correcting(Agreeing):
+        async def value(self, step: Step, parameter: OpenParameter) -> str:
+            self.asked.append(parameter.origin)
+            return ("node 1", "node-1")[len(self.asked) - 1]
+
+    face = Correcting()
+    run = await scripted.engine.do(run.id, "cordon", face)
+    assert face.asked[1:] == ["it is a name"]
+    assert run.values("cordon")["node"] == "node-1"
+    assert run.outcomes["cordon"].state is StepState.DONE
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,9 @@ class Actions:
         now: datetime = self._fake.clock()
         return now
 
+    def refuses(self, action: str, argument: str, text: str) -> str:
+        return ""
+
     async def plan(
         self,
         name: str,
