@@ -80,7 +80,9 @@ def tell(query: Query, findings: Sequence[Finding], changes: Sequence[ChangeFact
     rules = dict.fromkeys((*query.names, *(case.rule for _, case in query.cases)))
     told = [row for rule in rules for row in rows if row[1] == rule]
     if not told:
-        return CheckOutcome(Result.UNKNOWN, "", "stanch has found nothing of this kind")
+        wanted = ", ".join(rule.replace("-", " ") for rule in query.names)
+        why = f"stanch has found nothing of this kind; it looked for: {wanted}"
+        return CheckOutcome(Result.UNKNOWN, "", why)
     answer = next(
         (
             when
@@ -121,9 +123,9 @@ class _Check:
         if query.where:
             objects = [*compress(objects, self._hold("where", query.where, "self", objects))]
         if len(objects) < query.minimum:
-            seen = _counted(len(objects), query)
-            why = f"{seen} to look at; at least {query.minimum} needed"
-            return CheckOutcome(Result.UNKNOWN, seen, why)
+            counted = _counted(len(objects), query)
+            why = f"{counted} to look at; at least {query.minimum} needed"
+            return CheckOutcome(Result.UNKNOWN, "", why)
         if query.source is CheckSource.COMPARE:
             return self._compare(objects)
         every, name = (query.each, "self") if query.each else of_each(query.expression)
@@ -131,22 +133,26 @@ class _Check:
         if every and named and not objects:
             return CheckOutcome(Result.UNKNOWN, "", f"there is no {query.kind} {query.name}")
         if query.each and not objects:
-            why = "nothing to look at: none exist, or they may not be read"
-            return CheckOutcome(Result.UNKNOWN, _counted(0, query), why)
+            why = f"{_counted(0, query)} to look at: none exist, or they may not be read"
+            return CheckOutcome(Result.UNKNOWN, "", why)
         if every and not objects:
             return CheckOutcome(Result.PASS, _counted(0, query))
         if every:
             held = self._hold("each", every, name, objects)
-            offenders = tuple(
-                _name(item) for item, well in zip(objects, held, strict=True) if not well
-            )
+            bad = [item for item, well in zip(objects, held, strict=True) if not well]
+            offenders = tuple(map(_name, bad))
             result = Result.FAIL if offenders else Result.PASS
-            seen = self._seen(objects) or _found(query, len(objects), offenders)
+            # What each object says is told of those that are not as expected alone.
+            told = bad if query.each and bad else objects
+            seen = self._seen(told) or _found(query, len(objects), offenders)
             return CheckOutcome(result, seen, offenders=offenders)
         value = self._ask("expression", query.expression, {"objects": objects})
-        counted = _counted(len(objects), query)
         result = Result.PASS if _boolean("expression", value) else Result.FAIL
-        return CheckOutcome(result, self._seen(objects) or counted)
+        seen = self._seen(objects) or _counted(len(objects), query)
+        if query.source is CheckSource.READYZ and not query.seen:
+            offenders = tuple(_name(item) for item in objects if not item.get("ok"))
+            seen = _found(query, len(objects), offenders)
+        return CheckOutcome(result, seen)
 
     def _compare(self, objects: Sequence[Mapping[str, Any]]) -> CheckOutcome:
         query = self.query
