@@ -192,7 +192,7 @@ def serving(row: Owner, view: ClusterView) -> Iterator[Finding]:
     if role == "dns":
         yield from _dns(row, ref, pods, state)
     else:
-        yield from _ingress(ref, pods, state, view)
+        yield from _ingress(row, ref, pods, state, view)
 
 
 class _Common(TypedDict):
@@ -305,7 +305,9 @@ def _node_works(pod: Pod, view: ClusterView) -> bool:
     return node is not None and ready_status(node) == "True"
 
 
-def _ingress(ref: Ref, pods: list[Pod], state: PodHealth, view: ClusterView) -> Iterator[Finding]:
+def _ingress(
+    workload: Owner, ref: Ref, pods: list[Pod], state: PodHealth, view: ClusterView
+) -> Iterator[Finding]:
     if not sick(state):
         return
     hosts: set[str] = set()
@@ -333,5 +335,9 @@ def _ingress(ref: Ref, pods: list[Pod], state: PodHealth, view: ClusterView) -> 
             backends_ready=backends > 0 and ready * 10 >= backends * 8,
             by_itself=state.restarted > 0
             or any(not is_ready(p) and _node_works(p, view) for p in pods),
+            ingress_selector=",".join(
+                f"{key}={value}"
+                for key, value in sorted(workload.spec.selector.match_labels.items())
+            ),
         ),
     )

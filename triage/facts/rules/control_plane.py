@@ -34,6 +34,7 @@ ingress-degraded (workload): Pods of the ingress controller are down, restarting
     within_seconds: int: between the restarts
     backends_ready: bool: Services behind the Ingresses have ready endpoints
     by_itself: bool: containers ended, or pods are not ready whose node is
+    ingress_selector: str: labels by which the workload selects its pods
 control-plane-degraded (cluster): A control plane component is down, restarting or killed for memory
     source: story 003 #2, #5
     component: str: kube-apiserver, etcd, kube-controller-manager or kube-scheduler
