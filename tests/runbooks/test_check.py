@@ -324,3 +324,52 @@ def test_what_is_found_already_is_quoted_and_the_first_case_that_is_there_answer
     assert all(f"{name}: pod-last-words on {name}" in outcome.seen for name in classes)
     assert ("shop/web: 2026-11-21 03:10 UTC image b" in outcome.seen) is rollout
     assert "node-not-ready" not in outcome.seen
+
+
+def test_what_objects_say_is_told_of_those_that_are_not_as_expected() -> None:
+    asked = query(each=READY, seen='join(objects.map(n, n.metadata.name + " says"), ", ")')
+    assert evaluate(asked, [node("a"), node("b", "False")], now=NOW).seen == "b says"
+    assert evaluate(asked, [node("a"), node("b")], now=NOW).seen == "a says, b says"
+
+
+def test_a_failed_check_of_the_api_server_is_named() -> None:
+    asked = Query(source=CheckSource.READYZ, expression="objects.all(c, c.ok)")
+    rows = [{"name": "ping", "ok": True}, {"name": "etcd", "ok": False}]
+    outcome = evaluate(asked, rows, now=NOW)
+    assert outcome.seen == "not as expected: 1 of 2 checks of the API server: etcd"
+
+
+def test_what_is_not_known_is_said_once_with_its_reason() -> None:
+    nothing = evaluate(query(each=READY), [], now=NOW)
+    assert (nothing.seen, nothing.why) == (
+        "",
+        "no nodes to look at: none exist, or they may not be read",
+    )
+    few = evaluate(query(each=READY, minimum=1), [], now=NOW)
+    assert (few.seen, few.why) == ("", "no nodes to look at; at least 1 needed")
+    looked = tell(Query(source=CheckSource.FINDINGS, names=("node-rebooted",)), [], [])
+    assert "it looked for: node rebooted" in looked.why
+
+
+@pytest.mark.parametrize(
+    ("guide", "step"), [("crash-looping", "steady"), ("liveness-probe-kills", "quiet")]
+)
+@pytest.mark.parametrize(
+    ("state", "result"),
+    [
+        ({"waiting": {"reason": "CrashLoopBackOff"}}, Result.FAIL),
+        ({"running": {"startedAt": "2026-11-21T03:08:00Z"}}, Result.FAIL),
+        ({"running": {"startedAt": "2026-11-21T02:08:00Z"}}, Result.PASS),
+        ({"terminated": {"exitCode": 0}}, Result.PASS),
+        ({"terminated": {"exitCode": 1}}, Result.FAIL),
+    ],
+)
+def test_a_container_that_waits_for_its_next_start_is_not_steady(
+    guide: str, step: str, state: dict[str, Any], result: Result
+) -> None:
+    book = Library().get(guide)
+    asked = book.step(step) if book is not None else None
+    assert asked is not None
+    statuses = [{"name": "app", "state": state}]
+    pod = {"metadata": {"name": "p"}, "status": {"phase": "Running", "containerStatuses": statuses}}
+    assert evaluate(asked, [pod], {"namespace": "shop"}, now=NOW).result is result
