@@ -93,10 +93,15 @@ class OpenRun:
         self.at = run.current or self.at
         self._shown(run)
 
-    def next(self) -> None:
-        """Show the current step, or say why there is none."""
+    def next(self, shown: str) -> None:
+        """Show the current step, or say why there is none. Where it is `shown` already and was done
+        or answered before, go on."""
         if self.run is None:
             return
+        if shown == self.run.current:
+            at, self.run = self.run.current, self._engine.go_on(self.run.id)
+            if at and at == self.run.current:
+                self._app.tell("This is the step to do now.")
         if not self.run.current:
             self._app.tell(f"No step is next: {end_text(self.run.end, self._app.keys)}")
         self._moved(self.run)

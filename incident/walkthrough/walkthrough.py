@@ -458,6 +458,16 @@ class Walkthrough:
         self._stand(run, step.id, "", by_person=True)
         return run.view()
 
+    def go_on(self, run_id: str) -> RunView:
+        """Go where the answer of the current step leads, when it was done or answered before: a
+        later answer may lead back to it."""
+        run = self._runs.run(run_id)
+        step, stands = run.runbook.step(run.current), run.outcomes.get(run.current)
+        if step is not None and stands is not None and stands.state in _SETTLED:
+            lead = steps.next_step(run.runbook, step, stands.answer)
+            self._stand(run, "" if lead.end else lead.target, lead.end, by_person=True)
+        return run.view()
+
     def _stand(self, run: Run, step_id: str, end: str, *, by_person: bool) -> None:
         self._runs.write(
             NewEntry(

@@ -353,6 +353,19 @@ async def test_who_made_a_change_says_what_where_no_command_is_known(scripted: S
     assert any("done by hand: patched the shop" in e.text for e in scripted.record.entries())
 
 
+async def test_from_a_step_that_was_answered_before_it_goes_on(scripted: Scripted) -> None:
+    """An answer may lead back to a change that was made."""
+    run = scripted.engine.open("book")
+    run = scripted.engine.answer(run.id, "look", "later")
+    scripted.engine.answer(run.id, "first", "pass")
+    run = scripted.engine.go_to(run.id, "look")
+    assert scripted.engine.go_on(run.id).current == "look", "later leaves it open"
+    scripted.engine.answer(run.id, "look", "done")
+    run = scripted.engine.go_to(run.id, "look")
+    run = scripted.engine.go_on(run.id)
+    assert (run.current, run.end) == ("", "done")
+
+
 # ---- probes
 
 

@@ -187,10 +187,10 @@ class RunbookScreen(Frame):
         if run is None:
             self._chosen_step()
             return
-        if run.current and self._steps.target == run.current:
-            self.stanch.tell("This is the step to do now.")
-        self.stanch.open_run.next()
-        self._steps.move_to(run.current)
+        opened = self.stanch.open_run
+        opened.next(self._steps.target)
+        if opened.run is not None:
+            self._steps.move_to(opened.run.current)
 
     def action_undo_step(self) -> None:
         if step := self._chosen_step():
