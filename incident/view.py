@@ -87,7 +87,9 @@ class RecordView(msgspec.Struct, frozen=True):
     """What the last incident of this context saw, while this session has read nothing."""
 
 
-class SymptomView(msgspec.Struct, frozen=True):
+class SymptomView(msgspec.Struct, frozen=True, eq=False):
+    """A symptom with its runbooks; equal only to itself, as views are compared by identity."""
+
     symptom: Symptom
     matches: tuple[Match, ...]
     """Best first. Empty means that nothing fits."""

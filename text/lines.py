@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import msgspec
 from msgspec.structs import replace
@@ -38,6 +39,10 @@ STYLES = (
 """Every look that text can have. The screens style each as the component class `text--NAME`."""
 HINT = "hint"
 """Style of key hints: the command line leaves them out."""
+
+KEPT_LINES, KEPT_LENGTH = 2048, 400
+"""Lines of which the rows are kept, and their longest text: a list of 500 symptoms is drawn again
+with each key and every two seconds, and few of its lines differ."""
 
 _WORDS = re.compile(" *[^ ]+ *| +")
 """Words with the spaces around them, so that joining them gives the original text."""
@@ -188,21 +193,29 @@ def layout(lines: Iterable[Line], width: int) -> list[Line]:
     return [row for each in lines for row in rows(each, width)]
 
 
-def rows(line_: Line, width: int) -> list[Line]:
+def rows(line_: Line, width: int) -> tuple[Line, ...]:
     """Break a line at spaces so that no row is wider than `width` cells; each row keeps the target.
     A wide right edge gets a row of its own when the text does not fit beside it."""
+    short = sum(len(text) for text, _ in line_.spans) <= KEPT_LENGTH
+    return _kept_rows(line_, width) if short else _rows(line_, width)
+
+
+def _rows(line_: Line, width: int) -> tuple[Line, ...]:
     if line_.fill:
-        return [_filled(line_, width)]
+        return (_filled(line_, width),)
     if not line_.right:
-        return [line_] if line_.width <= width else _broken(line_, width)
+        return (line_,) if line_.width <= width else tuple(_broken(line_, width))
     edge = _width(line_.right)
     room = width - edge - 2
     if line_.width > room and edge > width // 3:
         last = Line((*_pad(width - edge - 1), *line_.right), line_.target)
-        return [*_broken(line_, width), last]
+        return (*_broken(line_, width), last)
     first, *rest = _broken(line_, max(1, room))
     gap = _pad(room - first.width + 1)
-    return [Line((*first.spans, *gap, *line_.right), line_.target), *rest]
+    return (Line((*first.spans, *gap, *line_.right), line_.target), *rest)
+
+
+_kept_rows = lru_cache(KEPT_LINES)(_rows)
 
 
 def without_hints(line_: Line) -> Line:

@@ -175,7 +175,7 @@ def trouble_lines(view: View, now: datetime, keys: Keys = NO_KEYS) -> list[Line]
     return said
 
 
-def two_rows(said: Line, width: int) -> list[Line]:
+def two_rows(said: Line, width: int) -> Sequence[Line]:
     """At most two rows of `width` cells; an ellipsis marks what does not fit."""
     found = rows(said, width)
     if len(found) <= 2:

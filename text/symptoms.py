@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 
 from msgspec.structs import replace
@@ -40,6 +41,8 @@ NEAR, SAME_ROLLOUT = timedelta(days=1), timedelta(minutes=2)
 rollout are."""
 FEW = 3
 """Symptoms that are listed on one screen."""
+KEPT_SYMPTOMS = 1024
+"""Symptoms of which the lines are kept: with each key and every two seconds few differ."""
 COLUMNS, SCREEN = 80, 23
 """A small terminal, without the row of the prompt."""
 OWN_MANAGER = "stanch"
@@ -273,16 +276,20 @@ def recovered_lines(view: View, now: datetime, limit: int = 3) -> list[Line]:
     ]
 
 
-def symptom_rows(item: SymptomView, now: datetime) -> list[Line]:
+def symptom_rows(item: SymptomView, now: datetime) -> tuple[Line, ...]:
     """One symptom in two lines, or one for a single object without a runbook."""
+    return _symptom_rows(item, ago(item.symptom.since, now))
+
+
+@lru_cache(KEPT_SYMPTOMS)
+def _symptom_rows(item: SymptomView, age: str) -> tuple[Line, ...]:
     symptom = item.symptom
-    since = ((ago(symptom.since, now), "plain"),)
     title = (" ", SEVERITY[symptom.severity], " ", (symptom.title, "strong"))
-    first = line(*title, target=symptom.id, hang=6, right=since)
+    first = line(*title, target=symptom.id, hang=6, right=((age, "plain"),))
     if len(symptom.objects) < 2 and item.ranked and not item.matches:
-        return [first]
+        return (first,)
     shared = shared_text(symptom)
-    return [first, line("      ", shared, target=symptom.id, hang=6, right=(_best(item),))]
+    return first, line("      ", shared, target=symptom.id, hang=6, right=(_best(item),))
 
 
 def _best(item: SymptomView) -> tuple[str, str]:

@@ -105,3 +105,13 @@ def test_the_head_of_a_text_fits_and_could_not_be_longer(text: str, width: int) 
     assert text.startswith(first)
     assert cells(first) <= width or text.isascii()
     assert first == text or cells(text[: len(first) + 1]) > width
+
+
+def test_rows_of_a_line_that_is_drawn_again_are_kept_unless_it_is_long() -> None:
+    """A list of 500 symptoms is laid out with each key; a log line of a megabyte is not kept."""
+    short, long = (line("word " * number, right=(("1 min", "muted"),)) for number in (9, 900))
+    again = line("word " * 9, right=(("1 min", "muted"),))
+    assert rows(short, 20) is rows(again, 20)
+    assert rows(short, 20) != rows(short, 30)
+    assert rows(long, 20) is not rows(long, 20)
+    assert rows(long, 20) == rows(long, 20)
