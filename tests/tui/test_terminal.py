@@ -3,6 +3,7 @@ to start."""
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import os
 import pty
@@ -33,15 +34,17 @@ class Terminal:
         *arguments: str,
         size: tuple[int, int] = (100, 30),
         stops: bool = False,
+        module: str = "tests.tui.program",
         environment: Mapping[str, str] = {},
         **variables: str,
     ) -> None:
-        """`stops`: it can be stopped by a signal, which a session of its own cannot."""
+        """`stops`: it can be stopped by a signal, which a session of its own cannot. `module`: what
+        runs with the arguments."""
         self.main, side = pty.openpty()
         self.set_size(*size)
         env = {**os.environ, "TERM": "xterm-256color", **environment, **variables}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.tui.program", *arguments],
+            [sys.executable, "-m", module, *arguments],
             stdin=side,
             stdout=side,
             stderr=side,
@@ -290,6 +293,100 @@ def test_notes_that_come_in_one_read_are_all_taken() -> None:
         terminal.until("note        first of two")
         terminal.until("note        second of two")
         os.write(terminal.main, b"\r\r")  # a doubled key ends nothing
+        terminal.press("q")
+        assert terminal.ended() == 0
+    finally:
+        terminal.close()
+
+
+def test_two_hundred_sizes_end_in_the_picture_of_the_last() -> None:
+    terminal = Terminal(size=(100, 30))
+    try:
+        terminal.until("CRIT")
+        for number in range(200):
+            terminal.set_size(20 + number % 120, 5 + number % 50)
+            terminal.process.send_signal(signal.SIGWINCH)
+            terminal.read(0)
+        terminal.set_size(100, 30)
+        terminal.process.send_signal(signal.SIGWINCH)
+        terminal.press("?")
+        terminal.until("how to read: now")
+        terminal.until("quit  ? help")
+        terminal.seen = b""
+        terminal.press("\x1b")
+        terminal.until("CRIT")
+        terminal.until("quit  ? help")
+        rows = {int(row) for row in re.findall(rb"\x1b\[(\d+);\d+H", terminal.seen)}
+        assert max(rows) == 30
+        terminal.press("q")
+        assert terminal.ended() == 0
+    finally:
+        terminal.close()
+
+
+def test_a_copy_goes_through_tmux() -> None:
+    terminal = Terminal(size=(140, 45), TMUX="/run/tmux,1,0")
+    try:
+        terminal.until("CRIT")
+        terminal.press("\r")
+        terminal.until("copies it")
+        terminal.press("y")
+        terminal.until("Copied: kubectl")
+        terminal.press("q")
+        assert terminal.ended() == 0
+    finally:
+        terminal.close()
+    plain, inside = rb"\x1b\]52;c;([\w+/=]+)\x07", rb"\x1bPtmux;\x1b\x1b\]52;c;([\w+/=]+)\x07\x1b\\"
+    copied = re.search(inside, terminal.seen)
+    assert copied is not None
+    assert base64.b64decode(copied[1]).startswith(b"kubectl ")
+    assert copied[1] in re.findall(plain, terminal.seen)  # for a tmux with set-clipboard
+
+
+def test_a_hang_up_leaves_the_record_whole(tmp_path: Path) -> None:
+    """The window of a real investigation is closed right after a note."""
+    home = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
+    terminal = Terminal(
+        "drill", "dns-latency-ndots", size=(140, 45), module="cli.main", environment=home
+    )
+    try:
+        terminal.until("? help")
+        terminal.press("nthe pager rang\r")
+        terminal.until("Noted as")
+        terminal.process.send_signal(signal.SIGHUP)
+        assert terminal.ended() == 129
+    finally:
+        terminal.close()
+
+    def asked(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "cli.main", "timeline", *words],
+            env={**os.environ, **home},
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+
+    assert "the pager rang" in asked("show").stdout
+    assert asked("verify").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("keys", "there", "below"),
+    [("?", "how to read: now", "marks of a note"), ("3", "pods", "orders")],
+)
+def test_the_wheel_scrolls(keys: str, there: str, below: str) -> None:
+    terminal = Terminal(size=(80, 24))
+    try:
+        terminal.until("CRIT")
+        terminal.press(keys)
+        terminal.until(there)
+        end = time.monotonic() + DEADLINE
+        while below.encode() not in terminal.plain():
+            assert time.monotonic() < end, "it did not scroll"
+            os.write(terminal.main, b"\x1b[<65;20;12M" * 3)
+            terminal.read(0.2)
         terminal.press("q")
         assert terminal.ended() == 0
     finally:
