@@ -3,8 +3,9 @@ changes and shared attributes.
 
 Each condition explains its part of the score. The first strong one gives 0.7, a second closes 40 %
 of the rest to 1, each supporting one closes 15 % of what is left, and each refuting one takes 65 %
-away. Without a strong condition a runbook is never confident. A missing finding never counts
-against a runbook: events are best-effort and expire after an hour.
+away. A runbook is confident only with evidence of its own mechanism (`_decides`): signs that
+several causes have (a node that is not Ready, a full disk) list it, however many they are. A
+missing finding never counts against a runbook: events are best-effort and expire after an hour.
 """
 
 from __future__ import annotations
@@ -29,6 +30,11 @@ STRONG, SECOND, SUPPORT, REFUTE = 0.7, 0.4, 0.15, 0.65
 ELSEWHERE = 0.5
 """Share of its weight that evidence outside the symptom keeps."""
 CONFIDENT = 0.5
+"""Lowest score of a confident match, and lowest weight of a strong condition that decides alone."""
+BESIDE = 0.2
+"""Lowest weight of a supporting finding that makes a weaker strong condition decide."""
+GENERAL = 0.49
+"""Highest score where nothing decides."""
 WITHOUT_STRONG = 0.4
 """Highest score without a strong condition."""
 
@@ -247,7 +253,7 @@ def _judge(
         id=runbook.id,
         title=runbook.title,
         score=round(score, 4),
-        confident=bool(held[Weight.STRONG]) and score >= CONFIDENT,
+        confident=_decides(held) and score >= CONFIDENT,
         for_=_reasons(speaking),
         missing=missing,
         against=_reasons(held[Weight.REFUTE]),
@@ -270,18 +276,34 @@ def _shown_elsewhere(condition: Criterion, elsewhere: Elsewhere | None) -> bool:
 
 def _score(held: Mapping[Weight, Sequence[Held]]) -> float:
     score = 0.0
-    for index, one in enumerate(
-        sorted(held[Weight.STRONG], key=lambda one: -(one.condition.value or STRONG))
-    ):
-        weight = one.condition.value or STRONG
-        score = weight if index == 0 else score + (1 - score) * SECOND
+    counted: set[str] = set()
+    for one in sorted(held[Weight.STRONG], key=lambda one: -(one.condition.value or STRONG)):
+        if one.findings and counted.issuperset(one.findings):
+            continue  # another condition asks less of the same findings
+        counted.update(one.findings)
+        score = score + (1 - score) * SECOND if score else one.condition.value or STRONG
     for one in held[Weight.SUPPORT]:
         score += (1 - score) * (one.condition.value or SUPPORT) * one.share
     if not held[Weight.STRONG]:
         score = min(score, WITHOUT_STRONG) if any(map(_own, held[Weight.SUPPORT])) else 0.0
+    elif not _decides(held):
+        score = min(score, GENERAL)
     for one in held[Weight.REFUTE]:
         score *= 1 - (one.condition.value or REFUTE) * one.share
     return score
+
+
+def _decides(held: Mapping[Weight, Sequence[Held]]) -> bool:
+    """Whether something shows the runbook's own mechanism: a strong condition of at least
+    CONFIDENT, or a weaker one beside a finding of the symptom that weighs at least BESIDE."""
+    strong = held[Weight.STRONG]
+    return any((one.condition.value or STRONG) >= CONFIDENT for one in strong) or (
+        bool(strong)
+        and any(
+            one.findings and one.share == 1.0 and (one.condition.value or SUPPORT) >= BESIDE
+            for one in held[Weight.SUPPORT]
+        )
+    )
 
 
 def _own(held: Held) -> bool:

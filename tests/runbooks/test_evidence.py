@@ -121,6 +121,51 @@ def test_without_a_strong_condition_it_is_only_worth_ruling_out() -> None:
     assert 0 < weak.score <= 0.4
 
 
+GENERAL, _ = parse(
+    """---
+id: g
+title: G
+match:
+  strong:
+    - {finding: oom, where: {victim: runtime}, text: The runtime was killed}
+    - {finding: down, weight: 0.45, text: A node is down}
+    - {finding: full, weight: 0.45, text: A disk is full}
+    - {finding: oom, weight: 0.45, text: Memory ran out}
+  support:
+    - {finding: growing, weight: 0.3, text: It grows}
+    - {finding: hot, text: Hot}
+    - {change: rollout, weight: 0.5, text: Rolled out}
+    - {shared: node, weight: 0.5, text: One node}
+---
+# G
+""",
+    Path("g.md"),
+)
+
+
+def test_signs_that_several_causes_have_never_make_a_runbook_sure() -> None:
+    assert GENERAL is not None
+    shared = (SharedAttribute("node", "n1", (7, 7), (0, 41), 0.001),)
+    change = ChangeFact(AT, "rollout of x", Ref("Deployment", "a", "x"), "rollout")
+    signs = [finding("down"), finding("full"), finding("oom"), finding("hot")]
+    many = judge(GENERAL, symptom(*signs, changes=(change,), shared=shared))
+    assert not many.confident
+    assert 0.4 < many.score < 0.5
+    away = symptom(finding("growing", "n2"))
+    here = symptom(finding("down"))
+    assert not judge(GENERAL, here, report(here, away)).confident, "not of this symptom"
+    assert judge(GENERAL, symptom(finding("down"), finding("growing"))).confident
+    assert judge(GENERAL, symptom(finding("oom", victim="runtime"))).confident
+
+
+def test_one_finding_counts_once_however_many_conditions_it_meets() -> None:
+    assert GENERAL is not None
+    once = judge(GENERAL, symptom(finding("oom", victim="runtime")))
+    assert once.score == 0.7
+    assert len(once.for_[0].criteria) == 2
+    assert judge(GENERAL, symptom(finding("oom", victim="runtime"), finding("down"))).score > 0.7
+
+
 def test_refutation_is_shown_and_lowers() -> None:
     assert BOOK is not None
     refuted = judge(BOOK, symptom(finding("oom", count=4), finding("reboot")))

@@ -190,7 +190,7 @@ def unmounted(cluster: Cluster, reason: str, message: str) -> None:
     cluster.pod_event(pod, reason, message, ago(minutes=1), ago(minutes=20), count=9)
 
 
-@member("volumes", "resize pending", "10Gi of 20Gi", "file system")
+@member("volumes", "resize pending", "10Gi of 20Gi", "file system", guide="volume-full")
 def _(cluster: Cluster) -> None:
     cluster.add(
         "PersistentVolumeClaim",
@@ -518,7 +518,7 @@ def _(cluster: Cluster) -> None:
     work["status"].update(readyReplicas=0, availableReplicas=0)
 
 
-@member("limits", "node under disk pressure", "disk pressure")
+@member("limits", "node under disk pressure", "disk pressure", guide="node-pressure-evictions")
 def _(cluster: Cluster) -> None:
     for condition in cluster.nodes[0]["status"]["conditions"]:
         if condition["type"] == "DiskPressure":
@@ -575,7 +575,7 @@ def job(cluster: Cluster, reason: str, **spec: Any) -> None:
     )
 
 
-@member("workloads", "Job suspended", "load", "suspended")
+@member("workloads", "Job suspended", "load", "suspended", guide="job-failed")
 def _(cluster: Cluster) -> None:
     write = managed("kubectl-patch", ago(minutes=30), {"f:spec": {"f:suspend": {}}})
     cluster.add(
@@ -749,6 +749,7 @@ def _(cluster: Cluster) -> None:
     "agent",
     "n3",
     "insufficient cpu",
+    guide="not-enough-capacity",
 )
 def _(cluster: Cluster) -> None:
     work = daemons(cluster)

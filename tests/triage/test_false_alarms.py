@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import pytest
+
 from tests.triage.build import NOW, Cluster, ago, meta, ts
-from tests.triage.situation import MATCHER, STORIES, background, look, loud, service
+from tests.triage.members import static
+from tests.triage.situation import (
+    MATCHER,
+    STORIES,
+    background,
+    look,
+    loud,
+    pending,
+    service,
+    sure,
+)
 from triage.facts.finding import Report
 
 
@@ -82,3 +96,99 @@ def test_an_effect_alone_lists_no_story() -> None:
         )
     work["status"].update(readyReplicas=0, availableReplicas=0)
     assert listed(look(cluster)) == set()
+
+
+def runtime_down(cluster: Cluster) -> None:
+    node = cluster.nodes[2]
+    cluster.not_ready(
+        node, ago(minutes=20), "False", "KubeletNotReady", "container runtime is down"
+    )
+
+
+def plugin_down(cluster: Cluster) -> None:
+    said = (
+        "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady "
+        "message:Network plugin returns error: cni plugin not initialized"
+    )
+    cluster.not_ready(cluster.nodes[2], ago(minutes=20), "False", "KubeletNotReady", said)
+
+
+def disk_pressure(cluster: Cluster) -> None:
+    node = cluster.nodes[2]
+    for condition in node["status"]["conditions"]:
+        if condition["type"] == "DiskPressure":
+            condition.update(status="True", lastTransitionTime=ts(ago(minutes=20)))
+    said = "Attempting to reclaim ephemeral-storage"
+    cluster.event("Node", "", "n3", "EvictionThresholdMet", said, ago(minutes=19))
+
+
+def reboots(cluster: Cluster) -> None:
+    for name, minutes in (("n3", 48), ("n6", 15)):
+        said = f"Node {name} has been rebooted, boot id: 4a6f"
+        cluster.event("Node", "", name, "Rebooted", said, ago(minutes=minutes))
+
+
+def old_kubelet(cluster: Cluster) -> None:
+    cluster.nodes[2]["status"]["nodeInfo"]["kubeletVersion"] = "v1.29.1"
+    cluster.not_ready(cluster.nodes[2], ago(minutes=20))
+
+
+def dns_crashes(cluster: Cluster) -> None:
+    work = cluster.deployment(
+        "coredns", "kube-system", replicas=2, labels={"k8s-app": "kube-dns"}, image="coredns:1.11"
+    )
+    for pod in work["pods"]:
+        pod["metadata"]["labels"]["k8s-app"] = "kube-dns"
+        end = {
+            "exitCode": 1,
+            "reason": "Error",
+            "startedAt": ts(ago(minutes=6)),
+            "finishedAt": ts(ago(minutes=6)),
+        }
+        cluster.waiting(pod, "CrashLoopBackOff", restarts=9, phase="Running", last=end)
+    work["status"].update(readyReplicas=0, availableReplicas=0)
+    service(cluster, "kube-dns", "kube-system", {"k8s-app": "kube-dns"}, ready=False)
+
+
+def balancer_refused(cluster: Cluster) -> None:
+    cluster.deployment("front", "shop", replicas=2)
+    service(
+        cluster, "front", "shop", {"app": "front"}, type_="LoadBalancer", address="198.51.100.7"
+    )
+    said = "Error syncing load balancer: failed to ensure load balancer: AccessDenied"
+    cluster.event(
+        "Service", "shop", "front", "SyncLoadBalancerFailed", said, ago(minutes=1), ago(minutes=20)
+    )
+
+
+def mount_fails(cluster: Cluster) -> None:
+    pod = pending(cluster, "db-0", node="n3", since=ago(minutes=20))
+    said = 'MountVolume.SetUp failed for volume "d" : rpc error: code = Internal desc = exit 3'
+    cluster.pod_event(pod, "FailedMount", said, ago(minutes=1), ago(minutes=20), count=9)
+
+
+@pytest.mark.parametrize(
+    ("make", "listed_too"),
+    [
+        (runtime_down, "container-runtime-crash-memory-leak"),
+        (plugin_down, "cni-not-ready-on-new-node"),
+        (disk_pressure, "node-disk-full-container-logs"),
+        (reboots, "cpu-hot-node-kernel-panic"),
+        (partial(static, component="etcd"), "etcd-connectivity-api-latency"),
+        (partial(static, component="kube-apiserver"), "ingress-routes-lost-api-server-down"),
+        (old_kubelet, "cluster-upgrade-breaks-cluster"),
+        (dns_crashes, "coredns-oom"),
+        (balancer_refused, "load-balancer-backends-flapping"),
+        (mount_fails, "volume-attach-stuck"),
+    ],
+)
+def test_what_several_causes_have_lists_a_story_and_makes_none_sure(
+    make: Callable[[Cluster], None], listed_too: str
+) -> None:
+    """Without evidence of the story's own mechanism, also beside a workload created lately."""
+    cluster = background()
+    cluster.deployment("newapp", "shop", replicas=2, created=ago(minutes=40))
+    make(cluster)
+    report = look(cluster)
+    assert listed_too in listed(report)
+    assert sure(report) == set()

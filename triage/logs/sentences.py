@@ -62,7 +62,8 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"access denied for user|login failed for user|ER_ACCESS_DENIED",
         r"authentication ?(?:failed|failure|error|required)|failed to authenticate",
         r"AuthenticationFailed|AuthenticationException(?!.*(?:certificate|TLS|SSL))",
-        r"AuthenticationFailureException|unable to authenticate|could not authenticate",
+        r"AuthenticationFailureException|could not authenticate",
+        r"unable to authenticate(?!.*(?:certificate|TLS|SSL))",
         r"not authenticated|authenticationfailure|WRONGPASS|NOAUTH|NOPERM|invalid password",
         r"ERR AUTH|SASL.{0,40}(?:failed|error)",
         r"invalid (?:user ?name|username|user|login|credentials?|api ?key|token"

@@ -94,6 +94,12 @@ def volume_cause(reason: str, message: str) -> str:
 
 _MOUNT = (
     (
+        "in-use",
+        "it is still in use",
+        r"still (?:being used|in use)|(?:is|device or resource) busy|already mounted"
+        r"|operation with the given volume id \S+ already exists",
+    ),
+    (
         "permission",
         "permission is denied",
         r"permission denied|access denied|operation not permitted|not authorized|unauthorized",
@@ -120,8 +126,8 @@ _MOUNT = (
 
 
 def mount_problem(message: str) -> tuple[str, str]:
-    """(permission, file-system, unreachable, missing or "", the same in words) of a mount that
-    fails."""
+    """(in-use, permission, file-system, unreachable, missing or "", the same in words) of a mount
+    that fails."""
     for name, words, pattern in _MOUNT:
         if re.search(pattern, message, re.IGNORECASE):
             return name, words
