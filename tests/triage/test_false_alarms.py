@@ -167,6 +167,32 @@ def mount_fails(cluster: Cluster) -> None:
     cluster.pod_event(pod, "FailedMount", said, ago(minutes=1), ago(minutes=20), count=9)
 
 
+def replicas_wait(cluster: Cluster, message: str) -> None:
+    work = cluster.deployment("report", "shop", replicas=3, created=ago(minutes=30))
+    for pod in work["pods"]:
+        cluster.waiting(pod, "CreateContainerConfigError", message, phase="Pending")
+    work["status"].update(readyReplicas=0, availableReplicas=0)
+    cluster.add("Secret", {"metadata": meta("db", "shop")})
+
+
+def ended_together(cluster: Cluster) -> None:
+    """A database that all of them use went away: they end, and their sandboxes stay."""
+    end = {
+        "exitCode": 1,
+        "reason": "Error",
+        "startedAt": ts(ago(hours=9)),
+        "finishedAt": ts(ago(minutes=12)),
+    }
+    for number in range(4):
+        work = cluster.deployment(f"app{number}", "shop", replicas=1, created=ago(days=3))
+        (pod,) = work["pods"]
+        pod["spec"]["nodeName"] = "n3"
+        state = pod["status"]["containerStatuses"][0]
+        state.update(restartCount=1, lastState={"terminated": end})
+        state["state"] = {"running": {"startedAt": ts(ago(minutes=11))}}
+        cluster.pod_event(pod, "Started", "Started container app", ago(minutes=11), type_="Normal")
+
+
 @pytest.mark.parametrize(
     ("make", "listed_too"),
     [
@@ -180,6 +206,15 @@ def mount_fails(cluster: Cluster) -> None:
         (dns_crashes, "coredns-oom"),
         (balancer_refused, "load-balancer-backends-flapping"),
         (mount_fails, "volume-attach-stuck"),
+        (
+            partial(replicas_wait, message='secret "gone" not found'),
+            "secret-not-found-blocks-deployments",
+        ),
+        (
+            partial(replicas_wait, message="couldn't find key url in Secret shop/db"),
+            "secrets-emptied-by-controller",
+        ),
+        (ended_together, "container-runtime-crash-memory-leak"),
     ],
 )
 def test_what_several_causes_have_lists_a_story_and_makes_none_sure(
