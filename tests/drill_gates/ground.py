@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -13,16 +13,20 @@ import msgspec
 from cli.documents import overall
 from cluster.kube.kinds import BY_NAME, KINDS
 from cluster.kube.objects import Object
+from cluster.kube.prometheus import samples
 from cluster.live.freshness import Freshness, WatchState
 from cluster.live.store import Store
+from drills.pods.statistics import Measurements
 from drills.scenario.catalogue import load
-from drills.scenario.expand import objects
-from drills.scenario.model import GroundTruth, parse
+from drills.scenario.expand import expand, objects
+from drills.scenario.model import GroundTruth, Scenario, parse
+from incident.metrics.metrics import container_usage
 from incident.view import SymptomView
 from runbooks.loader import Library
 from runbooks.matcher import Matcher
 from triage.engine import triage_once
 from triage.facts.finding import Report, Severity
+from triage.facts.measurements import Sample, Sources
 
 NOW = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 Raw = dict[str, Any]
@@ -106,11 +110,26 @@ def _decode(raw: Raw) -> Object:
     return msgspec.convert(raw, BY_NAME[raw["kind"]].type, strict=False)
 
 
+def figures(scenario: Scenario) -> Sources:
+    """The use of each container of a drill, from two pages of its kubelets a minute apart."""
+    world = expand(scenario, NOW)
+    pods = [pod for pod in world.of("Pod") if pod["status"].get("phase") == "Running"]
+    before, after = (
+        list(samples(Measurements(world.surroundings, at, world.zone_of).cadvisor(pods)))
+        for at in (NOW - timedelta(minutes=1), NOW)
+    )
+    used = container_usage(before, after, 60.0, {}, {})
+    return Sources(containers=Sample(NOW, 60.0, tuple(used)))
+
+
 def judge(
-    served: Iterable[Raw], change: Change = lambda raw: raw, forbidden: Collection[str] = ()
+    served: Iterable[Raw],
+    change: Change = lambda raw: raw,
+    forbidden: Collection[str] = (),
+    sources: Sources | None = None,
 ) -> Seen:
     """Triage and ranking of objects as one look sees them; `forbidden` kinds are known not to be
-    readable."""
+    readable, `sources` are figures beside the objects."""
     store, kinds = Store(), dict[str, list[Object]]()
     for raw in served:
         changed = change(raw) if raw["kind"] in BY_NAME and raw["kind"] not in forbidden else None
@@ -129,7 +148,7 @@ def judge(
         )
         for kind in KINDS
     }
-    report = triage_once(store, NOW, read)
+    report = triage_once(store, NOW, read, sources)
     symptoms = tuple(
         SymptomView(symptom, tuple(matcher().match_symptom(symptom, report)))
         for symptom in report.symptoms

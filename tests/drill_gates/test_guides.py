@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from drills.scenario.catalogue import guide_ids, load
 from drills.scenario.expand import objects
 from drills.scenario.model import Scenario, ScenarioError
-from tests.drill_gates.ground import NOW, Seen, judge
+from tests.drill_gates.ground import NOW, Seen, figures, judge
 from tests.drills.shapes import faults_of
 
 GUIDES = guide_ids()
@@ -26,6 +28,7 @@ def test_the_fault_is_told_by_its_mechanism(name: str) -> None:
     assert (scenario.id, answer.runbook) == (name, name)
     if answer.silent:
         assert [view.symptom.title for view in found.warnings] == [], "the API shows nothing"
+        found = judge(objects(scenario, NOW), sources=figures(scenario))
     if answer.told is not None:
         symptom = next(
             view.symptom
@@ -34,6 +37,18 @@ def test_the_fault_is_told_by_its_mechanism(name: str) -> None:
         )
         named = [symptom.title, *(f"{ref.namespace}/{ref.name}" for ref in symptom.objects)]
         assert any(answer.told.says in text for text in named), named
+
+
+@pytest.mark.parametrize("name", ["cpu-throttling-below-limit", "cpu-limit-reached"])
+def test_what_only_figures_show_is_first_and_sure_with_them(name: str) -> None:
+    scenario = load(name)
+    served = objects(scenario, NOW)
+    found = judge(served, sources=figures(scenario)).symptoms[0].matches[0]
+    assert (found.id, found.confident) == (name, True)
+    calm = figures(replace(scenario, data={**scenario.data, "stats": [], "fault": {}}))
+    for sources in (None, calm):
+        seen = [match.id for view in judge(served, sources=sources).symptoms for match in view.matches]
+        assert name not in seen
 
 
 @pytest.mark.parametrize("name", GUIDES)
