@@ -9,7 +9,7 @@ import pytest
 from drills.scenario.catalogue import guide_ids, load
 from drills.scenario.expand import objects
 from drills.scenario.model import Scenario, ScenarioError
-from tests.drill_gates.ground import NOW, Seen, figures, judge
+from tests.drill_gates.ground import NOW, Seen, figures, guides, judge
 from tests.drills.shapes import faults_of
 
 GUIDES = guide_ids()
@@ -19,6 +19,10 @@ def seen(scenario: Scenario) -> Seen:
     found = objects(scenario, NOW)
     assert list(faults_of(found, NOW)) == []
     return judge(found)
+
+
+def test_each_guide_has_a_drill() -> None:
+    assert set(GUIDES) == guides()
 
 
 @pytest.mark.parametrize("name", GUIDES)
