@@ -277,14 +277,16 @@ def _shown_elsewhere(condition: Criterion, elsewhere: Elsewhere | None) -> bool:
 def _score(held: Mapping[Weight, Sequence[Held]]) -> float:
     score = 0.0
     counted: set[str] = set()
-    for one in sorted(held[Weight.STRONG], key=lambda one: -(one.condition.value or STRONG)):
-        if one.findings and counted.issuperset(one.findings):
-            continue  # another condition asks less of the same findings
-        counted.update(one.findings)
+    strong = sorted(held[Weight.STRONG], key=lambda one: -(one.condition.value or STRONG))
+    for one in strong:
+        if len(strong) > 1 and one.findings:  # may be thousands
+            if counted.issuperset(one.findings):
+                continue  # another condition asks less of the same findings
+            counted.update(one.findings)
         score = score + (1 - score) * SECOND if score else one.condition.value or STRONG
     for one in held[Weight.SUPPORT]:
         score += (1 - score) * (one.condition.value or SUPPORT) * one.share
-    if not held[Weight.STRONG]:
+    if not strong:
         score = min(score, WITHOUT_STRONG) if any(map(_own, held[Weight.SUPPORT])) else 0.0
     elif not _decides(held):
         score = min(score, GENERAL)

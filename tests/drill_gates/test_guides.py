@@ -51,7 +51,9 @@ def test_what_only_figures_show_is_first_and_sure_with_them(name: str) -> None:
     assert (found.id, found.confident) == (name, True)
     calm = figures(replace(scenario, data={**scenario.data, "stats": [], "fault": {}}))
     for sources in (None, calm):
-        seen = [match.id for view in judge(served, sources=sources).symptoms for match in view.matches]
+        seen = [
+            match.id for view in judge(served, sources=sources).symptoms for match in view.matches
+        ]
         assert name not in seen
 
 
