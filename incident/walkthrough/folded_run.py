@@ -19,7 +19,7 @@ from incident.walkthrough.live_values import Workload
 from incident.walkthrough.run import OpenParameter, RunView, StepOutcome, StepState
 from runbooks import steps
 from runbooks.model import Runbook, Step
-from runbooks.parameters import Candidates, SelectingSymptom, resolve
+from runbooks.parameters import KIND_OF, Candidates, SelectingSymptom, names, resolve
 from timeline.entry import Entry
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ class Run:
     _before: dict[str, StepOutcome] = field(default_factory=dict)
     """Outcomes before an undo or a repetition began."""
     _intended: dict[str, MadeChange] = field(default_factory=dict)
+    _elsewhere: frozenset[str] = frozenset()
+    """The steps that made a change while the run was open for another symptom."""
 
     def __post_init__(self) -> None:
         first = steps.first(self.runbook)
@@ -114,6 +116,8 @@ class Run:
                 self._finished(entry)
 
     def _opened_from(self, data: Mapping[str, Any]) -> None:
+        if self.symptom_id != data.get("symptom", ""):
+            self._elsewhere = frozenset(self.changes)
         self.symptom_id, self.seen = str(data.get("symptom", "")), None
         if self.symptom_id:
             self.symptom_ids[self.symptom_id] = str(data.get("symptom_title", ""))
@@ -208,7 +212,7 @@ class Run:
         return {each.name: each.value for each in self.parameters(step) if each.value}
 
     def parameters(self, step: Step) -> Iterator[OpenParameter]:
-        used = self.used.get(step.id, {})
+        used, kept = self.used.get(step.id, {}), self._kept(step)
         values: dict[str, str] = {}
         for value in resolve(step, self.candidates, self.typed):
             found = OpenParameter(
@@ -216,10 +220,24 @@ class Run:
             )
             if value.name in used and used[value.name] != value.value:
                 found = OpenParameter(value.name, used[value.name], "as it was done")
+            elif value.name in kept and value.name not in self.typed:
+                found = OpenParameter(value.name, kept[value.name], "as in the change before")
             elif not value.value and not value.choices and value.name not in self.typed:
                 found = self._suggested(step, value.name, values) or found
             values[found.name] = found.value
             yield found
+
+    def _kept(self, step: Step) -> Mapping[str, str]:
+        """The objects of the last change of this run, when the step is about the same kinds of
+        objects: the change may heal what named them, and what is left names others."""
+        wanted = {name for name in names(step) if name in KIND_OF or name == "workload"}
+        for step_id in reversed(self.outcomes):
+            used = self.used.get(step_id, {})
+            if step_id not in self.changes or step_id in self._elsewhere or step_id == step.id:
+                continue
+            if wanted and wanted <= used.keys():
+                return {name: used[name] for name in (*wanted, "namespace") if name in used}
+        return {}
 
     def manager(self, step: Step) -> str:
         """The field manager that the step blames, "" when it is not known."""

@@ -383,6 +383,19 @@ async def test_a_probe_of_a_step_is_answered_by_its_result(scripted: Scripted) -
 # ---- changes
 
 
+async def test_what_follows_a_change_is_about_the_changed_object(scripted: Scripted) -> None:
+    """The change heals what named its object; what is left names others."""
+    run = scripted.engine.open("book", "nodes")
+    run = await scripted.engine.do(run.id, "cordon", Agreeing())
+    changed = run.values("cordon")["node"]
+    left = symptom("nodes", count=3)
+    left = msgspec.structs.replace(left, objects=left.objects[1:], findings=left.findings[1:])
+    scripted.symptoms = view(left, matches=(match("book"),))
+    assert scripted.engine.run(run.id).values("look")["node"] == changed
+    scripted.engine.set_parameter(run.id, "node", "node-9")
+    assert scripted.engine.run(run.id).values("look")["node"] == "node-9"
+
+
 async def test_a_change_is_confirmed_on_the_state_of_that_moment(scripted: Scripted) -> None:
     scripted.blast = ["one node less", "the last node"]
     run = scripted.engine.open("book", "nodes")
