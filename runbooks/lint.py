@@ -52,6 +52,9 @@ READS_SECRET = re.compile(
 )
 _NOT_METADATA = re.compile(r"""["'.](?:spec|status|data|rules|subjects|roleRef)\b""")
 
+_DOUBLED = re.compile(r"\b([a-z]+) \{\1\}")
+"""A kind before its place: `the node {node}`."""
+
 
 @dataclass(frozen=True, slots=True)
 class KnownNames:
@@ -204,6 +207,9 @@ def _step(
         yield at("id"), "its id must be lower-case words joined by hyphens"
     if step.question.count("?") != 1:
         yield at("question"), "must ask exactly one question, with a question mark"
+    if doubled := _DOUBLED.search(step.question):
+        said = f"reads “the {doubled[1]} the {doubled[1]}” while {{{doubled[1]}}} is not known"
+        yield at("question"), said
     if not step.expected:
         yield at("expected"), "lacks expected: what a good answer looks like"
     texts = (step.question, step.why, step.expected, step.blast, step.undo)

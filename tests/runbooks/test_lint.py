@@ -58,6 +58,11 @@ BASE = (STORIES / "kubelet-memory-leak.md").read_text("utf-8")
             "exactly one question",
         ),
         (
+            "question: Do all nodes have the same kubelet version?",
+            "question: Is the node {node} of their version?",
+            "the node the node",
+        ),
+        (
             "expected: Each kubelet uses less than 500 MiB, and about the same on all nodes.\n",
             "",
             "lacks expected",

@@ -352,19 +352,19 @@ def _volume(pod: Pod, events: list[EventFact], view: ClusterView) -> Finding:
         "claim": claim,
     }
     text = {
-        "multi-attach": "is still attached to another node",
-        "attach-limit": "would exceed the node's limit of volumes",
-        "attach": "cannot be attached",
-        "mount": "cannot be mounted",
-        "timeout": "is not attached or mounted in time",
-    }.get(cause, "cannot be mounted")
+        "multi-attach": "is still attached to a node other than",
+        "attach-limit": "would exceed the limit of volumes on",
+        "attach": "cannot be attached on",
+        "mount": "cannot be mounted on",
+        "timeout": "is not attached or mounted in time on",
+    }.get(cause, "cannot be mounted on")
     said = quoted(group[-1].message)
     if words and cause in ("mount", "other"):
         said = f"{words} ({said})"
     return make(
         "pod-volume-failed",
         ref_of(pod),
-        f"volume {volume or claim or '?'} {text} on {pod.spec.node_name}: {said}",
+        f"volume {volume or claim or '?'} {text} {pod.spec.node_name}: {said}",
         Severity.WARNING,
         "the pod cannot start",
         since=min(e.first for e in events),
