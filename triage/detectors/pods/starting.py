@@ -352,7 +352,7 @@ def _volume(pod: Pod, events: list[EventFact], view: ClusterView) -> Finding:
         "claim": claim,
     }
     text = {
-        "multi-attach": "is still attached to a node other than",
+        "multi-attach": "is still attached to another node than",
         "attach-limit": "would exceed the limit of volumes on",
         "attach": "cannot be attached on",
         "mount": "cannot be mounted on",
