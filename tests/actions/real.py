@@ -38,11 +38,16 @@ class RealCluster:
         return await catalogue.plan(name, self.context, arguments)
 
     async def do(self, name: str, **arguments: str) -> ActionResult:
-        """Plans, confirms and expects it to be done."""
+        """Plans, confirms and expects it to be done. Confirms the plan of the new state when a
+        controller changed the object meanwhile."""
         plan = await self.plan(name, **arguments)
-        assert plan.refused == "", plan.refused
-        assert plan.dry_run_ok is True, plan.dry_run
-        result = await catalogue.run(plan, plan.confirmation, self.context, self.journal)
+        for _ in range(5):
+            assert plan.refused == "", plan.refused
+            assert plan.dry_run_ok is True, plan.dry_run
+            result = await catalogue.run(plan, plan.confirmation, self.context, self.journal)
+            if result.again is None:
+                break
+            plan = result.again
         assert result.outcome is Outcome.DONE, result.sentence
         return result
 
