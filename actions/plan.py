@@ -156,7 +156,7 @@ class Target:
     @property
     def document(self) -> dict[str, Json]:
         return {
-            "object": _ref(self.ref),
+            "object": self.ref._asdict(),
             "path": self.path,
             "uid": self.uid,
             "resource_version": self.resource_version,
@@ -250,7 +250,7 @@ class ActionPlan:
         return {
             "action": self.action,
             "arguments": dict(self.arguments),
-            "object": _ref(self.object),
+            "object": self.object._asdict(),
             "change": self.change.document,
             "targets": [target.document for target in self.targets],
             "undo": self.undo.document if self.undo else None,
@@ -281,7 +281,7 @@ class TargetResult:
     @property
     def document(self) -> dict[str, Json]:
         return {
-            "object": _ref(self.ref),
+            "object": self.ref._asdict(),
             "outcome": self.outcome.value,
             "sentence": self.sentence,
         }
@@ -313,7 +313,3 @@ class ActionResult:
             "targets": [each.document for each in self.targets],
             "undo": self.undo.document if self.undo else None,
         }
-
-
-def _ref(ref: Ref) -> dict[str, str]:
-    return {"kind": ref.kind, "namespace": ref.namespace, "name": ref.name}

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from cluster.kube.objects import Ref
 from incident.view import SymptomView, View
 from runbooks.match import Match, Reason
 from triage.facts.finding import ChangeFact, Evidence, Finding, SharedAttribute
@@ -18,10 +17,6 @@ TRIAGE_SCHEMA = "stanch.triage/1"
 def time_text(at: datetime | None) -> str | None:
     """RFC 3339 in UTC with seconds, None when not known."""
     return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def ref_document(ref: Ref) -> dict[str, str]:
-    return {"kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
 
 
 def triage_document(view: View) -> dict[str, Any]:
@@ -74,11 +69,11 @@ def symptom_document(view: SymptomView) -> dict[str, Any]:
         "severity": symptom.severity.value,
         "since": time_text(symptom.since),
         "count": len(symptom.objects),
-        "objects": [ref_document(ref) for ref in symptom.objects],
+        "objects": [ref._asdict() for ref in symptom.objects],
         "shared": [shared_document(shared) for shared in symptom.shared],
         "changes": [change_document(change) for change in symptom.changes],
         "blast": [
-            {"object": ref_document(dependant.object), "why": dependant.why}
+            {"object": dependant.object._asdict(), "why": dependant.why}
             for dependant in symptom.blast
         ],
         "findings": [finding_document(finding) for finding in symptom.findings],
@@ -90,7 +85,7 @@ def finding_document(finding: Finding) -> dict[str, Any]:
     return {
         "id": finding.id,
         "rule": finding.rule,
-        "object": ref_document(finding.object),
+        "object": finding.object._asdict(),
         "claim": finding.claim,
         "severity": finding.severity.value,
         "severity_rule": finding.severity_rule,
@@ -124,7 +119,7 @@ def change_document(change: ChangeFact) -> dict[str, Any]:
     return {
         "at": time_text(change.at),
         "what": change.what,
-        "object": ref_document(change.object),
+        "object": change.object._asdict(),
         "rule": change.rule,
         "manager": change.manager,
     }

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from cli import exits
 from cli.connection import opened, options_of, why_unread
-from cli.documents import ref_document, time_text, words_document
+from cli.documents import time_text, words_document
 from cli.printing import print_document, print_lines
 from cluster.kube.text import clean, clean_line
 from runbooks.paste import PASTE_LIMIT, read_paste
@@ -86,7 +86,7 @@ def answer(given: Iterable[str], rank: Rank, arguments: argparse.Namespace) -> N
             document = {
                 **words_document(clean_line(text, 20_000), matches),
                 "names": list(paste.names),
-                "objects": [ref_document(ref) for ref in paste.objects],
+                "objects": [ref._asdict() for ref in paste.objects],
                 "marks": [{"at": time_text(mark.at), "text": mark.text} for mark in paste.marks],
             }
             print_document(document, None)

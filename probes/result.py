@@ -337,7 +337,7 @@ class ProbeResult:
             "cells": [_cell(cell) for cell in self.cells],
             "rows": [
                 {
-                    "object": _ref(row.subject),
+                    "object": row.subject._asdict(),
                     "seen": row.seen,
                     "expected": row.expected,
                     "normal": row.normal,
@@ -355,17 +355,13 @@ class ProbeResult:
                 }
                 for each in self.conclusions
             ],
-            "created": [_ref(ref) for ref in self.created],
-            "left_behind": [_ref(ref) for ref in self.left_behind],
+            "created": [ref._asdict() for ref in self.created],
+            "left_behind": [ref._asdict() for ref in self.left_behind],
         }
 
 
 def _time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _ref(ref: Ref) -> dict[str, str]:
-    return {"kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
 
 
 def _cell(cell: Cell) -> dict[str, Any]:
