@@ -11,12 +11,12 @@ from runbooks.loader import OURS
 from runbooks.model import Runbook
 from runbooks.parse import page_stem
 from runbooks.paste import Paste
+from runbooks.terms import CAMEL
 
 _NOT_A_NAME = re.compile(r"[\W_]+")
 _TOKEN = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:-[A-Za-z0-9_]+)*")
 _COMPOUND = re.compile(r"[a-z0-9][A-Z]|[A-Z]{2}[a-z]|[-_]\w")
 """Two words in one: `KubePodNotReady`, `kube-pod-not-ready`. A plain word names no page."""
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _FIRST = re.compile(r"\W*([A-Za-z][A-Za-z0-9_]+)\s*(?:[:(\n]|$)")
 """A plain word names a page when the text begins with it as with a title: `Watchdog: …`."""
 _HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*$", re.MULTILINE)
@@ -57,13 +57,13 @@ def _alert_in(text: str, *, title: bool = False) -> str:
     colon, or (in a title) the only one that is written as alerts are."""
     text = bare(text)
     tokens = _TOKEN.findall(text)
-    named = [token for token in tokens if _HUMP.search(token) and token not in _KUBERNETES]
+    named = [token for token in tokens if CAMEL.search(token) and token not in _KUBERNETES]
     if len(named) != 1:
         return ""
     (name,) = named
     lone = len(tokens) == 1 and (name == text or not text.isascii())
     first = re.match(rf"{re.escape(name)}\W*\s[-–—:|]\s|{re.escape(name)}:", text)
-    telling = title and len(_HUMP.findall(name)) > 1
+    telling = title and len(CAMEL.findall(name)) > 1
     return name if lone or first or telling else ""
 
 

@@ -21,7 +21,8 @@ TEXT_LIMIT = 4_000
 either."""
 TERM_LIMIT = 120
 
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+"""Between the words of `KubePodNotReady`."""
 _NOISE = re.compile(
     r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"  # UUIDs
     # digests, container ids
@@ -170,10 +171,10 @@ def _prepared(text: str) -> str:
         text = text[: TEXT_LIMIT // 2] + " " + text[-TEXT_LIMIT // 2 :]
     plain = " ".join(unicodedata.normalize("NFKC", text).replace("’", "'").split())
     plain = _NOISE.sub(" ", plain)
-    parts = _CAMEL.sub(" ", plain)
+    parts = CAMEL.sub(" ", plain)
     if parts != plain:
         whole = " ".join(
-            word for word in re.findall(r"\b[A-Z][A-Za-z0-9]{5,}\b", plain) if _CAMEL.search(word)
+            word for word in re.findall(r"\b[A-Z][A-Za-z0-9]{5,}\b", plain) if CAMEL.search(word)
         )
         parts = f"{parts} {whole}"
     return parts.lower()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cluster.kube import objects as k
 from cluster.kube.durations import words
@@ -17,12 +17,11 @@ from text.keys import NO_KEYS, Keys, named
 from text.lines import BLANK, HINT, Line, field, line, rule
 from text.words import plural
 from triage.facts.measurements import NodeUsage
+from triage.facts.windows import LEASE_STALE
 
 SIZE = 13
 BAR = 20
 """Cells of a bar."""
-STALE = timedelta(seconds=40)
-"""Age of a Lease after which the node counts as silent (node-monitor-grace-period)."""
 OWNERS = 12
 QOS = ("Guaranteed", "Burstable", "BestEffort")
 
@@ -58,7 +57,7 @@ def _lease(node: k.Node, store: Store, now: datetime) -> Iterator[Line]:
         yield field("heartbeat", ("its Lease was not read", "unknown"), size=SIZE)
         return
     age = now - renewed
-    late = age > STALE
+    late = age > LEASE_STALE
     said = f"Lease renewed {words(age)} ago"
     if late:
         said += "; the kubelet renews it every 10 s"

@@ -8,11 +8,10 @@ from typing import Any
 from cluster.api.transport import Api
 from cluster.errors import Refused, ServerError
 from cluster.kube.decode import LAST_APPLIED
-from cluster.kube.kinds import Kind
+from cluster.kube.kinds import NEVER_WHOLE, Kind
 
 TEXT_CAP = 4 << 20
 """Bytes read of a metrics or stats page."""
-_VALUES = frozenset({"Secret", "ConfigMap"})
 
 
 async def get_object(
@@ -20,7 +19,7 @@ async def get_object(
 ) -> dict[str, Any]:
     """One object as plain data, without managedFields and last-applied copies. Raises `ApiError`,
     `Unreachable`, and `Refused` for Secrets and ConfigMaps, of which only metadata is read."""
-    if kind.name in _VALUES:
+    if kind.name in NEVER_WHOLE:
         raise Refused(
             f"{kind.name} {namespace}/{name} is not fetched: values of Secrets and ConfigMaps are "
             "never read, by design."

@@ -9,7 +9,6 @@ at them.
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Mapping
 
 from probes.context import ProbeContext
@@ -28,7 +27,6 @@ PARAMETERS = {
     "control": "namespace to compare with, or none",
     "how": "pod, exec or ephemeral",
 }
-_HOST = re.compile(r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")
 
 
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
@@ -53,7 +51,7 @@ def _target(text: str) -> Destination:
     try:
         ip = ipaddress.ip_address(host)
     except ValueError:
-        if not _HOST.match(host):
+        if not selection.NAME.match(host):
             raise selection.Unusable(
                 f"{host!r} is neither an address nor a host name; give one without spaces and "
                 "signs."
