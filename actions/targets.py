@@ -14,12 +14,12 @@ import msgspec
 from actions.context import JSON, ActionContext
 from actions.definition import CannotPlan
 from actions.plan import Change, FieldChange, Target
+from cluster.api.mode import JSON_PATCH
 from cluster.api.transport import PARTIAL
 from cluster.errors import ClusterError, NotFound
 from cluster.kube.kinds import READABLE
 from cluster.kube.objects import Ref
 
-JSON_PATCH = "application/json-patch+json"
 READ_S = 10.0
 _NO_TESTS: Mapping[str, Any] = MappingProxyType({})
 SPEC = "spec"

@@ -16,10 +16,10 @@ from actions.definition import Action, CannotPlan, Proposal, by_name, offered
 from actions.parameters import Parameter, namespaced, text
 from actions.plan import Change, Sealed, Target
 from actions.targets import path_of, read, shown_state
+from cluster.api.mode import MERGE_PATCH
 from cluster.kube.managed_fields import key_names
 from cluster.kube.objects import Ref
 
-MERGE_PATCH = "application/merge-patch+json"
 MOST_BYTES = 1 << 20
 """The limit of a Secret (core/v1 MaxSecretSize)."""
 

@@ -1,10 +1,18 @@
 """Values for `cluster.api.write` that every folder may import: the mode, the purpose of a write,
-and what an access review asks for."""
+the labels of a probe's objects, the forms of a patch, and what an access review asks for."""
 
 from __future__ import annotations
 
 import enum
 from typing import TypedDict
+
+PREFIX = "stanch-probe-"
+"""Begins the name of each object that a probe creates."""
+MANAGED_BY = "app.kubernetes.io/managed-by"
+EXPIRES_AT = "stanch/expires-at"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
 
 
 class Mode(enum.StrEnum):

@@ -14,18 +14,21 @@ from typing import Any, Unpack
 
 import msgspec
 
-from cluster.api.mode import Mode, Purpose, ResourceAttributes
+from cluster.api.mode import (
+    EXPIRES_AT,
+    MANAGED_BY,
+    MERGE_PATCH,
+    PREFIX,
+    STRATEGIC_PATCH,
+    Mode,
+    Purpose,
+    ResourceAttributes,
+)
 from cluster.api.transport import JSON, PARTIAL, Api, Params, send
 from cluster.errors import OutcomeUnknown, Refused, ServerError, Unreachable
 from cluster.kube.text import NOT_JSON, clean_line, clean_tree
 
 FIELD_MANAGER = "stanch"
-PREFIX = "stanch-probe-"
-MANAGED_BY = "app.kubernetes.io/managed-by"
-EXPIRES_AT = "stanch/expires-at"
-MERGE_PATCH = "application/merge-patch+json"
-STRATEGIC_PATCH = "application/strategic-merge-patch+json"
-JSON_PATCH = "application/json-patch+json"
 TIME_LIMIT = 30.0
 """Time limit of one write in seconds; the API server's own limit is 34."""
 

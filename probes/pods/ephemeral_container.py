@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cluster.api.mode import STRATEGIC_PATCH
 from cluster.errors import ClusterError, NotFound, OutcomeUnknown, ServerError
 from cluster.kube.objects import Pod, Ref
 from cluster.kube.text import clean_line
@@ -18,7 +19,6 @@ from probes.pods.lifecycle import FATAL_REASONS, POLL_S, START_LIMIT_S, NotStart
 from probes.pods.probe_pod import Identity
 
 KIND = "EphemeralContainer"
-STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 
 
 def ref_of(pod: Pod, container: Mapping[str, Any]) -> Ref:

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from cluster.api.mode import EXPIRES_AT, MANAGED_BY, PREFIX
 from cluster.kube.objects import Node, Ref, Toleration
 from probes.select.image import ImageChoice
-from probes.select.labels import EXPIRES, INCIDENT, MANAGED_BY, OPERATOR, OWN, SESSION
+from probes.select.labels import INCIDENT, OPERATOR, OWN, SESSION
 
-PREFIX = "stanch-probe-"
 CONTAINER = "probe"
 GATE = "stanch/never-ready"
 USER = 65532
@@ -39,7 +39,7 @@ class Identity:
         return {MANAGED_BY: OWN, SESSION: self.session}
 
     def annotations(self) -> dict[str, str]:
-        marks = {EXPIRES: self.expires.strftime("%Y-%m-%dT%H:%M:%SZ"), OPERATOR: self.operator}
+        marks = {EXPIRES_AT: self.expires.strftime("%Y-%m-%dT%H:%M:%SZ"), OPERATOR: self.operator}
         if self.incident:
             marks[INCIDENT] = self.incident
         return marks

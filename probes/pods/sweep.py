@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from cluster.api.mode import EXPIRES_AT, MANAGED_BY
 from cluster.api.transport import PARTIAL_LIST
 from cluster.errors import ClusterError, Forbidden
 from cluster.kube.kinds import BY_NAME
@@ -20,7 +21,7 @@ from cluster.kube.objects import Ref
 from probes.context import ProbeContext
 from probes.pods import ephemeral_container as ephemeral
 from probes.pods.lifecycle import remove_all
-from probes.select.labels import EXPIRES, MANAGED_BY, OPERATOR, OWN, SESSION
+from probes.select.labels import OPERATOR, OWN, SESSION
 
 _KINDS = ("Pod", "ConfigMap")
 
@@ -181,7 +182,7 @@ def _owned(kind: str, meta: Mapping[str, Any]) -> Owned:
     annotations, labels = meta.get("annotations") or {}, meta.get("labels") or {}
     try:
         expires = datetime.fromisoformat(
-            str(annotations.get(EXPIRES, "")).replace("Z", "+00:00")
+            str(annotations.get(EXPIRES_AT, "")).replace("Z", "+00:00")
         ).astimezone(UTC)
     except ValueError:
         expires = None

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from cluster.api.mode import MANAGED_BY
 from cluster.kube.objects import (
     DaemonSet,
     LabelSelector,
@@ -29,10 +30,8 @@ from cluster.live.store import Store
 
 T = TypeVar("T")
 
-MANAGED_BY = "app.kubernetes.io/managed-by"
 OWN = "stanch"
 SESSION = "stanch/session"
-EXPIRES = "stanch/expires-at"
 OPERATOR = "stanch/operator"
 INCIDENT = "stanch/incident"
 

@@ -12,11 +12,12 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from cluster.api.mode import MANAGED_BY
 from cluster.kube.objects import EndpointSlice, Node, Pod, Service, ServicePort
 from cluster.live.store import Store
 from probes.result import Destination
 from probes.select.image import choices
-from probes.select.labels import MANAGED_BY, OWN, representative
+from probes.select.labels import OWN, representative
 
 MOST_NODES = 6
 """Target nodes that are measured in one run, suspects first."""

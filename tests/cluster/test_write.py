@@ -13,16 +13,17 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from cluster.api.mode import Mode, Purpose
-from cluster.api.transport import Api, Limits
-from cluster.api.write import (
+from cluster.api.mode import (
     EXPIRES_AT,
     JSON_PATCH,
     MANAGED_BY,
     MERGE_PATCH,
     STRATEGIC_PATCH,
-    Writer,
+    Mode,
+    Purpose,
 )
+from cluster.api.transport import Api, Limits
+from cluster.api.write import Writer
 from cluster.connect.access import Access
 from cluster.errors import Conflict, OutcomeUnknown, Refused, Unreachable
 from tests.cluster.fake import FakeCluster, answering

@@ -13,9 +13,10 @@ from typing import Any
 
 import httpx
 
+from cluster.api.mode import MANAGED_BY
 from probes import catalogue
 from probes.result import ProbeResult
-from probes.select.labels import MANAGED_BY, OWN
+from probes.select.labels import OWN
 from tests.probes.real import real_context
 from tests.rungs.network import Member, Namespace
 from tests.rungs.nodes import Lab
