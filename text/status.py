@@ -25,7 +25,9 @@ STATES = (
 """In the order in which kinds are listed."""
 
 
-def status_lines(view: View, now: datetime, width: int, height: int = 40) -> list[Line]:
+def status_lines(
+    view: View, now: datetime, width: int, height: int = 40, keys: Keys = NO_KEYS
+) -> list[Line]:
     """One line when it fits, two on a narrow terminal; on a very small one only the essentials."""
     where, record = _where(view, now, width), _record(view.record)
     if width < 60 or height < 16:
@@ -33,7 +35,7 @@ def status_lines(view: View, now: datetime, width: int, height: int = 40) -> lis
     ages = _ages(view.kinds, now)
     if sum(len(text) + 2 for text, _ in [*where, *ages, *record]) + 1 <= width:
         return [_fill([*where, *ages], record, width)]
-    return [_fill(where, record, width), _fill(_fitting(ages, width - 2), [], width)]
+    return [_fill(where, record, width), _fill(_fitting(ages, width - 2, keys), [], width)]
 
 
 def summary_line(view: View, now: datetime) -> Line:
@@ -86,8 +88,8 @@ def _order(kind: Freshness) -> tuple[int, int, str]:
     return first, STATES.index(kind.state), kind.kind
 
 
-def _fitting(ages: Sequence[Span], width: int) -> list[Span]:
-    """As many ages as fit, and how many are left out: `5` shows all."""
+def _fitting(ages: Sequence[Span], width: int, keys: Keys) -> list[Span]:
+    """As many ages as fit, and how many are left out."""
     kept: list[Span] = []
     used = 0
     for index, span in enumerate(ages):
@@ -95,7 +97,7 @@ def _fitting(ages: Sequence[Span], width: int) -> list[Span]:
         last = index == len(ages) - 1
         if used + need + (0 if last else 14) > width:
             look = "warning" if any(style != "plain" for _, style in ages[index:]) else "muted"
-            return [*kept, (f"+{len(ages) - index} more: 5", look)]
+            return [*kept, (f"+{len(ages) - index} more{named(': {.connection}', keys)}", look)]
         kept.append(span)
         used += need
     return kept
@@ -122,7 +124,7 @@ def _spaced(spans: Sequence[Span]) -> list[Span]:
 def _fill(left: Sequence[Span], right: Sequence[Span], width: int) -> Line:
     """One row with spans at both edges; those at the right always stay."""
     tail = _spaced(right)
-    room = width - line(*tail).width - 2
+    room = width - line(*tail).width - 3  # a cell of margin, two between the edges
     kept: list[Span] = []
     for text, style in left:
         if room < 4:

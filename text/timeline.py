@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from actions.plan import Outcome
 from incident.view import View
 from text.keys import NO_KEYS, Keys, named
-from text.lines import BLANK, HINT, Line, field, fields, fit, line, prose, rule
+from text.lines import BLANK, HINT, Line, field, fields, fit, line, prose, rule, shorten
 from text.words import ago, clock, plural
 from timeline.entry import CLOSED_BY, Entry
 from timeline.revisions import RevisedEntry, latest
@@ -118,18 +118,27 @@ def incident_lines(view: View) -> list[Line]:
     return [field(label, text, style="key", target=target) for target, label, text in rows]
 
 
-def remembered_lines(entries: Sequence[Entry], now: datetime) -> list[Line]:
+def remembered_lines(
+    entries: Sequence[Entry], now: datetime, shown: Collection[str] = (), limit: int = 6
+) -> list[Line]:
     """Symptoms that the record shows as seen and not ended: the last known state of a cluster that
-    does not answer."""
+    does not answer, without those that are `shown` (ids). The last `limit`; one in one line."""
     seen: dict[object, Entry] = {}
     for entry in entries:
         if entry.kind == "observation" and entry.data.get("symptom"):
             seen.pop(entry.data["symptom"], None)
             if entry.data.get("event") != "cleared":
                 seen[entry.data["symptom"]] = entry
+    left = [entry for symptom, entry in seen.items() if symptom not in shown]
+    if limit == 1:
+        return [
+            line("      ", (f"last seen {ago(each.occurred_at, now)} ago: ", "heading"), text)
+            for each in left[-1:]
+            for text in [shorten(each.text, 46)]
+        ]
     lines = [
         line("      ", (f"{ago(entry.occurred_at, now)} ago  ", "muted"), entry.text, hang=8)
-        for entry in list(seen.values())[-6:]
+        for entry in left[-limit:]
     ]
     return [line((" Last seen, from the record:", "heading")), *lines] if lines else []
 

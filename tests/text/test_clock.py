@@ -37,3 +37,14 @@ def test_no_offset_is_not_said() -> None:
 def shown(skew: timedelta) -> View:
     view = FakeInvestigation().view
     return replace(view, api=replace(view.api, skew=skew))
+
+
+@pytest.mark.parametrize("context", range(5, 40))
+def test_the_record_stays_in_the_status_line(context: int) -> None:
+    """Beside what fills the room exactly, too."""
+    view = shown(timedelta(hours=1))
+    record = replace(view.record, incident="2026-11-21-incident")
+    view = replace(view, context="c" * context, record=record)
+    first = status_lines(view, view.as_of, 80)[0]
+    assert "rec " in "".join(text for text, _ in (*first.spans, *first.right))
+    assert first.width <= 80

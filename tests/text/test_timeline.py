@@ -55,3 +55,6 @@ def test_a_cluster_that_never_answered_shows_what_the_record_saw_last() -> None:
     text = "\n".join(row.text for row in remembered_lines(entries, SEEN + timedelta(hours=1)))
     assert "58 min ago  pods fail" in text
     assert "jobs fail" not in text
+    (one,) = remembered_lines(entries, SEEN + timedelta(hours=1), limit=1)
+    assert one.text == "      last seen 58 min ago: pods fail"
+    assert remembered_lines(entries, SEEN + timedelta(hours=1), {"b"}) == []

@@ -153,7 +153,7 @@ class Frame(Screen[None]):
             return
         width, height = self.size
         view, now = self.view, self.now
-        self._status_pane.show_lines(status_lines(view, now, width, height), width)
+        self._status_pane.show_lines(status_lines(view, now, width, height, self.keys), width)
         said = banner_lines(view, now, self.keys) if height >= 16 else []
         self._banner_pane.show_lines([row for each in said for row in two_rows(each, width)], width)
         self._banner_pane.display = bool(said)

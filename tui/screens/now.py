@@ -104,12 +104,16 @@ class NowScreen(Frame):
         def left(width: int) -> list[Line]:
             if tiny:
                 return one_sentence(view, now)
-            lines = symptom_lines(view, now, chosen, first, keys)
+            seen: list[Line] = []
             if nothing_read(view):
                 from text.timeline import remembered_lines
 
                 known = [*view.record.picture, *self.investigation.entries()]
-                lines += remembered_lines(known, now)
+                ids = {each.symptom.id for each in view.symptoms}
+                seen = remembered_lines(known, now, ids, 6 if axis else 1)
+            if view.symptoms and not axis:  # little room: it stands above what to do first
+                return symptom_lines(view, now, chosen, [*seen, *first], keys)
+            lines = [*symptom_lines(view, now, chosen, first, keys), *seen]
             return [*lines, BLANK, *axis_lines(view, now, width)] if axis else lines
 
         self._symptoms.show(left)
