@@ -240,9 +240,14 @@ class Run:
         return {}
 
     def manager(self, step: Step) -> str:
-        """The field manager that the step blames, "" when it is not known."""
+        """The field manager that the step blames, "" when it is not known. A step that only reads
+        need not name it."""
         known = resolve(step, self.candidates, self.typed)
-        return next((each.value for each in known if each.name == "manager"), "")
+        named = next((each.value for each in known if each.name == "manager"), None)
+        if named is not None or step.mutates:
+            return named or ""
+        fits = {fit.value for fit in self.candidates.of("manager")}
+        return self.typed.get("manager", fits.pop() if len(fits) == 1 else "")
 
     def _suggested(self, step: Step, name: str, values: Mapping[str, str]) -> OpenParameter | None:
         if name in WRITER:

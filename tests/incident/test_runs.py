@@ -371,10 +371,22 @@ answers: {done: Good. -> done}
 )
 
 
+LOG = """
+```check
+id: log
+question: Does its log show errors?
+logs: {namespace: "{writer_namespace}", name: "{writer}", each: "true"}
+expected: None.
+kubectl: kubectl -n {writer_namespace} logs {writer} --request-timeout=10s
+answers: {pass: Well. -> done, fail: Ill. -> done, unknown: Unknown. -> done}
+```
+"""
+
+
 def test_what_writes_is_never_one_of_the_workloads_that_fail(record: Record) -> None:
     """The workload is called as the field manager is; the failing ones are innocent."""
     book = OneBook()
-    page, problems = parse(WRITES, Path("book.md"))
+    page, problems = parse(WRITES + LOG, Path("book.md"))
     assert page is not None, problems
     book.runbooks = (page,)
     failing = tuple(Ref("Deployment", "shop", name) for name in ("cart", "mailer"))
@@ -397,3 +409,5 @@ def test_what_writes_is_never_one_of_the_workloads_that_fail(record: Record) -> 
     values = {each.name: each.value for each in run.view().parameters["stop"]}
     assert values["writer"] == "deployment/syncer"
     assert values["writer_namespace"] == "ops"
+    read = {each.name: each.value for each in run.view().parameters["log"]}
+    assert read == {"writer": "deployment/syncer", "writer_namespace": "ops"}
