@@ -205,3 +205,21 @@ def test_no_text_of_our_library_keeps_its_braces() -> None:
             shown = command(step, unknown)
             for name in names(step):
                 assert f"{{{name}}}" not in shown
+
+
+def test_the_ingress_is_found_where_triage_saw_it() -> None:
+    """Namespace and labels of an installation differ: the default is for none that was seen."""
+    facts = {"ingress_selector": "app=edge"}
+    sick = finding("ingress-degraded", Ref("Deployment", "edge", "traefik"), **facts)
+    for book_id, step_id in (
+        ("ingress-controller-oom", "oom-killed"),
+        ("ingress-controller-oom", "quiet"),
+        ("ingress-routes-lost-api-server-down", "ingress-young"),
+    ):
+        book = Library().get(book_id)
+        step = book.step(step_id) if book is not None else None
+        assert step is not None
+        seen = {one.name: one.value for one in resolve(step, evidence(sick, selected=(sick,)))}
+        assert (seen["namespace"], seen["ingress_selector"]) == ("edge", "app=edge")
+        unseen = {one.name: one.origin for one in resolve(step, evidence())}
+        assert unseen["ingress_selector"] == "default of the runbook"
