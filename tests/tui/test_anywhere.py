@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from textual import events
 
-from incident.config import Config, ContextConfig
+from incident.config import Config, ContextConfig, Notify
 from tests.tui import story
 from tests.tui.fake import SCENES, FakeInvestigation
 from tests.tui.pilot import NARROW, TINY, WIDE, screens, shown, until
@@ -159,3 +159,24 @@ async def test_the_theme_follows_the_settings_the_context_and_a_key() -> None:
         await pilot.pause()
         assert app.theme == "textual-dark"
     assert StanchApp(fake, fake.clock, {"NO_COLOR": "1"}, config=config).theme == "ansi-dark"
+
+
+@pytest.mark.parametrize(
+    ("notify", "tmux", "sent"),
+    [
+        ("osc9", "", "\x1b]9;stanch: web fails, 2 of 3\a"),
+        ("osc777", "", "\x1b]777;notify;stanch;web fails, 2 of 3\a"),
+        ("osc9", "/run/tmux,1,0", "\x1bPtmux;\x1b\x1b]9;stanch: web fails, 2 of 3\a\x1b\\"),
+        ("off", "", ""),
+    ],
+)
+async def test_a_notification_reaches_the_terminal(
+    notify: Notify, tmux: str, sent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakeInvestigation()
+    app = StanchApp(fake, fake.clock, {"TMUX": tmux}, config=Config(notify=notify))
+    async with app.run_test(size=NARROW):
+        written: list[str] = []
+        monkeypatch.setattr(app._driver, "write", written.append)
+        app.notify_outside("web fails; 2 of 3")
+        assert "".join(written) == sent
