@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from cluster.kube.kinds import BY_SPELLING
 from cluster.kube.objects import Ref
+from cluster.kube.owners import WORKLOADS
 from runbooks.model import Query, Step
 from triage.facts.finding import Finding, SharedAttribute, Symptom
 
@@ -28,7 +29,6 @@ CHOICES = 10
 _IN_EXPRESSION = re.compile(r"\bparams\.([a-z][a-z0-9_]*)")
 KIND_OF = {word: kind.name for word, kind in BY_SPELLING.items() if kind.name != "Namespace"}
 """Kind by name of a parameter that stands for an object; `namespace` is a place."""
-WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob", "Job", "ReplicaSet")
 _FACTS = {
     "manager": ("manager", "field_manager"),
     "workload": ("workload", "owner"),

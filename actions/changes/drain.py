@@ -27,8 +27,8 @@ from actions.parameters import Parameter, name
 from actions.plan import Target
 from actions.targets import evicted, read
 from cluster.kube.objects import Pod, Ref
+from cluster.kube.owners import MIRROR
 
-MIRROR = "kubernetes.io/config.mirror"
 DEADLINE_S = 600.0
 
 

@@ -7,6 +7,11 @@ from typing import Any, Protocol
 from cluster.kube.kinds import is_namespaced
 from cluster.kube.objects import LeanMeta, Pod, Ref
 
+WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob", "Job", "ReplicaSet")
+"""Kinds that make pods, directly or through another of them."""
+MIRROR = "kubernetes.io/config.mirror"
+"""Annotation of a static pod: its kubelet makes it from a file, and it has no controller."""
+
 
 class OwnerLookup(Protocol):
     """Where an owner is looked up: the store of the live state, or a table in a test."""

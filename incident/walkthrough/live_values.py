@@ -21,10 +21,11 @@ from cluster.kube.objects import (
     ReplicaSet,
     StatefulSet,
 )
+from cluster.kube.owners import WORKLOADS
 from cluster.kube.selectors import matches
 from cluster.live.store import Store
 from probes.inference.policy import namespace_labels
-from runbooks.parameters import KIND_OF, WORKLOADS
+from runbooks.parameters import KIND_OF
 from triage.facts.finding import Symptom
 
 Workload = Deployment | StatefulSet | DaemonSet | ReplicaSet

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster.kube.objects import Node
+from cluster.kube.owners import MIRROR
 from probes.context import ProbeContext
 from probes.inference.policy import End, end_of
 from probes.pods.probe_pod import Identity, ephemeral_container, new_name, pod_manifest
@@ -34,7 +35,6 @@ HOW = ("", "pod", "exec", "ephemeral")
 
 EPHEMERAL_S = 300
 THE_CLIENT = "the client"
-MIRROR = "kubernetes.io/config.mirror"
 
 WITHOUT_WRITE = (
     "An ephemeral container stays in the client's pod for good, so it needs --write: start again "

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from cluster.kube.images import parse
 from cluster.kube.objects import Ingress, Pod, PodSpec, Service
+from cluster.kube.owners import MIRROR
 from cluster.kube.selectors import service_selects
 from cluster.live.store import Store
 
@@ -65,7 +66,7 @@ def component(pod: Pod) -> str:
     applications do not count.
     """
     meta = pod.metadata
-    static = "kubernetes.io/config.mirror" in meta.annotations
+    static = MIRROR in meta.annotations
     for owner in meta.owner_references:
         static = static or owner.kind == "Node"
     if not static and not system_namespace(meta.namespace):

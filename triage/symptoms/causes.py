@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from cluster.kube.objects import Pod, Ref
+from cluster.kube.owners import WORKLOADS
 from cluster.kube.selectors import service_selects
 from triage.cohorts import cohort
 from triage.facts.cluster_view import ClusterView, is_finished, ref_of
@@ -62,9 +63,6 @@ _JOINS_PODS = frozenset(
         "not-ready-together",
     }
 )
-
-
-WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob", "Job", "ReplicaSet")
 
 
 class Groups:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from cluster.kube.objects import Pod, Ref
+from cluster.kube.owners import WORKLOADS
 from triage.changes.change_log import rank
 from triage.facts.cluster_view import ClusterView
 from triage.facts.finding import ChangeFact, Finding, Severity
-from triage.symptoms.causes import WORKLOADS
 
 _BESIDE_PODS = frozenset(
     {"workload-created", "service-edited", "ingress-edited", "autoscaler-edited"}
