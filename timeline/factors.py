@@ -143,11 +143,10 @@ def _triggers(story: Story) -> Iterator[Factor]:
     for change in reversed(story.before(NEAR)[-_MOST_CHANGES:]):
         ahead = (story.first.occurred_at - change.at).total_seconds()
         when = f"{spoken(ahead)} before the first sign" if ahead > 0 else "with the first sign"
-        by = f" by {change.manager}" if change.manager else ""
         named = change.object.casefold() in change.what.casefold()
         object_ = "" if named else f"{change.object} "
         yield Factor(
-            title=f"Changed {when}: {object_}{change.what}{by}",
+            title=f"Changed {when}: {object_}{change.what}{change.by}",
             kind="trigger",
             seqs=change.seqs,
             candidate=True,

@@ -50,6 +50,11 @@ class ClusterChange(msgspec.Struct, frozen=True, kw_only=True):
     manager: str
     seqs: tuple[int, ...]
 
+    @property
+    def by(self) -> str:
+        """` by MANAGER`, "" when it is not known or `what` names it."""
+        return "" if not self.manager or self.manager in self.what else f" by {self.manager}"
+
 
 class FollowedRunbook(msgspec.Struct, frozen=True, kw_only=True):
     """A runbook that was followed: its beginning, and the results of its steps."""

@@ -447,7 +447,12 @@ class Walkthrough:
                 step_id=step_id,
                 reason=reason,
                 time_source="human",
-                data={"state": StepState.SKIPPED.value, "answer": "skipped", "question": question},
+                data={
+                    "state": StepState.SKIPPED.value,
+                    "answer": "skipped",
+                    "question": question,
+                    "changes_cluster": step.mutates,
+                },
             )
         )
         return run.view()

@@ -464,3 +464,25 @@ def test_a_check_that_ran_twice_is_said_once_and_verify_rules_nothing_out(
     assert ruled_out.count("question limits?") == 1
     assert "mended" not in ruled_out
     assert "back" not in ruled_out
+
+
+def test_a_change_that_was_skipped_rules_nothing_out_and_its_writer_is_named_once(
+    journal: Journal,
+) -> None:
+    begun = {"runbook": "volume-attach-stuck"}
+    journal.append(NewEntry(kind="run-started", text="opened", run_id="run-1", data=begun))
+    for step, mutates in (("restore", True), ("look", False)):
+        data = {"state": "skipped", "changes_cluster": mutates}
+        text = f"skipped: {step} it?"
+        journal.append(
+            NewEntry(kind="step-skipped", text=text, run_id="run-1", step_id=step, data=data)
+        )
+    change = {"at": START.isoformat(), "object": "Secret shop/db", "manager": "syncer"}
+    changes = [{**change, "what": "3 Secrets written by syncer"}, {**change, "what": "scaled"}]
+    journal.append(NewEntry(kind="observation", text="pods fail", data={"changes": changes}))
+    text = to_markdown(journal)
+    assert "look it?" in part(text, "ruled-out")
+    assert "restore it?" not in part(text, "ruled-out")
+    for name in ("leadup", "factors"):
+        assert "written by syncer (" in part(text, name)
+        assert "scaled by syncer (" in part(text, name)

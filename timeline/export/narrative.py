@@ -209,12 +209,12 @@ def _before(change: ClusterChange, first: Entry) -> str:
 
 
 def _change(w: Wording, change: ClusterChange) -> TableCell:
-    by: TableCell = (" by ", w.out(change.manager)) if change.manager else ()
     named: TableCell = (
         ()
         if change.object and change.object.casefold() in change.what.casefold()
         else (w.out(change.object), " ")
     )
+    by: TableCell = (" by ", w.out(change.manager)) if change.by else ()
     return (*named, w.out(change.what), *by, f" (seq {numbers(change.seqs)})")
 
 
@@ -270,7 +270,7 @@ def _row(w: Wording, line: RevisedEntry, by_hand: Intervention | None) -> tuple[
     else:
         what = [word(_status(w, entry)), ": "] if entry.kind == "hypothesis" else what
         what += [*_about(w, entry), w.text(entry)]
-    if result is not None:
+    if result is not None and not result.data.get("by_hand"):  # that says the same again
         what += [" → ", w.out(without_lead(result.text, entry.text))]
     if entry.reason:
         what += [" — ", w.out(entry.reason)]
@@ -381,7 +381,11 @@ def ruled_out(w: Wording) -> list[Block]:
             items.append(
                 ("Checked, nothing abnormal: ", w.text(asked), " — ", w.text(entry), seqs(entry))
             )
-        elif entry.kind == "step-skipped" and step not in done:
+        elif (
+            entry.kind == "step-skipped"
+            and step not in done
+            and not entry.data.get("changes_cluster")
+        ):
             items.append(
                 (
                     "Skipped, so not ruled out: ",
