@@ -4,7 +4,9 @@ the product as it reads any cluster."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,13 @@ import pytest
 
 from cli.connection import read_once
 from cli.documents import overall
+from cluster.kube.kinds import BY_NAME
 from incident.options import Options
 from incident.session import LiveInvestigation
 from incident.view import View
 from tests.rungs.controlplane import control_plane
 from tests.rungs.fixtures import or_missing
+from tests.triage.build import NOW, Cluster
 from tests.triage.elsewhere.busy import agents_are_updated
 from tests.triage.elsewhere.control_planes import all_behind_a_key_gone
 from tests.triage.elsewhere.credentials import sync_operator_drops_keys
@@ -25,15 +29,26 @@ from tests.triage.elsewhere.entrances import dns_daemon_set_out_of_memory
 from tests.triage.elsewhere.finish import finish
 from tests.triage.elsewhere.healthy import control_plane_restarted_last_week
 from tests.triage.elsewhere.nodes_in_turn import limitless_job_fells_nodes_in_turn
+from tests.triage.elsewhere.objects import Json
 from tests.triage.elsewhere.second.objects import BY_SERVER
 from tests.triage.elsewhere.second.on_control import metal_keys_after_d_are_gone
 from tests.triage.elsewhere.second.well import server_started_minutes_ago
 from tests.triage.elsewhere.silent import balancer_outside
 from tests.triage.elsewhere.world import World
+from tests.triage.members import MEMBERS
 from triage.facts.finding import Severity
 
 PATIENCE = 60.0
 """Seconds for one reading of the whole cluster; measured 1 to 3."""
+TOGETHER = {
+    "resize pending",
+    "taint without its key",
+    "scaled to zero",
+    "Job: back-off",
+    "CronJob suspended",
+    "container runtime away",
+}
+"""Members of families whose objects have different names."""
 
 
 def triage(objects: Iterable[dict[str, Any]], folder: Path) -> View:
@@ -115,3 +130,34 @@ def test_what_a_young_server_makes_by_itself_is_neither_a_loss_nor_a_change(tmp_
     assert not any(match.confident for symptom in view.symptoms for match in symptom.matches)
     assert view.report is not None
     assert {change.object.kind for change in view.report.changes} <= {"Deployment"}
+
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
+
+
+def served(cluster: Cluster, now: datetime) -> Iterator[Json]:
+    """The objects of a small cluster as a server keeps them, with their times dated from now."""
+
+    def dated(found: re.Match[str]) -> str:
+        at = datetime.fromisoformat(found[0]) - NOW + now
+        return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ" if "." in found[0] else "%Y-%m-%dT%H:%M:%SZ")
+
+    for kind, raw in cluster.raw:
+        plain = {name: value for name, value in raw.items() if name not in ("pods", "set")}
+        item = json.loads(_TIME.sub(dated, json.dumps(plain)))
+        for write in item["metadata"].get("managedFields", ()):
+            write["fieldsType"] = "FieldsV1"
+        yield {**item, "kind": kind, "apiVersion": BY_NAME[kind].api_version}
+
+
+def test_everyday_faults_are_told_from_what_a_server_keeps_of_them(tmp_path: Path) -> None:
+    """Members of several families, side by side in one cluster."""
+    cluster = Cluster(3)
+    wanted = [one for one in MEMBERS if one.name in TOGETHER]
+    assert len(wanted) == len(TOGETHER)
+    for one in wanted:
+        one.build(cluster)
+    view = triage(served(cluster, datetime.now(UTC)), tmp_path)
+    titles = [found.symptom.title for found in view.symptoms]
+    for one in wanted:
+        assert any(all(word in title for word in one.says) for title in titles), (one.name, titles)
