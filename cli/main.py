@@ -34,6 +34,10 @@ _COMMANDS = {
     "completion": "cli.completion",
 }
 
+THRESHOLDS = (50_000, 20, 50)
+"""Of the garbage collector (Python: 700, 10, 10): modules and what is read from a cluster stay, so
+that early collections free nothing. The screens set their own (`incident.process`)."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; `arguments` without the program's name (default: of this process). Returns
@@ -69,11 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    gc.disable()  # modules stay: a collection while they are imported frees nothing
-    try:
-        module = importlib.import_module(_COMMANDS[parsed.command])
-    finally:
-        gc.enable()
+    module = importlib.import_module(_COMMANDS[parsed.command])
     code: int = module.run(parsed)
     return code
 
@@ -91,6 +91,7 @@ def _never_fail_at_a_character() -> None:
 def process() -> NoReturn:
     """As `main`, then ends the process at once: the interpreter would flush a failed stream once
     more and change the exit code."""
+    gc.set_threshold(*THRESHOLDS)
     try:
         _never_fail_at_a_character()
         code = main()
