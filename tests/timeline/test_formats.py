@@ -232,3 +232,15 @@ def test_many_pieces_of_evidence_are_named_by_their_range(journal: Journal) -> N
         )
     )
     assert "| E1 to E5 |" in to_markdown(journal)
+
+
+def test_a_change_by_hand_is_said_once(journal: Journal) -> None:
+    data = {"intent_id": "a", "by_hand": True, "outcome": "done by hand"}
+    for kind, text in (
+        ("action-intent", "by hand: set ndots 2 in the shop"),
+        ("action-result", "done by hand: set ndots 2 in the shop"),
+    ):
+        journal.append(NewEntry(kind=cast("EntryKind", kind), text=text, data=data))
+    draft = to_markdown(journal)
+    row = next(each for each in draft.split("## Actions")[1].splitlines() if "set ndots" in each)
+    assert "| by hand: set ndots 2 in the shop | done by hand |" in row

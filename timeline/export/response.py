@@ -70,6 +70,9 @@ def _end(end: Any) -> str:
     if not isinstance(end, dict):
         return "?"
     where = end.get("namespace") or end.get("address") or ""
+    service = "" if end.get("pod") else str(end.get("service") or "").partition(" for ")[0]
+    if service:
+        where = "/".join(filter(None, (str(end.get("namespace") or ""), service)))
     port = f":{end['port']}" if end.get("port") else ""
     node = f" on {end['node']}" if end.get("node") else ""
     return f"{where}{port}{node}" or str(end.get("pod", "?"))
@@ -147,6 +150,9 @@ def _outcome(w: Wording, entry: Entry) -> TableCell:
     asked = w.story.asked.get(entry.id)
     before = asked.text if asked is not None else ""
     text = without_lead(entry.text.removeprefix(before).strip(), before)
+    if state and text.casefold().startswith(f"{state}: "):
+        text = text[len(state) + 2 :]
+        text = "" if before.endswith(text) else text
     text = "" if lead or text.casefold().rstrip(".") == state else text
     if entry.kind in ("step-result", "probe-result"):
         found = entry.data.get("answer") == "found"
