@@ -105,6 +105,18 @@ def test_a_workload_that_was_scaled_to_zero_says_by_whom_and_when() -> None:
     assert "Deployment shop/api was scaled to 0 by kubectl at 08:46 UTC" in finding.claim
 
 
+def test_scaled_to_zero_while_a_workload_names_it_is_a_warning() -> None:
+    cluster = scaled(ago(minutes=40))
+    caller = cluster.deployment("front", "shop", replicas=1)
+    variables = [{"name": "API_URL", "value": "http://api:80/v1"}]
+    caller["spec"]["template"]["spec"]["containers"][0]["env"] = variables
+    [finding] = found(cluster, "service-no-endpoints")
+    assert finding.severity is Severity.WARNING
+    assert finding.claim.endswith("and Deployment shop/front names it")
+    caller["spec"]["replicas"] = 0
+    assert found(cluster, "service-no-endpoints")[0].severity is Severity.INFO
+
+
 def test_with_an_ingress_before_it_it_is_an_incident() -> None:
     cluster = scaled(ago(minutes=40))
     ingress(cluster, "front", "api")

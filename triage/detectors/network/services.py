@@ -12,6 +12,7 @@ from cluster.kube.selectors import service_selects
 from triage.detectors.registry import cluster_detector, object_detector
 from triage.facts import blast_radius as blast
 from triage.facts import quantity
+from triage.facts.addresses import resolve
 from triage.facts.cluster_view import ClusterView, is_finished, is_ready, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
@@ -19,6 +20,7 @@ from triage.facts.finding_builder import event_evidence, field_evidence, from_ev
 from triage.facts.finding_index import FindingIndex
 from triage.facts.messages.wording import quoted
 from triage.facts.windows import EDGE, NOTE_AFTER, READY_GRACE, RECENT, UNREADY_GRACE
+from triage.logs.address import Address
 
 _FAILED = (
     "SyncLoadBalancerFailed",
@@ -87,8 +89,10 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
     role = view.role(pods[0]) if pods else ""
     behind = f", behind {', '.join(hosts[:2])}" if hosts else ""
     why = f"none of {len(pods)} pods is ready" if len(pods) > 1 else "its only pod is not ready"
+    callers = _callers(ref, view) if idle is not None else []
     if idle is not None:
-        why, since = idle.text, idle.at
+        named = f", and {', '.join(callers[:2])} {'name' if len(callers) > 1 else 'names'} it"
+        why, since = idle.text + (named if callers else ""), idle.at
     elif not pods:
         why = "no pod matches its selector" + (f" {nearest}" if nearest else "")
         since = created
@@ -99,12 +103,12 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
         ref,
         f"no ready endpoint: {why}{behind}",
         Severity.INFO
-        if idle is not None and not hosts
+        if idle is not None and not hosts and not callers
         else Severity.CRITICAL
         if hosts or role in ("dns", "ingress")
         else Severity.WARNING,
         "critical where an Ingress or the cluster's DNS stands on it; a note where the workload is "
-        "scaled to 0 and no Ingress leads to it",
+        "scaled to 0, and no Ingress and no variable of a workload names it",
         young=young,
         since=since,
         source=SinceSource.CONDITION if since else SinceSource.FIRST_SEEN,
@@ -180,6 +184,29 @@ def _scaled_to_zero(row: Service, view: ClusterView) -> _Idle | None:
                 when = f" at {quantity.moment_text(at, view.now)}" if at else ""
                 return _Idle(ref, at, f"{ref} was scaled to 0{by}{when}")
     return None
+
+
+def _callers(service: Ref, view: ClusterView) -> list[str]:
+    """The workloads with replicas whose variables name a Service."""
+    found = set()
+    for kind in ("Deployment", "StatefulSet"):
+        for row in view.store.rows(kind).values():
+            if row.spec.replicas == 0:
+                continue
+            texts = (
+                text
+                for container in row.spec.template.spec.containers
+                for variable in container.env
+                for text in variable.value.split()
+            )
+            hosts = {text.partition(":")[0] for text in texts}
+            if any(
+                resolve(Address(host, 0), row.metadata.namespace, view).service == service
+                for host in hosts
+                if not host.isdecimal()
+            ):
+                found.add(str(ref_of(row)))
+    return sorted(found)
 
 
 def _born(pod: Pod) -> datetime | None:
