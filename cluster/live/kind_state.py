@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial, wraps
 from typing import Concatenate, ParamSpec
@@ -61,12 +61,16 @@ class KindState:
         self._note = note
         self._settled = settled
         self._complete = False
-        self._seen: set[Key] = set()
+        self._count = 0
+        """Objects of the list so far."""
+        self._seen: set[Key] | None = None
+        """Their keys; None when no row was known before, so that none can be gone."""
 
     @_buffered
     def listing(self) -> None:
         """A list begins: what follows until `listed` is the whole."""
-        self._seen = set()
+        self._count = 0
+        self._seen = set() if self._rows() else None
         self.expected = None
         if not self._complete:
             self._set(WatchState.LOADING, "")
@@ -75,22 +79,20 @@ class KindState:
     def objects(self, objects: list[Object], remaining: int | None) -> None:
         """A part of the list; `remaining` objects follow, None when that is not known."""
         self.heard = self._clock()
-        self._seen.update((each.metadata.namespace, each.metadata.name) for each in objects)
+        self._count += len(objects)
+        if self._seen is not None:
+            self._seen.update((each.metadata.namespace, each.metadata.name) for each in objects)
         if remaining is not None:
-            self.expected = len(self._seen) + remaining
+            self.expected = self._count + remaining
         self._note(self._store.apply(self.kind.name, objects))
 
     @_buffered
     def listed(self) -> None:
         """The list is complete: objects that it did not have are gone."""
         self.heard = self._clock()
-        rows = (
-            self._store.in_namespace(self.kind.name, self.namespace)
-            if self.namespace
-            else self._store.rows(self.kind.name)
-        )
-        gone = [key for key in rows if key not in self._seen]
-        self._seen = set()
+        seen = self._seen
+        gone = [key for key in self._rows() if key not in seen] if seen is not None else []
+        self._count, self._seen = 0, None
         self._complete = True
         self.expected = None
         self._note(self._store.apply(self.kind.name, (), gone))
@@ -118,9 +120,14 @@ class KindState:
         """The kind is not live, and why."""
         if state is WatchState.STALE and not self._complete:
             # an incomplete list must not be shown as a complete one
-            state = WatchState.LOADING if self._seen else WatchState.WAITING
+            state = WatchState.LOADING if self._count else WatchState.WAITING
         self._set(state, reason)
         self._settled()
+
+    def _rows(self) -> Mapping[Key, Object]:
+        if self.namespace:
+            return self._store.in_namespace(self.kind.name, self.namespace)
+        return self._store.rows(self.kind.name)
 
     def _set(self, state: WatchState, reason: str) -> None:
         self.state, self.reason = state, reason

@@ -177,6 +177,29 @@ def test_equal_parts_are_shared_and_unequal_ones_are_not() -> None:
     assert one.metadata.name == "a"
 
 
+def test_a_pod_keeps_each_time_and_empty_dictionaries_once() -> None:
+    start, later = "2026-03-14T09:26:00Z", "2026-03-14T09:26:07Z"
+    times = {"Initialized": start, "Ready": later, "ContainersReady": later, "PodScheduled": start}
+    conditions = [{"type": name, "lastTransitionTime": at} for name, at in times.items()]
+    pods = [
+        {
+            "metadata": {"name": name, "creationTimestamp": start},
+            "status": {"startTime": start, "conditions": conditions},
+        }
+        for name in ("a", "b")
+    ]
+    events, _ = POD.lines([line(pod) for pod in pods])
+    one, two = (event.object for event in events)
+    assert isinstance(one, Pod)
+    assert isinstance(two, Pod)
+    found = [condition.last_transition_time for condition in one.status.conditions]
+    assert [each and each.second for each in found] == [0, 7, 7, 0]
+    assert found[0] is found[3] is one.status.start_time is one.metadata.creation_timestamp
+    assert found[1] is found[2]
+    assert one.metadata.annotations is two.metadata.annotations is one.spec.node_selector
+    assert one.metadata.annotations == {}
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
     lambda inner: (
