@@ -128,7 +128,8 @@ class Reporter:
             # Until everything has been read, a missing object may just not have been read yet; none
             # of that is recorded.
             workings.observed(report, symptoms, now)
-        self._schedule.made(began, self._worked, found=self.found.is_set())
+        # Pauses begin where the report ends: one of many symptoms on a busy machine takes longer.
+        self._schedule.made(time.monotonic(), self._worked, found=self.found.is_set())
 
     def _heard(self, live: LiveCluster) -> bool:
         """Whether there is anything to report: objects, or the reason why nothing can be read."""
