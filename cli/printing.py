@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterable
 from typing import TextIO
 
+import msgspec
+
 from text.ascii import is_utf8
 from text.lines import Line, layout, plain_text, without_hints
 
@@ -25,7 +27,12 @@ def width() -> int:
 def print_document(document: object, indent: int | None = 2) -> None:
     """One JSON document on standard output, in one line without `indent`; escaped where the
     encoding is not UTF-8."""
-    text = json.dumps(document, indent=indent, ensure_ascii=not is_utf8(sys.stdout.encoding))
+    utf8 = is_utf8(sys.stdout.encoding)
+    if indent and utf8:
+        # json.dumps with an indent keeps each token of the document until its end.
+        text = msgspec.json.format(msgspec.json.encode(document), indent=indent).decode()
+    else:
+        text = json.dumps(document, indent=indent, ensure_ascii=not utf8)
     print(text, flush=indent is None)
 
 
