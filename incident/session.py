@@ -34,6 +34,7 @@ from triage.facts.significance import significant
 if TYPE_CHECKING:
     from actions.plan import ActionPlan, ActionResult
     from cluster.connect.access import Access
+    from cluster.live.freshness import Freshness
     from cluster.live.live_cluster import LiveCluster
     from incident.components import Components
     from incident.offers import Offer
@@ -587,17 +588,18 @@ class LiveInvestigation:
             listener(changes)
         return changes
 
-    def _api_view(self) -> ApiView:
+    def _api_view(self, kinds: Sequence[Freshness]) -> ApiView:
         if self._live is None:
             reach = Connection.OFFLINE if self._problem else Connection.CONNECTING
             return ApiView(reach, self._began, self._problem)
         from incident.report.ranking import api_view
 
-        return api_view(self._live, self._began)
+        return api_view(self._live, kinds, self._began)
 
     def _compose(self) -> View:
         self._version += 1
         live, access, components = self._live, self._access, self._components
+        kinds = tuple(live.freshness().values()) if live is not None else ()
         return View(
             version=self._version,
             as_of=self._clock(),
@@ -605,8 +607,8 @@ class LiveInvestigation:
             server=access.server if access is not None else "",
             write=components.write if components is not None else self.options.write,
             namespaces=self.options.namespaces,
-            api=self._api_view(),
-            kinds=tuple(live.freshness().values()) if live is not None else (),
+            api=self._api_view(kinds),
+            kinds=kinds,
             report=self._reporter.report,
             symptoms=self._reporter.symptoms,
             record=components.record.view()

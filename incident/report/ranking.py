@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from cluster.health.ladder import Rung
 from cluster.health.monitor import ApiHealth
 from cluster.health.reach import Reach
+from cluster.live.freshness import Freshness
 from cluster.live.live_cluster import LiveCluster
 from incident.view import ApiView, Connection, HopView, SymptomView
 from runbooks.match import Match
@@ -22,7 +23,7 @@ _REACH = {
 }
 
 
-def api_view(live: LiveCluster, since: datetime) -> ApiView:
+def api_view(live: LiveCluster, kinds: Sequence[Freshness], since: datetime) -> ApiView:
     """The API server for the status line. `since` is the start of the investigation for a server
     that never answered."""
     health: ApiHealth = live.health
@@ -30,7 +31,6 @@ def api_view(live: LiveCluster, since: datetime) -> ApiView:
     reach, reason = _REACH[health.reach], health.reason
     if reach is Connection.LIVE:
         # The server answers its heartbeat, but every read fails: bad credentials, or only errors.
-        kinds = live.freshness().values()
         reasons = [kind.reason for kind in kinds if kind.reason]
         if reasons and all(kind.heard is None for kind in kinds):
             reach, reason = Connection.DEGRADED, reasons[0]

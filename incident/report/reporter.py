@@ -104,9 +104,8 @@ class Reporter:
             self.begun.set()
         # A single answer needs the runbooks: a report without them would be made again.
         whole = live.loaded() and (not self._once or workings.ranks)
-        if not self._heard(live) or not self._schedule.is_due(
-            began, news=any(map(significant, changes)), loaded=whole
-        ):
+        news = any(map(significant, changes))
+        if not self._schedule.is_due(began, news=news, loaded=whole) or not self._heard(live):
             return
         engine, store = workings.engine, live.store
         self._worked = 0.0
