@@ -8,6 +8,7 @@ from textual.app import App
 
 from tui.app import StanchApp
 from tui.keys import keys_on
+from tui.themes import readable
 
 
 class Dialogs(App[None]):
@@ -33,3 +34,7 @@ class Styled(Dialogs):
     CSS = StanchApp.CSS
     HORIZONTAL_BREAKPOINTS = StanchApp.HORIZONTAL_BREAKPOINTS
     VERTICAL_BREAKPOINTS = StanchApp.VERTICAL_BREAKPOINTS
+
+    def get_css_variables(self) -> dict[str, str]:
+        variables = super().get_css_variables()
+        return variables | readable(variables)
