@@ -180,3 +180,15 @@ async def test_a_notification_reaches_the_terminal(
         monkeypatch.setattr(app._driver, "write", written.append)
         app.notify_outside("web fails; 2 of 3")
         assert "".join(written) == sent
+
+
+async def test_a_copy_goes_through_tmux(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeInvestigation()
+    app = StanchApp(fake, fake.clock, {"TMUX": "/run/tmux,1,0"})
+    async with app.run_test(size=NARROW):
+        written: list[str] = []
+        monkeypatch.setattr(app._driver, "write", written.append)
+        app.copy("kubectl get pods")
+        code = "\x1b]52;c;a3ViZWN0bCBnZXQgcG9kcw==\a"
+        passed = code.replace("\x1b", "\x1b\x1b")
+        assert written == [code, f"\x1bPtmux;{passed}\x1b\\"]

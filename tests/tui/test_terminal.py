@@ -3,7 +3,6 @@ to start."""
 
 from __future__ import annotations
 
-import base64
 import fcntl
 import os
 import pty
@@ -299,50 +298,6 @@ def test_notes_that_come_in_one_read_are_all_taken() -> None:
         terminal.close()
 
 
-def test_two_hundred_sizes_end_in_the_picture_of_the_last() -> None:
-    terminal = Terminal(size=(100, 30))
-    try:
-        terminal.until("CRIT")
-        for number in range(200):
-            terminal.set_size(20 + number % 120, 5 + number % 50)
-            terminal.process.send_signal(signal.SIGWINCH)
-            terminal.read(0)
-        terminal.set_size(100, 30)
-        terminal.process.send_signal(signal.SIGWINCH)
-        terminal.press("?")
-        terminal.until("how to read: now")
-        terminal.until("quit  ? help")
-        terminal.seen = b""
-        terminal.press("\x1b")
-        terminal.until("CRIT")
-        terminal.until("quit  ? help")
-        rows = {int(row) for row in re.findall(rb"\x1b\[(\d+);\d+H", terminal.seen)}
-        assert max(rows) == 30
-        terminal.press("q")
-        assert terminal.ended() == 0
-    finally:
-        terminal.close()
-
-
-def test_a_copy_goes_through_tmux() -> None:
-    terminal = Terminal(size=(140, 45), TMUX="/run/tmux,1,0")
-    try:
-        terminal.until("CRIT")
-        terminal.press("\r")
-        terminal.until("copies it")
-        terminal.press("y")
-        terminal.until("Copied: kubectl")
-        terminal.press("q")
-        assert terminal.ended() == 0
-    finally:
-        terminal.close()
-    plain, inside = rb"\x1b\]52;c;([\w+/=]+)\x07", rb"\x1bPtmux;\x1b\x1b\]52;c;([\w+/=]+)\x07\x1b\\"
-    copied = re.search(inside, terminal.seen)
-    assert copied is not None
-    assert base64.b64decode(copied[1]).startswith(b"kubectl ")
-    assert copied[1] in re.findall(plain, terminal.seen)  # for a tmux with set-clipboard
-
-
 def test_a_hang_up_leaves_the_record_whole(tmp_path: Path) -> None:
     """The window of a real investigation is closed right after a note."""
     home = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
@@ -389,5 +344,28 @@ def test_the_wheel_scrolls(keys: str, there: str, below: str) -> None:
             terminal.read(0.2)
         terminal.press("q")
         assert terminal.ended() == 0
+    finally:
+        terminal.close()
+
+
+def test_another_context_does_not_show_the_shell_in_between() -> None:
+    terminal = Terminal(size=(100, 30))
+    leave, enter = b"\x1b[?1049l", b"\x1b[?1049h"
+    try:
+        terminal.until("CRIT")
+        terminal.press("C")
+        terminal.until("which context?")
+        terminal.seen = b""
+        terminal.press("staging\r")
+        end = time.monotonic() + DEADLINE
+        while b"\x1b[?1000h" not in terminal.seen:  # the second screens ask for the mouse
+            assert time.monotonic() < end, "no other context came"
+            terminal.read(0.1)
+        terminal.until("CRIT")
+        assert leave not in terminal.seen
+        assert enter not in terminal.seen
+        terminal.press("q")
+        assert terminal.ended() == 0
+        assert terminal.seen.count(leave) == 1
     finally:
         terminal.close()
