@@ -14,11 +14,11 @@ from incident.config import Config
 from text.ascii import charset
 from tui.app import StanchApp
 from tui.keys import ACTIONS, KeyBinding
+from tui.navigation import Reopen
 from tui.safe_stderr import SafeStderr, until_gone
 
 if TYPE_CHECKING:
     from incident.api import Investigation
-    from tui.navigation import Reopen
 
 PATIENCE = 12.0
 """Seconds that the end of an investigation may take: its own limit is 10."""
@@ -72,7 +72,9 @@ async def show(
 
     terminal = sys.__stderr__  # where Textual draws
     shown = charset(os.environ, (terminal or sys.stderr).encoding)
-    sys.__stderr__ = cast("Any", SafeStderr(terminal or sys.stderr, gone, shown))  # type: ignore[misc]  # final for type checkers only
+    screen = SafeStderr(terminal or sys.stderr, gone, shown)
+    screen.stays = lambda: app is not None and isinstance(app.return_value, Reopen)
+    sys.__stderr__ = cast("Any", screen)  # type: ignore[misc]  # final for type checkers only
     signals = (signal.SIGTERM, signal.SIGHUP)
     for number in signals:
         loop.add_signal_handler(number, end, number)
@@ -88,6 +90,7 @@ async def show(
             investigation, first = investigation.another(code.context, code.incident), ""
     finally:
         watching.cancel()
+        screen.leave()
         sys.__stderr__ = terminal  # type: ignore[misc]  # as above
         left.append((investigation, asyncio.ensure_future(investigation.stop())))
         await _stopped([stopping for _, stopping in left])

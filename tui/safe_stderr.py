@@ -15,6 +15,8 @@ from typing import Any, TextIO
 
 from text.ascii import ERRORS, is_utf8
 
+ENTER, LEAVE = "\x1b[?1049h", "\x1b[?1049l"
+"""To the screen of programs, and back to the one of the shell (xterm)."""
 EVERY = 1.0
 """Seconds between two checks of the terminal."""
 
@@ -28,8 +30,15 @@ class SafeStderr:
         self._gone = gone
         self._charset = "" if is_utf8(charset) else charset
         self._broken = False
+        self.stays: Callable[[], bool] = lambda: False
+        """Whether other screens follow: then the terminal's own screen is not shown in between."""
+        self._stayed = False
 
     def write(self, text: str) -> int:
+        if LEAVE in text and self.stays():
+            text, self._stayed = text.replace(LEAVE, ""), True
+        elif ENTER in text and self._stayed:
+            text, self._stayed = text.replace(ENTER, ""), False
         if self._charset and not text.isascii():
             text = text.encode(self._charset, ERRORS).decode(self._charset)
         if not self._broken:
@@ -38,6 +47,14 @@ class SafeStderr:
             except (OSError, ValueError):
                 self._lose()
         return len(text)
+
+    def leave(self) -> None:
+        """Shows the terminal's own screen, if no other screens came."""
+        if self._stayed:
+            self._stayed = False
+            self.stays = lambda: False
+            self.write(LEAVE)
+            self.flush()
 
     def flush(self) -> None:
         if not self._broken:
