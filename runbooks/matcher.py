@@ -226,13 +226,14 @@ class Matcher:
 
 def _ordered(matches: Iterable[Match]) -> list[Match]:
     """Orders pages that the text names first, then stories with undisputed evidence of their own,
-    then the rest by score."""
+    then what is sure, then the rest, each by score."""
     return _falling(
         sorted(
             matches,
             key=lambda match: (
                 not match.certain,
                 not (match.own and match.confident and not match.guide and not match.against),
+                not match.confident,
                 -match.score,
                 match.guide,
                 match.id,
