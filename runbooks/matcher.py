@@ -4,6 +4,7 @@ fits" is an answer."""
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
@@ -48,6 +49,14 @@ ALONE, APART = 0.35, 0.6
 objects."""
 
 
+class _Judged(NamedTuple):
+    """What the evidence of one symptom says of runbooks."""
+
+    listed: Sequence[Match]
+    refuted: Sequence[Match]
+    """Not listed, because evidence speaks against them, as it does when words name them."""
+
+
 class _Matched(NamedTuple):
     """The answer for one symptom, and what it rests on."""
 
@@ -56,7 +65,7 @@ class _Matched(NamedTuple):
     """The report for which it was made."""
     asked: Collection[int]
     """The conditions that were asked about other symptoms."""
-    matches: Sequence[Match]
+    judged: _Judged
 
 
 class Matcher:
@@ -147,8 +156,13 @@ class Matcher:
         With a report, the same answer as for the report before comes from a cache, unless the
         symptom, or what its runbooks ask about other symptoms, has changed.
         """
-        if report is None:
-            return self._judge(symptom, None)
+        return (
+            self._judge(symptom, None).listed
+            if report is None
+            else self._known(symptom, report).listed
+        )
+
+    def _known(self, symptom: Symptom, report: Report) -> _Judged:
         self._take_library()
         elsewhere = self._elsewhere
         if elsewhere.take(report):
@@ -162,17 +176,20 @@ class Matcher:
             or elsewhere.changed_since(known.turn, known.asked)
         ):
             elsewhere.asked = set()
-            matches = self._judge(symptom, elsewhere)
-            known = _Matched(basis, elsewhere.turn, elsewhere.asked, matches)
+            judged = self._judge(symptom, elsewhere)
+            known = _Matched(basis, elsewhere.turn, elsewhere.asked, judged)
         self._matched[symptom.id] = known
-        return known.matches
+        return known.judged
 
-    def _judge(self, symptom: Symptom, elsewhere: evidence.Elsewhere | None) -> Sequence[Match]:
+    def _judge(self, symptom: Symptom, elsewhere: evidence.Elsewhere | None) -> _Judged:
         here = evidence.SymptomIndex(symptom.findings, symptom.changes, symptom.shared)
         self._take_library()
         near = {each.id: each for rule in here.rules() for each in self._by_rule(rule)}.values()
-        found = evidence.judge_all(near, symptom, elsewhere)
-        return _ordered(match for match in found if match.own and match.score >= LISTED)
+        found = [one for one in evidence.judge_all(near, symptom, elsewhere) if one.own]
+        return _Judged(
+            _ordered(one for one in found if one.score >= LISTED),
+            [one for one in found if one.score < LISTED and one.against],
+        )
 
     def match(self, text: str, report: Report | None) -> list[Match]:
         """Runbooks for a text and a report together, in one score. Evidence about the objects that
@@ -182,17 +199,19 @@ class Matcher:
         paste = read_paste(text)
         words = {match.id: match for match in self._match_paste(paste)} if text.strip() else {}
         live: dict[str, Match] = {}
+        listed: set[str] = set()
         for symptom, match in self._matches_of(report):
+            if match.score >= LISTED:
+                listed.add(match.id)
             if not _concerns(symptom, paste.objects):
                 match = replace(match, score=round(match.score * APART, 4), confident=False)
             known = live.get(match.id)
             if known is None or (match.score, match.id) > (known.score, known.id):
                 live[match.id] = match
         if not text.strip():
-            return _ordered(live.values())[:SHOWN]
-        return _ordered(_combine(words.get(key), live.get(key)) for key in {**words, **live})[
-            :SHOWN
-        ]
+            return _ordered(live[key] for key in listed)[:SHOWN]
+        named = {*words, *listed}
+        return _ordered(_combine(words.get(key), live.get(key)) for key in named)[:SHOWN]
 
     def _matches_of(self, report: Report | None) -> Sequence[tuple[Symptom, Match]]:
         """The matches of all symptoms of a report, cached: typing asks for them at each key."""
@@ -203,7 +222,7 @@ class Matcher:
             found = [
                 (symptom, match)
                 for symptom in report.symptoms
-                for match in self.match_symptom(symptom, report)
+                for match in chain(*self._known(symptom, report))
             ]
             self._live = (report, generation, found)
         return self._live[2]
