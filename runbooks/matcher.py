@@ -350,6 +350,7 @@ def _combine(words: Match | None, live: Match | None) -> Match:
         or (live.confident and words.score >= 0.15),
         for_=(*live.for_, *words.for_),
         missing=live.missing,
-        against=(*live.against, *words.against),
+        # What the text reads more like says nothing against evidence that is sure.
+        against=live.against if live.confident else (*live.against, *words.against),
         own=live.own,
     )
