@@ -142,7 +142,7 @@ class _Check:
             bad = [item for item, well in zip(objects, held, strict=True) if not well]
             offenders = tuple(map(_name, bad))
             result = Result.FAIL if offenders else Result.PASS
-            # What each object says is told of those that are not as expected alone.
+            # Only objects that are not as expected are quoted.
             told = bad if query.each and bad else objects
             seen = self._seen(told) or _found(query, len(objects), offenders)
             return CheckOutcome(result, seen, offenders=offenders)
