@@ -26,7 +26,7 @@ from bench.terminal import TerminalProgram, open_terminal
 from cluster.kube.kinds import KINDS, Kind
 
 LARGE = 150_000
-SYMPTOM = rb"crash loop|killed at the memory limit"
+SYMPTOM = rb"CRIT|WARN"
 """What the first symptom of a broken cluster looks like on the screen."""
 COUNTED = rb"pods \d+s|pods live"
 """In the status line when all pods have been read."""
