@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import random
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -18,6 +20,10 @@ from drills.scenario import catalogue
 from drills.scenario.model import Scenario
 from drills.scenario.renaming import Renamer
 from text.lines import BLANK, field
+
+if TYPE_CHECKING:
+    from incident.api import Investigation
+    from incident.view import View
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -51,7 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
                 from cli.screens import open_screens
 
                 code = open_screens(
-                    replace(options, record=True, incident=options.incident or "new")
+                    replace(options, record=True, incident=options.incident or "new"),
+                    follow=partial(follow_by_hand, made=server.made_by_hand),
                 )
                 if arguments.blind:
                     from cli.debrief import print_debrief
@@ -65,6 +72,27 @@ def run(arguments: argparse.Namespace) -> int:
                 print_lines([field("paged", options.page), BLANK])
             print_view(view, arguments.output, whole=arguments.whole)
             return exit_code(view)
+
+
+def follow_by_hand(investigation: Investigation, made: Callable[[str], None]) -> None:
+    """Call `made` with the id of each step whose change a person records as made by hand from now
+    on: such a change is outside the cluster of the drill."""
+    seen: set[str] = set()
+    counted = -1
+
+    def look(view: View) -> None:
+        nonlocal counted
+        if view.record.entries == counted:
+            return
+        first, counted = counted < 0, view.record.entries
+        for entry in investigation.entries():
+            by_hand = entry.kind == "action-result" and entry.data.get("by_hand")
+            if by_hand and entry.id not in seen:
+                seen.add(entry.id)
+                if not first:
+                    made(entry.step_id)
+
+    investigation.subscribe(look)
 
 
 def page_of(scenario: Scenario, names: Mapping[str, str]) -> str:

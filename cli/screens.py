@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -12,6 +14,9 @@ from cli.connection import on_terminal, options_of
 from cli.exits import Refusal
 from incident.options import Options
 from incident.process import for_screens
+
+if TYPE_CHECKING:
+    from incident.api import Investigation
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -35,8 +40,11 @@ def run(arguments: argparse.Namespace) -> int:
     return open_screens(options_of(arguments))
 
 
-def open_screens(options: Options, first: str = "") -> int:
-    """`first`: the action that opens with the screens."""
+def open_screens(
+    options: Options, first: str = "", follow: Callable[[Investigation], None] | None = None
+) -> int:
+    """`first`: the action that opens with the screens. `follow` gets the investigation before it
+    starts."""
     for_screens()
     from incident.config import load_config, place
     from incident.session import LiveInvestigation
@@ -45,4 +53,7 @@ def open_screens(options: Options, first: str = "") -> int:
 
     config = load_config(options.config)
     actions = remapped(config.keys, partial(place, options.config)) if config.keys else ACTIONS
-    return run_screens(LiveInvestigation(options), config=config, first=first, actions=actions)
+    investigation = LiveInvestigation(options)
+    if follow is not None:
+        follow(investigation)
+    return run_screens(investigation, config=config, first=first, actions=actions)

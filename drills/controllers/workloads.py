@@ -59,6 +59,19 @@ class Workloads:
 
     # --- Deployments
 
+    async def start_waiting(self, pod: Obj) -> None:
+        """Start a bound pod that waited for its node, and go on with the rollout that waited for
+        the pod."""
+        await self._kubelets.start_waiting(pod)
+        owner, namespace = pod, pod["metadata"]["namespace"]
+        for kind in ("ReplicaSet", "Deployment"):
+            ref = controller_of(owner) or {}
+            found = self._context.lookup(kind, namespace, ref.get("name", ""))
+            if ref.get("kind") != kind or found is None:
+                return
+            owner = found
+        await self.sync(owner)
+
     async def roll_out(self, deployment: Obj, current: int | None = None, keep: int = 0) -> None:
         """Scale the newest ReplicaSet up and the others down; create one for a new template. A
         stalled rollout has `current` new pods and keeps `keep` old ones."""

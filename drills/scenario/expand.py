@@ -167,6 +167,7 @@ def _rename(world: World, seed: int) -> None:
     for obj in old:
         world.add(renamer.data(obj), *managers.get(world.key(obj), []))
     world.next_ip = {renamer.text(k): v for k, v in world.next_ip.items()}
+    world.removed = renamer.data(world.removed)
     world.surroundings.rename(renamer.data)
 
 
@@ -212,13 +213,17 @@ def _selected(world: World, kind: str, row: Data) -> list[Obj]:
 
 def _patch(world: World, row: Data) -> None:
     """One entry of `patch:`: kind, selection (namespace, name or select), merge (RFC 7386) or
-    strategic, by, at, subresource; removeKeys takes keys out of `data`. A row without `by` leaves
-    no trace in managedFields."""
+    strategic, by, at, subresource; removeKeys takes keys out of `data`, restoreKeys (true) puts
+    back what such a row took. A row without `by` leaves no trace in managedFields."""
     for obj in _selected(world, str(row["kind"]), row):
         new = strategic_merge(copy.deepcopy(obj), copy.deepcopy(row.get("strategic", {})))
         new = merge_patch(new, copy.deepcopy(row.get("merge", {})))
         gone = row.get("removeKeys", [])
-        if "data" in new:
+        if row.get("restoreKeys"):
+            new["data"] = {**world.removed.get(world.key(obj), {}), **new.get("data", {})}
+        elif "data" in new:
+            if gone:
+                world.removed[world.key(obj)] = dict(new["data"])
             new["data"] = {k: v for k, v in new["data"].items() if not {k, "*"} & set(gone)}
             if not new["data"]:
                 del new["data"]

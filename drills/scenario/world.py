@@ -39,7 +39,8 @@ class World:
     `managers`: who wrote an object that has no managedFields yet; `recorded`: the managedFields of
     objects that were there before a step of the script; `fresh`: nodes so new that only DaemonSets
     run there; `losses`: what happens to pods of lost nodes, once all node states are set; `placed`:
-    the node and the controller of each pod that takes room, None when it must be read again."""
+    the node and the controller of each pod that takes room, None when it must be read again;
+    `removed`: the former `data` of objects that lost keys."""
 
     now: datetime
     seed: int = 0
@@ -55,6 +56,7 @@ class World:
     fresh: set[str] = field(default_factory=set)
     losses: list[Callable[[], None]] = field(default_factory=list)
     placed: list[tuple[str, str]] | None = None
+    removed: dict[Key, Obj] = field(default_factory=dict)
 
     def ago(self, text: Any) -> datetime:
         """The time that `text` (`8m`, `-8m`, `+30s`, seconds or a timedelta) means: in the past

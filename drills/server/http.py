@@ -66,6 +66,7 @@ class DrillServer:
         self._port = port
         self._runner: web.AppRunner | None = None
         self._script: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def url(self) -> str:
@@ -75,6 +76,7 @@ class DrillServer:
     async def start(self) -> None:
         """Expand, load and listen. Raises ScenarioError, or OSError when the port is taken."""
         state, scenario = self.state, self.scenario
+        self._loop = asyncio.get_running_loop()
         if scenario is not None:
             state.load(expand(scenario, state.clock()))
         state.writes.on_write = self._reactions.wrote
@@ -113,6 +115,14 @@ class DrillServer:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+
+    def made_by_hand(self, step: str) -> None:
+        """Play what follows from a change that a person made by hand in this step of the drill's
+        runbook: the section `byHand` of the scenario. Safe from any thread."""
+        rows = self.scenario.data.get("byHand", {}).get(step) if self.scenario else None
+        if rows and self._loop is not None:
+            context = self.state.context
+            self._loop.call_soon_threadsafe(lambda: context.spawn(play(self.state, rows)))
 
     def write_kubeconfig(self, path: str | Path) -> None:
         """A kubeconfig with one context, `drill`, readable by its owner alone."""

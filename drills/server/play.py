@@ -6,7 +6,9 @@ import asyncio
 import copy
 from typing import Any
 
-from drills.api.objects import Obj, parse_duration
+from drills.api.objects import Obj, dig, parse_duration
+from drills.controllers.workloads import Workloads
+from drills.pods.kubelet import Kubelets
 from drills.scenario.expand import add_all, finish, finish_adding, go_wrong
 from drills.scenario.renaming import Renamer
 from drills.scenario.world import Key, World
@@ -14,8 +16,8 @@ from drills.server.state import ServerState
 
 
 async def play(state: ServerState, script: list[dict[str, Any]]) -> None:
-    """Each step: `after` (since the start) and the sections to apply; `clearFaults` takes the
-    faults away first."""
+    """Each step: `after` (since the call) and the sections to apply; `clearFaults` takes the
+    faults away first; `startWaiting` names nodes on which pods start that could not."""
     loop = asyncio.get_running_loop()
     begun = loop.time()
     for step in sorted(script, key=lambda s: parse_duration(s["after"])):
@@ -37,6 +39,15 @@ def apply_step(state: ServerState, step: dict[str, Any]) -> None:
             state.store.save(copy.deepcopy(obj))
     for kind, namespace, name in before.keys() - world.objects.keys():
         state.store.remove(state.kinds.named(kind), namespace, name)
+    on = {
+        node["metadata"]["name"]
+        for name in step.get("startWaiting", [])
+        for node in world.select("Node", {"name": name})
+    }
+    workloads = Workloads(state.context, Kubelets(state.context))
+    for pod in state.store.of("Pod"):
+        if dig(pod, "spec", "nodeName") in on and _waits(pod):
+            state.context.spawn(workloads.start_waiting(pod))
     if step.get("clearFaults"):
         state.faults.clear()
     for row in step.get("faults", []):
@@ -51,6 +62,12 @@ def apply_step(state: ServerState, step: dict[str, Any]) -> None:
             act()
 
 
+def _waits(pod: Obj) -> bool:
+    """Whether a pod that nothing deletes has not started."""
+    ends = "deletionTimestamp" in pod["metadata"]
+    return not ends and dig(pod, "status", "phase") == "Pending"
+
+
 def _present(state: ServerState) -> tuple[World, dict[Key, Obj]]:
     """(a copy of the stored objects as a world, with the served world's surroundings and addresses;
     the stored objects)."""
@@ -62,6 +79,7 @@ def _present(state: ServerState) -> tuple[World, dict[Key, Obj]]:
         surroundings=old.surroundings,
         pullable=old.pullable,
         next_ip=old.next_ip,
+        removed=old.removed,
     )
     for kind in state.kinds:
         for entry in state.store.entries(kind):

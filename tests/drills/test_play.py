@@ -10,11 +10,12 @@ import httpx
 import pytest
 
 from drills.api.objects import condition, dig
-from drills.scenario.catalogue import load
+from drills.scenario.catalogue import ids, load
 from drills.scenario.expand import objects
 from drills.scenario.renaming import shuffle
 from drills.server.http import DrillServer
 from drills.server.play import apply_step
+from runbooks.loader import Library
 from tests.drills.conftest import NOW
 from tests.drills.shapes import faults_of
 from tests.drills.test_server import until
@@ -154,3 +155,67 @@ def test_an_out_of_service_node_gives_its_volumes_to_the_pods_that_wait(serve: S
     assert node_holds("node-b3") == 0
     assert node_holds(waiting()["spec"]["nodeName"]) > 0
     assert node_holds("node-a2") == kept > 0
+
+
+def test_a_change_by_hand_plays_what_follows_from_it(serve: Serve) -> None:
+    """Only the step that was done: the embedded cluster has no hosts that a person could reach."""
+    parts = ("workloads", "nodeStates", "podStates", "byHand")
+    server, http = serve({part: load("container-runtime-hung").data[part] for part in parts})
+
+    def ready(path: str) -> str:
+        return str(dig(condition(http.get(path).json(), "Ready"), "status"))
+
+    def pods() -> dict[str, Any]:
+        every = {"fieldSelector": "spec.nodeName=node-c3"}
+        found = http.get("/api/v1/pods", params=every).json()["items"]
+        return {pod["metadata"]["name"]: pod for pod in found}
+
+    waiting = [name for name, pod in pods().items() if pod["status"]["phase"] == "Pending"]
+    assert waiting
+    server.made_by_hand("replace")
+    server.made_by_hand("no-such-step")
+    assert ready("/api/v1/nodes/node-c3") == "False"
+    server.made_by_hand("restart-runtime")
+    assert until(lambda: ready("/api/v1/nodes/node-c3") == "True")
+    assert until(lambda: all(pods()[name]["status"]["phase"] == "Running" for name in waiting))
+    rollout = "/apis/apps/v1/namespaces/billing/deployments/receipts"
+    assert until(
+        lambda: (
+            (found := http.get(rollout).json()["status"]).get("updatedReplicas") == 3
+            and found.get("readyReplicas") == 3
+        )
+    ), "the rollout that waited for the pod goes on"
+
+
+def test_keys_that_a_patch_took_from_secrets_come_back(serve: Serve) -> None:
+    rows = [{"kind": "Secret", "select": {"namespace": "billing", "type": "Opaque"}}]
+    taken = [{**row, "removeKeys": ["*"], "by": "emptier", "at": "9m"} for row in rows]
+    back = [{**row, "restoreKeys": True, "by": "terraform", "at": "0s"} for row in rows]
+    server, _ = serve({"patch": taken, "byHand": {"restore": [{"after": "0s", "patch": back}]}})
+
+    def with_keys() -> list[bool]:
+        secrets = server.store.of("Secret", "billing")
+        return [bool(each.get("data")) for each in secrets if each["type"] == "Opaque"]
+
+    assert with_keys()
+    assert not any(with_keys())
+    server.made_by_hand("restore")
+    assert until(lambda: all(with_keys()))
+
+
+@pytest.mark.parametrize("name", [each for each in ids() if "byHand" in load(each).data])
+def test_each_change_by_hand_of_a_drill_is_one_of_its_runbook_and_can_be_played(
+    serve: Serve, name: str
+) -> None:
+    drill = load(name)
+    runbook = Library().get(drill.answer.runbook)
+    assert runbook is not None
+    data = {
+        part: rows for part, rows in drill.data.items() if part not in {"id", "story", "answer"}
+    }
+    for step_id, rows in drill.data["byHand"].items():
+        step = runbook.step(step_id)
+        assert step is not None and step.mutates, step_id  # noqa: PT018  # narrows the type
+        server, _ = serve({**data, "shuffle": 7})
+        for row in rows:
+            apply_step(server.state, {**row, "startWaiting": []})

@@ -11,6 +11,7 @@ from drills.api.objects import (
     condition,
     controller_of,
     created_at,
+    dig,
     new_condition,
     rfc3339,
     rfc3339_micro,
@@ -20,6 +21,7 @@ from drills.api.objects import (
 from drills.controllers.cordon import follow_cordon
 from drills.controllers.scheduling import tolerates
 from drills.scenario.simulation import Simulation
+from drills.scenario.states.pod_changes import set_condition
 from drills.scenario.states.pods import set_pod_state
 from drills.scenario.states.pods_leaving import replace_pod
 from drills.scenario.world import Data, World
@@ -140,7 +142,7 @@ def unknown(world: World, node: Obj, data: Data) -> None:
 
 def ready_again(world: World, node: Obj, data: Data) -> None:
     """Ready since `since`, after it was not: down (when it went), times (how often within
-    the hour), from (who said so)."""
+    the hour), from (who said so). Its pods whose containers are ready are Ready again."""
     since, times = _moment(world, node, data, "since", "3m"), int(data.get("times", 1))
     beat, text = world.now - timedelta(seconds=11), "kubelet is posting ready status"
     _set(node, "Ready", True, since, beat, "KubeletReady", text)
@@ -154,6 +156,11 @@ def ready_again(world: World, node: Obj, data: Data) -> None:
     first = down + (since - down) / 2 if times > 1 else since
     _status_is_now(world, node, "NodeReady", first, since, times)
     world.wrote_status(node, "kubelet", since)
+    for pod in world.pods_on(node["metadata"]["name"]):
+        statuses = dig(pod, "status", "containerStatuses", default=[])
+        lost = dig(condition(pod, "Ready"), "status") == "False"
+        if lost and statuses and all(status["ready"] for status in statuses):
+            set_condition(pod, "Ready", True, since)
 
 
 def pressure(world: World, node: Obj, data: Data) -> None:
