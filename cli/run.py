@@ -338,7 +338,7 @@ class Terminal:
         return (await self._ask("  your answer: ")).strip()
 
     async def did(self, run: RunView, step: Step) -> str:
-        known = steps.known_command(step, run.values(step.id))
+        known = steps.known_change(step, run.values(step.id))
         given = "[enter] the command above, " if known else ""
         did = (await self._ask(f"  what was done? {given}q not now: ")).strip()
         if did == "q":

@@ -26,6 +26,13 @@ from runbooks.model import (
 )
 from runbooks.parameters import PLACE, QUERY_PLACES
 
+_ONLY_LOOKS = re.compile(
+    r"\bkubectl (?:-n \S+ )?(?:get|describe|logs|top|rollout (?:history|status))\b"
+    r"|\bcrictl (?:ps|logs|inspect)\b"
+)
+_STANDS_FOR = re.compile(r"(?:^|\s)[A-Z]{3,}(?:\.\w+)?(?:\s|$)")
+"""A word such as `SNAPSHOT.db`, for which a person puts a value."""
+
 
 class Lead(enum.StrEnum):
     STEP = "step"
@@ -132,6 +139,13 @@ def unknown(step: Step, values: Mapping[str, str]) -> list[str]:
 def known_command(step: Step, values: Mapping[str, str]) -> str:
     """The command, "" without one or while one of its values is not known."""
     return "" if unknown(step, values) else command(step, values)
+
+
+def known_change(step: Step, values: Mapping[str, str]) -> str:
+    """The command of a change that a person makes, as `known_command`; "" for one that only looks
+    or holds a word that stands for a value, because it does not say what was done."""
+    known = known_command(step, values)
+    return "" if _ONLY_LOOKS.search(known) or _STANDS_FOR.search(known) else known
 
 
 def arguments(step: Step, values: Mapping[str, str]) -> dict[str, str]:

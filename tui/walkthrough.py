@@ -15,7 +15,7 @@ from incident.walkthrough.run import OpenParameter, RunView, StepState
 from incident.walkthrough.walkthrough import NothingToUndo, Walkthrough
 from probes.result import ProbePlan
 from runbooks.model import Step, StepKind
-from runbooks.steps import fill, known_command, stage
+from runbooks.steps import fill, known_change, stage
 from text.keys import Keys, named
 from text.runbook import progress_text, verified_text
 from timeline.story import next_mark
@@ -281,7 +281,7 @@ class OpenRun:
         from tui.dialogs.dialog import by_hand
 
         values = run.values(step.id)
-        prompt = by_hand(fill(step.question, values), known_command(step, values))
+        prompt = by_hand(fill(step.question, values), known_change(step, values))
         return await self._app.push_screen_wait(prompt) or ""
 
     async def agree(self, plan: ProbePlan) -> bool:

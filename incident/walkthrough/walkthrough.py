@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from probes.result import ProbePlan, ProbeResult
 
 _WAITED = {Result.PASS: "reached", Result.FAIL: "deadline", Result.UNKNOWN: "unknown"}
-_SETTLED = (StepState.DONE, StepState.ANSWERED)
+_SETTLED = (StepState.DONE, StepState.ANSWERED, StepState.SKIPPED)
 Progress = Callable[[str], None]
 UnderWay = Callable[[str, str], AbstractAsyncContextManager[Progress]]
 """Shows an activity (key, title) while the context is open."""
@@ -362,7 +362,7 @@ class Walkthrough:
     def _must_say(self, run: Run, step: Step, typed: str) -> bool:
         """Whether only a person can say what was done. Raises `answers.InvalidAnswer`."""
         done = answers.state_of(step, answers.accepted(step, typed)) is StepState.DONE
-        return step.mutates and done and not steps.known_command(step, run.values(step))
+        return step.mutates and done and not steps.known_change(step, run.values(step))
 
     def _follow(self, run: Run, checks: Sequence[Step]) -> None:
         """Go where the answers of a section lead. The first abnormal answer decides, else the first
@@ -397,7 +397,7 @@ class Walkthrough:
         answer = answers.accepted(step, typed)
         values = run.values(step)
         if step.mutates and answers.state_of(step, answer) is StepState.DONE:
-            did = did or steps.known_command(step, values)
+            did = did or steps.known_change(step, values)
             if not did:
                 raise answers.InvalidAnswer("Say what was done; the record keeps it.")
             self._done_by_hand(run, step, answer, did)

@@ -290,6 +290,15 @@ async def test_all_checks_of_a_part_run_each_time_and_lead_from_the_first_abnorm
     assert run.outcomes["look"].state is StepState.NOW
 
 
+async def test_a_lead_goes_past_a_step_that_was_skipped(scripted: Scripted) -> None:
+    scripted.results = {"second": Result.FAIL}
+    run = scripted.engine.open("book")
+    scripted.engine.skip(run.id, "look", "another engineer does it")
+    run = await scripted.engine.do_checks(run.id, "first", Agreeing())
+    assert run.current == "measure", "the step after it"
+    assert run.outcomes["look"].state is StepState.SKIPPED
+
+
 async def test_a_lead_goes_past_checks_that_were_just_answered(scripted: Scripted) -> None:
     scripted.results = {"first": Result.FAIL, "third": Result.FAIL}
     run = scripted.engine.open("book")

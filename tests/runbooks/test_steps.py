@@ -4,11 +4,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from cluster.kube.objects import Ref
 from runbooks import steps
 from runbooks.loader import Library
 from runbooks.model import StepKind
+from runbooks.parameters import names
 from runbooks.parse import parse
 from runbooks.steps import Lead
 from triage.facts.finding import Evidence, Finding, Severity, SharedAttribute, SinceSource, Symptom
@@ -143,3 +145,33 @@ def test_no_walk_of_our_library_runs_in_a_circle_only() -> None:
                         seen.add(found.id)
                         todo.append(found)
             assert ends, (runbook.id, start.id)
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("kubectl -n {namespace} scale deployment/x --replicas=0", True),
+        ("sudo systemctl restart containerd", True),
+        ("kubectl get nodes -L kubernetes.io/os", False),
+        ("kubectl -n {namespace} rollout history daemonset/x", False),
+        ("kubectl -n {namespace} rollout undo daemonset/x", True),
+        ("sudo etcdutl snapshot restore SNAPSHOT.db --data-dir /var/lib/etcd", False),
+        ("kubectl -n {namespace} create job RETRY --from=cronjob/x", False),
+        ("kubectl -n {namespace} set env deployment/x LEVEL=debug", True),
+    ],
+)
+def test_only_a_command_that_changes_says_what_was_done(command: str, says: bool) -> None:
+    assert RUNBOOK is not None
+    step = replace(next(RUNBOOK.steps()), kubectl=command)
+    known = steps.known_change(step, {"namespace": "shop"})
+    assert known == (command.replace("{namespace}", "shop") if says else "")
+    assert steps.known_change(replace(step, kubectl="kubectl -n {pod} delete pod x"), {}) == ""
+
+
+def test_no_change_by_hand_of_a_runbook_is_recorded_as_a_command_that_only_looks() -> None:
+    looks = {"get", "describe", "logs", "top", "ps"}
+    for runbook in Library().runbooks:
+        for step in runbook.steps():
+            known = steps.known_change(step, dict.fromkeys(names(step), "x"))
+            if step.kind is StepKind.ASK and step.mutates and known:
+                assert not looks & set(known.split()[:4]), f"{runbook.id} {step.id}: {known}"

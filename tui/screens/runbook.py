@@ -13,7 +13,7 @@ from cluster.kube.objects import Ref
 from incident.walkthrough.run import RunView, StepState
 from runbooks.model import Step, StepKind
 from runbooks.parameters import PLACE
-from runbooks.steps import command, fill, known_command
+from runbooks.steps import command, fill, known_change
 from text.keys import named
 from text.lines import BLANK, prose, rule
 from text.runbook import (
@@ -242,7 +242,7 @@ class RunbookScreen(Frame):
         if not step.mutates:
             self.stanch.tell("This step changes nothing; enter asks for its answer.")
             return
-        did = known_command(step, run.values(step.id))
+        did = known_change(step, run.values(step.id))
         said = await self.app.push_screen_wait(by_hand(self._question(step), did))
         if said:
             self.stanch.open_run.done_by_hand(step, said)
