@@ -24,8 +24,10 @@ PLACE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 it."""
 QUERY_PLACES = ("kind", "namespace", "selector", "field_selector", "name", "path", "container")
 """Fields of a query that may hold `{name}`."""
-CHOICES = 10
+CHOICES = 50
 """Choices that are offered at most."""
+_NAMED = 10
+"""Choices that a sentence names at most."""
 _IN_EXPRESSION = re.compile(r"\bparams\.([a-z][a-z0-9_]*)")
 KIND_OF = {word: kind.name for word, kind in BY_SPELLING.items() if kind.name != "Namespace"}
 """Kind by name of a parameter that stands for an object; `namespace` is a place."""
@@ -173,10 +175,11 @@ def _value(name: str, candidates: Candidates, step: Step) -> ParamValue:
 
 def _undecided(name: str, distinct: Mapping[str, str], of: str = "") -> ParamValue:
     """`distinct`: each value that fits, and the first reason for it."""
-    shown = tuple(distinct)[:CHOICES]
-    more = f" and {len(distinct) - len(shown)} more" if len(distinct) > len(shown) else ""
-    origin = f"{len(distinct)} fit{of}: {', '.join(shown)}{more}"
-    return ParamValue(name, "", origin, shown, tuple(distinct[each] for each in shown))
+    named, left = tuple(distinct)[:_NAMED], len(distinct) - _NAMED
+    more = f" and {left} more" if left > 0 else ""
+    origin = f"{len(distinct)} fit{of}: {', '.join(named)}{more}"
+    offered = tuple(distinct)[:CHOICES]
+    return ParamValue(name, "", origin, offered, tuple(distinct[each] for each in offered))
 
 
 def _subjects(

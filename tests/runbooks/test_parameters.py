@@ -128,6 +128,14 @@ def test_where_two_fit_nothing_is_filled_in_and_the_namespace_follows_the_choice
     assert chosen["namespace"].value == "logging"
 
 
+def test_all_that_fit_are_offered_and_a_sentence_names_ten_of_them() -> None:
+    crashes = [finding(f"crash{n}", Ref("Deployment", "shop", f"cart{n}")) for n in range(15)]
+    workload = values("scale", evidence(*crashes))["workload"]
+    assert len(workload.choices) == len(workload.reasons) == 15
+    assert workload.origin.startswith("15 fit: ")
+    assert workload.origin.endswith(", deployment/cart9 and 5 more")
+
+
 def test_what_the_failing_objects_share_stands_beside_what_selected_the_runbook() -> None:
     shared = (SharedAttribute("owner", "Deployment logging/elastalert", (4, 4), (2, 12), 0.001),)
     agreed = values("scale", evidence(VICTIM, CULPRIT, selected=(CULPRIT,), shared=shared))
