@@ -156,6 +156,10 @@ SECRETS: list[tuple[str, str, str]] = [
 ]
 
 BENIGN: list[tuple[str, str]] = [
+    (
+        "a label beside a namespace",
+        "no pod in namespace credentials matches app.kubernetes.io/name=credentials-controller",
+    ),
     ("uid", "metadata.uid: 7c9e6679-7425-40de-944b-e07fc1f90ae7"),
     (
         "image digest",

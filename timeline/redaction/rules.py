@@ -187,10 +187,11 @@ SPOKEN: Final = re.compile(
 """A secret in a sentence: "the password was X"."""
 LOGIN: Final = re.compile(
     r"\b(?:cred(?:ential)?s?|log(?:in|ged in)|sign(?:ed)? in|user(?:name)?[ /]pass(?:word)?)\b"
-    r"[^\n]{0,24}?\b[\w.@-]{2,40} ?[/:] ?(?P<value>[^\s/:,;]{4,80})",
+    r"[^\n]{0,24}?\b[\w.@-]{2,40} ?[/:] ?(?P<value>(?![\w.-]{1,63}=\w)[^\s/:,;]{4,80})",
     re.I,
 )
-"""A name and a password in a sentence: "logged in as admin/hunter2"."""
+"""A name and a password in a sentence: "logged in as admin/hunter2". Not a label:
+"app.kubernetes.io/name=shop"."""
 PEM: Final = re.compile(
     r"-----BEGIN (?P<what>[A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?)-----"
     r"(?:(?:(?!-----BEGIN)[\s\S]){0,20000}?-----END (?P=what)-----|(?:[A-Za-z0-9+/=\s]|\\[nr])*)"
