@@ -220,6 +220,9 @@ def _step(
         yield at("kubectl"), text
     if step.mutates and not (step.blast and step.undo):
         yield at("blast"), "changes something and must state blast and undo"
+    by_hand = step.kind is StepKind.ASK and step.mutates and step.answers
+    if by_hand and not any(answer.when == "done" for answer in step.answers):
+        yield at("answers"), "asks for a change by hand: only the answer `done` records it"
     known = {StepKind.PROBE: names.probes, StepKind.ACTION: names.actions}.get(step.kind)
     if known is not None and step.uses not in known:
         said = f"there is no {step.kind} {step.uses!r}; known: {', '.join(sorted(known))}"

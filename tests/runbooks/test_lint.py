@@ -42,6 +42,11 @@ BASE = (STORIES / "kubelet-memory-leak.md").read_text("utf-8")
         ("action: cordon", "action: explode", "no action 'explode'"),
         ("undo: uncordon {node}\n", "", "must state blast and undo"),
         (
+            "  done: Restart the kubelet of",
+            "  restarted: Restart the kubelet of",
+            "only the answer",
+        ),
+        (
             " --request-timeout=10s\nanswers:\n  found",
             "\nanswers:\n  found",
             "no --request-timeout",
