@@ -18,7 +18,7 @@ from bench.record import record
 from bench.report import Figure, document, text
 from tests.rungs.controlplane import control_plane
 from tests.rungs.population import population
-from tests.rungs.processes import RungMissing, StartFailed
+from tests.rungs.programs.processes import RungMissing, StartFailed
 
 PACKAGES = (
     "actions",

@@ -22,7 +22,7 @@ import httpx
 import yaml
 from aiohttp import web
 
-from tests.rungs.kubeconfig import current, headers, trust
+from tests.rungs.programs.kubeconfig import current, headers, trust
 
 CHANGED = 2000  # objects that the flood moves about
 PAUSE = 0.02  # seconds between two bursts

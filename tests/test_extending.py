@@ -99,7 +99,7 @@ def test_a_detector(product: Path) -> None:
 
 
 def test_a_probe(product: Path) -> None:
-    probe, test = "probes/questions/node_count.py", "tests/probes/test_node_count.py"
+    probe, test = "probes/questions/node_count.py", "tests/probes/questions/test_node_count.py"
     write(product, probe, block("probe"))
     write(product, test, block("probe-test"))
     formed(product, probe, test)

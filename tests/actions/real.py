@@ -20,7 +20,7 @@ from cluster.api.transport import Api
 from cluster.connect.kubeconfig import load_access
 from cluster.live.live_cluster import LiveCluster
 from tests.actions.fake import FakeJournal
-from tests.rungs.kwok import ANNOTATION
+from tests.rungs.programs.kwok import ANNOTATION
 
 Json = dict[str, Any]
 LIMIT_S = 60.0

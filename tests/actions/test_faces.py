@@ -50,7 +50,7 @@ from tests.actions.dialogs import Dialogs
 from tests.actions.fake import FakeApi
 from tests.actions.scenarios import SCENARIOS, Scenario
 from tests.incident.face import Agreeing
-from tests.incident.test_runs import OneBook, Values
+from tests.incident.walkthrough.test_runs import OneBook, Values
 from tests.tui.pilot import until
 from timeline.entry import Entry
 from timeline.intents import pair, unknown_changes

@@ -13,8 +13,8 @@ import pytest
 from actions import catalogue
 from actions.plan import Outcome
 from tests.actions.real import Json, RealCluster, acting
-from tests.rungs.images import BUSYBOX
 from tests.rungs.nodes import Lab
+from tests.rungs.programs.images import BUSYBOX
 
 pytestmark = pytest.mark.nodes
 

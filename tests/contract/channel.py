@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.rungs.kubeconfig import current, headers, trust
+from tests.rungs.programs.kubeconfig import current, headers, trust
 
 STDOUT, STDERR, ERROR = 1, 2, 3
 V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"

@@ -14,7 +14,7 @@ from cluster.connect.kubeconfig import load_access
 from tests.contract.test_exec import wait_for
 from tests.contract.wire import assert_status, create, pod
 from tests.rungs.cluster import Cluster
-from tests.rungs.processes import wait_until
+from tests.rungs.programs.processes import wait_until
 
 SERVE = "mkdir -p /tmp/www && echo hello > /tmp/www/index.html && exec httpd -f -p 8080 -h /tmp/www"
 

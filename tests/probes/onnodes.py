@@ -20,7 +20,7 @@ from probes.select.labels import OWN
 from tests.probes.real import real_context
 from tests.rungs.network import Member, Namespace
 from tests.rungs.nodes import Lab
-from tests.rungs.processes import wait_until
+from tests.rungs.programs.processes import wait_until
 from tests.rungs.story import deployment
 
 Story = tuple[Lab, httpx.Client, list[dict[str, Any]]]

@@ -21,8 +21,8 @@ from tests.probes.onnodes import (
     serving,
     told,
 )
-from tests.rungs.kubelet import CLUSTER_DNS
 from tests.rungs.nodes import Lab
+from tests.rungs.programs.kubelet import CLUSTER_DNS
 from tests.rungs.story import play
 
 pytestmark = pytest.mark.nodes

@@ -14,7 +14,7 @@ import pytest
 from probes.result import Component, ProbeResult
 from tests.probes.onnodes import measure, ours, told
 from tests.rungs.nodes import Lab
-from tests.rungs.processes import wait_until
+from tests.rungs.programs.processes import wait_until
 from tests.rungs.story import deployment
 
 pytestmark = pytest.mark.nodes

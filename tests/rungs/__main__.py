@@ -19,7 +19,7 @@ from tests.rungs.enforcement import reject
 from tests.rungs.network import Namespace
 from tests.rungs.nodes import nodes
 from tests.rungs.population import population
-from tests.rungs.processes import RungMissing, StartFailed
+from tests.rungs.programs.processes import RungMissing, StartFailed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

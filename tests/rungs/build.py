@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.rungs.processes import RungMissing
+from tests.rungs.programs.processes import RungMissing
 
 MODULES = Path(__file__).parent / "binaries"
 KUBERNETES = "v1.34.4"

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import httpx
 
-from tests.rungs import etcd
-from tests.rungs.apiserver import wait_ready
-from tests.rungs.kubeconfig import connect, current
 from tests.rungs.permissions import all_but
-from tests.rungs.processes import Process
+from tests.rungs.programs import etcd
+from tests.rungs.programs.apiserver import wait_ready
+from tests.rungs.programs.kubeconfig import connect, current
+from tests.rungs.programs.processes import Process
 
 
 @dataclass(frozen=True, slots=True)

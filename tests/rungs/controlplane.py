@@ -9,12 +9,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.rungs import etcd, kubeconfig
-from tests.rungs.apiserver import TOKENS, ApiServer, start_apiserver
 from tests.rungs.build import programs
 from tests.rungs.cluster import Cluster
-from tests.rungs.kwok import start_kwok
-from tests.rungs.processes import Process
+from tests.rungs.programs import etcd, kubeconfig
+from tests.rungs.programs.apiserver import TOKENS, ApiServer, start_apiserver
+from tests.rungs.programs.kwok import start_kwok
+from tests.rungs.programs.processes import Process
 from tests.rungs.workloads import start_workload_controllers
 
 CONTROL_PLANE = ("etcd", "kube-apiserver")

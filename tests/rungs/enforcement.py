@@ -16,8 +16,8 @@ from typing import Any
 
 import httpx
 
-from tests.rungs.kubeconfig import connect
 from tests.rungs.network import Namespace
+from tests.rungs.programs.kubeconfig import connect
 
 CHAIN = "STANCH-REJECT"
 

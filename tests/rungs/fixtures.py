@@ -14,7 +14,7 @@ from tests.rungs.controlplane import control_plane as start_control_plane
 from tests.rungs.drill import drill_cluster as start_drill
 from tests.rungs.nodes import Lab
 from tests.rungs.nodes import nodes as start_nodes
-from tests.rungs.processes import RungMissing
+from tests.rungs.programs.processes import RungMissing
 
 T = TypeVar("T")
 

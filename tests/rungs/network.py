@@ -22,7 +22,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.rungs.processes import Process, StartFailed, children, only_child, start, wait_until
+from tests.rungs.programs.processes import (
+    Process,
+    StartFailed,
+    children,
+    only_child,
+    start,
+    wait_until,
+)
 
 API_PORT = 6443
 CONTROL_PLANE_ADDRESS = "10.99.0.254"

@@ -15,17 +15,17 @@ from pathlib import Path
 
 import httpx
 
-from tests.rungs import cgroups, etcd
-from tests.rungs.apiserver import start_apiserver
 from tests.rungs.build import programs
 from tests.rungs.cluster import Cluster
-from tests.rungs.containerd import cni_folder, start_containerd
 from tests.rungs.controlplane import CONTROL_PLANE, viewer
 from tests.rungs.enforcement import Enforcement, reject
-from tests.rungs.images import BUSYBOX, static_busybox, write_archive
-from tests.rungs.kubelet import start_kubelet
 from tests.rungs.network import API_PORT, CONTROL_PLANE_ADDRESS, Member, Network, build_network
-from tests.rungs.processes import Process, RungMissing, wait_until
+from tests.rungs.programs import cgroups, etcd
+from tests.rungs.programs.apiserver import start_apiserver
+from tests.rungs.programs.containerd import cni_folder, start_containerd
+from tests.rungs.programs.images import BUSYBOX, static_busybox, write_archive
+from tests.rungs.programs.kubelet import start_kubelet
+from tests.rungs.programs.processes import Process, RungMissing, wait_until
 from tests.rungs.workloads import start_workload_controllers
 
 COMMANDS = {

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.rungs.kwok import ANNOTATION
+from tests.rungs.programs.kwok import ANNOTATION
 
 Json = dict[str, Any]
 PODS_A_DEPLOYMENT = 20

@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
-from tests.rungs.images import BUSYBOX
-from tests.rungs.processes import wait_until
+from tests.rungs.programs.images import BUSYBOX
+from tests.rungs.programs.processes import wait_until
 
 PORT = 8080
 SOURCE, TARGET = "nginx", "marketplace"

@@ -12,7 +12,7 @@ import pytest
 from tests.rungs.controlplane import control_plane
 from tests.rungs.fixtures import or_missing
 from tests.rungs.population import CRASHING, population
-from tests.rungs.processes import wait_until
+from tests.rungs.programs.processes import wait_until
 
 
 def test_a_past_is_served_as_it_was() -> None:

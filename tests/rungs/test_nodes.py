@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.contract.channel import STDERR, execute
-from tests.rungs import cgroups
 from tests.rungs.nodes import Lab
-from tests.rungs.processes import wait_until
+from tests.rungs.programs import cgroups
+from tests.rungs.programs.processes import wait_until
 from tests.rungs.story import PORT, SOURCE, TARGET, play
 
 Cells = dict[tuple[str, str, str], str]

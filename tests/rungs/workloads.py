@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.rungs.apiserver import SERVICE_RANGE, ApiServer
-from tests.rungs.kubeconfig import write
-from tests.rungs.processes import Process, flags, free_port, start
+from tests.rungs.programs.apiserver import SERVICE_RANGE, ApiServer
+from tests.rungs.programs.kubeconfig import write
+from tests.rungs.programs.processes import Process, flags, free_port, start
 
 # The client-side limits of a production cluster (20 requests a second) would make a test wait for
 # them.

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from tests.rungs.kwok import UNTOUCHED
+from tests.rungs.programs.kwok import UNTOUCHED
 
 Json = dict[str, Any]
 

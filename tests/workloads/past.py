@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from tests.rungs.kwok import ANNOTATION
 from tests.rungs.population import population
+from tests.rungs.programs.kwok import ANNOTATION
 
 Json = dict[str, Any]
 LOST = "worker-006"

@@ -16,8 +16,8 @@ from cli.connection import is_settled
 from tests.rungs.build import programs
 from tests.rungs.controlplane import control_plane
 from tests.rungs.fixtures import or_missing
-from tests.rungs.kwok import start_kwok
-from tests.rungs.processes import Process, wait_until
+from tests.rungs.programs.kwok import start_kwok
+from tests.rungs.programs.processes import Process, wait_until
 from tests.workloads import faults
 from tests.workloads.past import LEAVING, LOST, NODES, past
 from tests.workloads.watch import Watch, findings, watching

@@ -13,7 +13,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.triage.elsewhere import (
+from tests.triage.elsewhere.busy import BUSY
+from tests.triage.elsewhere.case import CASES, Case
+from tests.triage.elsewhere.cases import (
     control_planes,
     credentials,
     disks,
@@ -25,8 +27,6 @@ from tests.triage.elsewhere import (
     silent,
     workloads,
 )
-from tests.triage.elsewhere.busy import BUSY
-from tests.triage.elsewhere.case import CASES, Case
 from tests.triage.elsewhere.finish import finish, renamed
 from tests.triage.elsewhere.healthy import HEALTHY
 from tests.triage.elsewhere.judge import MATCHER, answer, look

@@ -23,17 +23,17 @@ from tests.rungs.controlplane import control_plane
 from tests.rungs.fixtures import or_missing
 from tests.triage.build import NOW, Cluster
 from tests.triage.elsewhere.busy import agents_are_updated
-from tests.triage.elsewhere.control_planes import all_behind_a_key_gone
-from tests.triage.elsewhere.credentials import sync_operator_drops_keys
-from tests.triage.elsewhere.entrances import dns_daemon_set_out_of_memory
+from tests.triage.elsewhere.cases.control_planes import all_behind_a_key_gone
+from tests.triage.elsewhere.cases.credentials import sync_operator_drops_keys
+from tests.triage.elsewhere.cases.entrances import dns_daemon_set_out_of_memory
+from tests.triage.elsewhere.cases.nodes_in_turn import limitless_job_fells_nodes_in_turn
+from tests.triage.elsewhere.cases.silent import balancer_outside
 from tests.triage.elsewhere.finish import finish
 from tests.triage.elsewhere.healthy import control_plane_restarted_last_week
-from tests.triage.elsewhere.nodes_in_turn import limitless_job_fells_nodes_in_turn
 from tests.triage.elsewhere.objects import Json
 from tests.triage.elsewhere.second.objects import BY_SERVER
 from tests.triage.elsewhere.second.on_control import metal_keys_after_d_are_gone
 from tests.triage.elsewhere.second.well import server_started_minutes_ago
-from tests.triage.elsewhere.silent import balancer_outside
 from tests.triage.elsewhere.world import World
 from tests.triage.members import MEMBERS
 from triage.facts.finding import Severity

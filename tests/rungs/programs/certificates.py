@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.rungs.processes import RungMissing
+from tests.rungs.programs.processes import RungMissing
 
 _EXTENSIONS = """
 [req]

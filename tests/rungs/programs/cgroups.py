@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from tests.rungs.processes import RungMissing
+from tests.rungs.programs.processes import RungMissing
 
 ROOT = Path("/sys/fs/cgroup")
 # then the process id of the owner, so that what a killed test run left can be told from what is in

@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.rungs.processes import RungMissing
+from tests.rungs.programs.processes import RungMissing
 
 BUSYBOX = "stanch.test/busybox:1"
 PAUSE = "stanch.test/pause:1"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import httpx
 
-from tests.rungs.certificates import Authority, Certificate, create_authority
-from tests.rungs.kubeconfig import connect, write
-from tests.rungs.processes import Process, flags, free_port, start, wait_until
+from tests.rungs.programs.certificates import Authority, Certificate, create_authority
+from tests.rungs.programs.kubeconfig import connect, write
+from tests.rungs.programs.processes import Process, flags, free_port, start, wait_until
 
 SERVICE_RANGE = "10.96.0.0/16"
 # An API server refuses a loopback address here; this one (RFC 5737, documentation) is only ever

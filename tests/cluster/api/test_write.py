@@ -415,7 +415,7 @@ async def test_errors_of_the_server_come_through(fake: FakeCluster, api: Api) ->
 
 
 def test_send_is_used_by_the_door_alone() -> None:
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     users = set()
     for folder in (
         "actions",
@@ -448,7 +448,7 @@ def test_send_is_used_by_the_door_alone() -> None:
 
 
 def test_no_other_module_opens_http_connections_of_its_own() -> None:
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     users = set()
     for folder in (
         "actions",

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from tests.rungs import storage
-from tests.rungs.processes import Process, flags, free_port, start, wait_until
+from tests.rungs.programs.processes import Process, flags, free_port, start, wait_until
 
 TRANSACTION = 128  # etcd's default --max-txn-ops
 

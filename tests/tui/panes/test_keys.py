@@ -117,7 +117,7 @@ async def test_another_key_works_and_is_the_one_that_is_shown(tmp_path: Path) ->
 
 # -- keys in sentences
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 A_KEY = re.compile(
     r"(?:^|[ (;,.])(?:press [a-zA-Z0-9]\b|with [b-zB-HJ-Z]\b|(?:[b-zB-HJ-Z?/]|ctrl-[a-z]) (?:again |to )?"
     r"(?:acts?|asks?|begins?|brings?|cancels?|changes?|chooses?|copies|describes?|excludes?|exports?|"

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.rungs.apiserver import ApiServer
-from tests.rungs.containerd import SOCKET
-from tests.rungs.kubeconfig import write
 from tests.rungs.network import API_PORT, CONTROL_PLANE_ADDRESS, Member
-from tests.rungs.processes import Process, flags, start
+from tests.rungs.programs.apiserver import ApiServer
+from tests.rungs.programs.containerd import SOCKET
+from tests.rungs.programs.kubeconfig import write
+from tests.rungs.programs.processes import Process, flags, start
 
 CLUSTER_DNS = "10.96.0.10"
 

@@ -31,7 +31,7 @@ from runbooks.model import Query, Step
 from runbooks.parse import parse
 from tests.incident.build import match, symptom, view
 from tests.incident.face import Agreeing
-from tests.incident.test_runs import NOW, OneBook, Values, plan
+from tests.incident.walkthrough.test_runs import NOW, OneBook, Values, plan
 from tests.probes import cells
 from timeline.entry import NewEntry
 from timeline.summary import ClusterId

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.rungs.processes import Process, flags, free_port, start
+from tests.rungs.programs.processes import Process, flags, free_port, start
 
 ANNOTATION = "kwok.x-k8s.io/node"
 UNTOUCHED = {"kwok.x-k8s.io/status": "custom"}

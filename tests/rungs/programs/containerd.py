@@ -7,9 +7,9 @@ import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.rungs.images import PAUSE
 from tests.rungs.network import Member
-from tests.rungs.processes import Process, RungMissing, StartFailed, start, wait_until
+from tests.rungs.programs.images import PAUSE
+from tests.rungs.programs.processes import Process, RungMissing, StartFailed, start, wait_until
 
 CNI_FOLDERS = ("/usr/lib/cni", "/opt/cni/bin")
 SOCKET = "/run/containerd/containerd.sock"

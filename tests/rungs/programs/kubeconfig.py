@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import yaml
 
-from tests.rungs.certificates import Certificate
+from tests.rungs.programs.certificates import Certificate
 
 
 def write(

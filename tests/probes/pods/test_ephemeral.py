@@ -13,7 +13,7 @@ from probes import catalogue
 from probes.result import Component, ProbePlan, ResultClass
 from tests.probes.cells import node, pod, story
 from tests.probes.fake import FakeCluster
-from tests.probes.test_connectivity import story_network
+from tests.probes.questions.test_connectivity import story_network
 
 OTHERS: list[tuple[str, dict[str, str]]] = [
     ("connectivity", {"from": "nginx/nginx-1", "to": "marketplace"}),
