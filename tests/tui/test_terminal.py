@@ -41,7 +41,8 @@ class Terminal:
         runs with the arguments."""
         self.main, side = pty.openpty()
         self.set_size(*size)
-        env = {**os.environ, "TERM": "xterm-256color", **environment, **variables}
+        inherited = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
+        env = {**inherited, "TERM": "xterm-256color", **environment, **variables}
         self.process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             stdin=side,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from textual.color import Color
 
 from incident.config import Config, Theme
 from tests.tui.fake import FakeInvestigation
 from tests.tui.pilot import WIDE, shown, until
+from tests.tui.test_terminal import Terminal
 from text.lines import STYLES
 from tui.app import StanchApp
 from tui.line_pane import LinePane
@@ -36,3 +39,27 @@ def test_few_colours_are_the_terminals_own() -> None:
     assert "16 colours" in fixed_theme({"TERM": "screen"})
     for many in ({"TERM": "xterm-256color"}, {"TERM": "foot", "COLORTERM": "truecolor"}, {}):
         assert fixed_theme(many) == ""
+
+
+@pytest.mark.parametrize("colour", ["", "1"], ids=["colours", "NO_COLOR"])
+@pytest.mark.parametrize("term", ["linux", "xterm-16color", "screen", "tmux-256color"])
+def test_severities_differ_on_each_terminal(term: str, colour: str) -> None:
+    few = {"TERM": term, "COLORTERM": ""}
+    terminal = Terminal(size=WIDE, environment=few | ({"NO_COLOR": colour} if colour else {}))
+    try:
+        for word in ("CRIT", "WARN", "INFO"):
+            terminal.until(word)
+        terminal.press("q")
+        assert terminal.ended() == 0
+    finally:
+        terminal.close()
+    looks: dict[bytes, set[bytes]] = {}
+    for shown_word in (b"CRIT", b"WARN", b"INFO"):
+        codes = re.search(rb"\x1b\[([\d;]+)m" + shown_word, terminal.seen)
+        assert codes is not None, shown_word
+        looks[shown_word] = {b"1", b"7"} & set(codes[1].split(b";"))  # bold, reverse
+    assert looks == {b"CRIT": {b"1", b"7"}, b"WARN": {b"1"}, b"INFO": set()}
+    assert b"\x1b[?1049l" in terminal.seen
+    assert b"\x1b[?25h" in terminal.seen
+    if term != "tmux-256color" and not colour:
+        assert re.search(rb"\x1b\[1;7;31;49mCRIT", terminal.seen)  # red, as the terminal shows it
