@@ -9,7 +9,8 @@ from typing import Any
 from drills.api.objects import Obj, dig, parse_duration
 from drills.controllers.workloads import Workloads
 from drills.pods.kubelet import Kubelets
-from drills.scenario.expand import add_all, finish, finish_adding, go_wrong
+from drills.scenario.expand import add_all, finish, finish_adding, go_wrong, surround
+from drills.scenario.model import load_background
 from drills.scenario.renaming import Renamer
 from drills.scenario.world import Key, World
 from drills.server.state import ServerState
@@ -17,7 +18,8 @@ from drills.server.state import ServerState
 
 async def play(state: ServerState, script: list[dict[str, Any]]) -> None:
     """Each step: `after` (since the call) and the sections to apply; `clearFaults` takes the
-    faults away first; `startWaiting` names nodes on which pods start that could not."""
+    faults away first; `startWaiting` names nodes on which pods start that could not; `background`
+    is a healthy cluster whose objects are back, as from a backup."""
     loop = asyncio.get_running_loop()
     begun = loop.time()
     for step in sorted(script, key=lambda s: parse_duration(s["after"])):
@@ -28,8 +30,13 @@ async def play(state: ServerState, script: list[dict[str, Any]]) -> None:
 
 def apply_step(state: ServerState, step: dict[str, Any]) -> None:
     """Apply one step to the current state. Raises ValueError or KeyError when it does not fit."""
-    step = Renamer(state.world.renames).data(step)
+    renamer = Renamer(state.world.renames)
+    step = renamer.data(step)
     world, before = _present(state)
+    if "background" in step:
+        healthy = renamer.data(world.timed(load_background(step["background"])))
+        add_all(world, healthy)
+        surround(world, healthy)
     add_all(world, step)
     finish_adding(world)
     go_wrong(world, step)

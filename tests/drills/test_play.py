@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from drills.api.objects import condition, dig
+from drills.api.objects import condition, created_at, dig
 from drills.scenario.catalogue import ids, load
 from drills.scenario.expand import objects
 from drills.scenario.renaming import shuffle
@@ -219,3 +220,16 @@ def test_each_change_by_hand_of_a_drill_is_one_of_its_runbook_and_can_be_played(
         server, _ = serve({**data, "shuffle": 7})
         for row in rows:
             apply_step(server.state, {**row, "startWaiting": []})
+
+
+def test_a_restored_snapshot_brings_back_the_objects_with_their_age(serve: Serve) -> None:
+    drill = load("etcd-data-deleted").data
+    parts = ("background", "nodes", "namespaces", "workloads", "byHand")
+    server, _ = serve({part: drill[part] for part in parts})
+    assert not server.store.of("Deployment")
+    server.made_by_hand("restore-snapshot")
+    deployments = until(lambda: server.store.of("Deployment"))
+    assert all(each["status"]["readyReplicas"] == each["spec"]["replicas"] for each in deployments)
+    system = server.store.lookup("Namespace", "", "kube-system")
+    assert system is not None
+    assert server.state.started_at - created_at(system) > timedelta(days=30), "the former one"
