@@ -74,23 +74,11 @@ async def _run(arguments: argparse.Namespace) -> int:
     async with opened(options_of(arguments)) as investigation:
         if problem := investigation.view.problem or investigation.view.api.reason:
             print(f"stanch: {problem}", file=sys.stderr)
-        symptom = arguments.symptom or best_symptom(investigation, arguments.runbook)
         try:
-            begun = investigation.walkthrough.open(arguments.runbook, symptom)
+            begun = investigation.walkthrough.open(arguments.runbook, arguments.symptom)
         except KeyError as error:
             raise Refusal(str(error.args[0])) from error
         return await Terminal(investigation, begun, Prompt()).go()
-
-
-def best_symptom(investigation: LiveInvestigation, runbook: str) -> str:
-    """The symptom that the runbook fits best, "" when it fits none."""
-    scored = [
-        (match.score, view.symptom.id)
-        for view in investigation.view.symptoms
-        for match in view.matches
-        if match.id == runbook
-    ]
-    return max(scored)[1] if scored else ""
 
 
 class Terminal:

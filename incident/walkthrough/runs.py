@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from operator import itemgetter
 from typing import Any, Protocol
 
 from cluster.kube.objects import Ref
@@ -81,7 +82,9 @@ class Runs:
 
     def open(self, runbook_id: str, symptom_id: str = "") -> Run:
         """Continue the run of this runbook, or begin it. A runbook has one run in an incident, also
-        when it is opened from another symptom. Raises KeyError for an unknown runbook."""
+        when it is opened from another symptom. Without a symptom (from words or from the list of
+        runbooks) it begins with the one that it fits best, which gives its parameters. Raises
+        KeyError for an unknown runbook."""
         runbook = self._library.get(runbook_id)
         if runbook is None:
             raise KeyError(
@@ -92,7 +95,7 @@ class Runs:
         )
         known = [run for run in self.all() if run.runbook.id == runbook_id]
         if not known:
-            return self._begin(runbook, symptom)
+            return self._begin(runbook, symptom or self._fitting(runbook_id))
         run = known[0]
         run.runbook, run.shown = runbook, None
         if symptom is not None and symptom.id != run.symptom_id:
@@ -110,6 +113,16 @@ class Runs:
             )
         self._refresh_evidence(run)
         return run
+
+    def _fitting(self, runbook_id: str) -> Symptom | None:
+        """The symptom that a runbook fits best, None when it fits none."""
+        fitting: list[tuple[float, Symptom]] = [
+            (match.score, view.symptom)
+            for view in self._symptoms()
+            for match in view.matches
+            if match.id == runbook_id
+        ]
+        return max(fitting, key=itemgetter(0))[1] if fitting else None
 
     def preview(self, runbook_id: str, symptom_id: str) -> RunView | None:
         """The run of a runbook, or a run as it would begin, without recording it. None for an
@@ -210,12 +223,13 @@ class Runs:
             return {}
         run, step = self.run(run_id), self.step(run_id, step_id)
         declared = steps.answer_for(step, answer)
+        values = run.values(step)
         return {
             "answer": answer,
             "state": state.value,
-            "expected": step.expected,
+            "expected": steps.fill(step.expected, values),
             "section": step.section,
-            "meaning": steps.fill(declared.means, run.values(step)) if declared else "",
+            "meaning": steps.fill(declared.means, values) if declared else "",
             "goto": declared.goto if declared else "",
         }
 

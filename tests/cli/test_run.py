@@ -21,7 +21,7 @@ import pytest
 from cli import exits
 from cli.connection import is_settled
 from cli.prompt import Prompt
-from cli.run import Terminal, best_symptom
+from cli.run import Terminal
 from cluster.kube.objects import Node
 from cluster.kube.text import clean_uncut
 from incident.session import LiveInvestigation
@@ -54,8 +54,11 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
 
 async def follow(investigation: LiveInvestigation, *lines: str) -> Terminal:
     await until(investigation, is_settled)
-    await until(investigation, lambda view: bool(best_symptom(investigation, DRILL)))
-    opened = investigation.walkthrough.open(DRILL, best_symptom(investigation, DRILL))
+    await until(
+        investigation,
+        lambda view: any(match.id == DRILL for each in view.symptoms for match in each.matches),
+    )
+    opened = investigation.walkthrough.open(DRILL)
     terminal = Terminal(investigation, opened, script(*lines))
     assert await terminal.go() == exits.ANSWERED
     return terminal

@@ -231,6 +231,26 @@ async def test_a_runbook_that_is_opened_from_another_symptom_keeps_its_answers(
     assert (node.value, node.choices) == ("", ("first-0", "second-0")), "two fit: it asks"
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
+def test_a_runbook_opened_by_words_begins_with_the_symptom_that_it_fits_best(
+    record: Record, order: Sequence[int]
+) -> None:
+    """Its parameters come from that symptom; from the list of runbooks nothing was known."""
+    symptoms = (
+        *view(symptom("other"), matches=(match("else"),)),
+        *view(symptom("weaker"), matches=(msgspec.structs.replace(match("book"), score=0.4),)),
+        *view(symptom("best"), matches=(match("book"),)),
+    )
+    run = runs_of(record, *(symptoms[at] for at in order)).open("book")
+    assert run.symptom_id == "best"
+    assert run.view().parameters["cordon"][0].value == "best-0"
+
+
+def test_a_runbook_that_fits_no_symptom_begins_without_one(record: Record) -> None:
+    run = runs_of(record, *view(symptom("other"), matches=(match("else"),))).open("book")
+    assert (run.symptom_id, run.view().parameters["cordon"][0].value) == ("", "")
+
+
 def test_a_check_quotes_also_the_other_symptoms_that_the_runbook_fits(record: Record) -> None:
     """A node that is down is one symptom, the volumes that it holds are another."""
     unsure = match("book", confident=False)
