@@ -165,3 +165,11 @@ async def test_a_long_complaint_is_read_whole(monkeypatch: pytest.MonkeyPatch) -
         await pilot.press("n", *"users", "enter")
         await until(pilot, lambda: "said; try it." in shown(app))
         assert "This cannot be taken" in shown(app)
+
+
+@pytest.mark.parametrize("downs", [2, 3])
+async def test_a_mark_is_set_without_words(downs: int) -> None:
+    async with screens(size=WIDE) as (_, fake, pilot):
+        name = ("", "acknowledged", "mitigated", "resolved")[downs]
+        await pilot.press("n", *["down"] * downs, "enter")
+        await until(pilot, lambda: any(e.data.get("name") == name for e in fake.entries()))

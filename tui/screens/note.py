@@ -70,7 +70,8 @@ class NoteDialog(TextPrompt):
         if not text and not mark.alone:
             self.dismiss(None)
             return
-        if text == self._refused and app.refused_note == (self._refused, self._refusal):
+        refused = (self._refused, self._refusal)
+        if self._refusal and text == self._refused and app.refused_note == refused:
             self.complain(self._refusal)  # It waits in memory and is tried again every second.
             return
         remark = doubt(app.investigation.entries(), self._body.target)
