@@ -91,6 +91,8 @@ class StanchApp(PaintingApp):
         """What was typed last as a symptom, and the block that was pasted with it."""
         self.refused_note = ("", "")
         """The last note that the disk refused, and why."""
+        self.planned = ""
+        """What is being planned: its dialog opens as soon as the plan is made. "" for nothing."""
 
     @cached_property
     def open_run(self) -> OpenRun:
@@ -135,11 +137,28 @@ class StanchApp(PaintingApp):
     async def on_event(self, event: Event) -> None:
         if isinstance(event, Key):
             self._key = time.monotonic()
+            if self._comes_before_plan(event):
+                return
             self.end_messages("warning")  # at 80x24 they cover what the person reads next
             self.investigation.give_way()
         if isinstance(event, (Key, Paste)) and await self.key_order.take(event):
             return
         await super().on_event(event)
+
+    def _comes_before_plan(self, event: Key) -> bool:
+        """Whether a key is dropped, with a message, because it may be meant for the dialog of a
+        plan that is still being made: on the screen below it would open or quit something. Keys
+        that move, leave or stop act."""
+        typed = event.is_printable or event.key == "enter"
+        stops = {"stop", "interrupt", "suspend_process"}
+        keys = {key for each in self.actions if each.name in stops for key in each.key.split(",")}
+        if not self.planned or isinstance(self.screen, ModalScreen) or not typed:
+            return False
+        if event.key in keys:
+            return False
+        stop = named("; {.stop} stops it.", self.keys)
+        self.tell(f"Not taken: the plan is still being made: {self.planned}{stop}", "warning")
+        return True
 
     # -- going somewhere
 

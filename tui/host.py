@@ -18,6 +18,9 @@ NoticeLevel = Literal["information", "warning", "error"]
 class Host(Protocol):
     """The application, as an open run sees it."""
 
+    planned: str
+    """What is being planned, "" for nothing; letters that come before its dialog are dropped."""
+
     @property
     def investigation(self) -> Investigation: ...
 

@@ -199,6 +199,7 @@ class OpenRun:
         else:
             self.progress_lines, self.progress_step, self.at = (), step.id, step.id
             self._stopping = False
+            self._plans(step)
             self._worker = self._app.run_worker(
                 self._guarded(step, work(self.run), follow or step.kind is StepKind.ASK),
                 group="step",
@@ -228,9 +229,14 @@ class OpenRun:
                 f"The step {step.id!r} could not be run: {error or type(error).__name__}", "error"
             )
         finally:
-            self.running = self.running_step = ""
+            self.running = self.running_step = self._app.planned = ""
             self.refresh()
             self._app.refresh_screens()
+
+    def _plans(self, step: Step) -> None:
+        """The plan of a step is being made, up to its dialog."""
+        planned = step.kind in (StepKind.ACTION, StepKind.PROBE)
+        self._app.planned = self._question(step) if planned else ""
 
     def _offer_mark(self, run: RunView, step: Step) -> None:
         """Verify has passed: offers to mark the incident, unless it is marked."""
@@ -249,6 +255,7 @@ class OpenRun:
         self._app.refresh_screens()
 
     def progress(self, text: str) -> None:
+        self._app.planned = ""
         self.progress_lines = (*self.progress_lines[-49:], text)
         self._app.refresh_screens()
 
@@ -270,6 +277,7 @@ class OpenRun:
             choices=tuple(zip_longest(parameter.choices, parameter.reasons, fillvalue="")),
         )
         value: str | None = await self._app.push_screen_wait(dialog)
+        self._plans(step)
         return value
 
     async def answer(self, run: RunView, step: Step, problem: str) -> str:
@@ -287,6 +295,7 @@ class OpenRun:
     async def agree(self, plan: ProbePlan) -> bool:
         from tui.dialogs.plans import ProbeDialog
 
+        self._app.planned = ""
         agreed: bool = await self._app.push_screen_wait(ProbeDialog(plan))
         if not agreed:
             self._app.tell("The probe was not run.")
@@ -295,6 +304,7 @@ class OpenRun:
     async def confirm(self, plan: ActionPlan, changed: str) -> str:
         from tui.dialogs.plans import GateDialog
 
+        self._app.planned = ""
         typed = await self._app.push_screen_wait(GateDialog(plan, self._app.view, changed))
         if not typed:
             self._app.tell("Nothing was changed.")

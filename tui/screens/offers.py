@@ -99,7 +99,11 @@ async def _carry_out(
 ) -> bool:
     """Plans, asks and runs, again after the state changed. Returns whether the person agreed.
     `keep`: the result stays on the screen until it is closed."""
-    plan = await app.investigation.plan_action(offer.action, arguments)
+    app.planned = f"{offer.action} {offer.object}"
+    try:
+        plan = await app.investigation.plan_action(offer.action, arguments)
+    finally:
+        app.planned = ""
     changed = ""
     while True:
         typed = await app.push_screen_wait(GateDialog(plan, app.view, changed)) or ""

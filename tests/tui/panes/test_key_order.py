@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -10,11 +11,14 @@ import pytest
 from textual import events
 from textual.screen import ModalScreen
 
+from cluster.kube.objects import Ref
 from incident.walkthrough.run import StepState
 from tests.tui.fake import FakeInvestigation
+from tests.tui.fake_engine import Actions, Probes
 from tests.tui.pilot import WIDE, screens, shown, until
 from tui.app import StanchApp
 from tui.key_order import DOUBLE_PRESS
+from tui.screens.offers import act_on
 from tui.text_input import TypedLine
 
 RUNBOOK = ("network-policy-cni-version-skew", "refused-marketplace")
@@ -134,6 +138,47 @@ async def test_a_doubled_key_has_one_effect(name: str, apart: float) -> None:
             after = effects(app, fake)
             left.append((after[0] - before[0], after[1] - before[1]))
     assert left[0] == left[1]
+
+
+@pytest.mark.parametrize("step", ["cordon", "matrix", ""])
+async def test_letters_that_come_before_the_dialog_of_a_plan_do_nothing_below(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The word of the gate, typed while the plan is made, must not quit or open another action."""
+    made = asyncio.Event()
+
+    def slowly(plan: Callable[..., Any]) -> Callable[..., Any]:
+        async def wait_and_plan(*given: Any, **more: Any) -> Any:
+            await made.wait()
+            return await plan(*given, **more)
+
+        return wait_and_plan
+
+    for runner in (Actions, Probes):
+        monkeypatch.setattr(runner, "plan", slowly(runner.plan))
+    async with screens(size=WIDE, write=True) as (app, _, pilot):
+        app.open_runbook(*RUNBOOK)
+        await until(pilot, partial(says, app, "Stop the bleeding"))
+        if step:
+            run_step(app, step)
+        else:
+            app.run_worker(act_on(app, [Ref("Node", "", "node-2")]))
+            await until(pilot, partial(asks, app))
+            await top(app).keys_ready.wait()
+            await pilot.press("enter")
+        await until(pilot, lambda: bool(app.planned) and not asks(app))
+        await pilot.press(*"anq2", "enter")
+        assert app.is_running
+        assert app.current_mode == "runbook"
+        assert not asks(app)
+        assert any("plan is still being made" in each.message for each in app._notifications)
+        made.set()
+        await until(pilot, partial(asks, app))
+        assert not app.planned
+        await pilot.press("escape")
+        await until(pilot, partial(calm, app))
+        await pilot.press("n")
+        await until(pilot, partial(asks, app))
 
 
 async def test_a_slow_second_press_is_meant_for_the_screen_below() -> None:
