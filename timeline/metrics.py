@@ -83,10 +83,7 @@ def milestones(lines: Sequence[RevisedEntry]) -> Milestones:
         observed = [
             line.entry for line in lines if line.entry.kind == "observation" and not line.hidden
         ]
-        acts = (line.entry for line in lines if line.entry.kind == "action-intent")
-        first = min((act.recorded_at for act in acts), default=None)
-        if first is not None:
-            observed = [each for each in observed if each.recorded_at < first] or observed
+        observed = seen_before_changes(observed, lines)
         if observed:
             critical = [entry for entry in observed if entry.data.get("severity") == "critical"]
             found["started"] = (critical or observed)[0]
@@ -99,6 +96,17 @@ def milestones(lines: Sequence[RevisedEntry]) -> Milestones:
         if (before.occurred_at - after.occurred_at).total_seconds() > _GRACE_SECONDS
     ]
     return Milestones(entries=found, warnings=tuple(warnings))
+
+
+def seen_before_changes(
+    observed: Sequence[Entry], lines: Sequence[RevisedEntry]
+) -> Sequence[Entry]:
+    """The observations recorded before the first change that was made here; all, where none was."""
+    acts = (line.entry for line in lines if line.entry.kind == "action-intent")
+    first = min((act.recorded_at for act in acts), default=None)
+    if first is None:
+        return observed
+    return [each for each in observed if each.recorded_at < first] or observed
 
 
 def metrics(lines: Sequence[RevisedEntry]) -> Sequence[Metric]:
@@ -126,16 +134,19 @@ def metrics(lines: Sequence[RevisedEntry]) -> Sequence[Metric]:
 
 
 def phases(lines: Sequence[RevisedEntry]) -> Mapping[str, float]:
-    """Seconds in each phase: from an entry with a phase to the next entry with another one."""
+    """Seconds in each phase: from an entry with a phase to the next entry with another one, not
+    before the incident started."""
     spent: dict[str, float] = {}
     current, since = "", None
+    started = milestones(lines).entries.get("started")
     for line in lines:
         entry = line.entry
         if not entry.phase or line.hidden or entry.phase == current:
             continue
+        at = max(entry.occurred_at, started.occurred_at) if started else entry.occurred_at
         if since is not None:
-            spent[current] = spent.get(current, 0.0) + (entry.occurred_at - since).total_seconds()
-        current, since = entry.phase, entry.occurred_at
+            spent[current] = spent.get(current, 0.0) + (at - since).total_seconds()
+        current, since = entry.phase, at
     if since is not None and lines:
         spent[current] = spent.get(current, 0.0) + (_end(lines) - since).total_seconds()
     return spent

@@ -196,6 +196,23 @@ def doubt(entries: Iterable[Entry], mark: object) -> str:
     return f"the last check of Verify was not as expected: {failed[-1]}" if failed else ""
 
 
+def proof(entries: Iterable[Entry], mark: Entry) -> Entry | None:
+    """The last result of Verify before a mark of mitigated or resolved. None for other marks, and
+    where a step of Verify was last not as expected or unknown."""
+    if mark.data.get("name") not in ENDS:
+        return None
+    last = {
+        (entry.run_id, entry.step_id): entry
+        for entry in sorted(entries, key=lambda entry: entry.seq)
+        if entry.kind.endswith("-result")
+        and entry.data.get("section") == "verify"
+        and entry.recorded_at <= mark.recorded_at
+    }
+    if any(entry.data.get("state") in ("failed", "unknown") for entry in last.values()):
+        return None
+    return max(last.values(), key=lambda entry: entry.seq, default=None)
+
+
 def next_mark(entries: Iterable[Entry]) -> str:
     """The mark to set after Verify passed: mitigated, then resolved, then none."""
     marked = {entry.data.get("name") for entry in entries if entry.kind == "milestone"}

@@ -585,7 +585,7 @@ def _evidence(
     objects = _deciding(outcome)[:KEPT]
     document = {
         "question": steps.fill(step.question, values),
-        "expected": step.expected,
+        "expected": steps.fill(step.expected, values),
         "seen": outcome.seen,
         "why": outcome.why,
         "failing": list(outcome.offenders),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from cluster.kube.text import clean_uncut
-from tests.timeline.conftest import START
+from tests.timeline.conftest import START, Clock
 from tests.timeline.story import tell
 from timeline.entry import (
     NO_HASH,
@@ -486,3 +486,69 @@ def test_a_change_that_was_skipped_rules_nothing_out_and_its_writer_is_named_onc
     for name in ("leadup", "factors"):
         assert "written by syncer (" in part(text, name)
         assert "scaled by syncer (" in part(text, name)
+
+
+def test_what_our_own_change_made_fail_is_said_as_such_and_dates_nothing(
+    journal: Journal, clock: Clock
+) -> None:
+    """A drain leaves a Deployment without a replica, and its condition is weeks old."""
+
+    def saw(title: str, days: int = 0) -> None:
+        clock.forward(seconds=1)
+        at = clock.now - timedelta(days=days)
+        data = {"title": title, "blast": [{"object": title, "why": "hit"}]}
+        journal.append(
+            NewEntry(kind="observation", text=title, phase="detect", occurred_at=at, data=data)
+        )
+
+    saw("two images")
+    clock.forward(seconds=1)
+    journal.append(NewEntry(kind="action-intent", text="drain node-2", data={"intent_id": "a"}))
+    saw("two images")
+    saw("grafana has no replica", days=50)
+    saw("invoices lacks one")
+    text = to_markdown(journal)
+    impact = part(text, "impact")
+    assert "- Seen after our own change, drain node-2 (seq 3): grafana has no replica" in impact
+    assert impact.count("our own change") == 1
+    assert "\n- two images (seq" in impact
+    assert "Also touched: two images: hit" in impact
+    assert "Also touched: grafana" not in impact
+    assert "The first abnormal fact dates from 2026-11-21" in part(text, "detection")
+    assert "d " not in part(text, "metrics").split("- detect:")[1]
+
+
+@pytest.mark.parametrize(
+    ("states", "supported"),
+    [(("passed",), True), (("failed", "passed"), True), (("passed", "failed"), False), ((), False)],
+)
+def test_a_mark_is_supported_by_the_check_of_verify_before_it(
+    journal: Journal, states: Sequence[str], supported: bool
+) -> None:
+    journal.append(NewEntry(kind="run-started", text="opened", run_id="run-1"))
+    seq = 0
+    for number, state in enumerate(states):
+        intent = {"intent_id": f"v{number}"}
+        asked = {"run_id": "run-1", "step_id": "verify"}
+        journal.append(NewEntry(kind="probe-intent", text="all open?", data=intent, **asked))
+        seq = journal.append(
+            NewEntry(
+                kind="probe-result",
+                text="21 of 21 paths answer",
+                data={**intent, "state": state, "section": "verify"},
+                captures=(Capture(content=b"21 of 21"),),
+                **asked,
+            )
+        ).seq
+    mark = journal.append(NewEntry(kind="milestone", text="paths", data={"name": "resolved"}))
+    text = to_markdown(journal)
+    assert ("resolved" not in part(text, "unsupported")) is supported
+    assert (f"paths (seq {mark.seq}, {seq})" in part(text, "updates")) is supported
+
+
+def test_a_change_is_supported_by_what_its_intent_saw(journal: Journal) -> None:
+    intent = {"intent_id": "a"}
+    seen = (Capture(content=b"the pods before"),)
+    journal.append(NewEntry(kind="action-intent", text="drain: n", data=intent, captures=seen))
+    journal.append(NewEntry(kind="action-result", text="drain: n: Done.", data=intent))
+    assert "every key entry has evidence" in part(to_markdown(journal), "unsupported")

@@ -22,6 +22,7 @@ from timeline.export.wording import LEADS, Wording, excerpt, milestone_name, mom
 from timeline.metrics import duration, phases
 from timeline.metrics import metrics as find_metrics
 from timeline.revisions import draft_entries
+from timeline.story import proof
 
 _CLAIMS: Final = frozenset(
     {
@@ -85,7 +86,7 @@ def unsupported(w: Wording) -> list[Block]:
     bare = [
         line.entry
         for line in draft_entries(w.source.lines)
-        if line.entry.kind in _CLAIMS and not _supported(line.entry)
+        if line.entry.kind in _CLAIMS and not _supported(w, line.entry)
     ]
     if not bare:
         return [Para(("None: every key entry has evidence.",))]
@@ -107,9 +108,15 @@ def unsupported(w: Wording) -> list[Block]:
     ]
 
 
-def _supported(entry: Entry) -> bool:
-    """Bytes that were seen, or objects that the API returned."""
-    return bool(entry.evidence or entry.data.get(ABOUT) or entry.data.get("findings"))
+def _supported(w: Wording, entry: Entry) -> bool:
+    """Bytes that were seen, or objects that the API returned: of the entry, of the intent of a
+    change, or of the check of Verify before a mark."""
+    held = (entry, w.story.asked.get(entry.id), proof([line.entry for line in w.lines], entry))
+    return any(
+        each.evidence or each.data.get(ABOUT) or each.data.get("findings")
+        for each in held
+        if each is not None
+    )
 
 
 def evidence(w: Wording) -> list[Block]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Final
 
 from timeline.entry import Entry
@@ -31,7 +32,7 @@ from timeline.export.wording import (
     word,
 )
 from timeline.factors import factors as find_factors
-from timeline.metrics import spoken
+from timeline.metrics import seen_before_changes, spoken
 from timeline.revisions import RevisedEntry, draft_entries
 from timeline.story import (
     LEAD,
@@ -40,6 +41,7 @@ from timeline.story import (
     belief,
     hypotheses,
     is_ruled_out,
+    proof,
     standing,
 )
 
@@ -113,14 +115,15 @@ def _verdict(w: Wording) -> Iterator[TableCell]:
 def updates(w: Wording) -> list[Block]:
     """Dated statements about the state of the incident."""
     kinds = ("milestone", "incident-opened", "incident-closed", "incident-reopened")
+    entries = [line.entry for line in w.lines]
     items: list[TableCell] = [
         (
             f"{moment(entry)} UTC — ",
             word(LEADS.get(entry.kind, milestone_name(entry))),
             *_told(w, entry),
-            seqs(entry),
+            seqs(*filter(None, (entry, proof(entries, entry)))),
         )
-        for entry in (line.entry for line in w.lines)
+        for entry in entries
         if entry.kind in kinds
     ]
     return [Items(tuple(items))] if items else [Para(("Nothing stated.",))]
@@ -142,6 +145,7 @@ def impact(w: Wording) -> list[Block]:
     ]
     most: dict[str, tuple[int, Entry]] = {}
     during, _ = _observed(w)
+    ours, effects = _after_changes(w, during), dict[int, list[TableCell]]()
     for entry in during:
         count = entry.data.get("count", 1)
         count = count if isinstance(count, int) else 1
@@ -150,9 +154,15 @@ def impact(w: Wording) -> list[Block]:
             most[title] = (count, entry)
     for title, (count, entry) in most.items():
         most_of: TableCell = (f" (up to {count} objects)",) if count > 1 else ()
-        items.append((w.out(title), *most_of, seqs(entry)))
+        after = effects.setdefault(ours[title], []) if title in ours else items
+        after.append((w.out(title), *most_of, seqs(entry)))
     for why, entry in _blast(w).items():
         items.append(("Also touched: ", w.out(why), seqs(entry)))
+    for at, seen in effects.items():
+        act = w.story.interventions[at]
+        listed = [part for each in seen for part in ("; ", *each)][1:]
+        change = (*intervention_text(w, act), seqs(*_entries(act)))
+        items.append(("Seen after our own change, ", *change, ": ", *listed))
     return [Items(tuple(items))]
 
 
@@ -174,6 +184,17 @@ def _observed(w: Wording) -> tuple[list[Entry], list[Entry]]:
     )
 
 
+def _after_changes(w: Wording, observed: Sequence[Entry]) -> dict[str, int]:
+    """The last change that was made here before a symptom was first seen, as its index, by the
+    title of the symptom: it may be the effect of that change."""
+    first: dict[str, datetime] = {}
+    for entry in observed:
+        first[_title(entry)] = min(first.get(_title(entry), entry.recorded_at), entry.recorded_at)
+    acts = [act.intent.recorded_at for act in w.story.interventions]
+    before = {title: [at for at in acts if at <= seen] for title, seen in first.items()}
+    return {title: acts.index(max(made)) for title, made in before.items() if made}
+
+
 def _title(entry: Entry) -> str:
     return str(entry.data.get("title") or entry.object or entry.text)
 
@@ -181,7 +202,7 @@ def _title(entry: Entry) -> str:
 def _blast(w: Wording) -> dict[str, Entry]:
     """Dependants of the failing objects, each once, the first ten."""
     found: dict[str, Entry] = {}
-    for entry in _observed(w)[0]:
+    for entry in seen_before_changes(_observed(w)[0], w.lines):
         blast = entry.data.get("blast", ())
         for each in blast if isinstance(blast, list) else ():
             if isinstance(each, dict) and len(found) < 10:
@@ -339,7 +360,8 @@ def detection(w: Wording) -> list[Block]:
             items.append((f"{apart} after the first sign", seqs(first, detected)))
     else:
         items.append(("No *detected* entry: how and when it was noticed is not recorded.",))
-    observed = next((line.entry for line in w.lines if line.entry.kind == "observation"), None)
+    seen = [line.entry for line in w.lines if line.entry.kind == "observation"]
+    observed = next(iter(seen_before_changes(seen, w.lines)), None)
     if observed:
         items.append(
             (
