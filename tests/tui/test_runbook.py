@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
-from incident.walkthrough.run import StepState
+from incident.walkthrough.run import StepOutcome, StepState
 from tests.tui.pilot import WIDE, screens, shown, until
 from tui.dialogs.dialog import TextPrompt
+
+AT = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 
 
 async def test_enter_opens_the_runbook_and_runs_its_check() -> None:
@@ -119,6 +123,21 @@ async def test_a_change_is_taken_back_through_the_gate(monkeypatch: pytest.Monke
         await pilot.press(*"node-2", "enter")
         await until(pilot, lambda: "node-2 is uncordoned" in shown(app))
         assert ("uncordon", "node-2") in fake.calls
+
+
+async def test_each_change_that_was_made_is_asked_about_before_it_is_planned_again() -> None:
+    """A result has no number of the record until it is on disk: two changes had the same."""
+    async with screens(size=WIDE, write=True) as (app, _, pilot):
+        app.open_runbook("network-policy-cni-version-skew", "refused-marketplace")
+        await until(pilot, lambda: "Stop the bleeding" in shown(app))
+        screen, run = cast("Any", app.screen), app.open_run.run
+        assert run is not None
+        step = run.runbook.step("cordon")
+        for minute in (1, 2):
+            made = StepOutcome(StepState.DONE, at=AT + timedelta(minutes=minute), entry=-1)
+            run = replace(run, outcomes={"cordon": made})
+            assert screen._asks_again(run, step)
+            assert not screen._asks_again(run, step), "the second enter is meant"
 
 
 async def test_read_only_shows_the_change_and_refuses_it() -> None:

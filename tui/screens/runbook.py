@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from itertools import zip_longest
 
 from textual import on, work
@@ -60,8 +61,9 @@ class RunbookScreen(Frame):
         self._at = ""
         """Run id and step that were last shown: the cursor follows the run and ignores other
         repaints."""
-        self._made: tuple[str, str, int | None] | None = None
-        """The change that enter said to be made: run, step, entry."""
+        self._made: tuple[str, str, datetime | None] | None = None
+        """The change that enter said to be made: run, step, time. A number of the record is -1 for
+        each change until it is on disk."""
 
     def body(self) -> Iterable[Widget]:
         left = Container(self._head, self._steps, classes="pane left")
@@ -156,7 +158,7 @@ class RunbookScreen(Frame):
         outcome = run.outcomes.get(step.id)
         if step.kind is not StepKind.ACTION or outcome is None:
             return False
-        made = run.id, step.id, outcome.entry
+        made = run.id, step.id, outcome.at
         if outcome.state is not StepState.DONE or made == self._made:
             return False
         self._made = made
