@@ -509,7 +509,8 @@ def test_what_our_own_change_made_fail_is_said_as_such_and_dates_nothing(
     saw("invoices lacks one")
     text = to_markdown(journal)
     impact = part(text, "impact")
-    assert "- Seen after our own change, drain node-2 (seq 3): grafana has no replica" in impact
+    assert "- Seen after our own change, drain node-2 (seq 3): invoices lacks one (seq" in impact
+    assert "\n- grafana has no replica (seq" in impact, "it began before the change"
     assert impact.count("our own change") == 1
     assert "\n- two images (seq" in impact
     assert "Also touched: two images: hit" in impact

@@ -185,11 +185,12 @@ def _observed(w: Wording) -> tuple[list[Entry], list[Entry]]:
 
 
 def _after_changes(w: Wording, observed: Sequence[Entry]) -> dict[str, int]:
-    """The last change that was made here before a symptom was first seen, as its index, by the
-    title of the symptom: it may be the effect of that change."""
+    """The last change that was made here before a symptom began and was first seen, as its index,
+    by the title of the symptom: it may be the effect of that change."""
     first: dict[str, datetime] = {}
     for entry in observed:
-        first[_title(entry)] = min(first.get(_title(entry), entry.recorded_at), entry.recorded_at)
+        begun = min(entry.occurred_at, entry.recorded_at)
+        first[_title(entry)] = min(first.get(_title(entry), begun), begun)
     acts = [act.intent.recorded_at for act in w.story.interventions]
     before = {title: [at for at in acts if at <= seen] for title, seen in first.items()}
     return {title: acts.index(max(made)) for title, made in before.items() if made}
