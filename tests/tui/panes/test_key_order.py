@@ -165,7 +165,7 @@ async def test_letters_that_come_before_the_dialog_of_a_plan_do_nothing_below(
             app.run_worker(act_on(app, [Ref("Node", "", "node-2")]))
             await until(pilot, partial(asks, app))
             await top(app).keys_ready.wait()
-            await pilot.press("enter")
+            await pilot.press(*"cordon node-2", "enter")
         await until(pilot, lambda: bool(app.planned) and not asks(app))
         await pilot.press(*"anq2", "enter")
         assert app.is_running
