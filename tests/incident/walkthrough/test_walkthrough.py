@@ -423,6 +423,7 @@ async def test_a_name_that_does_not_exist_is_not_taken(
     monkeypatch.setattr(
         Values, "missing", lambda self, name, value, namespace: told if value == "done" else ""
     )
+    scripted.symptoms = ()
     run = scripted.engine.open("book")
     with pytest.raises(InvalidAnswer, match="no Node done"):
         scripted.engine.set_parameter(run.id, "node", "done")
@@ -433,6 +434,7 @@ async def test_a_name_that_does_not_exist_is_not_taken(
 
 
 async def test_a_value_that_the_action_cannot_take_is_asked_for_again(scripted: Scripted) -> None:
+    scripted.symptoms = ()
     run = scripted.engine.open("book")
 
     class Correcting(Agreeing):
@@ -500,6 +502,7 @@ async def test_a_step_without_a_change_has_nothing_to_undo(scripted: Scripted) -
 
 
 async def test_a_default_is_used_to_read_and_never_to_change(scripted: Scripted) -> None:
+    scripted.symptoms = ()
     run = scripted.engine.open("book")
     face = Agreeing()
     await scripted.engine.do(run.id, "third", face)
@@ -531,6 +534,7 @@ async def test_where_two_fit_it_asks(scripted: Scripted) -> None:
 
 
 async def test_no_text_shows_a_place_in_braces(scripted: Scripted) -> None:
+    scripted.symptoms = ()
     run = scripted.engine.open("book")
     scripted.engine.answer(run.id, "look", "yes")
     texts = [entry.text for entry in scripted.record.by_record() if entry.run_id == run.id]
