@@ -83,7 +83,7 @@ def milestones(lines: Sequence[RevisedEntry]) -> Milestones:
         observed = [
             line.entry for line in lines if line.entry.kind == "observation" and not line.hidden
         ]
-        observed = seen_before_changes(observed, lines)
+        observed = list(seen_before_changes(observed, lines))
         if observed:
             critical = [entry for entry in observed if entry.data.get("severity") == "critical"]
             found["started"] = (critical or observed)[0]

@@ -530,15 +530,23 @@ def test_a_mark_is_supported_by_the_check_of_verify_before_it(
     seq = 0
     for number, state in enumerate(states):
         intent = {"intent_id": f"v{number}"}
-        asked = {"run_id": "run-1", "step_id": "verify"}
-        journal.append(NewEntry(kind="probe-intent", text="all open?", data=intent, **asked))
+        journal.append(
+            NewEntry(
+                kind="probe-intent",
+                text="all open?",
+                data=intent,
+                run_id="run-1",
+                step_id="verify",
+            )
+        )
         seq = journal.append(
             NewEntry(
                 kind="probe-result",
                 text="21 of 21 paths answer",
                 data={**intent, "state": state, "section": "verify"},
                 captures=(Capture(content=b"21 of 21"),),
-                **asked,
+                run_id="run-1",
+                step_id="verify",
             )
         ).seq
     mark = journal.append(NewEntry(kind="milestone", text="paths", data={"name": "resolved"}))
