@@ -150,7 +150,9 @@ class DrillServer:
         try:
             return await self._dispatch(request, path)
         except ApiProblem as problem:
-            self.state.requests[(request.method, "", problem.code)] += 1
+            target = parse_target(self.kinds, request.raw_path)
+            named = target.resource if target else ""
+            self.state.requests[(request.method, named, problem.code)] += 1
             response = json_response(problem.status, problem.code)
             response.headers.update(problem.headers)
             return response

@@ -380,8 +380,9 @@ def dns_usage(pod: Ref, grown: list[Series], seconds: float) -> DnsUsage:
 
 def api_server_usage(grown: list[Series]) -> ApiServerUsage:
     """The API server from the growth of its counters; long-running requests are left out of the
-    latency."""
-    requests = [each for each in grown if each.name == _API[1]]
+    latency. What it passes on to pods, Services, kubelets and aggregated APIs (verb CONNECT, or a
+    proxy) is left out of the errors: those are errors of their server."""
+    requests = [each for each in grown if each.name == _API[1] and not _is_passed_on(each)]
     total = sum(each.value for each in requests)
     failed = sum(each.value for each in requests if each.labels.get("code", "").startswith("5"))
     short = [
@@ -394,6 +395,11 @@ def api_server_usage(grown: list[Series]) -> ApiServerUsage:
         error_share=failed / total if total else None,
         etcd_p99_seconds=quantile(0.99, (each for each in grown if each.name == _API[2])),
     )
+
+
+def _is_passed_on(series: Series) -> bool:
+    labels = series.labels
+    return labels.get("verb") == "CONNECT" or labels.get("subresource") == "proxy"
 
 
 def _part(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:

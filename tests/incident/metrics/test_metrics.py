@@ -73,6 +73,15 @@ def test_api_server_errors_and_rejections() -> None:
     assert usage.p99_seconds is None
 
 
+def test_errors_of_what_stands_behind_the_api_server_are_not_its_own() -> None:
+    text = (
+        'apiserver_request_total{verb="GET",resource="nodes",code="200"} 10\n'
+        'apiserver_request_total{verb="CONNECT",resource="pods",subresource="proxy",code="503"} 9\n'
+        'apiserver_request_total{verb="GET",resource="pods",subresource="proxy",code="503"} 9\n'
+    )
+    assert api_server_usage(list(samples(text))).error_share == 0
+
+
 def test_quantiles_and_increases_follow_prometheus() -> None:
     text = (
         'h_bucket{le="1"} 50\nh_bucket{le="2"} 100\nh_bucket{le="+Inf"} 100\nbroken line here '

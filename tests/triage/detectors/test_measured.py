@@ -193,6 +193,7 @@ def test_dns_and_api_server() -> None:
     found = {f.rule: f for f in findings(made, api)}
     assert found["ready-check-failed"].facts["etcd"] is True
     assert found["api-slow"].facts["p99_seconds"] == 6.0
+    assert "end in errors" not in found["api-slow"].claim
 
 
 def test_a_source_that_failed_is_a_gap_and_not_a_finding() -> None:

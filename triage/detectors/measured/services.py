@@ -129,12 +129,14 @@ def api_server(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         return
     for usage in sample.values:
         p99, errors = usage.p99_seconds or 0.0, usage.error_share or 0.0
-        if p99 > 1 or errors > 0.05:
+        slow = [f"take {p99:.1f} s at the 99th percentile"] if p99 > 1 else []
+        if errors > 0.05:
+            slow.append(f"end in errors ({errors:.0%})")
+        if slow:
             yield make(
                 "api-slow",
                 CLUSTER,
-                f"requests to the API server take {p99:.1f} s at the 99th percentile, "
-                f"{errors:.0%} end in errors",
+                f"requests to the API server {' and '.join(slow)}",
                 Severity.WARNING,
                 "p99 over a second, or over 5 % errors",
                 since=sample.at,
