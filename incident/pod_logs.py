@@ -14,7 +14,7 @@ import msgspec
 from cluster.api.logs import CAP, LogLine, follow_logs, read_logs
 from cluster.api.transport import Api
 from cluster.errors import ClusterError
-from cluster.kube.objects import Pod, Ref
+from cluster.kube.objects import ContainerStatus, Pod, Ref
 from triage.logs.log_line import Level, message
 
 STREAMS = 10
@@ -99,11 +99,14 @@ class PodLogs:
             names = [name for name in known if container in ("", name)] or [container]
         return [LogSource(ref, name) for name in names]
 
-    async def _before(self, api: Api, source: LogSource, query: LogQuery) -> list[LogRow]:
+    def _status_of(self, source: LogSource) -> ContainerStatus | None:
         pod = self._pod_of(source.pod)
         every = (*pod.status.init_container_statuses, *pod.status.container_statuses) if pod else ()
-        status = next((each for each in every if each.name == source.container), None)
-        if status is not None and not status.restart_count and not status.last_state.terminated:
+        return next((each for each in every if each.name == source.container), None)
+
+    async def _before(self, api: Api, source: LogSource, query: LogQuery) -> list[LogRow]:
+        status = self._status_of(source)
+        if status is not None and not _has_run(status):
             text = f"{source.name} never restarted: there is no log of a previous run"
             return [_said(source.name, text)]
         try:
@@ -183,11 +186,21 @@ class PodLogs:
                 async for group in groups:
                     await queue.put([self._row(source, each) for each in group])
         except ClusterError as error:
-            await queue.put([_said(source.name, f"logs cannot be read: {error}")])
+            text = f"logs cannot be read: {error}"
+            status = self._status_of(source)
+            if status is not None and status.state.waiting is not None and not _has_run(status):
+                why = status.state.waiting.reason or "it waits"
+                text = f"{source.name} has not started ({why}): there is no log yet"
+            await queue.put([_said(source.name, text)])
 
     def _row(self, source: LogSource, read: LogLine) -> LogRow:
         text = self._redact(read.text)
         return LogRow(read.time, source.name, text, message(text).level)
+
+
+def _has_run(status: ContainerStatus) -> bool:
+    """Whether a container has ended at least once."""
+    return bool(status.restart_count or status.last_state.terminated)
 
 
 def _said(source: str, text: str) -> LogRow:

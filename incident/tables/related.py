@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 from cluster.kube import objects as k
@@ -16,27 +17,40 @@ from triage.facts.finding import Symptom
 
 
 def first_pod(symptom: Symptom, store: Store) -> Ref | None:
-    """A pod whose logs belong to the symptom: one of its objects, one that a finding names, or one
-    that its objects own. Started pods come first.
+    """A pod whose logs belong to the symptom, one of the first of:
+    1. its objects, if started;
+    2. pods that a finding names or that its workloads own, if they restarted or are not ready;
+    3. pods that have not started: the log says so;
+    4. other pods that a finding names or that its workloads own.
 
     None when the nodes of all its pods are silent, because the kubelet serves the logs.
     """
     named = [*symptom.objects, *(ref for finding in symptom.findings for ref in finding.related)]
+    own = set(symptom.objects)
     found = [ref for ref in named if ref.kind == "Pod"]
     for ref in named:
         item = store.get(*ref)
         if ref.kind != "Pod" and item is not None and item.metadata.uid:
             found += islice(_pods_below(item.metadata.uid, store, 3), 50)
-    unstarted: Ref | None = None
+    ranked: list[tuple[int, Ref]] = []
     for ref in found:
         pod = store.get(*ref)
-        if not isinstance(pod, k.Pod) or not _node_answers(pod, store):
-            continue
-        statuses = pod.status.container_statuses
-        if any(each.state.waiting is None or each.restart_count for each in statuses):
-            return ref
-        unstarted = unstarted or ref
-    return unstarted
+        if isinstance(pod, k.Pod) and _node_answers(pod, store):
+            ranked.append((_log_rank(pod, ref in own), ref))
+    return min(ranked, key=itemgetter(0))[1] if ranked else None
+
+
+def _log_rank(pod: k.Pod, of_symptom: bool) -> int:
+    statuses = pod.status.container_statuses
+    if not any(each.state.waiting is None or each.restart_count for each in statuses):
+        return 3
+    if of_symptom:
+        return 1
+    failing = (
+        each.restart_count or (each.state.running is not None and not each.ready)
+        for each in statuses
+    )
+    return 2 if any(failing) else 4
 
 
 def _node_answers(pod: k.Pod, store: Store) -> bool:

@@ -6,15 +6,26 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from cluster.api.transport import Api
+from cluster.errors import from_response
 from cluster.kube.objects import Pod, Ref
 from cluster.live.freshness import WatchState
-from incident.pod_logs import LogQuery
+from incident.pod_logs import LogQuery, PodLogs
 from incident.session import LiveInvestigation
 from incident.view import View
 from tests.incident.drill import investigating, served, until
+from tests.tui import story
+
+
+class Refusing:
+    """An API server that refuses each log as a kubelet does before a container starts."""
+
+    def open(self, *_: object, **__: object) -> None:
+        raise from_response(400, {}, b"container is waiting to start", "logs")
 
 
 @pytest.fixture
@@ -59,6 +70,14 @@ async def test_a_log_that_cannot_be_read_says_so(investigation: LiveInvestigatio
     assert len(said) == 1
     assert said[0].said
     assert "absent" in said[0].text
+
+
+async def test_the_log_of_a_container_that_has_not_started_says_that() -> None:
+    pod = story.pod("shop", "web-1", "node-1", waiting="ContainerCreating")
+    api = cast("Api", Refusing())
+    logs = PodLogs(lambda: api, lambda _: pod, str, limit=1, gather=0)
+    said = [row.text async for rows in logs.read(LogQuery((ref_of(pod),))) for row in rows]
+    assert said == ["web-1/app has not started (ContainerCreating): there is no log yet"]
 
 
 async def test_the_log_before_a_restart_that_never_was_says_that(
