@@ -84,6 +84,14 @@ def test_an_import_beside_the_original_is_an_incident_of_its_own(options: Option
     assert archive.note(options, "more")[0] in (incident, imported, saved.path.stem)
 
 
+def test_a_copy_does_not_go_on_while_its_original_can_be_read(options: Options) -> None:
+    incident, _ = archive.note(options, "users report 502s")
+    saved = archive.save_what_is_left(options, incident, None)
+    assert archive.note(options, "more")[0] == incident
+    archive.find(options, incident).path.write_bytes(b"no database")
+    assert archive.find(options, "").id == saved.path.stem
+
+
 def test_an_incident_is_begun_renamed_rated_closed_and_reopened_by_command(
     options: Options,
 ) -> None:

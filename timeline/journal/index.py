@@ -46,16 +46,19 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
 
 def list_incidents(directory: Path, *, clean: Clean) -> Sequence[Incident]:
     """All incidents in `directory`, newest first; none when it does not exist. Includes damaged
-    files."""
+    files. A copy (`ID-salvaged`, `ID-imported`) stands behind its original as long as that can be
+    read, so that it is not the one that goes on."""
     found = (
-        [_read(path, clean) for path in sorted(directory.glob("*.db"))]
+        [_read(path, clean) for path in sorted(directory.glob("*.db"), key=_stem)]
         if directory.is_dir()
         else []
     )
     oldest = datetime.min.replace(tzinfo=UTC)
-    return sorted(
-        found, key=lambda incident: (incident.opened_at or oldest, incident.id), reverse=True
-    )
+    return sorted(found, key=lambda incident: incident.opened_at or oldest, reverse=True)
+
+
+def _stem(path: Path) -> str:
+    return path.stem
 
 
 def find_incident(directory: Path, name: str, *, clean: Clean) -> Incident:
