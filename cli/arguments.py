@@ -77,7 +77,7 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
 
     add = command("probe", "measure: connectivity and other probes; `sweep` removes leftovers")
     add("name", help="connectivity, sweep, or another probe; `list` names them all")
-    add("words", help="arguments of the probe, right after its name", **pairs)
+    add("words", help="arguments of the probe, after its name", **pairs)
     add("--from", dest="source", metavar="NS[/POD]", help="source (repeatable)", **several)
     add(
         "--to",
@@ -98,7 +98,7 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
     add = command("act", "make one change through the gate; needs --write")
     about = "name of the action; `list [OBJECT]` names those that fit, `settle` unknown outcomes"
     add("name", help=about)
-    add("words", help="arguments of the action, right after its name", **pairs)
+    add("words", help="arguments of the action, after its name", **pairs)
     add("--plan", action="store_true", help="print the plan and stop")
     harmless = "confirm an action that affects no running pod, outside of production"
     add("--yes", action="store_true", help=harmless)
@@ -163,6 +163,27 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
         "kind", nargs="?", default="", help="with names: their kind, such as contexts or namespaces"
     )
     return top
+
+
+def parse(grammar: argparse.ArgumentParser, given: Sequence[str] | None) -> argparse.Namespace:
+    """Parses a command line. Words may also stand behind an option (`timeline note --incident ID
+    TEXT`): argparse ends a list of words at the first option. Ends the program on wrong use."""
+    parsed, behind = grammar.parse_known_args(given)
+    if not behind:
+        return parsed
+    lists = (
+        each for each in ("argument", "words") if isinstance(getattr(parsed, each, None), list)
+    )
+    name = next(lists, "")
+    if not name or any(map(_is_option, behind)):
+        grammar.error(f"unrecognized arguments: {' '.join(behind)}")
+    setattr(parsed, name, [*getattr(parsed, name), *behind])
+    return parsed
+
+
+def _is_option(word: str) -> bool:
+    """Whether argparse reads a word as an option: `-x`, and not `-5m users report 502s`."""
+    return word.startswith("-") and " " not in word and word != "-"
 
 
 def _connection(parser: argparse.ArgumentParser, *, defaults: bool) -> None:

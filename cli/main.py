@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from cli import exits
-from cli.arguments import parser
+from cli.arguments import parse, parser
 
 # Each command is a module with `run(arguments) -> int`, imported on demand, so that --help and
 # errors stay fast.
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; `arguments` without the program's name (default: of this process). Returns
     the exit code."""
     program = "kubectl stanch" if Path(sys.argv[0]).name.startswith("kubectl-") else "stanch"
-    parsed = parser(program).parse_args(arguments)
+    parsed = parse(parser(program), arguments)
     if parsed.version:
         from cluster.version import VERSION
 
