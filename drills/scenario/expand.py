@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from drills.api.managed_fields import FieldManager
-from drills.api.objects import Obj, created_at
+from drills.api.objects import Obj, created_at, stable_uid
 from drills.api.patch import merge_patch, strategic_merge
 from drills.controllers.endpoint_slices import create_slice
 from drills.controllers.new_objects import new_pod
@@ -45,6 +45,7 @@ def expand(scenario: Scenario, now: datetime) -> World:
         surround(world, background)
         go_wrong(world, own)
         finish(world)
+        _identify(world, scenario.id)
         if "shuffle" in data:
             _rename(world, int(data["shuffle"]))
     except (KeyError, ValueError, TypeError) as error:
@@ -56,6 +57,13 @@ def objects(scenario: Scenario, now: datetime) -> list[Obj]:
     """Every object of the scenario at `now` (aware), with uid, creationTimestamp, managedFields and
     status, sorted by kind, namespace and name. Raises ScenarioError when the data does not fit."""
     return expand(scenario, now).sorted_objects()
+
+
+def _identify(world: World, name: str) -> None:
+    """Each drill is a cluster of its own: the uid of kube-system tells clusters apart."""
+    system = world.objects.get(("Namespace", "", "kube-system"))
+    if system is not None:
+        system["metadata"]["uid"] = stable_uid("cluster", name)
 
 
 def _add_workload(world: World, row: Data) -> None:

@@ -234,3 +234,11 @@ def test_a_time_in_a_raw_object_is_written_as_its_field_has_it() -> None:
     assert made is not None
     assert made["spec"]["renewTime"] == rfc3339_micro(NOW - timedelta(minutes=8))
     assert made["status"]["seenTime"] == rfc3339(NOW)
+
+
+def test_each_drill_is_a_cluster_of_its_own() -> None:
+    def uid(name: str) -> str:
+        found = expand(load(name), NOW).objects["Namespace", "", "kube-system"]
+        return str(found["metadata"]["uid"])
+
+    assert uid("coredns-oom") == uid("coredns-oom") != uid("container-runtime-hung")
