@@ -24,6 +24,9 @@ STATES = (
 )
 """In the order in which kinds are listed."""
 
+AGES_AS_TEXT = 160
+"""Cells for the ages of the kinds on the command line."""
+
 
 def status_lines(
     view: View, now: datetime, width: int, height: int = 40, keys: Keys = NO_KEYS
@@ -39,8 +42,8 @@ def status_lines(
 
 
 def summary_line(view: View, now: datetime) -> Line:
-    """The same on one line of any length."""
-    spans = [*_where(view, now, 400), *_ages(view.kinds, now)]
+    """The same on one line; of many kinds that are not live only their number."""
+    spans = [*_where(view, now, 400), *_fitting(_ages(view.kinds, now), AGES_AS_TEXT, NO_KEYS)]
     return line(*_spaced(spans), f"  as of {clock(now)} UTC", hang=2)
 
 

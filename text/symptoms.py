@@ -39,6 +39,8 @@ AXIS = timedelta(hours=12)
 NEAR, SAME_ROLLOUT = timedelta(days=1), timedelta(minutes=2)
 """How long before a symptom a change is listed, and how far apart the edit of a template and its
 rollout are."""
+MAY_FIT = 0.3
+"""Lowest score of a runbook that may fit; below it hardly fits."""
 FEW = 3
 """Symptoms that are listed on one screen."""
 KEPT_SYMPTOMS = 1024
@@ -512,7 +514,7 @@ def _some(objects: Sequence[Ref], limit: int = 5) -> str:
 def match_lines(match: Match) -> list[Line]:
     """A runbook: how well it fits, and for, missing and against. An empty `against` is shown. For a
     poor match the missing signs are only counted."""
-    sure = "fits" if match.confident else "hardly fits"
+    sure = "fits" if match.confident else "may fit" if match.score >= MAY_FIT else "hardly fits"
     head = line(" ", (match.title, "strong"), (f"  {match.score:.2f} {sure}", "muted"), hang=1)
     lines = [head, *_reasons("for", match.for_, "good")]
     against = _reasons("against", match.against, "critical")

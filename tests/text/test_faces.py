@@ -10,12 +10,15 @@ import pytest
 from msgspec.structs import replace
 
 from cli.printing import print_lines
+from cluster.kube.kinds import KINDS
+from cluster.live.freshness import Freshness, WatchState
 from drills.scenario.catalogue import ids
 from incident.view import ApiView, Connection, RecordView, View
 from tests.drill_gates import ground
 from text.lines import Line, layout, plain_text, without_hints
 from text.symptoms import (
     headline,
+    match_lines,
     symptom_lines,
     triage_lines,
     why_lines,
@@ -97,6 +100,25 @@ def test_what_was_not_looked_at_is_said_in_both_faces() -> None:
     view = replace(view, report=replace(view.report, complete=False, unavailable=gaps))
     text = printed(triage_lines(view))
     assert all(row in text for row in said(symptom_lines(view, ground.NOW)) if "not looked" in row)
+
+
+def test_kinds_that_are_not_read_do_not_fill_the_first_line() -> None:
+    view = view_of("coredns-oom")
+    view = replace(view, kinds=tuple(Freshness(kind.name, WatchState.WAITING) for kind in KINDS))
+    first = printed(triage_lines(view))[0]
+    assert "nodes " in first
+    assert re.search(r"\+\d+ more  as of", first)
+    assert len(first) < 300
+
+
+def test_a_runbook_that_is_not_sure_may_fit() -> None:
+    match = replace(view_of("coredns-oom").symptoms[0].matches[0], confident=False)
+
+    def words(score: float) -> str:
+        return plain_text(match_lines(replace(match, score=score))[0])
+
+    assert words(0.49).endswith("0.49 may fit")
+    assert words(0.1).endswith("0.10 hardly fits")
 
 
 def test_old_and_small_troubles_fold_into_one_line_and_what_is_gone_is_said() -> None:
