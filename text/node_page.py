@@ -149,7 +149,7 @@ def _owners(pods: Sequence[k.Pod], store: Store) -> Iterator[Line]:
         group = owners[ref]
         memory = sum(_of_pod(pod, "memory") for pod in group)
         cpu = sum(_of_pod(pod, "cpu") for pod in group)
-        asks = f"requests {cpu:.2f} cores, {size_text(memory)}"
+        asks = f"requests {cpu:.2f} cores, {size_text(memory)}" if cpu or memory else "no requests"
         target = "|".join(ref)
         name = (f"{ref}  ", "strong")
         yield field(f"{len(group):>4}", name, (asks, "muted"), size=5, target=target)

@@ -68,7 +68,7 @@ def keys_line(scope: str, width: int, all_actions: Sequence[KeyBinding] = ACTION
     actions = [
         action
         for action in actions_for(scope, all_actions)
-        if action.label and action.id not in ("back", *LAST)
+        if action.label and action.id not in ("back", f"go('{scope}')", *LAST)
     ]
     if scope != "now":
         own = sum(1 for action in actions if action.scope == scope) if scope else 0

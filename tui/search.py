@@ -16,6 +16,7 @@ class SearchLine(TypedLine):
     """Finds what is typed in `pane` while it is typed. Enter and down go on, up goes back, Escape
     closes."""
 
+    KEYS = (("enter", "next"), ("↑", "previous"), ("esc", "close"))
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down", "search(1)", "next", show=False),
         Binding("up", "search(-1)", "before", show=False),

@@ -3,7 +3,7 @@ terminal."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from textual import events
 from textual.binding import Binding
@@ -30,6 +30,9 @@ _EDITS = {
 class TypedLine(Input):
     """An input that holds clean text only. The application calls `take_key` and `take_paste` in the
     order in which keys and pastes arrive (`KeyOrder`)."""
+
+    KEYS: ClassVar[tuple[tuple[str, str], ...]] = (("enter", "keep"), ("esc", "remove"))
+    """What the line of keys shows while a screen's line is typed in: letters are text then."""
 
     def __init__(self, **options: Any) -> None:
         """`options`: as of `Input`. Focus selects nothing, because it arrives after the first keys

@@ -11,6 +11,7 @@ from typing import Any
 
 from cluster.kube import objects as k
 from cluster.kube.event_times import last_time, times_observed
+from cluster.kube.kinds import is_namespaced
 from cluster.kube.managed_fields import data_keys, last_write
 from cluster.kube.owners import controller_of
 from cluster.kube.selectors import selector_text
@@ -419,5 +420,6 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
 
 
 def columns(kind: str) -> tuple[Column, ...]:
-    """The columns of a kind. Default: namespace, name, age."""
-    return COLUMNS.get(kind, (NAMESPACE, NAME, AGE))
+    """The columns of a kind. Default: namespace (where the kind has one), name, age."""
+    default = (NAMESPACE, NAME, AGE) if is_namespaced(kind) else (NAME, AGE)
+    return COLUMNS.get(kind, default)

@@ -269,6 +269,25 @@ def test_the_pod_whose_log_is_read_has_started_on_a_node_that_answers() -> None:
     assert chosen(silent) == ""
 
 
+def test_a_pod_that_has_not_started_stands_before_a_healthy_one_of_its_workload() -> None:
+    store = Store()
+    store.replace("Node", [story.node("node-2")])
+    waiting = story.pod("kube-system", "agent-2", "node-2", "agent", waiting="ContainerCreating")
+    healthy = story.pod("kube-system", "agent-3", "node-2", "agent")
+    store.replace("Pod", [healthy, waiting])
+    uid = healthy.metadata.owner_references[0].uid
+    meta = k.LeanMeta(name="agent", namespace="kube-system", uid=uid)
+    store.replace("ReplicaSet", [k.ReplicaSet(metadata=meta)])
+    symptom = story_triage.report().symptoms[0]
+    refs = (
+        Ref("ReplicaSet", "kube-system", "agent"),
+        Ref("Pod", "kube-system", "agent-2"),
+    )
+    found = first_pod(replace(symptom, objects=refs, findings=()), store)
+    assert found is not None
+    assert found.name == "agent-2"
+
+
 @pytest.mark.parametrize(("width", "ends"), [(200, "all containers"), (40, "…")])
 def test_the_state_of_a_log_is_never_cut(width: int, ends: str) -> None:
     query = LogQuery((Ref("Pod", "shop", "web-7d4b9c-x2k8z"),), previous=True, since=300)
@@ -287,6 +306,8 @@ async def test_a_search_that_finds_nothing_says_so_and_escape_closes_it() -> Non
         await pilot.pause()
         await pilot.press("slash", *"xyzzy", "enter")
         await until(pilot, lambda: told == ["“xyzzy” is not in this text."])
+        assert "enter next" in shown(app)
+        assert "next part" not in shown(app), "letters are text while the line is typed in"
         await pilot.press("escape")
-        await pilot.pause()
+        await until(pilot, lambda: "next part" in shown(app))
         assert "summary" in shown(app)

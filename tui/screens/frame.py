@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar, cast
 
+from textual import on
 from textual.app import ComposeResult
+from textual.events import DescendantBlur, DescendantFocus
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.worker import Worker, WorkerState
@@ -18,13 +20,14 @@ from incident.view import View
 from text.keys import Keys
 from text.status import activity_line, banner_lines, status_lines, two_rows
 from text.words import plural
-from tui.help import keys_line
+from tui.help import key_line, keys_line
 from tui.host import Host
 from tui.keys import keys_on
 from tui.line_pane import LOOKS, Fixed, LinePane
 from tui.navigation import Navigation
 from tui.range_pane import RangePane
 from tui.search import SearchLine
+from tui.text_input import TypedLine
 
 
 def tell_failure(host: Host, event: Worker.StateChanged) -> None:
@@ -160,8 +163,23 @@ class Frame(Screen[None]):
         running = activity_line(view.activities, now, width, self.keys)
         self._activity_pane.show_lines([running] if running else [], width)
         self._activity_pane.display = running is not None
-        self._keys_pane.show_lines([keys_line(self.SCOPE, width, self.stanch.actions)], width)
+        self.show_keys()
         self.draw()
+
+    def show_keys(self) -> None:
+        """Fills the line of keys: while a line of input is typed in, what ends it."""
+        width, typed = self.size.width, self.focused
+        if isinstance(typed, TypedLine):
+            row = key_line(typed.KEYS, margin="")
+        else:
+            row = keys_line(self.SCOPE, width, self.stanch.actions)
+        self._keys_pane.show_lines([row], width)
+
+    @on(DescendantFocus)
+    @on(DescendantBlur)
+    def focus_moved(self) -> None:
+        if self.keys_ready.is_set() and self.is_attached and self.size.width:
+            self.show_keys()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Shows that a worker of this screen failed: the message does not reach the application."""

@@ -161,6 +161,10 @@ class NowScreen(Frame):
         if item is None:
             self.stanch.go("objects")
             return
+        if not item.symptom.objects:
+            listed = named("This symptom names no object; {.objects} lists all.", self.keys)
+            self.stanch.tell(listed, "warning")
+            return
         from tui.dialogs.choice import Choice
 
         refs = {str(ref): ref for ref in item.symptom.objects}

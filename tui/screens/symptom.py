@@ -68,6 +68,8 @@ class SymptomScreen(Frame):
         text, matches = self._input.value, self._matches
         self._ranking.show(lambda _: ranking_lines(text, matches, reach))
         self._draw_why()
+
+    def show_keys(self) -> None:
         self._keys_pane.show_lines([key_line(KEYS)], self.size.width)
 
     def _draw_why(self) -> None:

@@ -19,7 +19,7 @@ from tests.tui.pilot import WIDE, shown, until
 from text.keys import ACTION, NO_KEYS, named
 from tui.app import StanchApp
 from tui.help import help_lines, keys_line
-from tui.keys import ACTIONS, FIRST, KeyBinding, actions_for, bindings, keys_on, remapped
+from tui.keys import ACTIONS, FIRST, MODES, KeyBinding, actions_for, bindings, keys_on, remapped
 
 SCREENS = {
     "now": ("tui.screens.now", "NowScreen"),
@@ -55,6 +55,12 @@ def test_the_line_of_keys_fits_and_ends_with_help(scope: str, width: int) -> Non
     row = keys_line(scope, width)
     assert row.width <= width + 3
     assert row.text.rstrip().endswith("? help")
+
+
+@pytest.mark.parametrize("scope", MODES)
+def test_the_line_of_keys_does_not_offer_the_screen_that_is_shown(scope: str) -> None:
+    here = next(action for action in actions_for("") if action.id == f"go('{scope}')")
+    assert f" {here.label}  " not in f" {keys_line(scope, 400).text}" or not here.label
 
 
 def test_a_screen_without_keys_of_its_own_has_help() -> None:
