@@ -113,6 +113,19 @@ async def test_a_key_that_acts_on_a_symptom_says_when_none_is_chosen(key: str) -
         )
 
 
+async def test_a_symptom_without_objects_says_where_all_objects_are() -> None:
+    async with screens() as (app, fake, pilot):
+        first = fake.view.symptoms[0]
+        bare = replace(first, symptom=replace(first.symptom, objects=()))
+        await until(pilot, lambda: "━━ now" in shown(app))
+        fake.view = replace(fake.view, version=fake.view.version + 1, symptoms=(bare,))
+        app.view = fake.view
+        app.screen.paint()
+        await pilot.press("o")
+        said = "This symptom names no object. 3 lists all."
+        await until(pilot, lambda: said in "".join(n.message for n in app._notifications))
+
+
 async def test_the_pane_with_the_focus_has_a_heavy_rule() -> None:
     async with screens(size=WIDE) as (app, _, pilot):
         await until(pilot, lambda: "━━ now" in shown(app) and "── why" in shown(app))

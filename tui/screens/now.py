@@ -162,8 +162,8 @@ class NowScreen(Frame):
             self.stanch.go("objects")
             return
         if not item.symptom.objects:
-            listed = named("This symptom names no object; {.objects} lists all.", self.keys)
-            self.stanch.tell(listed, "warning")
+            everything = named(" {.objects} lists all.", self.keys)
+            self.stanch.tell(f"This symptom names no object.{everything}", "warning")
             return
         from tui.dialogs.choice import Choice
 
