@@ -60,10 +60,10 @@ def metrics(
     out.append("# TYPE apiserver_storage_objects gauge")
     out += [f'apiserver_storage_objects{{resource="{name}"}} {n}' for name, n in rows]
     out.append("# TYPE apiserver_request_total counter")
-    out += [
-        f'apiserver_request_total{{code="{code}",resource="{resource}",verb="{verb}"}} {n}'
-        for (verb, resource, code), n in sorted(requests.items())
-    ]
+    for (verb, name, code), n in sorted(requests.items()):
+        resource, _, part = name.partition("/")
+        labels = f'code="{code}",resource="{resource}",subresource="{part}",verb="{verb}"'
+        out.append(f"apiserver_request_total{{{labels}}} {n}")
     series: dict[str, Any] = {
         'apiserver_current_inflight_requests{request_kind="mutating"}': 3,
         'apiserver_current_inflight_requests{request_kind="readOnly"}': 8,

@@ -119,8 +119,8 @@ async def test_a_symptom_without_objects_says_where_all_objects_are() -> None:
         bare = replace(first, symptom=replace(first.symptom, objects=()))
         await until(pilot, lambda: "━━ now" in shown(app))
         fake.view = replace(fake.view, version=fake.view.version + 1, symptoms=(bare,))
-        app.view = fake.view
-        app.screen.paint()
+        for listener in fake._listeners:
+            listener(fake.view)
         await pilot.press("o")
         said = "This symptom names no object. 3 lists all."
         await until(pilot, lambda: said in "".join(n.message for n in app._notifications))
