@@ -37,3 +37,42 @@ def cordoned(*claims: str) -> list[Finding]:
 )
 def test_a_title_names_who_did_it_only_if_it_did_all(claims: tuple[str, ...], line: str) -> None:
     assert title(cordoned(*claims)) == line
+
+
+def words(number: int, claim: str, class_: str) -> Finding:
+    return Finding(
+        f"pod-last-words:Pod/shop/web-{number}",
+        "pod-last-words",
+        Ref("Pod", "shop", f"web-{number}"),
+        claim,
+        Severity.WARNING,
+        "as severe as what it explains",
+        NOW,
+        SinceSource.STATUS,
+        facts={"owner": f"web-{number}", "class": class_},
+    )
+
+
+@pytest.mark.parametrize(
+    ("claim", "one", "several"),
+    [
+        ("exits 1: no route", "web-0 exits 1: no route", "web-0 and 1 more exit 1: no route"),
+        (
+            "waits in db: refused",
+            "web-0 waits in db: refused",
+            "web-0 and 1 more wait in db: refused",
+        ),
+        ("is not ready: x", "web-0 is not ready: x", "web-0 and 1 more are not ready: x"),
+    ],
+)
+def test_last_words_of_several_are_said_of_several(claim: str, one: str, several: str) -> None:
+    assert title([words(0, claim, "network")]) == one
+    assert title([words(0, claim, "network"), words(1, claim, "network")]) == several
+
+
+def test_a_last_line_that_is_not_understood_stands_behind_the_name() -> None:
+    claim = "the log's last line: bye"
+    assert title([words(0, claim, "")]) == "web-0, the log's last line: bye"
+    assert title([words(0, claim, ""), words(1, claim, "")]) == (
+        "web-0 and 1 more, the log's last line: bye"
+    )

@@ -280,9 +280,25 @@ def _last_words(findings: Sequence[Finding]) -> str:
     lead = findings[0]
     owner = str(lead.facts.get("owner") or lead.object.name)
     others = {str(f.facts.get("owner") or f.object.name) for f in findings} - {owner}
-    more = f" and {len(others)} more" if others else ""
-    verb = "" if lead.facts.get("class") else ", "
-    return f"{owner}{more} {verb}{lead.claim}"
+    if not lead.facts.get("class"):
+        more = f" and {len(others)} more" if others else ""
+        return f"{owner}{more}, {lead.claim}"
+    if not others:
+        return f"{owner} {lead.claim}"
+    claim = lead.claim
+    for one, several in _OF_SEVERAL.items():
+        if claim.startswith(one):
+            claim = several + claim.removeprefix(one)
+    return f"{owner} and {len(others)} more {claim}"
+
+
+_OF_SEVERAL = {
+    "exits ": "exit ",
+    "waits in ": "wait in ",
+    "is not ready": "are not ready",
+    "is killed by its probe": "are killed by their probes",
+}
+"""Beginnings of claims about last words, of one workload and of several."""
 
 
 def _because(finding: Finding, who: Subject) -> str:
