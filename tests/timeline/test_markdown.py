@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -464,6 +464,49 @@ def test_a_check_that_ran_twice_is_said_once_and_verify_rules_nothing_out(
     assert ruled_out.count("question limits?") == 1
     assert "mended" not in ruled_out
     assert "back" not in ruled_out
+
+
+def test_what_is_well_after_a_change_is_said_as_such(journal: Journal) -> None:
+    def write(kind: str, intent: str, text: str, **data: Any) -> None:
+        entry = NewEntry(
+            kind=cast("EntryKind", kind),
+            text=text,
+            run_id="run-1",
+            step_id=intent,
+            data={"intent_id": intent, **data},
+        )
+        journal.append(entry)
+
+    def check(step: str) -> None:
+        write("step-intent", step, f"question {step}?")
+        write("step-result", step, "well", state="passed", section="find-out")
+
+    check("before")
+    write("action-intent", "restart", "by hand: systemctl restart x", by_hand=True)
+    check("meanwhile")
+    write("action-result", "restart", "done by hand", by_hand=True, outcome="done by hand")
+    check("later")
+    ruled_out = part(to_markdown(journal), "ruled-out")
+    assert "Checked, nothing abnormal: question before?" in ruled_out
+    assert "Checked, nothing abnormal: question meanwhile?" in ruled_out
+    assert "Checked after a change, nothing abnormal: question later?" in ruled_out
+
+
+def test_a_change_of_which_more_was_known_is_one_line(journal: Journal) -> None:
+    change = {"at": START.isoformat(), "object": "Secret shop/db", "manager": "syncer"}
+    whole = "5 Secrets written, 5 left without keys, in one second"
+    for what in (
+        "5 Secrets written, 5 left without keys",
+        whole,
+        "5 Secrets written",
+        "5 Secrets writ",
+    ):
+        rows = [{**change, "what": what}]
+        journal.append(NewEntry(kind="observation", text="pods fail", data={"changes": rows}))
+    leadup = part(to_markdown(journal), "leadup")
+    assert leadup.count("5 Secrets written") == 1
+    assert "in one second by syncer (seq 2, 3, 4)" in leadup
+    assert "5 Secrets writ by syncer (seq 5)" in leadup, "another change"
 
 
 def test_a_change_that_was_skipped_rules_nothing_out_and_its_writer_is_named_once(

@@ -388,21 +388,30 @@ def ruled_out(w: Wording) -> list[Block]:
     abnormal = {
         (entry.run_id, entry.step_id) for entry in checked if entry.data.get("state") == "failed"
     }
+    made = [act.result.seq for act in standing(w.story.interventions) if act.result is not None]
     for line in w.lines:
         entry = line.entry
         step = (entry.run_id, entry.step_id)
         asked = w.story.asked.get(entry.id)
+        # Then it may be well because of the change.
+        when = " after a change" if any(seq < entry.seq for seq in made) else ""
         if entry.kind == "hypothesis" and is_ruled_out(entry):
             items.append(("Ruled out: ", w.text(entry), *_because(w, entry), seqs(entry)))
         elif entry.kind == "probe-result" and entry.data.get("answer") == "clear":
-            items.append(("Probed, nothing abnormal: ", w.text(entry), seqs(entry)))
+            items.append((f"Probed{when}, nothing abnormal: ", w.text(entry), seqs(entry)))
         elif entry.kind == "step-result" and entry.data.get("state") == "passed" and asked:
             # What was abnormal before, and what was verified at the end, rules nothing out.
             repeated = step in abnormal or last[step] != entry.id
             if repeated or entry.data.get("section") == "verify":
                 continue
             items.append(
-                ("Checked, nothing abnormal: ", w.text(asked), " — ", w.text(entry), seqs(entry))
+                (
+                    f"Checked{when}, nothing abnormal: ",
+                    w.text(asked),
+                    " — ",
+                    w.text(entry),
+                    seqs(entry),
+                )
             )
         elif (
             entry.kind == "step-skipped"
