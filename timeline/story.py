@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from timeline.entry import Entry
 from timeline.intents import pair
@@ -261,6 +262,15 @@ def _changes(entries: Sequence[Entry]) -> list[ClusterChange]:
                 manager=str(each.get("manager", "")),
                 seqs=(*before.seqs, entry.seq) if before else (entry.seq,),
             )
+    places: dict[tuple[str, str], list[str]] = {}
+    for key in found:
+        places.setdefault(key[:2], []).append(key[2])
+    for key in list(found):
+        longer = (what for what in places[key[:2]] if what.startswith(f"{key[2]}, "))
+        if most := max(longer, key=len, default=""):  # the same change, of which more was known
+            whole = found[*key[:2], most]
+            seqs = sorted({*found.pop(key).seqs, *whole.seqs})
+            found[*key[:2], most] = replace(whole, seqs=tuple(seqs))
     rollouts = {(each.at, each.manager) for each in found.values() if "rollout of" in each.what}
     changes = (
         each
