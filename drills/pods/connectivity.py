@@ -268,6 +268,8 @@ class Network:
                 and (share >= 1.0 or draw < share)
                 and self._lasts(rule)
             ):
+                if rule.get("result") == "found":
+                    return  # names resolve again: older rules end
                 yield rule
 
     def _lasts(self, rule: ScenarioRule) -> bool:

@@ -219,3 +219,19 @@ async def test_a_larger_limit_mends_the_look_ups_of_coredns_oom() -> None:
         assert fails() > 10, f"{len(servers) - number} servers have the small limit still"
         server["spec"]["containers"][0]["resources"]["limits"]["memory"] = "400Mi"
     assert fails() == 0
+
+
+async def test_a_cache_on_every_node_mends_the_look_ups_of_dns_latency_ndots() -> None:
+    given = load("dns-latency-ndots")
+    world, _ = world_of(given)
+    network = Network(world.of, world.surroundings)
+    client = one(world, namespace="marketplace", app="storefront")
+
+    def slow() -> int:
+        return sum(network.look_up(client, "-", "catalog-api", n, 9)[1] > 5000 for n in range(200))
+
+    assert slow() > 2
+    (step,) = given.data["byHand"]["node-cache"]
+    world.surroundings.add(step, NOW)
+    assert slow() == 0
+    assert network.look_up(client, "-", "catalog-api", 0, 9)[0] == "found"
