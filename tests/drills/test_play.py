@@ -17,7 +17,7 @@ from drills.scenario.renaming import shuffle
 from drills.server.http import DrillServer
 from drills.server.play import apply_step
 from runbooks.loader import Library
-from tests.drills.conftest import NOW
+from tests.drills.conftest import NOW, PATIENCE
 from tests.drills.shapes import faults_of
 from tests.drills.test_server import until
 
@@ -177,8 +177,11 @@ def test_a_change_by_hand_plays_what_follows_from_it(serve: Serve) -> None:
     server.made_by_hand("no-such-step")
     assert ready("/api/v1/nodes/node-c3") == "False"
     server.made_by_hand("restart-runtime")
-    assert until(lambda: ready("/api/v1/nodes/node-c3") == "True")
-    assert until(lambda: all(pods()[name]["status"]["phase"] == "Running" for name in waiting))
+    assert until(lambda: ready("/api/v1/nodes/node-c3") == "True", PATIENCE)
+    assert until(
+        lambda: (now := pods()) and all(now[n]["status"]["phase"] == "Running" for n in waiting),
+        PATIENCE,
+    )
     rollout = "/apis/apps/v1/namespaces/billing/deployments/receipts"
     assert until(
         lambda: (
@@ -201,7 +204,7 @@ def test_keys_that_a_patch_took_from_secrets_come_back(serve: Serve) -> None:
     assert with_keys()
     assert not any(with_keys())
     server.made_by_hand("restore")
-    assert until(lambda: all(with_keys()))
+    assert until(lambda: all(with_keys()), PATIENCE)
 
 
 @pytest.mark.parametrize("name", [each for each in ids() if "byHand" in load(each).data])
@@ -228,7 +231,7 @@ def test_a_restored_snapshot_brings_back_the_objects_with_their_age(serve: Serve
     server, _ = serve({part: drill[part] for part in parts})
     assert not server.store.of("Deployment")
     server.made_by_hand("restore-snapshot")
-    deployments = until(lambda: server.store.of("Deployment"))
+    deployments = until(lambda: server.store.of("Deployment"), PATIENCE)
     assert all(each["status"]["readyReplicas"] == each["spec"]["replicas"] for each in deployments)
     system = server.store.lookup("Namespace", "", "kube-system")
     assert system is not None
