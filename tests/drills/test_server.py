@@ -295,6 +295,8 @@ def test_node_and_pod_proxies(http: httpx.Client) -> None:
     )
     assert refused.status_code == 503
     assert "connection refused" in refused.json()["message"]
+    counted = 'apiserver_request_total{code="503",resource="pods",subresource="proxy",verb="GET"} 1'
+    assert counted in http.get("/metrics").text.splitlines()
 
 
 def test_health(serve: Serve) -> None:

@@ -177,8 +177,8 @@ class Frame(Screen[None]):
 
     @on(DescendantFocus)
     @on(DescendantBlur)
-    def focus_moved(self) -> None:
-        if self.keys_ready.is_set() and self.is_attached and self.size.width:
+    def focus_moved(self, event: DescendantFocus | DescendantBlur) -> None:
+        if isinstance(event.widget, TypedLine) and self.keys_ready.is_set() and self.is_attached:
             self.show_keys()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
