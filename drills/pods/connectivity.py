@@ -232,14 +232,16 @@ class Network:
             reached = self.connect(source, server, 53, attempt)
             if reached.said != "open":
                 return "timeout" if reached.said == "timeout" else "closed", limit * 1000
-        found = self.resolve(source, name, attempt)
+        found = self.resolve(source, name, attempt, server)
         if isinstance(found, ConnectResult):
             return found.said, found.ms
-        return "found", 1 + self._name_delay(source, name, attempt)
+        return "found", 1 + self._name_delay(source, name, attempt, server)
 
-    def resolve(self, source: Obj, name: str, attempt: int = 0) -> str | ConnectResult:
+    def resolve(
+        self, source: Obj, name: str, attempt: int = 0, server: str = "-"
+    ) -> str | ConnectResult:
         """The address of a name as the pod's resolver gives it, or how the look-up fails."""
-        for rule in self._name_rules(source, name, attempt):
+        for rule in self._name_rules(source, name, attempt, server):
             if (result := rule.get("result")) in {"timeout", "noname"}:
                 return ConnectResult(result, int(rule.get("ms", RESULTS[result].ms)))
             if "address" in rule:
@@ -258,8 +260,12 @@ class Network:
         outside = len(labels) >= 2 and labels[-1] in {"com", "org", "net", "io"}
         return _OUTSIDE if outside else RESULTS["noname"]
 
-    def _name_rules(self, source: Obj, name: str, attempt: int) -> Iterable[ScenarioRule]:
-        draw = stable_fraction("name", source["metadata"]["name"], name, attempt)
+    def _name_rules(
+        self, source: Obj, name: str, attempt: int, server: str = "-"
+    ) -> Iterable[ScenarioRule]:
+        """Each server draws by itself, so that 20 tries at each of five are a hundred."""
+        at = () if server == "-" else (server,)
+        draw = stable_fraction("name", source["metadata"]["name"], name, attempt, *at)
         for rule in self.around.names:
             share = float(rule.get("share", 1.0))
             if (
@@ -286,9 +292,9 @@ class Network:
             for container in pod["spec"]["containers"]
         )
 
-    def _name_delay(self, source: Obj, name: str, attempt: int) -> int:
+    def _name_delay(self, source: Obj, name: str, attempt: int, server: str = "-") -> int:
         """Extra milliseconds of a slow look-up."""
-        rules = self._name_rules(source, name, attempt)
+        rules = self._name_rules(source, name, attempt, server)
         return next((int(r.get("ms", 5005)) for r in rules if r.get("result") == "slow"), 0)
 
     # --- NetworkPolicies
