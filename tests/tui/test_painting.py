@@ -58,9 +58,9 @@ async def test_only_changed_rows_are_repainted() -> None:
         app.action_go("objects")
         await until(pilot, lambda: "63 pods" in shown(app))
         screen: Any = app.screen
+        await until(pilot, lambda: screen._table.has_focus)
         drawn: list[int] = []
-        original = screen._table.render_line
-        screen._table.render_line = lambda y: (drawn.append(y), original(y))[1]
+        screen._table._repaint = drawn.append
         fake.change(
             "Pod",
             story.pod(
@@ -74,7 +74,6 @@ async def test_only_changed_rows_are_repainted() -> None:
             ),
         )
         await until(pilot, lambda: bool(drawn))
-        await pilot.pause(0.05)
         assert len(set(drawn)) == 1, drawn
 
 
