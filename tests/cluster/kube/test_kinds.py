@@ -57,7 +57,7 @@ def test_a_type_and_a_row_are_enough_to_watch_a_kind(monkeypatch: pytest.MonkeyP
     assert ROW.path("ignored") == "/apis/balance.example.com/v1/balancers"
     assert kinds_count(3, "Balancer") == "3 balancers"
     table = ObjectTable(store, "Balancer", NOW)
-    assert [column.name for column in table.columns] == ["namespace", "name", "age"]
+    assert [column.name for column in table.columns] == ["name", "age"], "it has no namespace"
 
 
 def test_names_and_spellings_are_unique_and_lower_case() -> None:
