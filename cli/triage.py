@@ -13,7 +13,7 @@ from cli.documents import triage_document
 from cli.printing import print_document, print_lines
 from incident.options import Options
 from incident.view import Connection, View
-from text.symptoms import triage_lines
+from text.symptoms.triage import triage_lines
 from triage.facts.finding import Severity
 
 

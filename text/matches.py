@@ -9,7 +9,7 @@ from runbooks.match import Match
 from runbooks.model import Runbook
 from runbooks.paste import Paste
 from text.lines import BLANK, Line, field, fields, line, prose, rule, shorten
-from text.symptoms import match_lines
+from text.symptoms.why import match_lines
 from text.words import clock
 
 SHOWN_TEXT = 160

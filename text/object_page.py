@@ -18,7 +18,7 @@ from incident.tables.table import show
 from text.keys import NO_KEYS, Keys
 from text.lines import BLANK, Line, Part, field, line, prose, rule
 from text.node_page import node_lines
-from text.symptoms import NO_OWN, Own, change_lines
+from text.symptoms.changes import NO_OWN, Own, change_lines
 from text.words import ago, clock, count
 from triage.facts.finding import ChangeFact
 from triage.facts.measurements import NodeUsage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from cluster.kube.objects import Ref
-from text.symptoms import change_lines
+from text.symptoms.changes import change_lines
 from triage.facts.finding import ChangeFact
 
 NOW = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)

@@ -11,7 +11,7 @@ from incident.view import View
 from tests.tui.fake import FakeInvestigation
 from text.connection import connection_lines
 from text.status import status_lines
-from text.symptoms import triage_lines
+from text.symptoms.triage import triage_lines
 
 
 @pytest.mark.parametrize(

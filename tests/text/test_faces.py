@@ -16,14 +16,10 @@ from drills.scenario.catalogue import ids
 from incident.view import ApiView, Connection, RecordView, View
 from tests.drill_gates import ground
 from text.lines import Line, layout, plain_text, without_hints
-from text.symptoms import (
-    headline,
-    match_lines,
-    symptom_lines,
-    triage_lines,
-    why_lines,
-    why_rule,
-)
+from text.symptoms.headline import headline
+from text.symptoms.listing import symptom_lines
+from text.symptoms.triage import triage_lines
+from text.symptoms.why import match_lines, why_lines, why_rule
 from timeline.summary import Summary
 from triage.facts.finding import Course, Severity
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from tests.tui.fake import FakeInvestigation
 from tests.tui.pilot import NARROW, TINY, WIDE, screens, shown, until
 from text.status import banner_lines
-from text.symptoms import symptom_lines
+from text.symptoms.listing import symptom_lines
 from triage.facts.finding import Gap
 
 

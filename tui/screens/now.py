@@ -17,15 +17,9 @@ from incident.tables.related import first_pod
 from incident.view import SymptomView
 from text.keys import named
 from text.lines import BLANK, Line, layout, line, rule
-from text.symptoms import (
-    axis_lines,
-    nothing_read,
-    now_title,
-    one_sentence,
-    symptom_lines,
-    why_lines,
-    why_rule,
-)
+from text.symptoms.headline import nothing_read, now_title, one_sentence
+from text.symptoms.listing import axis_lines, symptom_lines
+from text.symptoms.why import why_lines, why_rule
 from tui.keys import bindings
 from tui.line_pane import LinePane, PaneHeading
 from tui.screens.frame import Frame

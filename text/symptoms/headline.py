@@ -1,0 +1,103 @@
+"""The state of the cluster in one sentence, and what of it is not known."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from cluster.live.freshness import WatchState
+from incident.view import NOTHING_READABLE, Connection, View, nothing_readable
+from text.connection import gap_lines
+from text.keys import NO_KEYS, Keys
+from text.lines import Line, line, prose
+from text.symptoms.shared import shared_text
+from text.words import SEVERITY, ago, clock, kinds_name, plural
+
+
+def now_title(view: View, now: datetime) -> str:
+    return f"now ─ {headline(view, now)}" if view.symptoms else "now"
+
+
+def headline(view: View, now: datetime) -> str:
+    """One sentence: how many symptoms, how many objects, since when; or what is not known yet. An
+    unknown state never looks healthy."""
+    if not view.symptoms:
+        return _no_symptoms(view)
+    touched = len({ref for item in view.symptoms for ref in item.symptom.objects})
+    worst = min(item.symptom.severity.rank for item in view.symptoms)
+    begun = [
+        item.symptom.since
+        for item in view.symptoms
+        if item.symptom.since is not None and item.symptom.severity.rank == worst
+    ]
+    first = f", first {clock(min(begun), now)} UTC ({ago(min(begun), now)} ago)" if begun else ""
+    reading = unread_kinds(view) and view.api.reach is not Connection.LOST
+    still = "still reading: " if reading else ""
+    return f"{still}{plural(len(view.symptoms), 'symptom')}, {plural(touched, 'object')}{first}"
+
+
+def _no_symptoms(view: View) -> str:
+    report, reach = view.report, view.api.reach
+    read = sum(kind.count for kind in view.kinds)
+    if report is None:
+        if reach is Connection.OFFLINE:
+            return view.problem or "There is no cluster to ask."
+        if reach is Connection.LOST:
+            return "Not known: the API server does not answer, and nothing was read before."
+        if read:
+            return f"Not known yet: {plural(read, 'object')} read so far."
+        if reach is Connection.DEGRADED:
+            return "Not known: nothing could be read yet."
+        return "Not known yet: asking the API server."
+    if nothing_readable(view.kinds):
+        return NOTHING_READABLE
+    partly = ""
+    if unread_kinds(view):
+        partly = ", still reading"
+    elif not report.complete:
+        partly = ", not everything could be read"
+    return f"No findings in {plural(read, 'object')} read{partly}, as of {clock(report.as_of)} UTC."
+
+
+def unread_kinds(view: View) -> list[str]:
+    """Kinds with an incomplete first list: their missing objects are unknown, not absent."""
+    return [
+        kind.kind for kind in view.kinds if kind.state in (WatchState.LOADING, WatchState.WAITING)
+    ]
+
+
+def nothing_read(view: View) -> bool:
+    """Whether the server is lost and never answered, so that only the record knows the past."""
+    return view.api.reach is Connection.LOST and all(kind.heard is None for kind in view.kinds)
+
+
+def unknown_lines(view: View, limit: int, keys: Keys = NO_KEYS) -> list[Line]:
+    """What is still being read; after that, what was not examined."""
+    if nothing_read(view):
+        return [line((" Nothing could be read from this cluster yet.", "unknown"), hang=1)]
+    unread = unread_kinds(view)
+    if unread and view.api.reach is not Connection.LOST:
+        more = f" and {len(unread) - 6} more" if len(unread) > 6 else ""
+        names = ", ".join(kinds_name(kind) for kind in unread[:6])
+        return [line((" still reading: ", "unknown"), names + more, hang=2)]
+    report = view.report
+    if (
+        report is not None and view.api.reach is Connection.LOST
+    ):  # The banner says this for all kinds.
+        stale = {kind.kind for kind in view.kinds if kind.state is WatchState.STALE}
+        report = replace(
+            report, unavailable=tuple(gap for gap in report.unavailable if gap.what not in stale)
+        )
+    return gap_lines(report, limit, quiet=False, head="not looked at: ", keys=keys)
+
+
+def one_sentence(view: View, now: datetime) -> list[Line]:
+    """Everything that fits a tiny terminal: the number of symptoms, the worst one, and the size
+    that the rest needs."""
+    lines = prose(headline(view, now), "strong")
+    if view.symptoms:
+        symptom = view.symptoms[0].symptom
+        text = f" {symptom.title}, {shared_text(symptom)}"
+        lines.append(line(" ", SEVERITY[symptom.severity], text, hang=1))
+    return [*lines, *prose("A terminal of 60x16 or more shows why.", "muted")]

@@ -1,0 +1,70 @@
+"""The first screen without a symptom: what was read, and what could not be read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from cluster.live.freshness import WatchState
+from incident.view import Connection, View, nothing_readable
+from text.connection import hop_lines
+from text.keys import Keys, named
+from text.lines import BLANK, HINT, Line, columns, field, line, prose, rule
+from text.status import ALWAYS
+from text.symptoms.changes import change_lines
+from text.symptoms.headline import headline, unknown_lines, unread_kinds
+from text.words import ago, freshness, kinds_count, kinds_name
+
+WITHOUT_A_CLUSTER = (
+    " Runbooks ({.runbook}), symptoms in words ({.symptom}), notes ({.note}), other contexts "
+    "({.contexts}) and incidents ({.incidents}) work without a cluster."
+)
+
+
+def nothing_lines(view: View, now: datetime, keys: Keys) -> list[Line]:
+    report, reach = view.report, view.api.reach
+    healthy = report is not None and report.complete and reach is Connection.LIVE
+    lines = [BLANK, *prose(headline(view, now), "good" if healthy else "unknown")]
+    asked = reach not in (Connection.LIVE, Connection.CONNECTING)
+    if report is not None and not nothing_readable(view.kinds):
+        lines += _read_lines(view, now, keys)
+    if report is not None and asked and not nothing_readable(view.kinds):
+        text = "That was the state then; the API server does not answer normally now."
+        lines += prose(text, "warning")
+    if report is None and reach is Connection.LOST:
+        lines += [BLANK, *hop_lines(view.api.hops)]
+    elif report is None and reach is not Connection.OFFLINE:
+        unread = unread_kinds(view)
+        loading = [kind for kind in view.kinds if kind.kind in unread]
+        loading.sort(key=lambda kind: kind.state is WatchState.WAITING)
+        lines += [BLANK] if loading else []
+        lines += [
+            columns((kinds_name(kind.kind), 24), (freshness(kind, now)[0], 30))
+            for kind in loading[:8]
+        ]
+    if report is None and view.problem and reach is not Connection.OFFLINE:
+        lines += [BLANK, *prose(view.problem, "warning")]
+    if reach is Connection.OFFLINE:
+        text = named(WITHOUT_A_CLUSTER, keys)
+        lines += [BLANK, line((text, HINT), hang=1)]
+    if report is not None and report.changes:
+        lines += [
+            BLANK,
+            rule("changed lately"),
+            *change_lines(report.changes, now, own=view.record.changed),
+        ]
+    gaps = unknown_lines(view, 3, keys)
+    return [*lines, BLANK, *gaps] if gaps else lines
+
+
+def _read_lines(view: View, now: datetime, keys: Keys) -> list[Line]:
+    """How many objects of each kind were read, and the age of the oldest answer."""
+    read = [kind for kind in view.kinds if kind.heard is not None and kind.count]
+    if not read:
+        return []
+    read.sort(key=lambda kind: (kind.kind not in ALWAYS, -kind.count))
+    counts = ", ".join(kinds_count(kind.count, kind.kind) for kind in read)
+    oldest = min(kind.heard for kind in read if kind.heard is not None)
+    return [
+        field("read", counts),
+        field("age", f"the oldest of these answers is {ago(oldest, now)} old"),
+    ]

@@ -1,0 +1,103 @@
+"""The triage for the command line, whole or on one small screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from cluster.live.freshness import WatchState
+from incident.view import Connection, SymptomView, View
+from text.connection import clock_lines, hop_lines, kind_line
+from text.lines import BLANK, Line, layout, line, rule
+from text.status import summary_line, trouble_lines
+from text.symptoms.changes import Own
+from text.symptoms.headline import now_title, unknown_lines
+from text.symptoms.listing import (
+    folded_lines,
+    folded_symptoms,
+    recovered_lines,
+    symptom_lines,
+    symptom_rows,
+)
+from text.symptoms.why import deciding_lines, match_lines, why_lines, why_rule
+from text.width import cells, head
+from text.words import plural
+
+FEW = 3
+"""Symptoms that are listed on one screen."""
+COLUMNS, SCREEN = 80, 23
+"""A small terminal, without the row of the prompt."""
+
+
+def triage_lines(view: View, *, whole: bool = True) -> list[Line]:
+    """The triage for the command line: the lines of the first screen for every symptom. Without
+    `whole` the list of symptoms, and the reasons of the first one only."""
+    now = view.report.as_of if view.report else view.as_of
+    lines = [summary_line(view, now), *clock_lines(view.api), *trouble_lines(view, now)]
+    if view.api.reach is not Connection.LIVE and view.report is not None:
+        lines += hop_lines(view.api.hops)
+    lines += [kind_line(kind, now) for kind in view.kinds if kind.state is WatchState.STALE]
+    if not view.symptoms:
+        return lines + symptom_lines(view, now)
+    lines += [BLANK, rule(now_title(view, now))]
+    if not whole:
+        first = view.symptoms[0]
+        lines += [*_first_symptoms(view, now), BLANK, why_rule(first, 0)]
+        reasons = _reasons_in_short(first, now, view.record.changed, SCREEN - _height(lines) - 1)
+        return [*map(in_two_rows, (*lines, *reasons)), line((" --all prints the rest", "muted"))]
+    lines += unknown_lines(view, 0)
+    folded = folded_symptoms(view)
+    for item in view.symptoms:
+        if item not in folded:
+            lines += [BLANK, *symptom_rows(item, now), why_rule(item, 0)]
+            lines += why_lines(item, 0, now, own=view.record.changed)
+    return [*lines, BLANK, *folded_lines(folded)] if folded else lines
+
+
+def cut(each: Line, room: int) -> Line:
+    """A line of at most `room` cells, its right edge kept."""
+    if each.fill or each.width <= room:
+        return each
+    spans, left = [], room
+    for text, style in each.spans:
+        if left > 0:
+            spans.append((text if cells(text) <= left else f"{head(text, left - 1)}…", style))
+        left -= cells(text)
+    return replace(each, spans=tuple(spans))
+
+
+def in_two_rows(each: Line) -> Line:
+    """A line cut to two rows of a small terminal: words break before the edge."""
+    return cut(each, 2 * COLUMNS - each.hang - 14)
+
+
+def _height(lines: Sequence[Line]) -> int:
+    return len(layout(map(in_two_rows, lines), COLUMNS))
+
+
+def _first_symptoms(view: View, now: datetime) -> list[Line]:
+    """The list of symptoms, or of many the first ones, as titles, and how many more there are."""
+    folded = folded_symptoms(view)
+    listed = [item for item in view.symptoms if item not in folded]
+    lines = [*unknown_lines(view, 1), *symptom_rows(listed[0], now)]
+    lines += [cut(symptom_rows(item, now)[0], COLUMNS - 10) for item in listed[1:FEW]]
+    if (left := len(listed) - FEW) > 0:
+        lines.append(line((f"      and {plural(left, 'more symptom')}", "muted")))
+    lines += [cut(each, COLUMNS - 2) for each in folded_lines(folded)]
+    return [*lines, *recovered_lines(view, now, 1)]
+
+
+def _reasons_in_short(item: SymptomView, now: datetime, own: Own, room: int) -> list[Line]:
+    """Since when, the runbook, and as many reasons and changes as fit in `room` rows."""
+    if not item.matches:
+        return why_lines(item, 0, now, own=own)[:5]
+    title, *reasons = match_lines(item.matches[0])
+    # The list of symptoms shows what they share.
+    what, since, _, *changed = deciding_lines(item.symptom, now, own)
+    shown = [since, title, *reasons[-1:]]
+    for each in (*reasons[:1], *changed[:1], what, *reasons[1:-1]):
+        if _height([*shown, each]) <= room:
+            shown.append(each)
+    return [each for each in (what, since, *changed[:1], title, *reasons) if each in shown]
