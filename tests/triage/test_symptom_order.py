@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.triage.build import Cluster, ago, ts
-from tests.triage.situation import background, look, old_crash_loop
+import pytest
+
+from tests.triage.build import Cluster, ago, managed, ts
+from tests.triage.situation import background, look, old_crash_loop, service
 from triage.facts.finding import Severity
 
 
@@ -33,6 +35,52 @@ def test_a_disk_that_filled_now_stands_above_a_test_pod_that_has_crashed_for_day
     titles = loud(cluster)
     assert "disk pressure" in titles[0]
     assert "experiment" in titles[-1]
+
+
+def scaled_to_zero(cluster: Cluster, name: str, minutes: float, manager: str = "kubectl") -> None:
+    """A workload without a caller, behind a Service."""
+    work = cluster.deployment(name, "shop", replicas=0, created=ago(days=30))
+    work["metadata"]["managedFields"] = [
+        managed(manager, ago(minutes=minutes), {"f:spec": {"f:replicas": {}}}, "scale")
+    ]
+    service(cluster, name, "shop", {"app": name})
+
+
+def test_what_was_scaled_to_zero_now_stands_between_new_troubles_and_those_of_days() -> None:
+    cluster = background()
+    old_crash_loop(cluster, "experiment", 6)
+    scaled_to_zero(cluster, "ledger", 30)
+    scaled_to_zero(cluster, "attic", 60 * 9)
+    symptoms = look(cluster).symptoms
+    assert ["ledger" in s.title for s in symptoms] == [True, False, False]
+    assert ["experiment" in s.title for s in symptoms] == [False, True, False]
+    assert symptoms[0].severity is Severity.INFO
+    condition(cluster.nodes[3], "DiskPressure", 27)
+    cluster.nodes[3]["status"]["conditions"][1]["status"] = "False"
+    order = [s.title for s in look(cluster).symptoms]
+    assert "disk pressure" in order[0]
+    assert "ledger" in order[1]
+
+
+def test_many_that_were_scaled_to_zero_now_are_one_line() -> None:
+    cluster = background()
+    old_crash_loop(cluster, "experiment", 6)
+    for number in range(12):
+        scaled_to_zero(cluster, f"ledger{number}", 30)
+    assert ["ledger" in s.title for s in look(cluster).symptoms] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "manager"),
+    [(30, "keda-operator"), (30, "kube-downscaler"), (30, "stanch"), (60 * 5, "kubectl")],
+)
+def test_what_is_idle_at_zero_stays_below(minutes: float, manager: str) -> None:
+    """Scaled by a rule, by the responder, or hours ago."""
+    cluster = background()
+    old_crash_loop(cluster, "experiment", 6)
+    scaled_to_zero(cluster, "ledger", minutes, manager)
+    assert "experiment" in look(cluster).symptoms[0].title
+    assert len(loud(cluster)) == 1
 
 
 def test_critical_stands_above_warnings_of_the_same_age() -> None:

@@ -81,7 +81,8 @@ def group(
         if all(f.severity is Severity.INFO for f in group_):
             for finding in group_:
                 if not finding.young:
-                    quiet.setdefault(finding.rule, []).append(finding)
+                    now = ":now" if order.rises(finding, view.now) else ""
+                    quiet.setdefault(finding.rule + now, []).append(finding)
             group_ = [f for f in group_ if f.young]
         if group_:
             result.append(_symptom(key, group_, view, index, related, failing, fence))
@@ -103,7 +104,7 @@ def _place(symptom: Symptom, now: datetime) -> tuple[bool, bool, int, int, datet
         order.width(symptom.findings, down),
         {f.rule for f in loud},
         symptom.id,
-        any(f.young for f in symptom.findings),
+        any(order.rises(f, now) for f in symptom.findings),
     )
 
 

@@ -3,16 +3,19 @@
 Severity first, notes last. Within a severity: how new and how wide, in steps, so that the order
 does not change with every second; then the earlier beginning, because a cause is older than its
 effects. A small symptom of over a day comes after all newer ones, because it is known already.
+Two kinds of notes stand between the two: a trouble within its grace, and a loss of these hours.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from cluster.kube.objects import Ref
 from triage.facts.finding import Finding, Severity
 from triage.facts.rules.catalogue import EFFECTS
+from triage.facts.windows import INCIDENT
 
 STANDING = timedelta(days=1)
 _NEW = ((timedelta(minutes=30), 4), (timedelta(hours=2), 3), (timedelta(hours=6), 2), (STANDING, 1))
@@ -49,6 +52,25 @@ def is_standing(since: datetime | None, now: datetime, reach: int) -> bool:
     return since is not None and now - since > STANDING and reach < 3
 
 
+def rises(finding: Finding, now: datetime) -> bool:
+    """Whether a note stands above what is older than a day: it is young, or a person scaled to 0
+    within two hours what a Service leads to. An autoscaler and a schedule do so every day, and what
+    has been at 0 for longer is idle."""
+    since = finding.since
+    return finding.young or (
+        bool(finding.facts.get("scaled_by"))
+        and _BY_RULE.search(str(finding.facts["scaled_by"])) is None
+        and since is not None
+        and now - since <= INCIDENT
+    )
+
+
+_BY_RULE = re.compile(
+    r"autoscal|downscal|keda|knative|kube-green|kube-controller-manager|sleep|snorlax|^stanch$"
+)
+"""Managers that scale by a rule, and the responder's own change."""
+
+
 def key(
     severity: Severity,
     since: datetime | None,
@@ -56,14 +78,14 @@ def key(
     reach: int,
     rules: set[str],
     id_: str,
-    young: bool = False,
+    rises: bool = False,
 ) -> tuple[bool, bool, int, int, datetime, str]:
-    """Sorts symptoms; `reach` is their width, `rules` those of their findings that count.
-    A `young` trouble is a note that stands above what is old."""
+    """Sorts symptoms; `reach` is their width, `rules` those of their findings that count. A note
+    that `rises` stands above what is old."""
     age = now - since if since is not None else timedelta()
     fresh = next((points for span, points in _NEW if age <= span), 0)
     causal = 1 if rules - EFFECTS else 0
-    note = severity is Severity.INFO and not young
+    note = severity is Severity.INFO and not rises
     return (
         note,
         severity is not Severity.INFO and is_standing(since, now, reach),

@@ -126,6 +126,7 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
             "type": row.spec.type,
             "selector_matches": bool(pods) or idle is not None,
             "scaled_to_zero": str(idle.ref) if idle is not None else "",
+            "scaled_by": idle.by if idle is not None else "",
             "role": role,
             "hosts": hosts,
             "nearest": nearest,
@@ -161,10 +162,11 @@ def _nearest(row: Service, view: ClusterView) -> str:
 
 
 class _Idle(NamedTuple):
-    """A workload that was scaled to zero: when, and by whom in words."""
+    """A workload that was scaled to zero: when, by which manager, and both in words."""
 
     ref: Ref
     at: datetime | None
+    by: str
     text: str
 
 
@@ -180,9 +182,10 @@ def _scaled_to_zero(row: Service, view: ClusterView) -> _Idle | None:
             ):
                 edit = last_write(workload.metadata, "f:spec", "f:replicas")
                 ref, at = ref_of(workload), edit.time if edit else None
-                by = f" by {edit.manager}" if edit and edit.manager else ""
+                manager = edit.manager if edit else ""
+                by = f" by {manager}" if manager else ""
                 when = f" at {quantity.moment_text(at, view.now)}" if at else ""
-                return _Idle(ref, at, f"{ref} was scaled to 0{by}{when}")
+                return _Idle(ref, at, manager, f"{ref} was scaled to 0{by}{when}")
     return None
 
 
