@@ -67,7 +67,8 @@ def _words(data: Any, lines: Lines, at: tuple[str, ...]) -> Words:
     if not isinstance(data, dict):
         raise FieldError(line, "must be a mapping with phrases and patterns")
     unknown = sorted(
-        set(map(str, data)) - {"id", "title", "phrases", "patterns", "refuting", "alerts"}
+        set(map(str, data))
+        - {"id", "title", "phrases", "patterns", "refuting", "alerts", "elsewhere"}
     )
     if unknown:
         raise FieldError(
@@ -109,7 +110,10 @@ def _pattern(data: Any, line: int) -> Pattern:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A runbook, or (`outside`) a known failure that no runbook covers."""
+    """A runbook, or (`outside`) a known failure that no runbook covers.
+
+    `elsewhere`: a text that one of its patterns matches is about no cluster at all.
+    """
 
     id: str
     title: str
@@ -120,6 +124,7 @@ class Document:
     guide: bool = False
     alerts: tuple[str, ...] = ()
     refuting: tuple[Pattern, ...] = ()
+    elsewhere: bool = False
 
 
 def document(runbook: Runbook) -> Document:
@@ -167,5 +172,14 @@ def outside() -> tuple[Document, ...]:
         words = _words(item, lines, (str(number),))
         title = str(item["title"])
         phrases = (("title", title), *(("symptom", text) for text in words.phrases))
-        found.append(Document(str(item["id"]), title, phrases, words.patterns, outside=True))
+        found.append(
+            Document(
+                str(item["id"]),
+                title,
+                phrases,
+                words.patterns,
+                outside=True,
+                elsewhere=item.get("elsewhere") is True,
+            )
+        )
     return tuple(found)

@@ -36,8 +36,8 @@ SAID = 5.5
 """Rarity of the words in common that confidence needs: "pods keep restarting" or "disk" name a
 subject, not a failure."""
 STORY = 0.93
-"""A story with this share of a guide's score stands above it, since it tells more. It is sure only
-when no guide fits better."""
+"""A story with this share of a guide's score stands above it, since it tells more, unless the text
+holds an error line of a guide and none of the story. It is sure only when no guide fits better."""
 BELOW = 0.9
 """Highest share of a story's score for a guide that stands below it."""
 REFUTED = 0.5
@@ -125,8 +125,15 @@ class Matcher:
         other = next((one for one in ranked if one.outside), None)
         if other is not None and (other.score < best * RIVAL or other.score <= 0.1):
             other = None
+        elsewhere = next((one for one in ranked if one.elsewhere), None)
         guide = max((one for one in ours if one.guide), key=_weight, default=None)
-        ours.sort(key=lambda one: (-_weight(one) / (1.0 if one.guide else STORY), one.id))
+        exact = any(one.guide and one.patterns for one in ours)
+        ours.sort(
+            key=lambda one: (
+                -_weight(one) / (1.0 if one.guide or (exact and not one.patterns) else STORY),
+                one.id,
+            )
+        )
         lone = len(paste.words.split()) == 1
         found = []
         for one in ours[:SHOWN]:
@@ -134,7 +141,8 @@ class Matcher:
             if guide is not None and not one.guide and _weight(one) < _weight(guide):
                 rival = other or guide
             if one.score >= LOWEST:
-                found.append(_from_words(one, best, None if one.named else rival, lone))
+                rival = elsewhere or (None if one.named else rival)
+                found.append(_from_words(one, best, rival, lone))
         if certain or (found and not found[0].confident):
             found = [replace(one, confident=False) for one in found]
         return [*certain, *_falling(found)][:SHOWN]

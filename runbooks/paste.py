@@ -144,7 +144,8 @@ _FIELD = re.compile(r"^(Name|Namespace|Node|Controlled By|Reference):\s+(\S+)", 
 _TELLING = re.compile(
     r"error|err\b|fail|fatal|panic|exception|denied|refused|time[d ]?-?out|kill|warn|cannot|can't"
     r"|unable|caused by|not |no |oom|evict|back-?off|unhealthy|exceed|insufficient|forbidden"
-    r"|unauthorized|invalid|unknown|missing|lost|reset|expired|stuck|full|exit|reason:|message:",
+    r"|unauthorized|invalid|unknown|missing|lost|reset|expired|stuck|full|exit|reason:|message:"
+    r"|traceback|crash|restarted|abort|dropp|pending|throttl",
     re.IGNORECASE,
 )
 _QUIET = re.compile(

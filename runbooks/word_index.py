@@ -77,6 +77,8 @@ class WordMatch:
     """The text holds its id or title word by word, or is one of its phrases."""
     refuted: str
     """The part of the text that speaks against it, "" without one."""
+    elsewhere: bool
+    """The text is about no cluster at all, so no page is sure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +201,7 @@ class WordIndex:
                 common=common.get(number, 0.0),
                 named=number in named,
                 refuted=next(iter(refuted.get(number, ())), ""),
+                elsewhere=self.documents[number].elsewhere and number in hits,
             )
             for score, number in best
             if score > 0.02
