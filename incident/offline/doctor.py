@@ -19,16 +19,8 @@ from cluster.health.ladder import ladder
 from cluster.kube.kinds import KINDS
 from incident.options import Options
 from probes.context import probe_writer
+from probes.pods.preflight import CONTAINER_RIGHTS, EXEC_RIGHTS, POD_RIGHTS, resource_name
 
-_PROBE_RIGHTS = (
-    ("create", "pods", ""),
-    ("delete", "pods", ""),
-    ("create", "configmaps", ""),
-    ("delete", "configmaps", ""),
-    ("get", "pods", "exec"),
-    ("create", "pods", "exec"),
-    ("get", "pods", "log"),
-)
 ACTION_RIGHTS = (
     ("patch", "", "nodes", ""),
     ("create", "", "pods", "eviction"),
@@ -47,6 +39,7 @@ ACTION_RIGHTS = (
 )
 """(verb, group, resource, subresource) that the actions of `actions.changes` need."""
 _SOURCES = (
+    ("logs of containers", "get", "", "pods", "log"),
     ("usage by metrics.k8s.io", "list", "metrics.k8s.io", "pods", ""),
     ("kubelet summaries and cadvisor", "get", "", "nodes", "proxy"),
     ("metrics of DNS and kube-proxy", "get", "", "pods", "proxy"),
@@ -171,18 +164,18 @@ async def rights(access: Access, options: Options) -> AsyncIterator[Examined]:
             yield Examined(f"read {kind.plural}", ok, answer, required=not kind.optional)
         optional = [
             *(
-                (f"probe: {verb} {_named(resource, sub)}", _where(namespace), ask)
-                for verb, resource, sub in _PROBE_RIGHTS
+                (f"probe: {verb} {resource_name(resource, sub)}", _where(namespace), ask)
+                for verb, resource, sub in (*POD_RIGHTS, *EXEC_RIGHTS, *CONTAINER_RIGHTS)
                 for ask in (may(verb, resource, "", sub, namespace),)
             ),
             *(
-                (f"action: {verb} {_named(resource, sub)}", _where(where), ask)
+                (f"action: {verb} {resource_name(resource, sub)}", _where(where), ask)
                 for verb, group, resource, sub in ACTION_RIGHTS
                 for where in ("" if resource in _CLUSTER_SCOPED else namespace,)
                 for ask in (may(verb, resource, group, sub, where),)
             ),
             *(
-                (f"optional: {source}", f"{verb} {_named(resource, sub)}", ask)
+                (f"optional: {source}", f"{verb} {resource_name(resource, sub)}", ask)
                 for source, verb, group, resource, sub in _SOURCES
                 for ask in (may(verb, resource, group, sub),)
             ),
@@ -209,7 +202,3 @@ _CLUSTER_SCOPED = ("nodes", "volumeattachments")
 
 def _where(namespace: str) -> str:
     return f"in namespace {namespace}" if namespace else "in the whole cluster"
-
-
-def _named(resource: str, sub: str) -> str:
-    return f"{resource}/{sub}" if sub else resource

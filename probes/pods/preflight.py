@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 
 from cluster.errors import ClusterError
@@ -12,30 +13,48 @@ from probes.pods.probe_pod import pod_ref, unclonable
 from probes.pods.vantage import EPHEMERAL, NONE, POD, Vantage
 from probes.result import PlannedObject, Right
 
+POD_RIGHTS = (
+    ("create", "pods", ""),
+    ("delete", "pods", ""),
+    ("create", "configmaps", ""),
+    ("delete", "configmaps", ""),
+)
+"""(verb, resource, subresource): a probe pod and the ConfigMap that owns it come and go."""
+EXEC_RIGHTS = (("get", "pods", "exec"), ("create", "pods", "exec"))
+CONTAINER_RIGHTS = (("patch", "pods", "ephemeralcontainers"),)
+
+
+def refused(
+    rights: Iterable[Right], namespace: str, needed: Iterable[tuple[str, str, str]]
+) -> list[str]:
+    """Those of the needed rights that the server refuses in a namespace, as `create pods`."""
+    denied = {
+        f"{right.verb} {right.resource}"
+        for right in rights
+        if right.namespace == namespace and right.allowed is False
+    }
+    return [name for one in needed if (name := f"{one[0]} {resource_name(*one[1:])}") in denied]
+
+
+def resource_name(plural: str, sub: str) -> str:
+    return f"{plural}/{sub}" if sub else plural
+
 
 async def ask_rights(
     context: ProbeContext, namespaces: list[str], *, container: bool = False
 ) -> tuple[Right, ...]:
     """Access reviews for each right that a probe pod needs, by namespace; `container`: also those
     for an ephemeral container."""
-    questions: tuple[tuple[str, str, str], ...] = (
-        ("create", "pods", ""),
-        ("delete", "pods", ""),
-        ("create", "configmaps", ""),
-        ("get", "pods", "exec"),
-        ("create", "pods", "exec"),
-    )
-    if container:
-        questions = (*questions, ("patch", "pods", "ephemeralcontainers"))
+    questions = (*POD_RIGHTS, *EXEC_RIGHTS, *(CONTAINER_RIGHTS if container else ()))
     asked = [(namespace, *question) for namespace in namespaces for question in questions]
 
-    async def ask(namespace: str, verb: str, resource: str, sub: str) -> Right:
-        shown = f"{resource}/{sub}" if sub else resource
+    async def ask(namespace: str, verb: str, plural: str, sub: str) -> Right:
+        shown = resource_name(plural, sub)
         if context.writer is None:
             return Right(verb, shown, namespace, None, "not asked: there is no connection")
         try:
             allowed, reason = await context.writer.review(
-                verb, resource, subresource=sub, namespace=namespace
+                verb, plural, subresource=sub, namespace=namespace
             )
         except ClusterError as error:
             return Right(verb, shown, namespace, None, str(error))

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from probes.context import ProbeContext
-from probes.pods.preflight import ask_rights, dry_run
+from probes.pods.preflight import (
+    CONTAINER_RIGHTS,
+    EXEC_RIGHTS,
+    POD_RIGHTS,
+    ask_rights,
+    dry_run,
+    refused,
+)
 from probes.pods.probe_pod import Identity
 from probes.pods.vantage import HOW, NONE, POD, PROVES, WITHOUT_WRITE, Vantage, build
 from probes.result import PlannedObject, Right
@@ -98,11 +105,6 @@ async def prepare(
     )
     vantages = []
     for source in sources:
-        denied = {
-            (right.verb, right.resource)
-            for right in rights
-            if right.namespace == source.namespace and right.allowed is False
-        }
         vantages.append(
             build(
                 context,
@@ -111,10 +113,9 @@ async def prepare(
                 image=image,
                 deadline_s=DEADLINE_S,
                 how=how,
-                may_create=not denied
-                & {("create", "pods"), ("delete", "pods"), ("create", "configmaps")},
-                may_execute=not denied & {("get", "pods/exec"), ("create", "pods/exec")},
-                may_patch=("patch", "pods/ephemeralcontainers") not in denied,
+                no_pods=refused(rights, source.namespace, POD_RIGHTS),
+                may_execute=not refused(rights, source.namespace, EXEC_RIGHTS),
+                may_patch=not refused(rights, source.namespace, CONTAINER_RIGHTS),
             )
         )
     vantages, creates = await dry_run(context, vantages)

@@ -8,7 +8,7 @@ Each method says what it proves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,13 +91,13 @@ def build(
     *,
     image: str = "",
     deadline_s: int = 600,
-    may_create: bool = True,
+    no_pods: Sequence[str] = (),
     may_execute: bool = True,
     may_patch: bool = True,
     how: str = "",
 ) -> Vantage:
-    """Chooses the method for one source. `may_*`: answers to the access reviews; `how`: one of
-    `HOW`."""
+    """Chooses the method for one source. `no_pods`: refused rights without which no probe pod is
+    created; `may_*`: answers to the access reviews; `how`: one of `HOW`."""
     client = source.client
     meshed = client is not None and any(
         c.name in SIDECARS for c in (*client.spec.containers, *client.spec.init_containers)
@@ -117,8 +117,10 @@ def build(
     guarded = guard(context.store, source.namespace, labels)
     images = choices(context.store, source.node, client, image)
     why_not = ""
-    if context.writer is None or not may_create:
-        why_not = f"pods may not be created in namespace {source.namespace}"
+    if no_pods:
+        why_not = f"{' and '.join(no_pods)} is not allowed in namespace {source.namespace}"
+    elif context.writer is None:
+        why_not = "there is no connection"
     elif not images:
         why_not = f"no image with a shell is known on {source.node} (give one with image=)"
     elif guarded.refused:
@@ -149,13 +151,7 @@ def build(
                 meshed=meshed,
                 warnings=(warning,),
             )
-        if (
-            how == "exec"
-            or not guarded.refused
-            or context.writer is None
-            or not may_create
-            or not images
-        ):
+        if how == "exec" or not guarded.refused or context.writer is None or no_pods or not images:
             return Vantage(source, NONE, reason=f"{source.namespace} on {source.node}: {why_not}")
         guarded = NO_LABELS
     where = f"{source.namespace} on {source.node}"

@@ -399,7 +399,13 @@ def test_a_namespace_that_does_not_exist_is_told(home: Path, kubeconfig: Path) -
 
 def test_the_doctor_covers_actions_and_optional_sources(home: Path, kubeconfig: Path) -> None:
     ran = stanch(home, "doctor", "--kubeconfig", str(kubeconfig))
-    for word in ("action: patch nodes", "action: create pods/eviction", "optional: usage by"):
+    rights = ("probe: delete configmaps", "probe: patch pods/ephemeralcontainers")
+    for word in (
+        *rights,
+        "action: patch nodes",
+        "action: create pods/eviction",
+        "optional: usage by",
+    ):
         assert word in ran.stdout
 
 

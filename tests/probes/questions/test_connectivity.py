@@ -14,6 +14,7 @@ from cluster.errors import Forbidden, OutcomeUnknown, Unreachable
 from cluster.kube.objects import Ref
 from probes import catalogue
 from probes.ledger import Intent, MemoryLedger
+from probes.pods.preflight import POD_RIGHTS
 from probes.pods.preparation import DEADLINE_S
 from probes.questions import connectivity
 from probes.result import Component, ResultClass
@@ -285,13 +286,15 @@ async def test_a_lost_answer_leaves_the_row_open_for_the_sweep() -> None:
     assert any(ref.kind == "ConfigMap" for ref in (i.ref for i in cluster.ledger.rows))
 
 
-async def test_forbidden_creation_falls_back_to_the_client_itself() -> None:
-    cluster = FakeCluster(story(), story_network, denied=frozenset({"create pods"}))
+@pytest.mark.parametrize("right", [" ".join(each[:2]) for each in POD_RIGHTS])
+async def test_forbidden_creation_falls_back_to_the_client_itself(right: str) -> None:
+    cluster = FakeCluster(story(), story_network, denied=frozenset({right}))
     context = cluster.context()
     plan = await catalogue.plan("connectivity", context, {"from": "nginx", "to": "marketplace"})
     assert plan.creates == ()
     assert all("kubectl exec" in line for line in plan.executes)
     assert "inside a running client" in plan.method
+    assert any(f"{right} is not allowed" in line for line in plan.warnings)
     result = await catalogue.run(plan, context)
     assert result.conclusions[0].component == Component("policy-enforcement", "node-3")
     assert result.created == ()
