@@ -56,7 +56,7 @@ def _no_symptoms(view: View) -> str:
     if unread_kinds(view):
         partly = ", still reading"
     elif not report.complete:
-        partly = ", not everything could be read"
+        partly = ", but not everything could be read"
     return f"No findings in {plural(read, 'object')} read{partly}, as of {clock(report.as_of)} UTC."
 
 

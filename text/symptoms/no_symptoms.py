@@ -24,6 +24,9 @@ def nothing_lines(view: View, now: datetime, keys: Keys) -> list[Line]:
     report, reach = view.report, view.api.reach
     healthy = report is not None and report.complete and reach is Connection.LIVE
     lines = [BLANK, *prose(headline(view, now), "good" if healthy else "unknown")]
+    gaps = unknown_lines(view, 3, keys)
+    if report is not None:
+        lines += gaps
     asked = reach not in (Connection.LIVE, Connection.CONNECTING)
     if report is not None and not nothing_readable(view.kinds):
         lines += _read_lines(view, now, keys)
@@ -49,11 +52,10 @@ def nothing_lines(view: View, now: datetime, keys: Keys) -> list[Line]:
     if report is not None and report.changes:
         lines += [
             BLANK,
-            rule("changed lately"),
+            rule("last changes"),
             *change_lines(report.changes, now, own=view.record.changed),
         ]
-    gaps = unknown_lines(view, 3, keys)
-    return [*lines, BLANK, *gaps] if gaps else lines
+    return [*lines, BLANK, *gaps] if gaps and report is None else lines
 
 
 def _read_lines(view: View, now: datetime, keys: Keys) -> list[Line]:

@@ -40,6 +40,7 @@ class NowScreen(Frame):
         self._why_head = PaneHeading(classes="head")
         self._symptoms = LinePane(classes="main symptoms")
         self._why = LinePane(classes="why")
+        self._left = Container(self._head, self._symptoms, classes="pane left")
         self._right = Container(self._why_head, self._why, classes="pane right")
         self._match = 0
         """Which runbook of the chosen symptom is explained."""
@@ -49,8 +50,7 @@ class NowScreen(Frame):
         """The symptom and runbook of the first thing to do, and its lines."""
 
     def body(self) -> Iterable[Widget]:
-        left = Container(self._head, self._symptoms, classes="pane left")
-        yield Container(left, self._right, classes="panes")
+        yield Container(self._left, self._right, classes="panes")
 
     @property
     def chosen(self) -> SymptomView | None:
@@ -112,6 +112,7 @@ class NowScreen(Frame):
 
         self._symptoms.show(left)
         self._right.display = item is not None and not tiny
+        self._left.set_class(not self._right.display, "alone")
         self._why_head.show(lambda _: [why_rule(item, index, keys)])
         earlier, own = view.record.earlier, view.record.changed
 
