@@ -86,9 +86,13 @@ def _ages(kinds: Sequence[Freshness], now: datetime) -> list[Span]:
     return spans
 
 
+def importance(kind: str) -> tuple[int, str]:
+    """The order of kinds by name: those of `ALWAYS` first."""
+    return ALWAYS.index(kind) if kind in ALWAYS else len(ALWAYS), kind
+
+
 def _order(kind: Freshness) -> tuple[int, int, str]:
-    first = ALWAYS.index(kind.kind) if kind.kind in ALWAYS else len(ALWAYS)
-    return first, STATES.index(kind.state), kind.kind
+    return importance(kind.kind)[0], STATES.index(kind.state), kind.kind
 
 
 def _fitting(ages: Sequence[Span], width: int, keys: Keys) -> list[Span]:

@@ -16,12 +16,12 @@ from drills.scenario.catalogue import ids
 from incident.view import ApiView, Connection, RecordView, View
 from tests.drill_gates import ground
 from text.lines import Line, layout, plain_text, without_hints
-from text.symptoms.headline import headline
+from text.symptoms.headline import headline, unknown_lines
 from text.symptoms.listing import symptom_lines
 from text.symptoms.triage import triage_lines
 from text.symptoms.why import match_lines, why_lines, why_rule
 from timeline.summary import Summary
-from triage.facts.finding import Course, Severity
+from triage.facts.finding import Course, Gap, Severity
 
 COUNTED = (
     "objects|pods|nodes|replicas|containers|findings|changes|services|workloads|endpoints|entries"
@@ -96,6 +96,28 @@ def test_what_was_not_looked_at_is_said_in_both_faces() -> None:
     view = replace(view, report=replace(view.report, complete=False, unavailable=gaps))
     text = printed(triage_lines(view))
     assert all(row in text for row in said(symptom_lines(view, ground.NOW)) if "not looked" in row)
+
+
+def test_kinds_that_are_refused_share_a_line_on_the_first_screen_and_have_reasons_when_printed() -> (
+    None
+):
+    refused = {"DaemonSet": WatchState.ABSENT, "Event": WatchState.FORBIDDEN}
+    refused["Pod"] = WatchState.FORBIDDEN
+    gaps = tuple(Gap(kind, f"{kind} because") for kind in refused)
+    view = view_of("coredns-oom")
+    assert view.report is not None
+    view = replace(
+        view,
+        kinds=tuple(Freshness(kind, state) for kind, state in refused.items()),
+        report=replace(view.report, unavailable=gaps),
+    )
+    lines = [" ".join(row.split()) for row in said(unknown_lines(view, 3))]
+    assert lines == [
+        "not looked at: pods, events forbidden for this account",
+        "not looked at: daemon sets the server does not offer them",
+    ]
+    whole = " ".join(said(unknown_lines(view, 0)))
+    assert all(f"{kind} because" in whole for kind in refused)
 
 
 def test_kinds_that_are_not_read_do_not_fill_the_first_line() -> None:

@@ -133,3 +133,10 @@ async def test_the_pane_with_the_focus_has_a_heavy_rule() -> None:
         await until(pilot, lambda: "── now" in shown(app) and "━━ why" in shown(app))
         await pilot.press("m")  # the focus is in the line to type in
         await until(pilot, lambda: "what do you see" in shown(app) and "━━" not in shown(app))
+
+
+async def test_without_a_symptom_the_list_has_the_whole_height() -> None:
+    async with screens("healthy", size=NARROW) as (app, _, pilot):
+        await until(pilot, lambda: "No findings in" in shown(app))
+        pane = app.screen.query_one(".left")
+        await until(pilot, lambda: pane.size.height > NARROW[1] - 6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -11,8 +12,15 @@ from incident.view import NOTHING_READABLE, Connection, View, nothing_readable
 from text.connection import gap_lines
 from text.keys import NO_KEYS, Keys
 from text.lines import Line, line, prose
+from text.status import importance
 from text.symptoms.shared import shared_text
 from text.words import SEVERITY, ago, clock, kinds_name, plural
+from triage.facts.finding import Gap, Report
+
+_REFUSED = {
+    WatchState.FORBIDDEN: "forbidden for this account",
+    WatchState.ABSENT: "the server does not offer them",
+}
 
 
 def now_title(view: View, now: datetime) -> str:
@@ -82,14 +90,27 @@ def unknown_lines(view: View, limit: int, keys: Keys = NO_KEYS) -> list[Line]:
         names = ", ".join(kinds_name(kind) for kind in unread[:6])
         return [line((" still reading: ", "unknown"), names + more, hang=2)]
     report = view.report
-    if (
-        report is not None and view.api.reach is Connection.LOST
-    ):  # The banner says this for all kinds.
+    if report is None:
+        return []
+    if view.api.reach is Connection.LOST:  # the banner says this for all kinds
         stale = {kind.kind for kind in view.kinds if kind.state is WatchState.STALE}
-        report = replace(
-            report, unavailable=tuple(gap for gap in report.unavailable if gap.what not in stale)
-        )
+        known = tuple(gap for gap in report.unavailable if gap.what not in stale)
+        report = replace(report, unavailable=known)
+    if limit:
+        report = replace(report, unavailable=tuple(_in_short(view, report)))
     return gap_lines(report, limit, quiet=False, head="not looked at: ", keys=keys)
+
+
+def _in_short(view: View, report: Report) -> Iterator[Gap]:
+    """What was not examined, for a few lines: the kinds that are refused share one, nodes, pods and
+    events first."""
+    gaps = {gap.what: gap for gap in report.unavailable if not gap.quiet}
+    states = {kind.kind: kind.state for kind in view.kinds if kind.kind in gaps}
+    for state, why in _REFUSED.items():
+        kinds = sorted((kind for kind in states if states[kind] is state), key=importance)
+        if kinds:
+            yield Gap(", ".join(map(kinds_name, kinds)), why)
+    yield from (gap for what, gap in gaps.items() if states.get(what) not in _REFUSED)
 
 
 def one_sentence(view: View, now: datetime) -> list[Line]:
