@@ -14,6 +14,7 @@ from cluster.kube.owners import controller_of
 from cluster.live.store import Store
 from incident.tables.columns import columns
 from incident.tables.health import Health, health
+from incident.tables.pod_status import silence
 from incident.tables.table import show
 from text.keys import NO_KEYS, Keys
 from text.lines import BLANK, Line, Part, field, line, prose, rule
@@ -81,6 +82,11 @@ def summary_lines(
     if isinstance(item, k.Node):
         lines += node_lines(item, usage, store, now, keys)
     if isinstance(item, k.Pod):
+        if (silent := silence(store.get("Node", "", item.spec.node_name))) is not None:
+            at = silent.last_transition_time
+            since = f" since {clock(at, now)} UTC ({ago(at, now)})" if at else ""
+            text = f"{item.spec.node_name} has been silent{since}: all below is its last report."
+            lines += [BLANK, *prose(text, "warning")]
         lines += _containers(item, now)
     if conditions := getattr(getattr(item, "status", None), "conditions", ()):
         lines += [BLANK, rule("conditions"), *(_condition(each, now) for each in conditions)]

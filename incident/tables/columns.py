@@ -76,17 +76,23 @@ def condition(conditions: tuple[k.Condition, ...], type_: str) -> k.Condition | 
 
 
 def node_status(node: k.Node) -> str:
-    """`Ready`, `NotReady` or `Unknown`, then other conditions:
+    """`Ready`, `NotReady`, `NotReady,silent` or `Unknown`, then other conditions:
     `Ready,MemoryPressure,SchedulingDisabled`."""
     ready = condition(node.status.conditions, "Ready")
-    state = "Unknown" if ready is None else ready.status
-    words = [{"True": "Ready", "Unknown": "Unknown"}.get(state, "NotReady")]
+    words = ["Unknown" if ready is None else "Ready" if ready.status == "True" else "NotReady"]
+    if pod_status.is_silent(node):
+        words.append("silent")
     words += [
         c.type for c in node.status.conditions if c.type.endswith("Pressure") and c.status == "True"
     ]
     if node.spec.unschedulable:
         words.append("SchedulingDisabled")
     return ",".join(words)
+
+
+def _node_of(pod: k.Pod, store: Store) -> k.Node | None:
+    node: k.Node | None = store.get("Node", "", pod.spec.node_name)
+    return node
 
 
 def _node_ready(node: k.Node) -> bool:
@@ -232,8 +238,8 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "Pod": (
         NAMESPACE,
         NAME,
-        share("ready", pod_status.ready),
-        text("status", 17, pod_status.status, 1),
+        Column("ready", Type.SHARE, 6, lambda o, s: pod_status.shown_ready(o, _node_of(o, s)), 2),
+        Column("status", Type.TEXT, 17, lambda o, s: pod_status.shown_status(o, _node_of(o, s)), 1),
         number("restarts", 9, pod_status.restarts, 2),
         AGE,
         text("node", 12, lambda o: o.spec.node_name, 2),

@@ -51,7 +51,7 @@ def _pod(pod: k.Pod, store: Store) -> Health:
 def _node(node: k.Node, _: Store) -> Health:
     ready = any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)
     ill = any(c.type != "Ready" and c.status == "True" for c in node.status.conditions)
-    return Health.WELL if ready and not ill and not node.spec.unschedulable else Health.BROKEN
+    return Health.WELL if ready and not ill else Health.BROKEN  # cordoned: on purpose
 
 
 def _replicas(item: Any, _: Store) -> Health:

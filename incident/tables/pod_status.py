@@ -5,7 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cluster.kube.objects import ContainerStateTerminated, ContainerStatus, Pod
+from cluster.kube.objects import (
+    Condition,
+    ContainerStateTerminated,
+    ContainerStatus,
+    Node,
+    Pod,
+)
+
+NODE_SILENT = "node silent"
 
 
 def status(pod: Pod) -> str:
@@ -26,6 +34,30 @@ def status(pod: Pod) -> str:
         if state.phase not in ("Failed", "Succeeded"):
             return "Terminating"
     return word
+
+
+def shown_status(pod: Pod, node: Node | None) -> str:
+    """The status; of a running pod whose node is silent, that."""
+    word = status(pod)
+    return NODE_SILENT if word == "Running" and is_silent(node) else word
+
+
+def shown_ready(pod: Pod, node: Node | None) -> tuple[int, int]:
+    """(containers that are ready, containers). On a silent node none is known to be."""
+    have, of = ready(pod)
+    return (0 if is_silent(node) else have), of
+
+
+def is_silent(node: Node | None) -> bool:
+    """Whether the kubelet stopped reporting, so that the states of its pods are the last known
+    ones (node lifecycle controller: Ready is Unknown)."""
+    return silence(node) is not None
+
+
+def silence(node: Node | None) -> Condition | None:
+    """The condition that says so."""
+    conditions = node.status.conditions if node is not None else ()
+    return next((c for c in conditions if c.type == "Ready" and c.status == "Unknown"), None)
 
 
 def _initializing(statuses: Sequence[ContainerStatus], total: int) -> str:

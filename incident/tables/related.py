@@ -12,6 +12,7 @@ from cluster.kube.objects import Ref
 from cluster.kube.owners import controller_of
 from cluster.kube.selectors import service_selects
 from cluster.live.store import Store
+from incident.tables import pod_status
 from incident.tables.health import health
 from triage.facts.finding import Symptom
 
@@ -55,10 +56,8 @@ def _log_rank(pod: k.Pod, of_symptom: bool) -> int:
 
 def _node_answers(pod: k.Pod, store: Store) -> bool:
     """Whether the kubelet of the pod's node can be asked, as far as is known."""
-    node = store.get("Node", "", pod.spec.node_name)
-    conditions = node.status.conditions if isinstance(node, k.Node) else ()
-    silent = any(each.type == "Ready" and each.status == "Unknown" for each in conditions)
-    return bool(pod.spec.node_name) and not silent
+    name = pod.spec.node_name
+    return bool(name) and not pod_status.is_silent(store.get("Node", "", name))
 
 
 def pods_of(ref: Ref, store: Store, limit: int = 20) -> list[Ref]:

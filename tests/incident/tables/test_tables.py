@@ -471,3 +471,47 @@ def test_blocks_split_when_they_grow() -> None:
         ordered.add(value * 7919 % 5_000)
     assert list(ordered) == list(range(5_000))
     assert ordered[4_321] == 4_321
+
+
+def test_what_runs_on_a_silent_node_is_not_shown_as_ready() -> None:
+    store = Store()
+    names = {"dead": "Unknown", "well": "True"}
+    store.replace("Node", [_node(name, ready) for name, ready in names.items()])
+    state = k.PodStatus(phase="Running", container_statuses=(container(RUNNING, True),))
+    store.replace(
+        "Pod",
+        [
+            k.Pod(
+                metadata=k.ObjectMeta(name=name, namespace="shop"),
+                spec=k.PodSpec(node_name=name, containers=(k.Container(name="c"),)),
+                status=state,
+            )
+            for name in names
+        ],
+    )
+    table = ObjectTable(store, "Pod", NOW)
+    shown = [column for column in table.columns if column.name in ("name", "ready", "status")]
+    assert [table.cells(row, shown, NOW) for row in range(2)] == [
+        ["dead", "0/1", "node silent"],
+        ["well", "1/1", "Running"],
+    ]
+    nodes = ObjectTable(store, "Node", NOW)
+    status = [column for column in nodes.columns if column.name == "status"]
+    assert [nodes.cells(row, status, NOW) for row in range(2)] == [["NotReady,silent"], ["Ready"]]
+
+
+def test_a_cordoned_node_is_ready_and_not_broken() -> None:
+    store = Store()
+    store.replace("Node", [_node("one", "True", cordoned=True)])
+    table = ObjectTable(store, "Node", NOW)
+    assert table.broken == 0
+    table.set_filter("!ready", NOW)
+    assert len(table) == 0
+
+
+def _node(name: str, ready: str, *, cordoned: bool = False) -> k.Node:
+    return k.Node(
+        metadata=k.ObjectMeta(name=name),
+        spec=k.NodeSpec(unschedulable=cordoned),
+        status=k.NodeStatus(conditions=(k.Condition(type="Ready", status=ready),)),
+    )
