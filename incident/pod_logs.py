@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
-from cluster.api.logs import CAP, LogLine, follow_logs, read_logs
+from cluster.api.logs import CAP, LogLine, follow_logs, parse_line, read_logs
 from cluster.api.transport import Api
 from cluster.errors import ClusterError
 from cluster.kube.objects import ContainerStatus, Pod, Ref
@@ -19,6 +20,10 @@ from triage.logs.log_line import Level, message
 
 STREAMS = 10
 """Most logs followed at once: each holds a connection open."""
+SLICE, PAUSE = 0.002, 0.001
+"""Seconds that making rows holds the loop, and between two such slices."""
+GROUP = 100
+"""Rows handed over at once: they take about a slice to draw."""
 
 
 class LogQuery(msgspec.Struct, frozen=True):
@@ -34,13 +39,14 @@ class LogQuery(msgspec.Struct, frozen=True):
 
 class LogRow(msgspec.Struct, frozen=True):
     """One line. `time` (UTC) is when the runtime wrote it, None when it does not say. `source` is
-    `pod/container`. `said` marks a sentence of this program."""
+    `pod/container`. `said` marks a sentence of this program, which stands for `left_out` lines."""
 
     time: datetime | None
     source: str
     text: str
     level: Level = Level.UNKNOWN
     said: bool = False
+    left_out: int = 0
 
 
 class LogSource(msgspec.Struct, frozen=True):
@@ -50,6 +56,29 @@ class LogSource(msgspec.Struct, frozen=True):
     @property
     def name(self) -> str:
         return f"{self.pod.name}/{self.container}"
+
+
+class _Backlog:
+    """The newest lines of one log that were read and not yet shown."""
+
+    def __init__(self, source: LogSource, kept: int) -> None:
+        self.source = source
+        self.begun = False
+        self.said: list[LogRow] = []
+        self._lines: deque[bytes] = deque(maxlen=kept)
+        self._came = 0
+
+    def add(self, lines: Sequence[bytes]) -> None:
+        self._lines.extend(lines)
+        self._came += len(lines)
+        self.begun = True
+
+    def take(self) -> tuple[list[bytes], list[LogRow], int]:
+        """Lines, sentences, and how many lines were left out; forgets them."""
+        found = list(self._lines), self.said, self._came - len(self._lines)
+        self._lines.clear()
+        self.said, self._came = [], 0
+        return found
 
 
 class PodLogs:
@@ -130,49 +159,63 @@ class PodLogs:
     async def _followed(
         self, api: Api, sources: Sequence[LogSource], query: LogQuery
     ) -> AsyncGenerator[Sequence[LogRow], None]:
-        queue: asyncio.Queue[list[LogRow]] = asyncio.Queue(maxsize=100)
-        tasks = [asyncio.create_task(self._stream(api, source, query, queue)) for source in sources]
+        logs = [_Backlog(source, query.tail) for source in sources]
+        came = asyncio.Event()
+        tasks = [asyncio.create_task(self._stream(api, log, query, came)) for log in logs]
         ended = asyncio.gather(*tasks, return_exceptions=True)
+        ended.add_done_callback(lambda _: came.set())
         try:
-            if len(sources) > 1 and (rows := await self._beginning(queue, ended, len(sources))):
-                yield sorted(rows, key=_order)
-            while not (ended.done() and queue.empty()):
-                getting = asyncio.create_task(queue.get())
-                waited: set[asyncio.Future[Any]] = {getting, ended}
-                await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-                if not getting.done():
-                    getting.cancel()
-                    continue
-                rows = list(getting.result())
-                if len(sources) > 1:
+            await self._begun(logs, came)
+            while True:
+                await came.wait()
+                came.clear()
+                over = ended.done()
+                if len(logs) > 1 and not over:
                     await asyncio.sleep(self._gather)
-                while not queue.empty():
-                    rows += queue.get_nowait()
-                yield sorted(rows, key=_order)
+                began = time.monotonic()
+                rows = await self._taken(logs)
+                for at in range(0, len(rows), GROUP):
+                    yield rows[at : at + GROUP]
+                if over:
+                    return
+                # A flood costs at most half of the time.
+                await asyncio.sleep(time.monotonic() - began)
         finally:
             for task in tasks:
                 task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _beginning(
-        self, queue: asyncio.Queue[list[LogRow]], ended: asyncio.Future[Any], count: int
-    ) -> list[LogRow]:
-        """The existing lines of all logs, so that the first rows are sorted too. Leaves out logs
-        that take longer than ten times `gather`."""
-        rows: list[LogRow] = []
-        seen: set[str] = set()
+    async def _begun(self, logs: Sequence[_Backlog], came: asyncio.Event) -> None:
+        """Waits for the existing lines of all logs, so that the first rows are sorted too. Does not
+        wait for logs that take longer than ten times `gather`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(10 * self._gather):
-                while len(seen) < count and not (ended.done() and queue.empty()):
-                    group = await queue.get()
-                    rows += group
-                    seen.update(row.source for row in group)
+                while len(logs) > 1 and not all(log.begun for log in logs):
+                    await came.wait()
+                    came.clear()
+                came.set()
+
+    async def _taken(self, logs: Sequence[_Backlog]) -> list[LogRow]:
+        """Rows of the lines that came, sorted by time, made in slices because a key waits for one.
+        A sentence stands for lines that came too fast."""
+        taken = [(log.source, *log.take()) for log in logs]
+        rows = [row for _, _, said, _ in taken for row in said]
+        until = time.monotonic() + SLICE
+        for source, lines, _, _ in taken:
+            for each in lines:
+                rows.append(self._row(source, parse_line(each)))
+                if time.monotonic() >= until:
+                    await asyncio.sleep(PAUSE)
+                    until = time.monotonic() + SLICE
+        rows.sort(key=_order)
+        if left := sum(count for *_, count in taken):
+            text = f"{left:,} lines came faster than they can be shown, and are left out here"
+            rows.insert(0, LogRow(None, "", text, Level.WARNING, said=True, left_out=left))
         return rows
 
-    async def _stream(
-        self, api: Api, source: LogSource, query: LogQuery, queue: asyncio.Queue[list[LogRow]]
-    ) -> None:
+    async def _stream(self, api: Api, log: _Backlog, query: LogQuery, came: asyncio.Event) -> None:
+        source = log.source
         try:
             groups = follow_logs(
                 api,
@@ -184,14 +227,18 @@ class PodLogs:
             )
             async with contextlib.aclosing(groups):
                 async for group in groups:
-                    await queue.put([self._row(source, each) for each in group])
+                    log.add(group)
+                    came.set()
         except ClusterError as error:
             text = f"logs cannot be read: {error}"
             status = self._status_of(source)
             if status is not None and status.state.waiting is not None and not _has_run(status):
                 why = status.state.waiting.reason or "it waits"
                 text = f"{source.name} has not started ({why}): there is no log yet"
-            await queue.put([_said(source.name, text)])
+            log.said.append(_said(source.name, text))
+        finally:
+            log.begun = True
+            came.set()
 
     def _row(self, source: LogSource, read: LogLine) -> LogRow:
         text = self._redact(read.text)

@@ -39,7 +39,7 @@ class LogsScreen(Frame):
         self._rows: deque[LogRow] = deque(maxlen=KEPT)
         self._lines: deque[Line] = deque(maxlen=KEPT)
         """The shown rows as lines."""
-        self._received = self._hidden = 0
+        self._received = self._hidden = self._left_out = 0
         self._state = "reading"
         self._paused = False
         self._dirty = True
@@ -72,9 +72,9 @@ class LogsScreen(Frame):
 
     def draw(self) -> None:
         self._head.show(lambda _: [rule(self._title)])
-        dropped = self._received - len(self._rows)
+        dropped = self._received - len(self._rows) + self._left_out
         state = "paused" if self._paused else self._state
-        counts = self._received, dropped, self._hidden, self._pane.range_length
+        counts = self._received + self._left_out, dropped, self._hidden, self._pane.range_length
         self._state_pane.show(
             lambda width: [log_state(self._query, self._choice, counts, state, width)]
         )
@@ -85,7 +85,7 @@ class LogsScreen(Frame):
         if self._reader is not None:
             self._reader.cancel()
         self._rows.clear()
-        self._received = 0
+        self._received = self._left_out = 0
         self._state, self._paused = "reading", False
         self._rebuild()
         self._reader = self.run_worker(
@@ -108,6 +108,7 @@ class LogsScreen(Frame):
             self._rows.append(row)
             self._add(row, self._received)
             self._received += 1
+            self._left_out += row.left_out
         self._dirty = True
 
     def _add(self, row: LogRow, number: int) -> None:

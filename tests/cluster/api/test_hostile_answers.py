@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from cluster.api.exec import ExecResult, Executor, _judge_status, _Output
 from cluster.api.intermediaries import describe_intermediary
-from cluster.api.logs import _parse, follow_logs
+from cluster.api.logs import _parse, follow_logs, parse_line
 from cluster.api.transport import JSON, PARTIAL, PARTIAL_LIST, Api, check_path
 from cluster.connect.access import Access, ExecPlugin
 from cluster.connect.exec_plugin import run_plugin
@@ -163,7 +163,8 @@ async def test_a_log_line_without_end_is_cut(fake: FakeCluster, api: Api) -> Non
         return answer
 
     fake.answers.append(endless)
-    rows = [row async for group in follow_logs(api, "shop", "web") for row in group]
+    lines = [each async for group in follow_logs(api, "shop", "web") for each in group]
+    rows = [parse_line(line) for line in lines]
     assert len(rows) == 2
     assert len(rows[0].text) < 10_000
     assert rows[1].text == "next"

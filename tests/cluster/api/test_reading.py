@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from aiohttp import web
 
-from cluster.api.logs import LogLine, follow_logs, read_logs
+from cluster.api.logs import LogLine, follow_logs, parse_line, read_logs
 from cluster.api.reads import get_object, node_text, object_path, pod_text
 from cluster.api.transport import Api
 from cluster.errors import NotFound, Refused
@@ -67,8 +67,8 @@ async def test_following(fake: FakeCluster, api: Api) -> None:
         return response
 
     fake.answers.append(stream)
-    lines = [line.text async for group in follow_logs(api, "shop", "web-1") for line in group]
-    assert lines == ["one", "two"]
+    lines = [each async for group in follow_logs(api, "shop", "web-1") for each in group]
+    assert [parse_line(line).text for line in lines] == ["one", "two"]
 
 
 @pytest.mark.parametrize("kind", ["Secret", "ConfigMap"])

@@ -28,6 +28,20 @@ class Refusing:
         raise from_response(400, {}, b"container is waiting to start", "logs")
 
 
+class Flooding:
+    """An API server whose logs are one burst of `line 0`, `line 1` and so on, and then end."""
+
+    def __init__(self, lines: int) -> None:
+        self._lines = [b"2026-11-21T03:00:00Z line %d" % at for at in range(lines)]
+
+    @contextlib.asynccontextmanager
+    async def open(self, *_: object, **__: object) -> AsyncIterator[Flooding]:
+        yield self
+
+    async def lines(self, _: int) -> AsyncIterator[list[bytes]]:
+        yield self._lines
+
+
 @pytest.fixture
 async def investigation(tmp_path: Path) -> AsyncIterator[LiveInvestigation]:
     """An investigation that has read the pods of a drill."""
@@ -106,3 +120,18 @@ async def test_logs_of_several_pods_are_one_in_the_order_of_time(
                 times = [row.time for row in rows if row.time is not None]
                 assert times == sorted(times)
                 sources |= {row.source for row in rows}
+
+
+async def test_of_a_log_that_comes_too_fast_the_newest_lines_are_shown_and_the_rest_counted() -> (
+    None
+):
+    pods = [story.pod("shop", f"web-{at}", "node-1") for at in range(2)]
+    api = cast("Api", Flooding(lines=1000))
+    known = {ref_of(pod): pod for pod in pods}
+    logs = PodLogs(lambda: api, known.get, str, limit=1, gather=0.1)
+    query = LogQuery(tuple(known), tail=10)
+    rows = [row async for group in logs.read(query) for row in group]
+    said = [row.text for row in rows if row.said]
+    assert said == ["1,980 lines came faster than they can be shown, and are left out here"]
+    assert (rows[0].said, rows[0].left_out) == (True, 1980)
+    assert {row.text for row in rows[1:]} == {f"line {at}" for at in range(990, 1000)}
