@@ -32,7 +32,7 @@ class LogsScreen(Frame):
         super().__init__()
         self._title = title or f"log of {pods[0]}"
         self._query = LogQuery(tuple(pods))
-        self._choice = LogView(sources=len(pods) > 1)
+        self._choice = LogView()
         self._head = PaneHeading(classes="head")
         self._state_pane = Fixed(classes="tabs")
         self._pane = RangePane(classes="main log", follow=True)
@@ -84,6 +84,8 @@ class LogsScreen(Frame):
     def _read(self) -> None:
         if self._reader is not None:
             self._reader.cancel()
+        several = not self._query.container and len(self._containers()) > 1
+        self._choice = replace(self._choice, sources=several or len(self._query.pods) > 1)
         self._rows.clear()
         self._received = self._left_out = 0
         self._state, self._paused = "reading", False
@@ -151,18 +153,18 @@ class LogsScreen(Frame):
 
     def action_next_container(self) -> None:
         """All containers, then each by itself."""
-        pod = self.investigation.store.get(*self._query.pods[0])
-        specs = (*pod.spec.init_containers, *pod.spec.containers) if isinstance(pod, Pod) else ()
-        names = ["", *(container.name for container in specs)]
+        names = ["", *self._containers()]
         if len(names) <= 2:
             self.stanch.tell("The pod has one container.")
             return
         at = names.index(self._query.container) if self._query.container in names else 0
         self._query = replace(self._query, container=names[(at + 1) % len(names)])
-        self._choice = replace(
-            self._choice, sources=len(self._query.pods) > 1 or not self._query.container
-        )
         self._read()
+
+    def _containers(self) -> list[str]:
+        pod = self.investigation.store.get(*self._query.pods[0])
+        specs = (*pod.spec.init_containers, *pod.spec.containers) if isinstance(pod, Pod) else ()
+        return [container.name for container in specs]
 
     def action_since(self) -> None:
         spans = list(SINCE)
