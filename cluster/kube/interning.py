@@ -26,6 +26,17 @@ from cluster.kube.objects import (
 
 LIMIT = 100_000
 """Parts remembered at most; beyond that the memory of them starts afresh."""
+_CONTAINERS = frozenset({"containers", "init_containers"})
+_CONTAINER_PARTS = (
+    "resources",
+    "ports",
+    "env",
+    "env_from",
+    "liveness_probe",
+    "readiness_probe",
+    "startup_probe",
+)
+"""What many workloads have in common, though their images differ."""
 _META_PARTS = ("labels", "annotations", "owner_references", "finalizers")
 _SPEC_PARTS = (
     "node_selector",
@@ -76,7 +87,9 @@ class Interning:
 
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}
-        self._parts: dict[tuple[str, bytes], Any] = {}
+        self._parts: dict[int, Any] = {}
+        """By the hash of name and JSON: a hash takes 0.1 kB less than the JSON itself. Parts are
+        compared before one takes the place of another."""
         self._last: Pod | None = None
         """The previous pod. Lists are sorted by name, so the pods of one controller follow each
         other, and comparing is cheaper than looking up."""
@@ -217,9 +230,12 @@ class Interning:
 
     def _part(self, owner: msgspec.Struct, name: str) -> None:
         value = getattr(owner, name)
-        key = (name, _encode(value))
-        known = self._parts.setdefault(key, value)
-        if known is not value:
+        known = self._parts.setdefault(hash((name, _encode(value))), value)
+        if known is value:
+            if name in _CONTAINERS:
+                for container in value:
+                    self._parts_of(container, _CONTAINER_PARTS)
+        elif known == value:
             force_setattr(owner, name, known)
 
 

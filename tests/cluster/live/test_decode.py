@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -175,6 +176,31 @@ def test_equal_parts_are_shared_and_unequal_ones_are_not() -> None:
     assert one.metadata.labels is two.metadata.labels
     assert three.spec.containers == ()
     assert one.metadata.name == "a"
+
+
+def test_containers_of_different_images_share_what_else_is_equal() -> None:
+    usual = {"name": "c", "env": [{"name": "A"}], "resources": {"limits": {"cpu": "1"}}}
+    lines = [
+        line({"metadata": {"name": image}, "spec": {"containers": [{**usual, "image": image}]}})
+        for image in ("i:1", "i:2")
+    ]
+    (one, two), _ = KindDecoder(BY_NAME["Pod"]).lines(lines)
+    assert isinstance(one.object, Pod)
+    assert isinstance(two.object, Pod)
+    (first,), (second,) = one.object.spec.containers, two.object.spec.containers
+    assert (first.image, second.image) == ("i:1", "i:2")
+    assert first.env is second.env
+    assert first.resources is second.resources
+
+
+def test_parts_of_equal_hash_are_not_shared_when_they_differ(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cluster.kube.interning.hash", lambda _: 1, raising=False)
+    lines = [line({"metadata": {"name": each, "labels": {"app": each}}}) for each in ("a", "b")]
+    (one, two), _ = KindDecoder(BY_NAME["Pod"]).lines(lines)
+    found = [each.object.metadata.labels for each in (one, two) if each.object is not None]
+    assert found == [{"app": "a"}, {"app": "b"}]
 
 
 def test_a_pod_keeps_each_time_and_empty_dictionaries_once() -> None:
