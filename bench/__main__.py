@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import compileall
+import subprocess
 import sys
 import tempfile
 import time
@@ -105,7 +106,15 @@ def _measured(name: str, measure: Measure, place: BenchRun) -> list[Figure]:
     others."""
     try:
         return measure(place)
-    except (TimeoutError, EOFError, RuntimeError, ValueError, KeyError, OSError) as problem:
+    except (
+        subprocess.SubprocessError,
+        TimeoutError,
+        EOFError,
+        RuntimeError,
+        ValueError,
+        KeyError,
+        OSError,
+    ) as problem:
         return [
             Figure(
                 f"{name}: could not be measured",

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import statistics
 import subprocess
 import sys
@@ -187,14 +188,16 @@ def flood(place: BenchRun) -> list[Figure]:
 def tls(place: BenchRun) -> list[Figure]:
     """A watch over TLS with 5,000 changes of whole pods a second."""
     flooded = ("--tls", "--flood", f"{TLS_RATE}", "--flood-kind", "Pod")
-    shares, lost, rates = [], 0, []
+    shares, costs, lost, rates = [], [], 0, []
     for _ in range(place.runs):
         total = ("--flood-total", f"{TLS_RATE * 10}")
         with rendered(_folder(place, 2_000), 2_000, *flooded, *total) as kubeconfig:
             client = [sys.executable, "-m", "bench.client", str(kubeconfig), str(TLS_RATE * 10)]
             found = json.loads(run(client, place.environment()).output)
-            shares.append(100 * found["cpu"] / found["seconds"])
-            rates.append(TLS_RATE * 10 / found["seconds"])
+            costs.append(1e6 * found["cpu"] / found["taken"])
+            # At the full rate, also where the machine was too busy to send it.
+            shares.append(costs[-1] * TLS_RATE / 1e4)
+            rates.append(found["taken"] / found["seconds"])
             lost += found["lost"]
     with (
         rendered(_folder(place, 2_000), 2_000, *flooded) as kubeconfig,
@@ -202,14 +205,16 @@ def tls(place: BenchRun) -> list[Figure]:
     ):
         terminal.wait_for(SYMPTOM, 120)
         terminal.settle(10)
-        began, used = time.monotonic(), cpu_seconds(terminal.pid)
+        sent, used = _load(kubeconfig)["flooded"], cpu_seconds(terminal.pid)
         terminal.settle(20)
-        screens = 100 * (cpu_seconds(terminal.pid) - used) / (time.monotonic() - began)
+        used = cpu_seconds(terminal.pid) - used
+        screens = 100 * TLS_RATE * used / (_load(kubeconfig)["flooded"] - sent)
     return [
         _ratio("TLS watch: changes a second", rates, None, "changes"),
-        _ratio("TLS watch: live state", shares, 50.0, "% of core"),
+        _ratio("TLS watch: live state, CPU of a change", costs, None, "us"),
+        _ratio("TLS watch: live state at 5,000 changes a second", shares, 50.0, "% of core"),
         Figure("TLS watch: pods without their last version", lost, "pods", 0),
-        Figure("TLS watch: screens", screens, "% of core"),
+        Figure("TLS watch: screens at 5,000 changes a second", screens, "% of core"),
     ]
 
 
@@ -334,7 +339,9 @@ def _load(kubeconfig: Path) -> dict[str, int]:
 def _ask(kubeconfig: Path, path: str, *, post: bool = False) -> bytes:
     server = yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]["server"]
     request = urllib.request.Request(server + path, method="POST" if post else "GET")  # noqa: S310  # loopback, from our own file
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  # as above
+    authority = kubeconfig.with_name("server.crt")
+    trusted = ssl.create_default_context(cafile=authority) if authority.exists() else None
+    with urllib.request.urlopen(request, timeout=30, context=trusted) as answer:  # noqa: S310  # as above
         body: bytes = answer.read()
     return body
 

@@ -4,6 +4,7 @@ accounts them."""
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -36,13 +37,15 @@ def run(argv: Sequence[str], environment: Mapping[str, str], *, limit: float = 1
         stdin=subprocess.DEVNULL,
     ) as child:
         assert child.stdout is not None
-        watchdog = began + limit
         pieces: list[bytes] = []
-        while piece := os.read(child.stdout.fileno(), 1 << 20):
-            pieces.append(piece)
-            if time.monotonic() > watchdog:
+        while True:
+            left = began + limit - time.monotonic()
+            if not select.select([child.stdout], [], [], max(0.0, left))[0]:
                 child.kill()
                 raise subprocess.TimeoutExpired(list(argv), limit)
+            if not (piece := os.read(child.stdout.fileno(), 1 << 20)):
+                break
+            pieces.append(piece)
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
     wall = time.monotonic() - began
