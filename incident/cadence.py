@@ -29,8 +29,10 @@ class Cadence(msgspec.Struct, frozen=True):
     once."""
     report_longest: float = 15.0
     """Longest pause between two reports, however long one takes; slices keep keys fast."""
-    report_idle: float = 6.0
-    """Time between two reports while nothing changes: some verdicts depend on time."""
+    report_due: float = 6.0
+    """Least time between two reports while nothing changes, when a grace period ends."""
+    report_idle: float = 20.0
+    """Longest time between two reports, for what depends on time and names no end."""
     search: float = 0.05
     """Least time between two reports before anything was found: the screen is empty."""
     search_share: float = 0.25

@@ -435,14 +435,15 @@ class Components:
         words = LastWordsReader(live, self.clock, self.record.redact, self.cadence)
         return words, DefinitionsReader(live, self.clock)
 
-    async def measure(self) -> None:
-        """Measure what objects do not show (`incident.metrics`), until cancelled."""
+    async def measure(self, measured: Callable[[], None]) -> None:
+        """Measure what objects do not show (`incident.metrics`), until cancelled. `measured` is
+        called after each round."""
         if self.live is None:
             return
         from incident.metrics.metrics import Metrics
 
         self.metrics = Metrics(self.live, self.clock, self.cadence)
-        await self.metrics.run()
+        await self.metrics.run(measured)
 
     def checks(self) -> Checks:
         from cluster.live.store import Store

@@ -450,7 +450,7 @@ class LiveInvestigation:
         if self.options.record:
             self._spawn(self._keep_record(), "record again")
         if not self.options.once:  # A single answer is given before the first round.
-            self._spawn(components.measure(), "measure")
+            self._spawn(components.measure(self._reporter.hurry), "measure")
         if self.options.record and self._live is not None:
             await self._live.wait_loaded(self.cadence.loaded)
             await asyncio.to_thread(components.read_earlier)

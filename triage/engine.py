@@ -76,6 +76,8 @@ class Triage:
         self._due: list[tuple[datetime, int, Ref]] = []
         self._due_at: dict[Ref, datetime] = {}
         self._order = itertools.count()
+        self._ends: datetime | None = None
+        """When a grace period of the last report's findings about several objects ends."""
         self._watching: dict[Ref, set[Ref]] = {}
         """Objects whose findings depend on another object: related object -> objects to evaluate
         again."""
@@ -328,6 +330,14 @@ class Triage:
 
     # -- reporting
 
+    def next_end(self) -> datetime | None:
+        """When the next grace period ends: until then an unchanged cluster has the same verdicts.
+        None when none is running."""
+        while self._due and self._due_at.get(self._due[0][2]) != self._due[0][0]:
+            heapq.heappop(self._due)
+        ends = (self._due[0][0] if self._due else None, self._ends)
+        return min((end for end in ends if end is not None), default=None)
+
     def report(
         self,
         now: datetime,
@@ -361,6 +371,7 @@ class Triage:
         yield
         failed: dict[str, str] = {}
         fence = Fence(failed)
+        view.begin()
         for detect in CLUSTER_DETECTORS:
             with fence(detect.__name__.replace("_", " ")):
                 for finding in list(detect(view, index)):
@@ -374,6 +385,7 @@ class Triage:
             changes = tuple(with_findings(changes, view, index, now - CHANGES))
         yield
         grouped = yield from symptoms.group(view, index, changes, failed)
+        self._ends = view.due
         gaps = (*_gaps(freshness, extra), *self._odd_objects.gaps(failed))
         complete = not any(g.what in _REQUIRED for g in gaps)
         grouped, recovered = self._history.follow(grouped, now, complete)

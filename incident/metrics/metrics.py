@@ -83,14 +83,15 @@ class Metrics:
     _proxies: KubeProxies | None = None
     _turn: int = 0
 
-    async def run(self) -> None:
-        """Measure once a minute until cancelled. A single reading of the cluster ends before the
-        first round."""
+    async def run(self, measured: Callable[[], None]) -> None:
+        """Measure once a minute until cancelled, and call `measured` after each round. A single
+        reading of the cluster ends before the first round."""
         await self.live.wait_loaded(120.0)
         await asyncio.sleep(self.cadence.first_metrics)
         while True:
             if self.live.health.reach is Reach.REACHABLE:
                 await self.measure()
+                measured()
             await asyncio.sleep(self.cadence.metrics)
 
     async def measure(self) -> None:

@@ -3,6 +3,8 @@ while nothing changes."""
 
 from __future__ import annotations
 
+import math
+
 from incident.cadence import Cadence
 
 
@@ -16,6 +18,8 @@ class ReportSchedule:
         self._asked: float | None = None
         self._due = 0.0
         self._made = 0.0
+        self._ends = math.inf
+        """When the next grace period ends."""
         self._waiting = False
         self._loaded = False
         self._saved = 0.0
@@ -42,12 +46,14 @@ class ReportSchedule:
                 self._asked = now
             if now - self._asked < self._cadence.whole:
                 return False
-        idle = now - self._made >= self._cadence.report_idle
+        passed, cadence = now - self._made, self._cadence
+        ended = now >= self._ends and passed >= cadence.report_due
+        idle = ended or passed >= cadence.report_idle
         return now >= self._due and (self._waiting or idle)
 
-    def made(self, now: float, took: float, *, found: bool) -> None:
+    def made(self, now: float, took: float, *, found: bool, ends: float = math.inf) -> None:
         """Note that a report was made at `now` and took `took` seconds. `found`: there is something
-        to show."""
+        to show. `ends`: seconds until the next grace period ends."""
         cadence = self._cadence
         if not found and not self._loaded:
             pause = max(took / cadence.search_share, cadence.search)
@@ -59,3 +65,4 @@ class ReportSchedule:
             if pause > cadence.report_longest:
                 pause, self._saved = cadence.report_longest, 0.0
         self._made, self._due, self._waiting = now, now + pause, False
+        self._ends = now + ends

@@ -4,6 +4,7 @@ that keys do not wait."""
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -80,6 +81,8 @@ class Reporter:
         self._schedule = ReportSchedule(cadence, whole=once)
         self._worked = 0.0
         """Seconds of work in the current report."""
+        self._states: list[tuple[WatchState, str]] = []
+        """The state of each kind in the last report, and why."""
 
     def hurry(self) -> None:
         """Make the next report at once, because something outside the cluster changed its
@@ -104,7 +107,9 @@ class Reporter:
             self.begun.set()
         # A single answer needs the runbooks: a report without them would be made again.
         whole = live.loaded() and (not self._once or workings.ranks)
-        news = any(map(significant, changes))
+        states = [(kind.state, kind.reason) for kind in live.freshness().values()]
+        turned = self.report is not None and states != self._states
+        news = turned or any(map(significant, changes))
         if not self._schedule.is_due(began, news=news, loaded=whole) or not self._heard(live):
             return
         engine, store = workings.engine, live.store
@@ -128,7 +133,11 @@ class Reporter:
             # of that is recorded.
             workings.observed(report, symptoms, now)
         # Pauses begin where the report ends: one of many symptoms on a busy machine takes longer.
-        self._schedule.made(time.monotonic(), self._worked, found=self.found.is_set())
+        self._states = states
+        end = engine.next_end()
+        ends = (end - self._clock()).total_seconds() if end is not None else math.inf
+        made, found = time.monotonic(), self.found.is_set()
+        self._schedule.made(made, self._worked, found=found, ends=ends)
 
     def _heard(self, live: LiveCluster) -> bool:
         """Whether there is anything to report: objects, or the reason why nothing can be read."""

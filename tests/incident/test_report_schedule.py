@@ -72,6 +72,19 @@ def test_a_quiet_cluster_is_looked_at_seldom_but_not_never() -> None:
     assert schedule.is_due(10.0 + CADENCE.report_idle, news=False, loaded=True)
 
 
+def test_a_grace_period_that_ends_is_reported_before_the_next_look() -> None:
+    schedule = ReportSchedule(CADENCE)
+    schedule.is_due(9.0, news=True, loaded=True)
+    schedule.made(10.0, 0.001, found=False, ends=CADENCE.report_due + 2)
+    end = 10.0 + CADENCE.report_due + 2
+    assert end < 10.0 + CADENCE.report_idle
+    assert not schedule.is_due(end - 0.1, news=False, loaded=True)
+    assert schedule.is_due(end, news=False, loaded=True)
+    schedule.made(end, 0.001, found=False, ends=0.1)
+    assert not schedule.is_due(end + 0.2, news=False, loaded=True), "many ends are one report"
+    assert schedule.is_due(end + CADENCE.report_due, news=False, loaded=True)
+
+
 def test_a_runbook_that_was_edited_is_matched_again_at_once() -> None:
     schedule = ReportSchedule(CADENCE)
     schedule.is_due(9.0, news=True, loaded=True)

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from cluster.kube.objects import Pod
+from cluster.live.freshness import Freshness, WatchState
 from cluster.live.input_priority import InputPriority
 from cluster.live.store import Store, StoreUpdate
 from cluster.live.write_buffer import WriteBuffer
 from incident.cadence import Cadence
+from incident.report import reporter
 from incident.report.reporter import Reporter
+from tests.triage import build
+from triage.engine import Triage
+from triage.facts.finding import Report, Severity
+from triage.facts.windows import START_GRACE
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FIRST, LATER = (StoreUpdate("Pod", ("shop", name), None, Pod()) for name in ("first", "later"))
@@ -35,6 +43,7 @@ async def test_what_comes_between_the_stages_is_in_the_report_or_waits_for_its_e
         update=lambda changes, store: done.extend(changes),
         settle=lambda *_: stages("settle"),
         reporting=lambda *_: stages("report"),
+        next_end=lambda: None,
     )
     observed = list[Any]()
     loads = iter([False, False, False])  # still being read when the report is made
@@ -50,7 +59,7 @@ async def test_what_comes_between_the_stages_is_in_the_report_or_waits_for_its_e
         store=Store(),
         loaded=lambda: next(loads, True),
         write_buffer=write_buffer,
-        freshness=lambda: {"Pod": SimpleNamespace(heard=NOW, count=1)},
+        freshness=lambda: {"Pod": Freshness("Pod", WatchState.LIVE, 1, heard=NOW)},
     )
     await Reporter(lambda: NOW, InputPriority(), Cadence()).take(
         workings, live, lambda: batches.pop(0)
@@ -66,6 +75,65 @@ async def test_what_comes_between_the_stages_is_in_the_report_or_waits_for_its_e
         "written during report",
     ]
     assert observed == []  # what is missing in it may only not have been read yet
+
+
+async def test_an_unchanged_cluster_is_reported_seldom_and_when_a_grace_period_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ten minutes, a second at a time: a pod that does not start is a warning after three."""
+    cluster, passed, made = build.Cluster(), 0.0, list[tuple[float, Severity | None]]()
+    starting = cluster.deployment("web")["pods"][0]
+    begun = build.ago(seconds=7)
+    starting["metadata"]["creationTimestamp"] = build.ts(begun)
+    starting["status"] = {
+        "phase": "Pending",
+        "conditions": [
+            {"type": "PodScheduled", "status": "True", "lastTransitionTime": build.ts(begun)}
+        ],
+    }
+    store = cluster.store()
+
+    def clock() -> datetime:
+        return build.NOW + timedelta(seconds=passed)
+
+    fine = Freshness("Pod", WatchState.LIVE, 1, heard=build.NOW)
+    engine = Triage(clock)
+    kinds = ("Node", "Deployment", "ReplicaSet", "Pod")
+    rows = ((kind, key, row) for kind in kinds for key, row in store.rows(kind).items())
+    batches = iter([[StoreUpdate(kind, key, None, row) for kind, key, row in rows]])
+
+    def observed(report: Report, *_: object) -> None:
+        found = [f.severity for f in report.findings if f.rule == "pod-not-starting"]
+        made.append((passed, found[0] if found else None))
+
+    workings: Any = SimpleNamespace(
+        engine=engine,
+        ranks=True,
+        limited=lambda report: report,
+        measured=lambda: None,
+        rank=lambda report: iter(()),
+        observed=observed,
+    )
+    live: Any = SimpleNamespace(
+        store=store,
+        loaded=lambda: True,
+        write_buffer=WriteBuffer(),
+        freshness=lambda: {"Pod": fine},
+    )
+    monkeypatch.setattr(reporter, "time", SimpleNamespace(monotonic=lambda: passed))
+    cadence = Cadence().single()
+    taking = Reporter(clock, InputPriority(), cadence)
+    for second in range(600):
+        passed = float(second)
+        await taking.take(workings, live, lambda: next(batches, []))
+    severe = next(at for at, severity in made if severity is Severity.WARNING)
+    ends = (begun + START_GRACE - build.NOW).total_seconds()
+    assert ends <= severe <= ends + cadence.report_due
+    assert len(made) <= 600 / cadence.report_idle + 4
+    fine = Freshness("Pod", WatchState.STALE, 1, heard=build.NOW)
+    passed += 1
+    await taking.take(workings, live, list)
+    assert made[-1][0] == passed, "a kind that is not current any more is news"
 
 
 async def test_what_has_waited_is_written_in_its_order_also_when_the_reader_is_cut() -> None:

@@ -144,7 +144,8 @@ class ClusterView:
         self.now = now
         self.freshness = freshness or {}
         self.due: datetime | None = None
-        """When to look at the present object again, if nothing changes before."""
+        """When to look at the present object again, or at several together, if nothing changes
+        before."""
         self.sources = sources or Sources()
         self.counts = counts
         """Counts of objects by kind at earlier times, oldest first."""
@@ -158,7 +159,7 @@ class ClusterView:
         self._largest: dict[str, str] = {}
 
     def begin(self) -> None:
-        """Begin the next object."""
+        """Begin the next object, or the detectors of several."""
         self.due = None
         self.odd = False
         self._selected = None

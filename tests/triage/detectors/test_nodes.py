@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from tests.triage.build import Cluster, ago, meta, ts
+from tests.triage.build import NOW, Cluster, ago, meta, ts
 from tests.triage.situation import (
     background,
     first,
@@ -13,6 +15,7 @@ from tests.triage.situation import (
     loud,
     one,
 )
+from triage.engine import Triage
 from triage.facts.finding import Severity
 
 NPD = (
@@ -142,6 +145,20 @@ def test_an_old_kernel_and_a_lease_that_stands_still() -> None:
         cluster.add("Lease", lease)
     found = {f.rule: f.object.name for f in look(cluster).findings}
     assert found == {"node-kernel-cfs-bug": "n1", "node-lease-stale": "n2"}
+
+
+@pytest.mark.parametrize(("late", "soon"), [(5, False), (25, True), (240, False)])
+def test_a_lease_that_may_turn_stale_is_looked_at_again_soon(late: float, soon: bool) -> None:
+    """Renewed Leases are no news, so only time makes the next report."""
+    cluster = Cluster()
+    for node in cluster.nodes:
+        renewed = ago(seconds=late if node["metadata"]["name"] == "n2" else 4)
+        metadata = meta(node["metadata"]["name"], "kube-node-lease")
+        cluster.add("Lease", {"metadata": metadata, "spec": {"renewTime": renewed.isoformat()}})
+    engine = Triage(lambda: NOW)
+    engine.report(NOW, cluster.store(), {})
+    end = engine.next_end()
+    assert (end is not None and end <= NOW + timedelta(seconds=5)) is soon
 
 
 def test_a_silent_node_and_its_lease_are_one_symptom() -> None:

@@ -85,7 +85,7 @@ def owners_missing(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         row
         for _, row in children
         if row.metadata.creation_timestamp is not None
-        and view.now - row.metadata.creation_timestamp < timedelta(minutes=2)
+        and not view.older(row.metadata.creation_timestamp, timedelta(minutes=2))
     ]
     if len(young) == len(children):
         return

@@ -333,7 +333,7 @@ def webhooks(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     for kind in ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"):
         for key, row in sorted(view.store.rows(kind).items()):
             created = row.metadata.creation_timestamp
-            if created is not None and view.now - created < READY_GRACE:
+            if created is not None and not view.older(created, READY_GRACE):
                 continue
             for hook in row.webhooks:
                 service = hook.client_config.service

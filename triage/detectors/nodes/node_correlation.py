@@ -148,6 +148,9 @@ def leases_stale(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     if not rows:
         return
     newest = max(r.spec.renew_time for r in rows if r.spec.renew_time)
+    late = (newest - r.spec.renew_time for r in rows if r.spec.renew_time)
+    if any(LEASE_STALE / 2 < lag < 3 * LEASE_STALE for lag in late):
+        view.wake(view.now + timedelta(seconds=1))  # renewals are no news, and it may turn stale
     stale = [r for r in rows if r.spec.renew_time and newest - r.spec.renew_time > LEASE_STALE]
     if stale and len(stale) * 2 < len(rows):
         for row in sorted(stale, key=lambda r: r.metadata.name):
