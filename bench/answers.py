@@ -7,8 +7,9 @@ Each line of a file is `{"text", "expected": [ids]}`; an empty list means that n
 Without files it reads the sets under tests/runbooks. All but unseen.jsonl were labelled for stories
 alone: there a guide that fits counts as wrong, and "a story" is the count to read. `--folder`
 prints the first answer for each `*.txt` of a folder. `--clusters` scores the clusters of the
-drills and their twins without the fault, by state alone (no logs, no metrics), and each file that
-is YAML: objects as `kubectl get -o yaml` prints them. `--wrong` lists each wrong answer.
+drills and their twins without the fault, by state alone and with the logs of what fails (no
+metrics); then one cluster for each tail of a log in tests/triage/logs/tails.yaml. Each file that is
+YAML is objects as `kubectl get -o yaml` prints them. `--wrong` lists each wrong answer.
 """
 
 from __future__ import annotations
@@ -16,13 +17,17 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runbooks.loader import Library
 from runbooks.match import Match
 from runbooks.matcher import Matcher
+
+if TYPE_CHECKING:
+    from drills.scenario.model import Scenario
+    from tests.drill_gates.ground import Seen
 
 SETS = Path(__file__).parents[1] / "tests" / "runbooks"
 NONE = "(no runbook fits)"
@@ -91,47 +96,82 @@ def _read(path: Path) -> list[Mapping[str, Any]]:
 
 
 def _clusters(*, wrong: bool) -> Iterator[str]:
+    from drills.scenario.expand import objects
+    from tests.drill_gates.ground import NOW, judge, judge_with_logs
+
+    yield from _drills("clusters", lambda one: judge(objects(one, NOW)), wrong=wrong)
+    yield from _drills("clusters with logs", judge_with_logs, wrong=wrong)
+    yield from _tails(wrong=wrong)
+
+
+def _drills(name: str, see: Callable[[Scenario], Seen], *, wrong: bool) -> Iterator[str]:
     """The clusters of the drills whose fault the state shows. The first line is right when its
     symptom has the mechanism that the drill names, or its first runbook is the drill's."""
     from drills.scenario.catalogue import guide_ids, ids, load
-    from drills.scenario.expand import objects
-    from tests.drill_gates.ground import NOW, judge
 
     counts: Counter[str] = Counter()
     said: list[str] = []
-    for name in (*ids(), *guide_ids()):
-        scenario = load(name)
-        answer, seen = scenario.answer, judge(objects(scenario, NOW))
+    for id_ in (*ids(), *guide_ids()):
+        scenario = load(id_)
+        answer, seen = scenario.answer, see(scenario)
         right = [
             (answer.told is not None and view.symptom.mechanism == answer.told.mechanism)
             or (bool(view.matches) and view.matches[0].id == answer.runbook)
             for view in seen.symptoms
         ]
-        first = seen.symptoms[0] if seen.symptoms else None
-        best = first.matches[0] if first and first.matches else None
-        sure = {match.id for view in seen.symptoms[:1] for match in view.matches if match.confident}
-        found = {
-            "clusters": True,
-            "first": any(right[:1]),
-            "three": any(right[:3]),
-            "sure": answer.runbook in sure,
-            "wrong": bool(sure) and answer.runbook not in sure,
-        }
-        counts.update(key for key, holds in found.items() if holds)
-        if found["wrong"] or not found["first"]:
-            title = first.symptom.title if first else "nothing"
-            says = f"{best.id} {best.score:.2f}" if best else NONE
-            said.append(f"  wanted {name}; said {says}: {title[:90]}")
-    counts["twins"] = len(guide_ids())
-    loud = [name for name in guide_ids() if judge(objects(load(name).twin(), NOW)).warnings]
+        said += _count(counts, seen, id_, {answer.runbook}, right)
+    loud = [id_ for id_ in guide_ids() if see(load(id_).twin()).warnings]
+    yield from _counted(name, counts)
+    yield f"  twins without the fault: {len(guide_ids())}, not quiet: {', '.join(loud) or 'none'}"
+    yield from said if wrong else ()
+
+
+def _tails(*, wrong: bool) -> Iterator[str]:
+    """A crash loop for each tail of a log. The first line is right when it quotes the sentence that
+    decides, and its finding has the class; where none decides, when it quotes none."""
+    from tests.drill_gates.ground import judge_with_logs
+    from tests.triage.logs.tails import PAGES, scenario, tails
+
+    counts: Counter[str] = Counter()
+    said: list[str] = []
+    for number, tail in enumerate(tails()):
+        seen = judge_with_logs(scenario(tail, number))
+        right = [
+            any(tail.is_told_by(each) for each in view.symptom.findings) for view in seen.symptoms
+        ]
+        said += _count(counts, seen, f"{tail.class_} ({tail.program})", PAGES[tail.class_], right)
+    yield from _counted("tails of logs", counts)
+    yield from said if wrong else ()
+
+
+def _count(
+    counts: Counter[str], seen: Seen, wanted: str, pages: Collection[str], right: Sequence[bool]
+) -> Iterator[str]:
+    """Count what one cluster says, `right` for each symptom, and name what is wrong."""
+    first = seen.symptoms[0] if seen.symptoms else None
+    best = first.matches[0] if first and first.matches else None
+    sure = {match.id for match in first.matches if match.confident} if first else set()
+    found = {
+        "clusters": True,
+        "first": any(right[:1]),
+        "three": any(right[:3]),
+        "sure": not sure.isdisjoint(pages),
+        "wrong": bool(sure) and sure.isdisjoint(pages),
+    }
+    counts.update(key for key, holds in found.items() if holds)
+    if found["wrong"] or not found["first"]:
+        title = first.symptom.title if first else "nothing"
+        says = f"{best.id} {best.score:.2f}" if best else NONE
+        yield f"  wanted {wanted}; said {says}: {title[:120]}"
+
+
+def _counted(name: str, counts: Counter[str]) -> Iterator[str]:
     every = counts["clusters"]
     yield (
-        f"clusters: {every}; first line {counts['first']} ({_share(counts['first'], every)}), "
+        f"{name}: {every}; first line {counts['first']} ({_share(counts['first'], every)}), "
         f"within three {counts['three']} ({_share(counts['three'], every)}), sure {counts['sure']}"
     )
     yield f"  confident and wrong on the first line: {counts['wrong']}"
-    yield f"  twins without the fault: {counts['twins']}, not quiet: {', '.join(loud) or 'none'}"
-    yield from said if wrong else ()
 
 
 def _snapshot(path: Path) -> str:

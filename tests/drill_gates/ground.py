@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 
@@ -15,11 +17,16 @@ from cluster.kube.kinds import BY_NAME, KINDS
 from cluster.kube.objects import Object
 from cluster.kube.prometheus import samples
 from cluster.live.freshness import Freshness, WatchState
+from cluster.live.live_cluster import LiveCluster
 from cluster.live.store import Store
+from drills.pods import logs
 from drills.pods.statistics import Measurements
 from drills.scenario.catalogue import load
 from drills.scenario.expand import expand, objects
 from drills.scenario.model import GroundTruth, Scenario, parse
+from drills.scenario.world import World
+from incident.cadence import Cadence
+from incident.metrics.last_words import LINES, EndedLog, LastWordsReader
 from incident.metrics.metrics import container_usage
 from incident.view import SymptomView
 from runbooks.loader import Library
@@ -130,6 +137,12 @@ def judge(
 ) -> Seen:
     """Triage and ranking of objects as one look sees them; `forbidden` kinds are known not to be
     readable, `sources` are figures beside the objects."""
+    return _judge(_store(served, change, forbidden), forbidden, sources)
+
+
+def _store(
+    served: Iterable[Raw], change: Change = lambda raw: raw, forbidden: Collection[str] = ()
+) -> Store:
     store, kinds = Store(), dict[str, list[Object]]()
     for raw in served:
         changed = change(raw) if raw["kind"] in BY_NAME and raw["kind"] not in forbidden else None
@@ -139,6 +152,10 @@ def judge(
             )
     for kind, decoded in kinds.items():
         store.apply(kind, decoded)
+    return store
+
+
+def _judge(store: Store, forbidden: Collection[str], sources: Sources | None) -> Seen:
     read = {
         kind.name: Freshness(
             kind.name,
@@ -162,6 +179,42 @@ def judge(
             if row["id"] not in guides()
         ),
     )
+
+
+class _PlayedLogs(LastWordsReader):
+    """Reads the logs that the embedded cluster would serve, without a server."""
+
+    def __init__(self, world: World, store: Store) -> None:
+        live = cast(LiveCluster, SimpleNamespace(store=store))
+        super().__init__(live, lambda: NOW, lambda text: text, Cadence())
+        self._world = world
+
+    async def _text(self, source: EndedLog, previous: bool) -> list[str]:
+        pod = self._world.get("Pod", source.pod.namespace, source.pod.name)
+        if pod is None:
+            return []
+        found = logs.lines(
+            self._world.surroundings,
+            pod,
+            source.container,
+            previous=previous,
+            since=NOW - timedelta(days=1),
+            until=NOW,
+            zone=self._world.zone_of,
+        )
+        return [text for _, text in found][-LINES:]
+
+
+def judge_with_logs(scenario: Scenario) -> Seen:
+    """A scenario as `stanch triage` sees it once it has read the last words of what fails."""
+    world = expand(scenario, NOW)
+    store = _store(world.sorted_objects())
+    before = _judge(store, (), None)
+    reader = _PlayedLogs(world, store)
+    unread = reader.unread(before.report)
+    if not unread or not asyncio.run(reader.read(unread)):
+        return before
+    return _judge(store, (), Sources(last_words=reader.sample))
 
 
 @cache
