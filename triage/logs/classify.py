@@ -42,13 +42,24 @@ _HINT = (
 _HINTS = tuple(_HINT.split("|"))
 _NOISE = re.compile(
     r"HTTP/\d(?:\.\d)?\" \d{3} |^\s*-{1,2}[a-z][\w-]+[ =].{0,40}\s{2,}"
-    r"|^\s+at \S+\(|^\s+File \"|^\s*\.\.\. \d+ more"
+    r"|^\s+at \S+\(|^\s+File \"|^\s*\.\.\. \d+ more|^#\d+ "
     r"|^# (?:HELP|TYPE) |^\w+(?:\{[^}]*\})? [\d.e+]+$"
     r"|^\s*(?:npm|yarn) (?:ERR!|error) (?:code|exit|errno)",
     re.IGNORECASE,
 )
-_PART = re.compile(r"^\s+\w+: ['\"]?\w+['\"]?,?$")
-"""A field of an object that a program prints over several lines."""
+_PART = re.compile(r"^\s+\w+: ['\"]?\w+['\"]?,?$|^goroutine \d+ \[|^\[signal ")
+"""A field of an object that a program prints over several lines, and the head of a stack: they say
+less than the line before them."""
+_INNER = re.compile(r"^\s*(?:Caused by:|--->) ")
+"""The cause inside an exception of Java or .NET, which often leaves out the address or the path
+that the outer one names."""
+_NAMES = re.compile(r"'/[^']+'|\b[\w.-]+:\d{2,5}\b")
+_TRACE = 24
+"""Lines of a stack trace between an exception and its cause."""
+_RETRY = re.compile(r"\b(?:re-?try|again|attempt|will wait|waiting)", re.IGNORECASE)
+_CONNECTED = re.compile(
+    r"\b(?:re)?connected to\b|\bconnection (?:is |was )?(?:established|restored)", re.IGNORECASE
+)
 _SOLVED = re.compile(
     r"\b(?:0 errors?|no errors?|retry ok|reconnected|recovered|succeeded|successfully|resolved)\b",
     re.IGNORECASE,
@@ -56,7 +67,7 @@ _SOLVED = re.compile(
 _START = re.compile(
     r"^(?:(?:[\w.$]+\.)+)(?=[A-Z]\w*(?:Exception|Error)\b)"
     r"|^(?:Caused by|Likely root cause):\s*|^Error: (?=Error)"
-    r"|^panic: (?=\S+ \S+)|^Unhandled exception\. ?",
+    r"|^panic: (?=\S+ \S+)|^Unhandled exception\. ?|^#? *(?:---> )?",
 )
 _SECRET = re.compile(
     r"(?P<lead>://[^\s/@:]*:(?=\S*@)|(?:passw|pwd|secret|token)\w*=)[^\s@,;)]+",
@@ -82,7 +93,9 @@ def verdict(lines: Sequence[str]) -> Classification | None:
     note, a later line before an earlier one."""
     best: tuple[tuple[int, bool], Classification] | None = None
     seen: set[str] = set()
+    connected = False
     for at in range(len(lines) - 1, -1, -1):
+        connected = connected or _CONNECTED.search(lines[at]) is not None
         if not _may_decide(lines[at]):
             continue
         one = message(lines[at])
@@ -96,14 +109,36 @@ def verdict(lines: Sequence[str]) -> Classification | None:
         note = one.level <= Level.INFO and class_ not in _QUIET_TOO
         if note and (one.level is Level.DEBUG or peer is None or class_ not in _WAITED_FOR):
             continue
+        if connected and class_ in _WAITED_FOR and _RETRY.search(one.text):
+            continue
         rank = (_WEIGHT.get(class_, 2) - bool(_PART.match(lines[at])), not note)
         if best is None or rank > best[0]:
             if peer is None and class_ in _PEER:
                 peer = _near(lines, at)
-            best = (rank, Classification(class_, sentence(one.text), peer, at))
+            text = _outer(lines, at, class_) or _joined(one.text, lines, at)
+            best = (rank, Classification(class_, sentence(text, class_), peer, at))
         if rank == _BEST:
             break
     return best[1] if best is not None else None
+
+
+def _outer(lines: Sequence[str], at: int, class_: str) -> str:
+    """The exception around an inner one of the same class, where it alone names an address or a
+    path; "" for none."""
+    if _INNER.match(lines[at]) is None or _NAMES.search(lines[at]):
+        return ""
+    for line in reversed(lines[max(0, at - _TRACE) : at]):
+        if _may_decide(line) and _NAMES.search(line):
+            one = message(line)
+            return one.text if classify(one) == class_ else ""
+    return ""
+
+
+def _joined(text: str, lines: Sequence[str], at: int) -> str:
+    """A sentence that ends in a colon goes on in the next line."""
+    if not text.endswith(":") or at + 1 == len(lines):
+        return text
+    return f"{text} {lines[at + 1].strip(' -')}"
 
 
 def last_line(lines: Sequence[str]) -> str:
@@ -138,9 +173,9 @@ def classify(one: Message) -> str | None:
     return "panic" if found is None and one.level is Level.FATAL else found
 
 
-def sentence(text: str) -> str:
-    """A line as it is quoted: without exception classes before a sentence, and shortened in the
-    middle."""
+def sentence(text: str, class_: str = "") -> str:
+    """A line as it is quoted: without exception classes before a sentence, and shortened around the
+    last words of its class, which are those of the cause."""
     text = _SECRET.sub(r"\g<lead>…", " ".join(text.split()))
     for _ in range(4):
         shorter = _PREFIX.sub("", _START.sub("", text))
@@ -149,7 +184,11 @@ def sentence(text: str) -> str:
         text = shorter
     if len(text) <= LONG:
         return text
-    match = next((m for _, pattern in patterns() if (m := pattern.search(text))), None)
-    start = max(0, min(match.start() - LONG // 2, len(text) - LONG)) if match else 0
+    found = [
+        m for name, pattern in patterns() if class_ in ("", name) for m in pattern.finditer(text)
+    ]
+    first, end = (found[0].start(), found[-1].end()) if found else (0, 0)
+    middle = (max(first, end - LONG) + end) // 2
+    start = max(0, min(middle - LONG // 2, len(text) - LONG))
     cut = text[start : start + LONG]
     return f"{'…' if start else ''}{cut.strip()}{'…' if start + LONG < len(text) else ''}"

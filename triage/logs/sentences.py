@@ -128,6 +128,7 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"port \d+ (?:was|is) already (?:in use|allocated)|\bconnection in use: \(",
         r"port (?:is )?already (?:in use|bound|taken)|only one usage of each socket",
         r"(?:bind|listen).{0,60}(?:in use|98:)|\bErrno 98\b",
+        r"can't connect to \('(?:0\.0\.0\.0|::)'",
     ),
     "locked": (
         r"another (?:\w+ )?(?:instance|process|server"
@@ -138,6 +139,13 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"failed to (?:acquire|obtain|get) (?:the )?(?:file )?lock",
         r"resource temporarily unavailable.{0,40}lock|lock held by|timeout waiting for lock",
         r"pid file .{0,40}exists",
+    ),
+    "read-only": (
+        r"read-only file ?system|EROFS|in a read-only transaction|super-read-only",
+        r"--read-only option|(?-i:READONLY )|read only (?:replica|replicas|mode|database)",
+        r"index read-only|attempt to write a readonly",
+        r"(?:database|file ?system|volume|index|replica|store) is (?:in )?read.?only",
+        r"not (?:a )?(?:primary|master)\b|NotWritablePrimary|not master",
     ),
     "api-forbidden": (
         r"is forbidden: user|cannot (?:get|list|watch|create|update|patch|delete) resource",
@@ -195,13 +203,6 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"SSL is required|server does not support SSL|no start line|bad certificate",
         r"keystore (?:was tampered|password)",
     ),
-    "read-only": (
-        r"read-only file ?system|EROFS|in a read-only transaction|super-read-only",
-        r"--read-only option|(?-i:READONLY )|read only (?:replica|replicas|mode|database)",
-        r"index read-only|attempt to write a readonly",
-        r"(?:database|file ?system|volume|index|replica|store) is (?:in )?read.?only",
-        r"not (?:a )?(?:primary|master)\b|NotWritablePrimary|not master",
-    ),
     "incompatible": (
         r"exec format error|exec user process caused|cannot execute binary file|bad cpu type",
         r"database files are incompatible|is not compatible with this version",
@@ -239,7 +240,7 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"(?-i:ENOMEM)|insufficient memory for|memory allocation of \d+ bytes failed",
         r"memory allocation failed|failed to allocate (?:memory|\d+)|GC overhead limit",
         r"not enough memory|could not reserve enough space|Unable to allocate",
-        r"OOM command not allowed",
+        r"OOM command not allowed|cannot allocate \d+ bytes",
         r"memory (?:limit|high watermark).{0,30}(?:exceeded|set|reached)|can't allocate",
     ),
     "variable-missing": (
@@ -272,8 +273,9 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"|connection string|environment|log level|directive|syntax|address)",
         r"config(?:uration)?\b.{0,60}(?:error|invalid|fail|malformed|not valid"
         r"|unable to parse|problem)",
-        r"(?:error|fail\w*|invalid|unable to|cannot|could not)\b.{0,40}(?:pars|load|read"
-        r"|decod|process)\w*.{0,30}(?:config|settings|properties|\.ya?ml|\.json|\.toml|\.conf)",
+        r"(?:error|fail\w*|invalid|unable to|cannot|could not)\b.{0,40}(?:pars|load"
+        r"|read(?! propert(?:y|ies) of)|decod|process)\w*.{0,30}"
+        r"(?:config|settings|properties|\.ya?ml|\.json|\.toml|\.conf)",
         r"in JSON at position|JSON\.parse|JSONDecodeError|JsonParseException",
         r"unexpected token|unable to parse|unexpected end of file, expecting",
         r"Failed to bind properties|FATAL CONFIG|ConfigException|syntax error",
@@ -298,7 +300,8 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"ServerSelection|no (?:reachable|available) servers|broker may not be available",
         r"brokers? (?:not available|are down)|no brokers|NoBrokersAvailable",
         r"\S+:\d+ - (?:no response|rejecting)|timeout (?:occurred after waiting|reached before)",
-        r"after waiting .{0,30} for \S+:\d+|timed? ?out waiting for|deadline exceeded",
+        r"after waiting .{0,30} for \S+:\d+|timed? ?out waiting for(?! caches? to )",
+        r"deadline exceeded",
         r"fetch failed|ConnectionError|server is not running|could not be established",
         r"not reachable|is unreachable|is not available",
         r"connection (?:was )?(?:closed|lost|aborted)",
@@ -317,7 +320,7 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"assertion .{0,80}failed|aborted|stack overflow|StackOverflow",
         r"goroutine \d+ \[running\]|terminate called|failed to start child",
         r"Application run failed|double free|\*\*\* stack smashing|bus error|FATAL EXCEPTION",
-        r"concurrent map",
+        r"concurrent map|^\*\* \([\w.]+\)|Kernel pid terminated",
     ),
 }
 

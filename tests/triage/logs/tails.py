@@ -70,7 +70,7 @@ def scenario(tail: Tail, number: int) -> Scenario:
     at = {"namespace": "shop", "app": "api" if number % 2 else "web"}
     lines = tail.log.splitlines()
     written = [{"last": len(lines) - place, "text": text} for place, text in enumerate(lines)]
-    logs = [{"pods": at, "lines": written}]
+    logs: list[dict[str, object]] = [{"pods": at, "lines": written}]
     if number % 3 == 0:
         logs = [
             {"pods": at, "previous": True, "lines": written},
