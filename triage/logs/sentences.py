@@ -274,7 +274,7 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"config(?:uration)?\b.{0,60}(?:error|invalid|fail|malformed|not valid"
         r"|unable to parse|problem)",
         r"(?:error|fail\w*|invalid|unable to|cannot|could not)\b.{0,40}(?:pars|load"
-        r"|read(?! propert(?:y|ies) of)|decod|process)\w*.{0,30}"
+        r"|read(?! (?:property|properties) of)|decod|process)\w*.{0,30}"
         r"(?:config|settings|properties|\.ya?ml|\.json|\.toml|\.conf)",
         r"in JSON at position|JSON\.parse|JSONDecodeError|JsonParseException",
         r"unexpected token|unable to parse|unexpected end of file, expecting",
