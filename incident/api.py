@@ -132,6 +132,11 @@ class Investigation(Protocol):
         on success."""
         ...
 
+    @property
+    def read_only_reason(self) -> str:
+        """Why changes cannot be allowed here (the settings), "" when they can."""
+        ...
+
     # -- objects
 
     async def other_kinds(self) -> Sequence[OtherKind]:

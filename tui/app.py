@@ -392,6 +392,9 @@ class StanchApp(PaintingApp):
         if self.view.write:
             self._set_write(False)
             return
+        if reason := self.investigation.read_only_reason:
+            self.tell(reason, "warning")
+            return
         from tui.dialogs.dialog import Question
 
         self.push_screen(

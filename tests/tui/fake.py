@@ -394,6 +394,8 @@ class FakeInvestigation:
     def offers(self, ref: Ref) -> Sequence[Offer]:
         return offers(self.store, ref)
 
+    read_only_reason = ""
+
     def set_write(self, allowed: bool) -> str:
         self.calls.append(("write", allowed))
         return ""

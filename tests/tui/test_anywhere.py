@@ -192,3 +192,12 @@ async def test_a_copy_goes_through_tmux(monkeypatch: pytest.MonkeyPatch) -> None
         code = "\x1b]52;c;a3ViZWN0bCBnZXQgcG9kcw==\a"
         passed = code.replace("\x1b", "\x1b\x1b")
         assert written == [code, f"\x1bPtmux;{passed}\x1b\\"]
+
+
+async def test_a_context_that_the_settings_fix_is_said_to_be_read_only_without_a_question() -> None:
+    async with screens() as (app, fake, pilot):
+        fake.read_only_reason = "The context prod is read-only by the settings."
+        await pilot.press("W")
+        told = [notification.message for notification in app._notifications]
+        assert told == [fake.read_only_reason]
+        assert "Allow changes?" not in shown(app)

@@ -103,14 +103,16 @@ def unknown_lines(view: View, limit: int, keys: Keys = NO_KEYS) -> list[Line]:
 
 def _in_short(view: View, report: Report) -> Iterator[Gap]:
     """What was not examined, for a few lines: the kinds that are refused share one, nodes, pods and
-    events first."""
+    events first; reasons without what to try."""
     gaps = {gap.what: gap for gap in report.unavailable if not gap.quiet}
     states = {kind.kind: kind.state for kind in view.kinds if kind.kind in gaps}
     for state, why in _REFUSED.items():
         kinds = sorted((kind for kind in states if states[kind] is state), key=importance)
         if kinds:
             yield Gap(", ".join(map(kinds_name, kinds)), why)
-    yield from (gap for what, gap in gaps.items() if states.get(what) not in _REFUSED)
+    for what, gap in gaps.items():
+        if states.get(what) not in _REFUSED:
+            yield Gap(what, gap.why.partition("; ")[0])
 
 
 def one_sentence(view: View, now: datetime) -> list[Line]:
