@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from textual import events
+
 from text.keys import Keys, named
 from text.lines import BLANK, Line, field, line, prose, rule
-from tui.keys import ACTIONS, FIRST, KeyBinding, actions_for, keys_on, written
+from text.width import cells
+from tui.keys import ACTIONS, FIRST, KeyBinding, actions_for, keys_on, read, written
+from tui.line_pane import Fixed
 
 TITLES = {
     "now": "Now",
@@ -89,6 +93,22 @@ def key_line(keys: Sequence[tuple[str, str]], gap: int = 3, margin: str = " ") -
     """Keys and what each does, in one line."""
     spans = [span for key, label in keys for span in ((key, "key"), f" {label}{' ' * gap}")]
     return line(margin, *spans, hang=1)
+
+
+class KeysPane(Fixed, can_focus=False):
+    """A line of keys. A click on a key, or on what it does, presses it."""
+
+    def on_click(self, event: events.Click) -> None:
+        if not event.y < len(self.lines):
+            return
+        left, pressed = 0, ""
+        for text, style in self.lines[event.y].spans:
+            if left > event.x:
+                break
+            pressed = text.split()[0] if style == "key" else pressed
+            left += cells(text)
+        if pressed:
+            self.app.simulate_key(read(pressed))
 
 
 def _width(texts: Sequence[tuple[str, str]], gap: int) -> int:

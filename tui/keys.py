@@ -59,12 +59,20 @@ _NAMES = {
     "right": "→",
     "ctrl+c": "ctrl-c",
     "shift+tab": "shift-tab",
+    "up": "↑",
+    "down": "↓",
 }
+_READ = {shown: key for key, shown in _NAMES.items()}
 
 
 def written(key: str) -> str:
     """A key of Textual as people write it."""
     return _NAMES.get(key, key)
+
+
+def read(shown: str) -> str:
+    """The key of Textual that `written` wrote."""
+    return _READ.get(shown, shown)
 
 
 SEARCH = KeyBinding("search", "slash", "search", "Search in what is shown.")
@@ -315,7 +323,7 @@ def _read_key(text: str, where: str) -> str:
     """Textual's name of a key. Raises `ConfigError`."""
     key = text.strip()
     if len(key) > 1:
-        key = {shown: name for name, shown in _NAMES.items()}.get(key.lower(), key)
+        key = _READ.get(key.lower(), key)
         key = re.sub(r"^(ctrl|shift)-", r"\1+", key.lower())
     else:
         key = {"/": "slash", ":": "colon", "?": "question_mark", ",": "comma"}.get(key, key)

@@ -201,3 +201,14 @@ async def test_a_context_that_the_settings_fix_is_said_to_be_read_only_without_a
         told = [notification.message for notification in app._notifications]
         assert told == [fake.read_only_reason]
         assert "Allow changes?" not in shown(app)
+
+
+async def test_a_click_on_the_line_of_keys_presses_the_key() -> None:
+    async with screens(size=NARROW) as (app, _, pilot):
+        await until(pilot, lambda: "help" in shown(app))
+        row = shown(app).split("\n")[-1]
+        await pilot.click(".keys", offset=(row.index("? help") + 3, 0))
+        await until(pilot, lambda: "how to read" in shown(app))
+        row = shown(app).split("\n")[-1]
+        await pilot.click(".keys", offset=(row.index("esc back"), 0))
+        await until(pilot, lambda: "how to read" not in shown(app))

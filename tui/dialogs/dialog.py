@@ -20,7 +20,7 @@ from incident.walkthrough.run import RunView
 from runbooks.model import Step
 from text.lines import BLANK, Line, field, line, prose, rule
 from text.runbook import question_lines
-from tui.help import key_line
+from tui.help import KeysPane, key_line
 from tui.line_pane import LOOKS, Fixed, LinePane
 from tui.text_input import TypedLine
 
@@ -62,7 +62,7 @@ class Dialog(ModalScreen[T], Generic[T]):
         self._title = title
         self._heading = Fixed(classes="head")
         self._body = LinePane(classes="dialog-body answer")
-        self._keys_pane = Fixed(classes="dialog-keys")
+        self._keys_pane = KeysPane(classes="dialog-keys")
 
     def compose(self) -> ComposeResult:
         with Box(classes="dialog"):

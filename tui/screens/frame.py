@@ -20,7 +20,7 @@ from incident.view import View
 from text.keys import Keys
 from text.status import activity_line, banner_lines, status_lines, two_rows
 from text.words import plural
-from tui.help import key_line, keys_line
+from tui.help import KeysPane, key_line, keys_line
 from tui.host import Host
 from tui.keys import keys_on
 from tui.line_pane import LOOKS, Fixed, LinePane
@@ -53,7 +53,7 @@ class Frame(Screen[None]):
         self._status_pane = Fixed(classes="status")
         self._banner_pane = Fixed(classes="banner")
         self._activity_pane = Fixed(classes="running")
-        self._keys_pane = Fixed(classes="keys")
+        self._keys_pane = KeysPane(classes="keys")
 
     @property
     def stanch(self) -> Navigation:
