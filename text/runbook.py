@@ -186,6 +186,12 @@ def progress_text(run: RunView) -> str:
     return f"{sum(step.id in answered for step in steps)} of {len(steps)} steps"
 
 
+PLANNING = {
+    StepKind.ACTION: "the plan is being made; nothing is changed yet",
+    StepKind.PROBE: "the plan is being made; nothing is started yet",
+}
+
+
 def step_lines(
     run: RunView,
     step: Step,
@@ -248,12 +254,14 @@ def _seen(
     keys: Keys,
 ) -> list[Line]:
     if running:
-        tail = list(progress[-4:]) or ["asking …"]
         asked = outcome is not None and outcome.state is StepState.UNKNOWN  # its intent is written
         at = outcome.at if outcome is not None and asked else None
         since = f" since {clock(at, now)} UTC ({ago(at, now)})" if at is not None else ""
-        head = field("seen", ("running", "info"), since, (named("; {.stop} stops it", keys), HINT))
-        return [head, *fields("", tail, "info")]
+        stop = (named("; {.stop} stops it", keys), HINT)
+        if step.kind in PLANNING and not asked and not progress:
+            return [field("seen", (PLANNING[step.kind], "info"), stop)]
+        head = field("seen", ("running", "info"), since, stop)
+        return [head, *fields("", list(progress[-4:]) or ["asking …"], "info")]
     return outcome_lines(step, outcome or StepOutcome(StepState.TODO), values, now, keys)
 
 

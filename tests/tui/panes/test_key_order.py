@@ -167,6 +167,8 @@ async def test_letters_that_come_before_the_dialog_of_a_plan_do_nothing_below(
             await top(app).keys_ready.wait()
             await pilot.press(*"cordon node-2", "enter")
         await until(pilot, lambda: bool(app.planned) and not asks(app))
+        if step:
+            await until(pilot, partial(says, app, "the plan is being made; nothing is"))
         await pilot.press(*"anq2", "enter")
         assert app.is_running
         assert app.current_mode == "runbook"
