@@ -22,6 +22,7 @@ _PREFIXES: Mapping[str, str] = {
     "ReplicationController": "controllers",
     "Ingress": "ingress",
     "IngressClass": "ingressclasses",
+    "GatewayClass": "gatewayclasses",
     "NetworkPolicy": "networkpolicies",
     "StorageClass": "storageclasses",
     "PriorityClass": "priorityclasses",
@@ -43,6 +44,7 @@ _CLUSTER_SCOPED = frozenset(
         ),
         *(
             "IngressClass",
+            "GatewayClass",
             "IPAddress",
             "ServiceCIDR",
             "RuntimeClass",

@@ -21,13 +21,15 @@ Build = Callable[[Cluster], None]
 
 
 class Member(msgspec.Struct, frozen=True):
-    """`says`: words of the first line, all of them. `guide`: the runbook that comes first."""
+    """`says`: words of the first line, all of them. `guide`: the runbook that comes first.
+    `on_server`: the words on a real API server, where it writes another message itself."""
 
     family: str
     name: str
     build: Build
     says: tuple[str, ...]
     guide: str = ""
+    on_server: tuple[str, ...] = ()
 
 
 MEMBERS: list[Member] = []
@@ -948,6 +950,14 @@ def deleting(
     )
 
 
+@member("deletions", "CRD", "objects of its kind remain", guide="finalizer-blocks-deletion")
+def _(cluster: Cluster) -> None:
+    at = ts(ago(minutes=30))
+    finalizers = ["customresourcecleanup.apiextensions.k8s.io"]
+    named = meta("queues.mq.example.com", deletionTimestamp=at, finalizers=finalizers)
+    cluster.add("CustomResourceDefinition", {"metadata": named})
+
+
 def ending(cluster: Cluster, type_: str, message: str) -> None:
     said = {
         "type": type_,
@@ -1041,7 +1051,8 @@ def _read() -> Iterator[Member]:
     for row in yaml.safe_load(text):
         build = partial(_build, row["build"], row.get("args", ()), row.get("with", {}))
         says = tuple(row["says"])
-        yield Member(row["family"], row["name"], build, says, row.get("guide", ""))
+        there = tuple(row.get("on_server", ()))
+        yield Member(row["family"], row["name"], build, says, row.get("guide", ""), there)
 
 
 def _build(

@@ -91,7 +91,7 @@ def service(
             "spec": {
                 "type": type_,
                 "selector": selector,
-                "clusterIP": "10.2.0.9",
+                "clusterIP": f"10.2.0.{9 + sum(kind == 'Service' for kind, _ in cluster.raw)}",
                 "ports": [{"port": port}],
                 **spec,
             },

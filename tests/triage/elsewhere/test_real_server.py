@@ -1,27 +1,19 @@
-"""Some of the clusters on a real API server (rung 1): written into etcd with their past, read by
-the product as it reads any cluster."""
+"""Some of the clusters on a real API server."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cli.connection import read_once
 from cli.documents import overall
-from cluster.kube.kinds import BY_NAME
-from incident.options import Options
-from incident.session import LiveInvestigation
 from incident.view import View
 from tests.rungs.controlplane import control_plane
 from tests.rungs.fixtures import or_missing
-from tests.triage.build import NOW, Cluster
+from tests.triage.build import Cluster
 from tests.triage.elsewhere.busy import agents_are_updated
 from tests.triage.elsewhere.cases.control_planes import all_behind_a_key_gone
 from tests.triage.elsewhere.cases.credentials import sync_operator_drops_keys
@@ -31,15 +23,14 @@ from tests.triage.elsewhere.cases.silent import balancer_outside
 from tests.triage.elsewhere.finish import finish
 from tests.triage.elsewhere.healthy import control_plane_restarted_last_week
 from tests.triage.elsewhere.objects import Json
+from tests.triage.elsewhere.real_server import read, served
 from tests.triage.elsewhere.second.objects import BY_SERVER
 from tests.triage.elsewhere.second.on_control import metal_keys_after_d_are_gone
 from tests.triage.elsewhere.second.well import server_started_minutes_ago
 from tests.triage.elsewhere.world import World
-from tests.triage.members import MEMBERS
+from tests.triage.members import MEMBERS, gatewayed
 from triage.facts.finding import Severity
 
-PATIENCE = 60.0
-"""Seconds for one reading of the whole cluster; measured 1 to 3."""
 TOGETHER = {
     "resize pending",
     "taint without its key",
@@ -47,30 +38,15 @@ TOGETHER = {
     "Job: back-off",
     "CronJob suspended",
     "container runtime away",
+    "CRD",
 }
 """Members of families whose objects have different names."""
 
 
-def triage(objects: Iterable[dict[str, Any]], folder: Path) -> View:
+def triage(objects: Iterable[Json], folder: Path) -> View:
     """What `stanch triage` concludes of a real API server that holds these objects."""
-
-    async def once(kubeconfig: Path) -> View:
-        options = Options(
-            kubeconfig=str(kubeconfig),
-            state=folder / "state",
-            config=folder / "config",
-            write=False,
-            record=False,
-        )
-        investigation = LiveInvestigation(options)
-        await investigation.start()
-        try:
-            return await read_once(investigation, PATIENCE)
-        finally:
-            await investigation.stop()
-
     with or_missing("control plane", control_plane(objects=objects)) as cluster:
-        return asyncio.run(once(cluster.kubeconfig))
+        return read(cluster.kubeconfig, folder)
 
 
 @pytest.mark.parametrize(
@@ -132,24 +108,6 @@ def test_what_a_young_server_makes_by_itself_is_neither_a_loss_nor_a_change(tmp_
     assert {change.object.kind for change in view.report.changes} <= {"Deployment"}
 
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
-
-
-def served(cluster: Cluster, now: datetime) -> Iterator[Json]:
-    """The objects of a small cluster as a server keeps them, with their times dated from now."""
-
-    def dated(found: re.Match[str]) -> str:
-        at = datetime.fromisoformat(found[0]) - NOW + now
-        return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ" if "." in found[0] else "%Y-%m-%dT%H:%M:%SZ")
-
-    for kind, raw in cluster.raw:
-        plain = {name: value for name, value in raw.items() if name not in ("pods", "set")}
-        item = json.loads(_TIME.sub(dated, json.dumps(plain)))
-        for write in item["metadata"].get("managedFields", ()):
-            write["fieldsType"] = "FieldsV1"
-        yield {**item, "kind": kind, "apiVersion": BY_NAME[kind].api_version}
-
-
 def test_everyday_faults_are_told_from_what_a_server_keeps_of_them(tmp_path: Path) -> None:
     """Members of several families, side by side in one cluster."""
     cluster = Cluster(3)
@@ -161,3 +119,17 @@ def test_everyday_faults_are_told_from_what_a_server_keeps_of_them(tmp_path: Pat
     titles = [found.symptom.title for found in view.symptoms]
     for one in wanted:
         assert any(all(word in title for word in one.says) for title in titles), (one.name, titles)
+
+
+@pytest.mark.parametrize("protocol", ["HTTP", "TLS"])
+def test_gateways_and_routes_are_read_from_the_definitions_of_a_server(
+    protocol: str, tmp_path: Path
+) -> None:
+    cluster = Cluster(3)
+    away = {"type": "Programmed", "status": "False", "reason": "AddressNotAssigned"}
+    rules = [{"backendRefs": [{"name": "api", "port": 81}]}]
+    gatewayed(cluster, conditions=(away,), route={"rules": rules}, protocol=protocol)
+    view = triage(served(cluster, datetime.now(UTC)), tmp_path)
+    titles = " ".join(found.symptom.title for found in view.symptoms)
+    for words in ("is not programmed", f"{protocol}Route front leads to port 81"):
+        assert words in titles
