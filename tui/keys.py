@@ -50,15 +50,11 @@ class KeyBinding(msgspec.Struct, frozen=True):
 _NAMES = {
     "slash": "/",
     "colon": ":",
+    "comma": ",",
     "question_mark": "?",
     "escape": "esc",
-    "ctrl+p": "ctrl-p",
-    "ctrl+z": "ctrl-z",
-    "ctrl+t": "ctrl-t",
     "left": "←",
     "right": "→",
-    "ctrl+c": "ctrl-c",
-    "shift+tab": "shift-tab",
     "up": "↑",
     "down": "↓",
 }
@@ -67,12 +63,12 @@ _READ = {shown: key for key, shown in _NAMES.items()}
 
 def written(key: str) -> str:
     """A key of Textual as people write it."""
-    return _NAMES.get(key, key)
+    return _NAMES.get(key) or re.sub(r"^(ctrl|shift)\+", r"\1-", key)
 
 
 def read(shown: str) -> str:
     """The key of Textual that `written` wrote."""
-    return _READ.get(shown, shown)
+    return _READ.get(shown) or re.sub(r"^(ctrl|shift)-", r"\1+", shown)
 
 
 SEARCH = KeyBinding("search", "slash", "search", "Search in what is shown.")
@@ -322,11 +318,7 @@ def remapped(
 def _read_key(text: str, where: str) -> str:
     """Textual's name of a key. Raises `ConfigError`."""
     key = text.strip()
-    if len(key) > 1:
-        key = _READ.get(key.lower(), key)
-        key = re.sub(r"^(ctrl|shift)-", r"\1+", key.lower())
-    else:
-        key = {"/": "slash", ":": "colon", "?": "question_mark", ",": "comma"}.get(key, key)
+    key = read(key if len(key) == 1 else key.lower())
     if not _KEY.fullmatch(key):
         raise ConfigError(f"{where}: {text!r} is no key; write x, X, ctrl-x, f5, enter or tab")
     if key in MOVING:

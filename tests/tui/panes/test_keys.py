@@ -19,7 +19,18 @@ from tests.tui.pilot import WIDE, shown, until
 from text.keys import ACTION, NO_KEYS, named
 from tui.app import StanchApp
 from tui.help import help_lines, keys_line
-from tui.keys import ACTIONS, FIRST, MODES, KeyBinding, actions_for, bindings, keys_on, remapped
+from tui.keys import (
+    ACTIONS,
+    FIRST,
+    MODES,
+    KeyBinding,
+    actions_for,
+    bindings,
+    keys_on,
+    read,
+    remapped,
+    written,
+)
 
 SCREENS = {
     "now": ("tui.screens.now", "NowScreen"),
@@ -196,3 +207,11 @@ def test_help_names_the_keys_of_the_settings(scope: str) -> None:
     said = "\n".join(row.text for row in help_lines(scope, elsewhere()))
     assert f"marks of a note: {keys_on(scope, elsewhere())['.note']}" in said
     assert not ACTION.search(said)
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [("ctrl+n", "ctrl-n"), ("shift+tab", "shift-tab"), ("comma", ","), ("escape", "esc")],
+)
+def test_a_key_is_shown_as_it_is_written_in_the_settings(key: str, shown: str) -> None:
+    assert (written(key), read(shown)) == (shown, key)
