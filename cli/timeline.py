@@ -110,9 +110,7 @@ def note(options: Options, arguments: argparse.Namespace) -> int:
     except archive.NotRecorded as error:
         raise Refusal(f"{error}: {text}", exits.PARTIAL) from error
     where = f"as {entry.seq}" if entry.seq else "beside the record, which refuses entries,"
-    print(
-        f"noted {where} in {incident} for {entry.occurred_at:%Y-%m-%d %H:%M:%S} UTC: {entry.text}"
-    )
+    print(f"noted {where} in {incident} ({entry.occurred_at:%Y-%m-%d %H:%M:%S} UTC): {entry.text}")
     return exits.ANSWERED
 
 

@@ -158,8 +158,10 @@ async def _list(context: ProbeContext, kind: str, namespace: str) -> dict[Ref, O
             params["continue"] = token
         answer = await context.api.get_json(path, params, timeout=8, accept=PARTIAL_LIST)
         for item in answer.get("items") or ():
-            each = _owned(kind, item.get("metadata") or {})
-            found[each.ref] = each
+            meta = item.get("metadata") or {}
+            if (meta.get("labels") or {}).get(MANAGED_BY) == OWN:  # a selector may be ignored
+                each = _owned(kind, meta)
+                found[each.ref] = each
         token = str((answer.get("metadata") or {}).get("continue") or "")
         if not token:
             return found

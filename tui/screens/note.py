@@ -112,7 +112,7 @@ async def acknowledge(app: Navigation, entry: Entry, text: str) -> None:
             app.refused_note = ("", "")
         app.tell(f"Noted now: {refused[0]}")
     else:
-        where = f"as {stored.seq}" if stored.seq else "beside the record, the file refuses"
+        where = f"as {stored.seq}" if stored.seq else "beside the record, which refuses entries"
         mark = f"{stored.data['name']}: " if stored.kind == "milestone" else ""
-        app.tell(f"Noted {where} for {stored.occurred_at:%H:%M:%S} UTC: {mark}{stored.text}")
+        app.tell(f"Noted {where} ({stored.occurred_at:%H:%M:%S} UTC): {mark}{stored.text}")
     app.refresh_screens()

@@ -148,3 +148,11 @@ async def test_an_ephemeral_container_of_a_crash_is_not_said_to_be_gone() -> Non
     assert ledger.rows == ()
     assert "cannot be removed" in ledger.lines[-1]
     assert cluster.log == []
+
+
+async def test_what_a_server_lists_beside_the_selector_is_not_ours() -> None:
+    foreign = owned(NOW, FOREIGN, minutes=-1, name="web-1")
+    foreign["metadata"]["labels"] = {"app": "web"}
+    cluster = cluster_with(foreign)
+    report = await sweep(cluster.context(), SweepScope.ALL)
+    assert (report.removed, report.left, len(cluster.objects)) == ((), {}, 1)
