@@ -39,7 +39,11 @@ class Store:
     def __init__(self) -> None:
         self._rows: dict[str, dict[Key, Object]] = {}
         self._pods_by_node: dict[str, dict[Key, Pod]] = {}
-        self._by_owner: dict[str, dict[tuple[str, Key], Object]] = {}
+        self._by_owner: dict[tuple[str, str], dict[Key, Object]] = {}
+        """Dependants of one kind, by the uid of their owner and that kind: the keys are those of
+        the rows, which a key with the kind in it would not be."""
+        self._owned: set[str] = set()
+        """Kinds of dependants."""
         self._by_namespace: dict[tuple[str, str], dict[Key, Object]] = {}
         self.version = 0
         """Grows with every change; the same number means the same state."""
@@ -66,7 +70,11 @@ class Store:
 
     def owned_by(self, uid: str) -> Mapping[tuple[str, Key], Object]:
         """Direct dependants of the object with this uid, by (kind, key)."""
-        return MappingProxyType(self._by_owner.get(uid, {}))
+        return {
+            (kind, key): row
+            for kind in sorted(self._owned)
+            for key, row in self._by_owner.get((uid, kind), {}).items()
+        }
 
     def in_namespace(self, kind: str, namespace: str) -> Mapping[Key, Any]:
         return MappingProxyType(self._by_namespace.get((kind, namespace), {}))
@@ -122,14 +130,15 @@ class Store:
         after = new.metadata.owner_references if new is not None else ()
         if before and before is not after:
             for owner in before:
-                owned = self._by_owner.get(owner.uid)
+                owned = self._by_owner.get((owner.uid, kind))
                 if owned is not None:
-                    owned.pop((kind, key), None)
+                    owned.pop(key, None)
                     if not owned:
-                        del self._by_owner[owner.uid]
-        if new is not None:
+                        del self._by_owner[owner.uid, kind]
+        if new is not None and after:
+            self._owned.add(kind)
             for owner in after:
-                self._by_owner.setdefault(owner.uid, {})[kind, key] = new
+                self._by_owner.setdefault((owner.uid, kind), {})[key] = new
         if isinstance(old, Pod) or isinstance(new, Pod):
             left = old.spec.node_name if isinstance(old, Pod) else ""
             node = new.spec.node_name if isinstance(new, Pod) else ""
