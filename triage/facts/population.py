@@ -7,7 +7,7 @@ cost a walk over the whole cluster.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Set
 from datetime import datetime
 
 from cluster.kube import images
@@ -20,9 +20,9 @@ from triage.facts.cluster_view import is_finished
 Attribute = tuple[str, str]
 """(what, value)."""
 
-_OWNER_KINDS = frozenset(
-    {"ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod"}
-)
+_OWNER_KINDS = frozenset({"ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"})
+"""Not pods, of which some own others (the driver of a Spark job): they end, and what they own is
+collected a moment later."""
 
 
 def attributes(pod: Pod) -> Iterator[Attribute]:
@@ -99,9 +99,8 @@ class Population:
     references to owners that are gone."""
 
     def __init__(self) -> None:
-        self.counts: Counter[Attribute] = Counter()
-        self.claims: set[Attribute] = set()
-        """The attributes that name volume claims."""
+        self._counts: Counter[Attribute] = Counter()
+        self._claims: set[Attribute] = set()
         self.total = 0
         self.created: Counter[int] = Counter()
         """Pods by creation, in seconds since the epoch."""
@@ -113,6 +112,22 @@ class Population:
         self._owners: dict[str, Ref] = {}
         self._live: set[str] = set()
         self._siblings = _Siblings()
+        self._run: tuple[Attribute, ...] = ()
+        """Attributes of the pods that came last, one after another from one controller."""
+        self._run_length = 0
+        """How many of them are not in the counts yet."""
+
+    @property
+    def counts(self) -> Mapping[Attribute, int]:
+        """Pods by attribute."""
+        self._end_run()
+        return self._counts
+
+    @property
+    def claims(self) -> Set[Attribute]:
+        """The attributes that name volume claims."""
+        self._end_run()
+        return self._claims
 
     def apply(self, change: StoreUpdate) -> None:
         """Take one change of the store."""
@@ -121,7 +136,7 @@ class Population:
                 if isinstance(row, Pod) and not is_finished(row):
                     self._count(row, sign)
             self._component(change)
-        if change.kind in _OWNER_KINDS:
+        if change.kind == "Pod" or change.kind in _OWNER_KINDS:
             self._refer(change)
 
     def created_since(self, moment: datetime) -> int:
@@ -132,8 +147,11 @@ class Population:
     def _count(self, pod: Pod, sign: int) -> None:
         if pod.spec.node_name:
             self._add(("node", pod.spec.node_name), sign)
-        for attribute in self._siblings.attributes(pod):
-            self._add(attribute, sign)
+        attributes = self._siblings.attributes(pod)
+        if attributes is not self._run:
+            self._end_run()
+            self._run = attributes
+        self._run_length += sign
         self.total += sign
         if pod.metadata.creation_timestamp is not None:
             second = int(pod.metadata.creation_timestamp.timestamp())
@@ -143,14 +161,22 @@ class Population:
             else:
                 self.created.pop(second, None)
 
-    def _add(self, attribute: Attribute, sign: int) -> None:
-        count = self.counts.get(attribute, 0) + sign
+    def _end_run(self) -> None:
+        """Count the pods of one controller together: six attributes of each pod were a tenth of a
+        triage of 150,000."""
+        if self._run_length:
+            for attribute in self._run:
+                self._add(attribute, self._run_length)
+            self._run_length = 0
+
+    def _add(self, attribute: Attribute, number: int) -> None:
+        count = self._counts.get(attribute, 0) + number
         if count:
-            self.counts[attribute] = count
+            self._counts[attribute] = count
         else:
-            self.counts.pop(attribute, None)
+            self._counts.pop(attribute, None)
         if attribute[0] == "claim":
-            self.claims.add(attribute) if count else self.claims.discard(attribute)
+            self._claims.add(attribute) if count else self._claims.discard(attribute)
 
     def _component(self, change: StoreUpdate) -> None:
         new = change.new
@@ -170,10 +196,10 @@ class Population:
         before = old.metadata.uid if old is not None else ""
         after = new.metadata.uid if new is not None else ""
         if before != after:
-            if before:
+            if before and change.kind != "Pod":
                 self._live.discard(before)
                 self._weigh(before)
-            if after:
+            if after and change.kind != "Pod":
                 self._live.add(after)
                 self._weigh(after)
         elif (
@@ -239,7 +265,7 @@ class HealthyCounts:
 def load(store: Store) -> Population:
     """The population of a store as it stands."""
     population = Population()
-    for kind in sorted(_OWNER_KINDS):
+    for kind in sorted({*_OWNER_KINDS, "Pod"}):
         for key, row in store.rows(kind).items():
             population.apply(StoreUpdate(kind, key, None, row))
     return population

@@ -72,8 +72,7 @@ def owners_missing(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     missing = {
         uid: ref
         for uid, ref in index.population.missing_owners.items()
-        if ref.kind != "Pod"
-        and (view.readable(ref.kind) or _gone(ref, view))
+        if (view.readable(ref.kind) or _gone(ref, view))
         and not _unread(ref, view)
         and not _cleaned_up(uid, ref, view)
     }
