@@ -22,6 +22,7 @@ from cluster.kube.objects import (
     Object,
     Pod,
     PodSpec,
+    PodStatus,
 )
 
 LIMIT = 100_000
@@ -93,6 +94,9 @@ class Interning:
         self._last: Pod | None = None
         """The previous pod. Lists are sorted by name, so the pods of one controller follow each
         other, and comparing is cheaper than looking up."""
+        self._state = _NOTHING
+        """The previous state of a container. Containers of a pod, and pods of a rollout, often
+        start in the same second."""
 
     def share(self, value: Object, old: Object | None = None) -> None:
         """Replace what `value` has in common with earlier ones. Only right after decoding.
@@ -122,8 +126,14 @@ class Interning:
         status, born = value.status, value.metadata.creation_timestamp
         if status.start_time == born:
             force_setattr(status, "start_time", born)
+        self._addresses(status)
         self._conditions(status.conditions, status.start_time)
         self._containers(status.container_statuses)
+
+    def _addresses(self, status: PodStatus) -> None:
+        """Most pods have one address: drop its second copy."""
+        if len(status.pod_ips) == 1 and status.pod_ips[0].ip == status.pod_ip:
+            force_setattr(status, "pod_ips", ())
 
     def _meta(self, meta: LeanMeta) -> None:
         self._text(meta, ("namespace",))
@@ -139,6 +149,7 @@ class Interning:
         else:
             self._spec(value.spec)
         status = value.status
+        self._addresses(status)
         _same(status, old.status, _REUSED_STATUS)
         if status.conditions is not old.status.conditions:
             self._conditions(status.conditions, status.start_time)
@@ -210,6 +221,10 @@ class Interning:
         self._text(status, _STATUS_NAMES)
         if status.last_state == _NOTHING:
             force_setattr(status, "last_state", _NOTHING)
+        if status.state == self._state:
+            force_setattr(status, "state", self._state)
+        else:
+            self._state = status.state
 
     def _text(self, owner: msgspec.Struct, names: tuple[str, ...]) -> None:
         texts = self._texts

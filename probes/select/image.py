@@ -1,7 +1,8 @@
 """Chooses the image of a probe pod: one that the node has already, because the registry may be
 down.
 
-A node has an image when it lists it (status.images, often cut to 50) or runs a container from it.
+A node has an image when it lists it (status.images, often cut to 50), or when a container of it
+runs or ran there.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from cluster.kube.objects import Node, Pod
+from cluster.kube.objects import ContainerState, Node, Pod
 from cluster.live.store import Store
 
 _WITH_SHELL = (
@@ -50,17 +51,22 @@ def images_on(store: Store, node: str) -> tuple[str, ...]:
         for image in row.status.images:
             names.update(name for name in image.names if "<none>" not in name)
     for pod in store.pods_on(node).values():
-        running = {
+        started = {
             status.name
             for status in pod.status.container_statuses
-            if status.state.running is not None or status.container_id
+            if _ran(status.state) or _ran(status.last_state)
         }
         names.update(
             container.image
             for container in pod.spec.containers
-            if container.name in running and container.image
+            if container.name in started and container.image
         )
     return tuple(sorted(names))
+
+
+def _ran(state: ContainerState) -> bool:
+    ended = state.terminated  # without times where the kubelet found no container
+    return state.running is not None or (ended is not None and ended.started_at is not None)
 
 
 def choices(

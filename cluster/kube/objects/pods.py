@@ -226,7 +226,6 @@ class ContainerStatus(Wire, frozen=True):
     restart_count: int = 0
     image: str = ""
     image_id: str = msgspec.field(default="", name="imageID")
-    container_id: str = msgspec.field(default="", name="containerID")
     state: ContainerState = ContainerState()
     last_state: ContainerState = ContainerState()
 
@@ -241,6 +240,7 @@ class PodStatus(Wire, frozen=True):
     message: str = ""
     pod_ip: str = msgspec.field(default="", name="podIP")
     pod_ips: tuple[PodIP, ...] = msgspec.field(default=(), name="podIPs")
+    """Empty in objects of the store where `pod_ip` is the only address."""
     qos_class: str = ""
     start_time: Time | None = None
     conditions: tuple[Condition, ...] = ()

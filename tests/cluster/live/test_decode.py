@@ -193,6 +193,21 @@ def test_containers_of_different_images_share_what_else_is_equal() -> None:
     assert first.resources is second.resources
 
 
+def test_a_pod_of_one_address_has_it_once_and_equal_states_are_shared() -> None:
+    running = {"name": "c", "state": {"running": {"startedAt": "2026-03-14T09:26:00Z"}}}
+    decoder, known = KindDecoder(BY_NAME["Pod"]), list[Pod]()
+    for addresses in (["10.0.0.1"], ["10.0.0.2"], ["10.0.0.3", "fd00::3"]):
+        status = {"podIP": addresses[0], "podIPs": [{"ip": each} for each in addresses]}
+        pod = {"metadata": {"name": "a"}, "status": {**status, "containerStatuses": [running] * 2}}
+        (event,), _ = decoder.lines([line(pod)])
+        assert isinstance(event.object, Pod)
+        known.append(event.object)
+    assert [len(pod.status.pod_ips) for pod in known] == [0, 0, 2]
+    states = {id(each.state) for pod in known for each in pod.status.container_statuses}
+    assert len(states) == 1
+    assert known[0].status.container_statuses[0].state.running is not None
+
+
 def test_parts_of_equal_hash_are_not_shared_when_they_differ(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
