@@ -1,9 +1,10 @@
 """Keeps equal parts of many objects once in memory.
 
-Pods of one owner repeat their labels, containers, volumes and tolerations word for word: 5,000 pods
-take 2.2 kB each with interning and 4.4 kB without. Right after decoding, before other code sees an
-object, such parts are replaced by the first equal one. This is the only place that writes to frozen
-values (`force_setattr`): readers cannot tell, because the parts are equal.
+Pods of one owner, and the ReplicaSets of one Deployment, repeat labels, containers, volumes and
+tolerations word for word: pods take 1.4 kB each with interning and 6.5 kB without, ReplicaSets 2.8
+and 6.0 kB. Right after decoding, before other code sees an object, such parts are replaced by the
+first equal one. This is the only place that writes to frozen values (`force_setattr`): readers
+cannot tell, because the parts are equal.
 """
 
 from __future__ import annotations
@@ -18,11 +19,15 @@ from cluster.kube.objects import (
     Condition,
     ContainerState,
     ContainerStatus,
+    DaemonSet,
+    Deployment,
     LeanMeta,
     Object,
     Pod,
     PodSpec,
     PodStatus,
+    ReplicaSet,
+    StatefulSet,
 )
 
 LIMIT = 100_000
@@ -89,7 +94,7 @@ class Interning:
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}
         self._parts: dict[int, Any] = {}
-        """By the hash of name and JSON: a hash takes 0.1 kB less than the JSON itself. Parts are
+        """By the hash of type and JSON: a hash takes 0.1 kB less than the JSON itself. Parts are
         compared before one takes the place of another."""
         self._last: Pod | None = None
         """The previous pod. Lists are sorted by name, so the pods of one controller follow each
@@ -113,6 +118,10 @@ class Interning:
             self._parts.clear()
         if not isinstance(value, Pod):
             self._meta(value.metadata)
+            if isinstance(value, ReplicaSet | Deployment | StatefulSet | DaemonSet):
+                self._parts_of(value.spec.selector, ("match_labels",))
+                self._parts_of(value.spec.template.metadata, ("labels", "annotations"))
+                self._spec(value.spec.template.spec)
             return
         last, self._last = self._last, value
         owners = value.metadata.owner_references
@@ -245,7 +254,7 @@ class Interning:
 
     def _part(self, owner: msgspec.Struct, name: str) -> None:
         value = getattr(owner, name)
-        known = self._parts.setdefault(hash((name, _encode(value))), value)
+        known = self._parts.setdefault(hash((type(value), _encode(value))), value)
         if known is value:
             if name in _CONTAINERS:
                 for container in value:

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.kube.decode import LAST_APPLIED, KindDecoder
+from cluster.kube.interning import Interning
 from cluster.kube.kinds import BY_NAME, KINDS
-from cluster.kube.objects import EndpointSlice, Pod
+from cluster.kube.objects import EndpointSlice, Pod, ReplicaSet
 from cluster.kube.text import clean
 
 POD = KindDecoder(BY_NAME["Pod"])
@@ -191,6 +192,28 @@ def test_containers_of_different_images_share_what_else_is_equal() -> None:
     assert (first.image, second.image) == ("i:1", "i:2")
     assert first.env is second.env
     assert first.resources is second.resources
+
+
+def test_a_replica_set_shares_its_template_with_its_pods() -> None:
+    labels, interning = {"app": "a"}, Interning()
+    spec = {"containers": [{"name": "c", "image": "i:1"}]}
+    template = {"metadata": {"labels": labels}, "spec": spec}
+    owner = KindDecoder(BY_NAME["ReplicaSet"], interning).one(
+        json.dumps(
+            {
+                "metadata": {"name": "a"},
+                "spec": {"selector": {"matchLabels": labels}, "template": template},
+            }
+        ).encode()
+    )
+    pod = KindDecoder(BY_NAME["Pod"], interning).one(
+        json.dumps({"metadata": {"name": "a-1", "labels": labels}, "spec": spec}).encode()
+    )
+    assert isinstance(owner, ReplicaSet)
+    assert isinstance(pod, Pod)
+    made = owner.spec.template
+    assert made.spec.containers is pod.spec.containers
+    assert made.metadata.labels is owner.spec.selector.match_labels is pod.metadata.labels
 
 
 def test_a_pod_of_one_address_has_it_once_and_equal_states_are_shared() -> None:
