@@ -39,6 +39,12 @@ class TypedLine(Input):
         of a burst, and the next key would replace them."""
         super().__init__(select_on_focus=False, **options)
 
+    def edit(self, text: str) -> None:
+        """Begins to edit a text at its end."""
+        self.value = text
+        self.cursor_position = len(self.value)
+        self.focus()
+
     async def take_key(self, event: events.Key) -> bool:
         """Types or edits; returns whether the key does either."""
         if event.is_printable and event.character:

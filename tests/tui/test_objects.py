@@ -311,3 +311,16 @@ async def test_a_search_that_finds_nothing_says_so_and_escape_closes_it() -> Non
         await pilot.press("escape")
         await until(pilot, lambda: "next part" in shown(app))
         assert "summary" in shown(app)
+
+
+async def test_a_refused_filter_is_corrected_where_it_stands_and_edited_at_its_end() -> None:
+    async with screens(size=WIDE) as (app, _, pilot):
+        app.action_go("objects")
+        await until(pilot, lambda: "catalog" in shown(app))
+        await pilot.press("f", *"nope=3", "enter")
+        await until(pilot, lambda: "There is no column" in shown(app))
+        await pilot.press("ctrl+u", *"restarts>0", "enter")
+        screen: Any = app.screen
+        await until(pilot, lambda: screen.table.filter.text == "restarts>0")
+        await pilot.press("f", *"0")
+        await until(pilot, lambda: screen.table.filter.text == "restarts>00")

@@ -290,8 +290,7 @@ class ObjectsScreen(Frame):
 
     def action_filter(self) -> None:
         self._open_filter(True)
-        self._filter_line.value = self.table.filter.text
-        self._filter_line.focus()
+        self._filter_line.edit(self._filter_line.value if self._problem else self.table.filter.text)
 
     @on(Input.Changed)
     def filter_typed(self, event: Input.Changed) -> None:
@@ -323,8 +322,9 @@ class ObjectsScreen(Frame):
         event.stop()
         if self._filter_timer is not None:
             self._filter()
-        self._open_filter(bool(event.value))
-        self._table.focus()
+        if not self._problem:  # a refused filter is corrected where it stands
+            self._open_filter(bool(event.value))
+            self._table.focus()
 
     async def action_leave_filter(self) -> None:
         """Escape: first the filter goes, then the marks, then the screen."""

@@ -93,7 +93,7 @@ class TimelineScreen(Frame):
 
     def action_filter(self) -> None:
         self._words.display = True
-        self._words.focus()
+        self._words.edit(self._words.value)
 
     @on(Input.Changed)
     def filter_typed(self, event: Input.Changed) -> None:
