@@ -12,7 +12,8 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from cluster.kube.objects import Object, Pod, Ref
+from cluster.kube.objects import Object, Pod, Ref, Service
+from cluster.kube.selectors import service_selects
 
 Key = tuple[str, str]
 """(namespace, name); the namespace is "" for cluster-scoped kinds."""
@@ -45,6 +46,8 @@ class Store:
         self._owned: set[str] = set()
         """Kinds of dependants."""
         self._by_namespace: dict[tuple[str, str], dict[Key, Object]] = {}
+        self._services: dict[tuple[str, ...], dict[Key, Service]] = {}
+        """Services by namespace and the first pair of their selector."""
         self.version = 0
         """Grows with every change; the same number means the same state."""
 
@@ -78,6 +81,17 @@ class Store:
 
     def in_namespace(self, kind: str, namespace: str) -> Mapping[Key, Any]:
         return MappingProxyType(self._by_namespace.get((kind, namespace), {}))
+
+    def services_selecting(self, namespace: str, labels: Mapping[str, str]) -> list[Service]:
+        """The Services of a namespace that select pods with these labels, by name. The cost does
+        not grow with the Services: each change of a workload asks for them."""
+        found = [
+            service
+            for pair in labels.items()
+            for service in self._services.get((namespace, *pair), {}).values()
+            if service_selects(service.spec.selector, labels)
+        ]
+        return sorted(found, key=lambda service: service.metadata.name)
 
     # -- writing
 
@@ -139,6 +153,9 @@ class Store:
             self._owned.add(kind)
             for owner in after:
                 self._by_owner.setdefault((owner.uid, kind), {})[key] = new
+        if isinstance(old, Service) or isinstance(new, Service):
+            self._index_service(key, old, there=False)
+            self._index_service(key, new, there=True)
         if isinstance(old, Pod) or isinstance(new, Pod):
             left = old.spec.node_name if isinstance(old, Pod) else ""
             node = new.spec.node_name if isinstance(new, Pod) else ""
@@ -149,6 +166,14 @@ class Store:
                     del self._pods_by_node[left]
             if node and isinstance(new, Pod):
                 self._pods_by_node.setdefault(node, {})[key] = new
+
+    def _index_service(self, key: Key, row: Object | None, *, there: bool) -> None:
+        if isinstance(row, Service) and row.spec.selector:
+            place = (key[0], *next(iter(row.spec.selector.items())))
+            group = self._services.setdefault(place, {})
+            _put(group, key, row if there else None)
+            if not group:
+                del self._services[place]
 
 
 K = TypeVar("K")

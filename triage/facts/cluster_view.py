@@ -305,7 +305,7 @@ class ClusterView:
         return self._selected[1]
 
     def services_of(self, pod: Pod) -> list[Service]:
-        return roles.services_of(pod.metadata.namespace, pod.metadata.labels, self.store)
+        return self.store.services_selecting(pod.metadata.namespace, pod.metadata.labels)
 
     # -- common facts
 

@@ -9,7 +9,6 @@ from functools import lru_cache
 from cluster.kube.images import parse
 from cluster.kube.objects import Ingress, Pod, PodSpec, Service
 from cluster.kube.owners import MIRROR
-from cluster.kube.selectors import service_selects
 from cluster.live.store import Store
 
 CONTROL_PLANE = (
@@ -80,15 +79,6 @@ def component(pod: Pod) -> str:
     return label if static and label in CONTROL_PLANE else ""
 
 
-def services_of(namespace: str, labels: dict[str, str], store: Store) -> list[Service]:
-    """The Services in the pod's namespace that select it."""
-    return [
-        s
-        for s in store.in_namespace("Service", namespace).values()
-        if service_selects(s.spec.selector, labels)
-    ]
-
-
 def ingress_addresses(store: Store) -> frozenset[str]:
     """The addresses that Ingresses report: those of the controller that serves them."""
     found: set[str] = set()
@@ -139,7 +129,7 @@ def role(
             return "storage"
     if any(_DNS_IMAGE.search(image) for image in images):
         return "dns"
-    services = services_of(namespace, labels, store)
+    services = store.services_selecting(namespace, labels)
     system = system_namespace(namespace) or spec.priority_class_name.startswith("system-")
     if system and any(port.port == 53 for s in services for port in s.spec.ports):
         return "dns"  # a DNS server of an application has neither
@@ -163,7 +153,7 @@ def _is_ingress(images: list[str], spec: PodSpec, services: list[Service], store
         return True
     if not store.count("Ingress"):
         return False
-    addresses = ingress_addresses(store)
+    addresses = ingress_addresses(store) if outward else frozenset()
     for service in outward:
         own = {at.ip or at.hostname for at in service.status.load_balancer.ingress}
         if own & addresses:

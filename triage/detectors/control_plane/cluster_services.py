@@ -261,7 +261,7 @@ def _dns_scaled_away(row: Owner, ref: Ref, view: ClusterView) -> Iterator[Findin
     replaced may stay at zero."""
     if isinstance(row, DaemonSet) or row.spec.replicas != 0 or not view.readable("EndpointSlice"):
         return
-    services = roles.services_of(ref.namespace, row.spec.template.metadata.labels, view.store)
+    services = view.store.services_selecting(ref.namespace, row.spec.template.metadata.labels)
     slices = [
         s for service in services for s in view.slices_of(ref.namespace, service.metadata.name)
     ]

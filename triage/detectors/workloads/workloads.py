@@ -380,7 +380,7 @@ def not_graceful(row: Deployment, view: ClusterView) -> Iterator[Finding]:
     if len(sets) < 2 or not view.within(rollout, EDGE):
         return
     template = row.spec.template
-    services = roles.services_of(row.metadata.namespace, template.metadata.labels, view.store)
+    services = view.store.services_selecting(row.metadata.namespace, template.metadata.labels)
     main = template.spec.containers
     pre_stop = any(c.lifecycle is not None and c.lifecycle.pre_stop is not None for c in main)
     if not services or pre_stop:
