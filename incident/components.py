@@ -286,13 +286,20 @@ class Components:
             return "No record is kept, so there is no brief.\n"
         return handoff(self.record.journal, self.clock())
 
-    def observed(self, report: Report, symptoms: Sequence[SymptomView], now: datetime) -> None:
-        """Record what is new in a report. A single reading keeps no record and skips this."""
+    def observed(
+        self, report: Report, symptoms: Sequence[SymptomView], now: datetime
+    ) -> Cooperative[None]:
+        """Record what is new in a report, one entry in each step: those of 4,000 symptoms take
+        0.5 s of CPU. A single reading keeps no record and skips this."""
         if self.options.once and not self.options.record:
             return
-        self.observer.learn(self.record.foreign())
-        for draft in self.observer.observe(report, symptoms, now):
+        observer = self.observer
+        observer.learn(self.record.foreign())
+        for draft in observer.observe(report, symptoms, now):
             self.record.append(draft)
+            yield
+            if observer is not self.observer:  # another incident began, with an observer of its own
+                return
         self._observe_clock()
 
     def _observe_clock(self) -> None:

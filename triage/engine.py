@@ -367,7 +367,12 @@ class Triage:
         yield from self._gather(view)
         yield from self._evaluate_marked(view)
         self.events.forget_before(now)
-        index = FindingIndex((f for group in self._found.values() for f in group), self.population)
+        yield
+        index = FindingIndex(self.population)
+        for number, finding in enumerate(itertools.chain(*self._found.values()), 1):
+            index.add(finding)
+            if number % symptoms.FOUND == 0:
+                yield
         yield
         failed: dict[str, str] = {}
         fence = Fence(failed)
@@ -388,7 +393,8 @@ class Triage:
         self._ends = view.due
         gaps = (*_gaps(freshness, extra), *self._odd_objects.gaps(failed))
         complete = not any(g.what in _REQUIRED for g in gaps)
-        grouped, recovered = self._history.follow(grouped, now, complete)
+        grouped, recovered = yield from self._history.follow(grouped, now, complete)
+        yield
         return Report(
             as_of=now,
             complete=complete,

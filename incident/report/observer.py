@@ -8,7 +8,7 @@ failing pods.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -76,10 +76,10 @@ class Observer:
             )
 
     def observe(
-        self, report: Report, symptoms: Sequence[SymptomView], now: datetime
-    ) -> list[NewEntry]:
-        """Drafts for what is new in this report. Call it with every report."""
-        drafts: list[NewEntry] = []
+        self, report: Report, symptoms: Iterable[SymptomView], now: datetime
+    ) -> Iterator[NewEntry]:
+        """Drafts for what is new in this report, each made when it is taken. Call it with every
+        report, and take all."""
         present = set()
         for view in symptoms:
             symptom = view.symptom
@@ -87,18 +87,18 @@ class Observer:
             known = self._known.get(symptom.id)
             if symptom.severity is Severity.INFO:
                 if known is None:
-                    drafts.append(_noticed(symptom, now))
+                    yield _noticed(symptom, now)
             elif known is None or known.severity == Severity.INFO.value:
-                drafts.append(_appeared(symptom))
+                yield _appeared(symptom)
                 if not self._detected:
                     self._detected = True
-                    drafts.append(_detected(symptom, now))
+                    yield _detected(symptom, now)
             elif _differs(known, symptom):
-                drafts.append(_changed(symptom, known, now))
+                yield _changed(symptom, known, now)
             leader = next((match for match in view.matches if match.confident), None)
             led = known.runbook if known else ""
             if leader is not None and leader.id != led:
-                drafts.append(_led(symptom, view, now))
+                yield _led(symptom, view, now)
             self._known[symptom.id] = _Known(
                 symptom.title,
                 symptom.severity.value,
@@ -117,8 +117,7 @@ class Observer:
             elif now - known.gone_since >= timedelta(seconds=Cadence().cleared):
                 del self._known[symptom_id]
                 if known.severity != Severity.INFO.value:
-                    drafts.append(_cleared(symptom_id, known))
-        return drafts
+                    yield _cleared(symptom_id, known)
 
     def reach(self, api: ApiView) -> list[NewEntry]:
         """Drafts for the loss and the return of the API server."""

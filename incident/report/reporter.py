@@ -51,7 +51,9 @@ class ReporterInputs(Protocol):
         """The symptoms of a report with their runbooks."""
         ...
 
-    def observed(self, report: Report, symptoms: Sequence[SymptomView], now: datetime) -> None:
+    def observed(
+        self, report: Report, symptoms: Sequence[SymptomView], now: datetime
+    ) -> Cooperative[None]:
         """Record what is new in a report."""
         ...
 
@@ -131,7 +133,7 @@ class Reporter:
         if loaded and ranked:
             # Until everything has been read, a missing object may just not have been read yet; none
             # of that is recorded.
-            workings.observed(report, symptoms, now)
+            await self._through(workings.observed(report, symptoms, now))
         # Pauses begin where the report ends: one of many symptoms on a busy machine takes longer.
         self._states = states
         end = engine.next_end()

@@ -46,6 +46,11 @@ async def test_what_comes_between_the_stages_is_in_the_report_or_waits_for_its_e
         next_end=lambda: None,
     )
     observed = list[Any]()
+
+    def observe(*what: object) -> Iterator[None]:
+        observed.append(what)
+        yield
+
     loads = iter([False, False, False])  # still being read when the report is made
     workings: Any = SimpleNamespace(
         engine=engine,
@@ -53,7 +58,7 @@ async def test_what_comes_between_the_stages_is_in_the_report_or_waits_for_its_e
         limited=lambda report: report,
         measured=lambda: None,
         rank=lambda report: iter(()),
-        observed=lambda *what: observed.append(what),
+        observed=observe,
     )
     live: Any = SimpleNamespace(
         store=Store(),

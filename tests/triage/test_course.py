@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from cluster.kube.objects import Ref
 from tests.triage.build import NOW, ago, ts
 from tests.triage.situation import background, look, old_crash_loop, pending
+from triage.facts.cooperative import run
 from triage.facts.finding import Course, Severity, Symptom
 from triage.facts.finding_builder import make
 from triage.symptoms.history import SymptomHistory
@@ -28,7 +29,7 @@ def course(*counts: int, step: int = 6, age: timedelta = timedelta(hours=1)) -> 
     history = SymptomHistory()
     for number, count in enumerate(counts):
         now = NOW + timedelta(minutes=step * number)
-        [found], _ = history.follow([symptom(count, NOW - age)], now)
+        [found], _ = run(history.follow([symptom(count, NOW - age)], now))
     return found.course
 
 
@@ -49,27 +50,27 @@ def test_it_gets_worse_when_it_reaches_more_objects() -> None:
 
 def test_it_recovers_when_half_of_its_objects_are_well_or_its_edges_are_over() -> None:
     assert course(6, 3) is Course.RECOVERING
-    [found], _ = SymptomHistory().follow([symptom(1, ago(minutes=5), active=False)], NOW)
+    [found], _ = run(SymptomHistory().follow([symptom(1, ago(minutes=5), active=False)], NOW))
     assert found.course is Course.RECOVERING
 
 
 def test_what_is_gone_is_listed_for_an_hour_and_no_longer_when_it_comes_back() -> None:
     history, one = SymptomHistory(), symptom(2, ago(minutes=40))
-    history.follow([one], NOW)
+    run(history.follow([one], NOW))
     at = NOW + timedelta(minutes=3)
-    _, [gone] = history.follow([], at)
+    _, [gone] = run(history.follow([], at))
     assert (gone.id, gone.course, gone.gone) == (one.id, Course.RECOVERED, at)
-    assert history.follow([], at + timedelta(minutes=59))[1][0].gone == at
-    assert history.follow([one], at + timedelta(minutes=59))[1] == ()
-    history.follow([], at + timedelta(minutes=60))
-    assert history.follow([], at + timedelta(minutes=122))[1] == ()
+    assert run(history.follow([], at + timedelta(minutes=59)))[1][0].gone == at
+    assert run(history.follow([one], at + timedelta(minutes=59)))[1] == ()
+    run(history.follow([], at + timedelta(minutes=60)))
+    assert run(history.follow([], at + timedelta(minutes=122)))[1] == ()
 
 
 def test_a_measured_note_keeps_its_first_sign_when_it_is_measured_again() -> None:
     history, one = SymptomHistory(), replace(symptom(1, NOW), severity=Severity.INFO)
-    history.follow([one], NOW)
+    run(history.follow([one], NOW))
     later = NOW + timedelta(minutes=2)
-    [found], _ = history.follow([replace(one, since=later)], later)
+    [found], _ = run(history.follow([replace(one, since=later)], later))
     assert found.since == NOW
 
 
@@ -85,20 +86,20 @@ def test_a_young_fault_stands_above_what_has_stood_for_days() -> None:
 
 def test_a_symptom_that_became_part_of_another_one_has_not_recovered() -> None:
     history, one = SymptomHistory(), symptom(2, ago(minutes=5))
-    history.follow([one], NOW)
+    run(history.follow([one], NOW))
     whole = replace(symptom(6, ago(minutes=5)), id="secrets:emptied")
-    assert history.follow([whole], NOW + timedelta(minutes=1))[1] == ()
+    assert run(history.follow([whole], NOW + timedelta(minutes=1)))[1] == ()
 
 
 def test_since_does_not_move_when_the_objects_that_showed_it_first_are_deleted() -> None:
     history = SymptomHistory()
-    history.follow([symptom(2, ago(minutes=40))], NOW)
+    run(history.follow([symptom(2, ago(minutes=40))], NOW))
     later = NOW + timedelta(minutes=1)
-    [found], _ = history.follow([symptom(2, ago(minutes=2))], later)
+    [found], _ = run(history.follow([symptom(2, ago(minutes=2))], later))
     assert found.since == ago(minutes=40)
-    [found], _ = history.follow([symptom(2, ago(minutes=2))], later)
+    [found], _ = run(history.follow([symptom(2, ago(minutes=2))], later))
     assert found.since == ago(minutes=40)
-    [found], _ = history.follow([replace(symptom(2, NOW), mechanism="another")], later)
+    [found], _ = run(history.follow([replace(symptom(2, NOW), mechanism="another")], later))
     assert found.since == NOW, "another fault of the same owner has its own beginning"
 
 

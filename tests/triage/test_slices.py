@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,10 @@ from cluster.live.store import Key, Store
 from tests.triage.build import NOW, meta, row
 from tests.triage.situation import LIVE
 from triage.engine import GATHERED, Triage
+from triage.facts.finding_index import FindingIndex
+from triage.symptoms import grouping
+from triage.symptoms.grouping import FOUND
+from triage.symptoms.history import SymptomHistory
 
 MANY = 3 * GATHERED
 
@@ -45,6 +50,37 @@ def test_marking_all_objects_again_takes_steps() -> None:
     for _ in engine.settle(NOW, store, LIVE):
         assert len(engine._dirty) - marked <= GATHERED
         marked = len(engine._dirty)
+
+
+def test_a_report_of_many_findings_takes_a_bounded_number_in_each_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store, engine, taken = Store(), Triage(lambda: NOW), Counter[str]()
+    rows = [row("Pod", {"metadata": meta(f"p{n}", "shop")}) for n in range(3 * FOUND)]
+    engine.update(store.apply("Pod", rows), store)
+    for owner, name in (
+        (FindingIndex, "add"),
+        (grouping, "keys"),
+        (grouping, "_place"),
+        (SymptomHistory, "_followed"),
+    ):
+        real = getattr(owner, name)
+
+        def counted(*given: Any, name: str = name, real: Any = real) -> Any:
+            taken[name] += 1
+            return real(*given)
+
+        monkeypatch.setattr(owner, name, counted)
+    whole = Counter[str]()
+    for _ in engine.reporting(NOW, store, LIVE):
+        assert taken["add"] <= FOUND
+        assert taken["keys"] <= FOUND
+        assert taken["_place"] <= 1
+        assert taken["_followed"] <= 1
+        whole += taken
+        taken.clear()
+    assert len(whole) == 4
+    assert min(whole.values()) >= len(rows)
 
 
 def test_many_new_services_read_the_ingresses_of_their_namespace_once(

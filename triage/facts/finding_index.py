@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from cluster.kube.objects import Ref
 from triage.facts.finding import Finding
@@ -12,15 +12,13 @@ from triage.facts.population import Population
 class FindingIndex:
     """The findings of one moment, growing while the detectors over them run."""
 
-    def __init__(self, findings: Iterable[Finding], population: Population) -> None:
+    def __init__(self, population: Population) -> None:
         self.population = population
         self._all: dict[str, Finding] = {}
         self._rule: dict[str, dict[str, Finding]] = {}
         self._object: dict[Ref, dict[str, Finding]] = {}
         self._ordered: dict[str, list[Finding]] = {}
         """By id, of a rule that was asked for; of all under ""."""
-        for finding in findings:
-            self.add(finding)
 
     def add(self, finding: Finding) -> None:
         """Add a finding; one with the same id is replaced."""

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from triage.facts.cooperative import Cooperative
 from triage.facts.finding import Course, Severity, Symptom
 from triage.symptoms import order
 
@@ -32,7 +33,7 @@ class SymptomHistory:
 
     def follow(
         self, symptoms: Sequence[Symptom], now: datetime, complete: bool = True
-    ) -> tuple[tuple[Symptom, ...], tuple[Symptom, ...]]:
+    ) -> Cooperative[tuple[tuple[Symptom, ...], tuple[Symptom, ...]]]:
         """(the symptoms with their course, those that ended within the last hour, the latest
         first). Notes have no course. A symptom keeps its first sign while it stands, though the
         objects that showed it are deleted; signs of a picture that is not `complete` are not
@@ -42,7 +43,11 @@ class SymptomHistory:
             self._begun = {
                 key: min(since, self._begun.get(key, since)) for key, since in keys.items() if since
             }
-        found = tuple(self._followed(each, now) for each in symptoms)
+        followed = []
+        for each in symptoms:
+            followed.append(self._followed(each, now))
+            yield
+        found = tuple(followed)
         present = {s.id for s in found if s.severity is not Severity.INFO}
         noted = {s.id for s in found}
         for id_, symptom in list(self._last.items()):
