@@ -46,8 +46,9 @@ class Cadence(msgspec.Struct, frozen=True):
     """The same before anything was found."""
     pause: float = 0.001
     """Time between two slices, in which several tasks get their turn."""
-    batch: int = 25
-    """Changes taken at once; they take about one slice."""
+    batch: int = 5
+    """Changes that triage takes between two looks at the clock: the costs of two kinds differ a
+    hundredfold."""
     cleared: float = 30.0
     """Time that a symptom must be gone before the record says that it cleared, so that one that
     flickers stays one symptom."""

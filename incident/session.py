@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -50,6 +50,10 @@ if TYPE_CHECKING:
     from timeline.entry import Entry
     from triage.facts.finding import Report
     from triage.facts.measurements import NodeUsage
+
+DRAINED = 1_000
+"""Changes that are taken from the live state at once: less than a millisecond. A flood of every
+kind leaves as many as there are objects."""
 
 
 class LiveInvestigation:
@@ -581,12 +585,15 @@ class LiveInvestigation:
         self._asked = True
         self._wake.set()
 
-    def _drain(self, live: LiveCluster) -> Sequence[StoreUpdate]:
-        """Changes since the last call, sent to row listeners first."""
-        changes = live.drain()
-        for listener in list(self._row_listeners) if changes else ():
-            listener(changes)
-        return changes
+    def _drain(self, live: LiveCluster) -> Iterator[Sequence[StoreUpdate]]:
+        """The changes that wait now, in pieces, each sent to row listeners first."""
+        left = len(live.waiting())
+        while left > 0:
+            changes = live.drain(DRAINED)
+            left -= DRAINED
+            for listener in list(self._row_listeners) if changes else ():
+                listener(changes)
+            yield changes
 
     def _api_view(self, kinds: Sequence[Freshness]) -> ApiView:
         if self._live is None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, ValuesView
 from datetime import UTC, datetime
 from functools import partial
-from itertools import groupby
+from itertools import groupby, islice
 
 from cluster.api.transport import Api, Budget
 from cluster.connect.access import Access
@@ -107,14 +107,16 @@ class LiveCluster:
         ids = [part.audit_ids[-1] for part in self._states.get(kind, ()) if part.audit_ids]
         return ids[-1] if ids else ""
 
-    def drain(self) -> list[StoreUpdate]:
+    def drain(self, most: int | None = None) -> list[StoreUpdate]:
         """The changes since the last call: one for each object, from its state then to its state
-        now."""
-        pending, self._pending = self._pending, {}
+        now. With `most` only so many, the oldest; the others go on waiting."""
         self.stirred = False
-        return [change for change in pending.values() if change.old is not change.new]
+        pending = self._pending
+        # The same dictionary all the time: the garbage collector walks over each new one.
+        taken = [pending.pop(key) for key in list(islice(pending, most))]
+        return [change for change in taken if change.old is not change.new]
 
-    def waiting(self) -> Iterable[StoreUpdate]:
+    def waiting(self) -> ValuesView[StoreUpdate]:
         """The changes that `drain` would return."""
         return self._pending.values()
 

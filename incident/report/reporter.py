@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -99,19 +99,22 @@ class Reporter:
         self,
         workings: ReporterInputs,
         live: LiveCluster,
-        drain: Callable[[], Sequence[StoreUpdate]],
+        drain: Callable[[], Iterable[Sequence[StoreUpdate]]],
     ) -> None:
-        """Take the changes that `drain` returns, and report when a report is due."""
+        """Take the changes that `drain` returns in pieces, and report when a report is due."""
         began = time.monotonic()
-        changes = drain()
-        await self._update(workings.engine, changes, live.store)
-        if changes or live.loaded():
+        news = False
+        for changes in drain():
+            news = news or any(map(significant, changes))
+            await self._update(workings.engine, changes, live.store)
+            self.begun.set()
+        if live.loaded():
             self.begun.set()
         # A single answer needs the runbooks: a report without them would be made again.
         whole = live.loaded() and (not self._once or workings.ranks)
         states = [(kind.state, kind.reason) for kind in live.freshness().values()]
         turned = self.report is not None and states != self._states
-        news = turned or any(map(significant, changes))
+        news = news or turned
         if not self._schedule.is_due(began, news=news, loaded=whole) or not self._heard(live):
             return
         engine, store = workings.engine, live.store
@@ -120,7 +123,8 @@ class Reporter:
         async with live.write_buffer:
             # Changes that arrived meanwhile are in the store already. A report without them would
             # miss owners that are there.
-            await self._update(engine, drain(), store)
+            for changes in drain():
+                await self._update(engine, changes, store)
             now, loaded = self._clock(), live.loaded()
             report = await self._through(
                 engine.reporting(now, store, live.freshness(), workings.measured())
@@ -152,9 +156,13 @@ class Reporter:
         )
 
     async def _update(self, engine: Triage, changes: Sequence[StoreUpdate], store: Store) -> None:
-        for start in range(0, len(changes), self._cadence.batch):
-            engine.update(changes[start : start + self._cadence.batch], store)
-            await self._pass()
+        batch, began = self._cadence.batch, time.monotonic()
+        for start in range(0, len(changes), batch):
+            engine.update(changes[start : start + batch], store)
+            if time.monotonic() - began >= self._cadence.slice:
+                await self._pass()
+                began = time.monotonic()
+        await self._pass()
 
     async def _through(self, stages: Cooperative[T]) -> T:
         """Run a generator in slices, so that a key never waits for a flood of changes or for a

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,7 +31,7 @@ FIRST, LATER = (StoreUpdate("Pod", ("shop", name), None, Pod()) for name in ("fi
 
 async def test_what_comes_between_the_stages_is_in_the_report_or_waits_for_its_end() -> None:
     write_buffer, done = WriteBuffer(), list[Any]()
-    batches = [[FIRST], [LATER]]
+    batches = [[[FIRST]], [[LATER]]]
 
     def stages(name: str) -> Iterator[None]:
         done.append(f"{name} begins")
@@ -105,11 +106,12 @@ async def test_an_unchanged_cluster_is_reported_seldom_and_when_a_grace_period_e
     engine = Triage(clock)
     kinds = ("Node", "Deployment", "ReplicaSet", "Pod")
     rows = ((kind, key, row) for kind in kinds for key, row in store.rows(kind).items())
-    batches = iter([[StoreUpdate(kind, key, None, row) for kind, key, row in rows]])
+    batches = iter([[[StoreUpdate(kind, key, None, row) for kind, key, row in rows]]])
 
-    def observed(report: Report, *_: object) -> None:
+    def observed(report: Report, *_: object) -> Iterator[None]:
         found = [f.severity for f in report.findings if f.rule == "pod-not-starting"]
         made.append((passed, found[0] if found else None))
+        yield
 
     workings: Any = SimpleNamespace(
         engine=engine,
@@ -139,6 +141,28 @@ async def test_an_unchanged_cluster_is_reported_seldom_and_when_a_grace_period_e
     passed += 1
     await taking.take(workings, live, list)
     assert made[-1][0] == passed, "a kind that is not current any more is news"
+
+
+async def test_other_tasks_run_between_a_few_changes_that_cost_a_slice() -> None:
+    cadence = Cadence(slice=0.0)
+    done, over = list[object](), asyncio.Event()
+
+    async def beside() -> None:
+        while not over.is_set():
+            done.append("beside")
+            await asyncio.sleep(0)
+
+    engine = SimpleNamespace(update=lambda changes, store: done.append(len(changes)))
+    workings: Any = SimpleNamespace(engine=engine, ranks=True)
+    live: Any = SimpleNamespace(store=Store(), loaded=lambda: False, freshness=dict)
+    task = asyncio.create_task(beside())
+    await Reporter(lambda: NOW, InputPriority(), cadence).take(
+        workings, live, lambda: iter([[FIRST] * (2 * cadence.batch + 1), [LATER]])
+    )
+    over.set()
+    await task
+    assert [each for each in done if each != "beside"] == [cadence.batch, cadence.batch, 1, 1]
+    assert all("beside" in pair for pair in pairwise(done))
 
 
 async def test_what_has_waited_is_written_in_its_order_also_when_the_reader_is_cut() -> None:

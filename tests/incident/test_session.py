@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from actions.plan import Outcome
 from cluster.kube.objects import Node, Ref
 from cluster.kube.text import clean_uncut
 from cluster.live.freshness import WatchState
+from cluster.live.store import Key, StoreUpdate
 from drills.server.faults import FaultRule
 from incident.session import LiveInvestigation
 from incident.view import Connection, View
@@ -44,6 +46,30 @@ async def test_the_story_is_seen_and_its_runbook_ranks_first(story: str, tmp_pat
             for shared in symptom.symptom.shared
         }
     assert all(symptom.symptom.since is not None for symptom in view.symptoms)
+
+
+async def test_many_changes_are_taken_in_pieces_and_none_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("incident.session.DRAINED", 3)
+    taken, sizes = set[tuple[str, Key]](), list[int]()
+
+    def take(changes: Sequence[StoreUpdate]) -> None:
+        sizes.append(len(changes))
+        taken.update((change.kind, change.key) for change in changes)
+
+    def all_taken(view: View) -> bool:
+        store = investigation.store
+        return all(
+            (kind.kind, key) in taken for kind in view.kinds for key in store.rows(kind.kind)
+        )
+
+    with served("network-policy-cni-version-skew", tmp_path) as (_, kubeconfig):
+        async with investigating(kubeconfig, tmp_path, record=False) as investigation:
+            investigation.watch_changes(take)
+            await until(investigation, is_read)
+            await until(investigation, all_taken)
+    assert max(sizes) == 3
 
 
 async def test_from_the_first_look_to_the_draft(tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ async def play(steps: list[tuple[str, str]], streaming: str, history: int) -> No
                         await until(same(live, fake))
                         follow(live.drain())
                     case _:
+                        follow(live.drain(1))
                         await asyncio.sleep(0)
             fake.answers.clear()
             await until(
