@@ -252,14 +252,16 @@ class Triage:
 
     def _detect(self, ref: Ref, row: Object, view: ClusterView) -> tuple[Finding, ...]:
         """The findings of one object. An object with impossible times is evaluated again without
-        them; what still fails is left out, and named."""
-        found, why = _run_detectors(ref, row, view)
-        if why:
+        them; what still fails is left out, and named. A node is not named for the times of its
+        pods: they cost nothing of it."""
+        found, failed, odd_times = _run_detectors(ref, row, view)
+        if failed or odd_times:
             row, odd = without_odd_times(row, view.now)
-            found, again = _run_detectors(ref, row, view)
-            if odd or again:
-                self._odd_objects.add(ref, OUT_OF_RANGE if odd else again)
-                return tuple(_without_odd_since(f, view.now) for f in found)
+            found, failed, _ = _run_detectors(ref, row, view)
+            found = tuple(_without_odd_since(f, view.now) for f in found)
+            if odd or failed:
+                self._odd_objects.add(ref, OUT_OF_RANGE if odd else failed)
+                return found
         if self._odd_objects:
             self._odd_objects.discard(ref)
         return found
@@ -415,9 +417,11 @@ class Triage:
         self._counts.append((view.now, counts))
 
 
-def _run_detectors(ref: Ref, row: Object, view: ClusterView) -> tuple[tuple[Finding, ...], str]:
-    """Findings of the detectors of its kind for one object, and why it could not be evaluated (or
-    "")."""
+def _run_detectors(
+    ref: Ref, row: Object, view: ClusterView
+) -> tuple[tuple[Finding, ...], str, bool]:
+    """Findings of the detectors of its kind for one object, why one of them failed (or ""), and
+    whether they read a time that cannot be true."""
     view.begin()
     found: list[Finding] = []
     why = ""
@@ -426,9 +430,7 @@ def _run_detectors(ref: Ref, row: Object, view: ClusterView) -> tuple[tuple[Find
             found.extend(detect(row, view))
         except Exception as error:  # An odd object costs only itself.
             why = reason(error)
-    if not why and (view.odd or any(odd_time(f.since, view.now) for f in found)):
-        why = OUT_OF_RANGE
-    return tuple(found), why
+    return tuple(found), why, view.odd or any(odd_time(f.since, view.now) for f in found)
 
 
 def _without_odd_since(finding: Finding, now: datetime) -> Finding:

@@ -241,3 +241,36 @@ def test_times_that_runtimes_write_for_unknown_are_no_fault() -> None:
     assert cleaned.first_timestamp is None
     assert not odd
     assert cleaned.last_timestamp == ago(minutes=1)
+
+
+def test_a_node_is_not_blamed_for_the_times_of_its_pods() -> None:
+    cluster = base()
+    pod = row(
+        "Pod",
+        {
+            "metadata": {"name": "odd", "namespace": STORY, "creationTimestamp": ts(NOW)},
+            "spec": {"nodeName": cluster.nodes[1]["metadata"]["name"], "containers": []},
+            "status": {
+                "phase": "Running",
+                "containerStatuses": [
+                    {
+                        "name": "main",
+                        "restartCount": 3,
+                        "state": {"running": {"startedAt": ts(ago(minutes=1))}},
+                        "lastState": {
+                            "terminated": {
+                                "exitCode": 1,
+                                "startedAt": "9999-12-31T23:59:59Z",
+                                "finishedAt": "9999-12-31T23:59:59Z",
+                            }
+                        },
+                    }
+                ],
+            },
+        },
+    )
+    found = report(("Pod", pod))
+    assert [(g.what, g.why) for g in found.unavailable] == [
+        ("1 object not understood", f"Pod {STORY}/odd (time out of range)")
+    ]
+    assert {f.id for f in found.findings} >= EXPECTED
