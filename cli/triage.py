@@ -12,7 +12,7 @@ from cli.connection import opened, options_of
 from cli.documents import triage_document
 from cli.printing import print_document, print_lines
 from incident.options import Options
-from incident.view import Connection, View
+from incident.view import Connection, View, nothing_readable
 from text.symptoms.triage import triage_lines
 from triage.facts.finding import Severity
 
@@ -52,9 +52,11 @@ def print_view(view: View, output: str, *, whole: bool = False) -> None:
 
 def exit_code(view: View) -> int:
     """A critical symptom decides also when the answer has gaps."""
+    unread = all(kind.heard is None for kind in view.kinds) and not nothing_readable(view.kinds)
     if (
         view.problem
         or view.report is None
+        or (view.kinds and unread)
         or (view.api.reach is Connection.LOST and not view.symptoms)
     ):
         return exits.UNREACHED

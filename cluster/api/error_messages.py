@@ -60,6 +60,11 @@ def describe_failure(error: BaseException, server: str) -> str:
         or "no address associated" in lowered
     ):
         return f"the host name of {server} cannot be resolved; check DNS and the VPN"
+    if "decompress" in lowered:
+        return (
+            f"{server} sends an answer that cannot be unpacked; something in front of it may "
+            "change answers"
+        )
     if "certificate" in lowered:
         return (
             f"the certificate of {server} is not accepted ({_certificate_reason(text)}); check "

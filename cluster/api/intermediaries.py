@@ -41,6 +41,12 @@ def not_api_server(status: int, headers: Mapping[str, str], body: bytes) -> bool
     return not ("kind" in document or "gitVersion" in document)
 
 
+def not_ready_checks(headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether a successful answer to /readyz is none of an API server, which says `ok` or lists its
+    checks (k8s.io/apiserver pkg/server/healthz)."""
+    return not any(name in headers for name in _HEADERS) and not body.startswith((b"ok", b"[+]"))
+
+
 def describe_intermediary(status: int, headers: Mapping[str, str], body: bytes) -> str:
     """A sentence: what answers instead of the API server, and what to try."""
     server = clean_line(headers.get("server", ""), 80)
@@ -57,6 +63,13 @@ def describe_intermediary(status: int, headers: Mapping[str, str], body: bytes) 
         advice = _ADVICE.get(status, "check the server address and what is in front of it")
     about = ", ".join(filter(None, (f"HTTP {status}", server and f"Server: {server}", said)))
     return f"Something in front of the API server answers, not the API server ({about}); {advice}."
+
+
+def in_words(body: bytes) -> str:
+    """What an error says: the message of its document, or its text, in one line."""
+    message = _document(body).get("message")
+    text = message if isinstance(message, str) else body[:300].decode("utf-8", "replace")
+    return clean_line(text.replace("\n", "; "), 200)
 
 
 def _host(address: str) -> str:

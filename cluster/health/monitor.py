@@ -17,12 +17,16 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec.structs import replace
 
-from cluster.api.intermediaries import describe_intermediary, not_api_server
+from cluster.api.intermediaries import (
+    describe_intermediary,
+    in_words,
+    not_api_server,
+    not_ready_checks,
+)
 from cluster.api.transport import Api, Limits
 from cluster.errors import ClusterError, CredentialError
 from cluster.health.ladder import Rung, first_failure, ladder
 from cluster.health.reach import Reach
-from cluster.kube.text import clean_line
 
 LOGIN_PATIENCE = 5.0
 """Seconds after which a plug-in that still runs is reported."""
@@ -133,7 +137,11 @@ class HealthMonitor:
             status, headers, body = await self._own.ping("/readyz", {}, self._heartbeat.limit)
         except ClusterError as error:
             return str(error)
-        if status == 404 or not_api_server(status, headers, body):  # each API server has /readyz
+        if (
+            status == 404  # each API server has /readyz
+            or not_api_server(status, headers, body)
+            or (status == 200 and not_ready_checks(headers, body))
+        ):
             return describe_intermediary(status, headers, body)
         took = time.monotonic() - began
         self.health = replace(self.health, heard=self._clock())
@@ -144,7 +152,7 @@ class HealthMonitor:
         elif waiting := credentials.waiting(LOGIN_PATIENCE):
             self._move(Reach.DEGRADED, waiting)
         elif status == 429 or status >= 500:
-            said = clean_line(body[:300].decode("utf-8", "replace").replace("\n", "; "), 200)
+            said = in_words(body)
             self._move(Reach.DEGRADED, f"The API server answers, but says HTTP {status} ({said}).")
         elif took > self._heartbeat.limit / 2:
             self._move(Reach.DEGRADED, f"The API server answers slowly ({took:.1f} s).")

@@ -68,12 +68,13 @@ class KindState:
 
     @_buffered
     def listing(self) -> None:
-        """A list begins: what follows until `listed` is the whole."""
+        """A list begins: what follows until `listed` is the whole. Why the one before failed is
+        said until then."""
         self._count = 0
         self._seen = set() if self._rows() else None
         self.expected = None
         if not self._complete:
-            self._set(WatchState.LOADING, "")
+            self._set(WatchState.LOADING, self.reason)
 
     @_buffered
     def objects(self, objects: list[Object], remaining: int | None) -> None:

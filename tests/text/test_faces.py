@@ -9,7 +9,9 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
+from cli import exits
 from cli.printing import print_lines
+from cli.triage import exit_code
 from cluster.kube.kinds import KINDS
 from cluster.live.freshness import Freshness, WatchState
 from drills.scenario.catalogue import ids
@@ -127,6 +129,31 @@ def test_kinds_that_are_not_read_do_not_fill_the_first_line() -> None:
     assert "nodes " in first
     assert re.search(r"\+\d+ more  as of", first)
     assert len(first) < 300
+
+
+def test_a_kind_whose_list_fails_is_not_still_being_read() -> None:
+    view = view_of("coredns-oom")
+    failed = Freshness("Pod", WatchState.WAITING, reason="list pods: HTTP 503")
+    loading = Freshness("Event", WatchState.LOADING)
+    others = [kind for kind in view.kinds if kind.kind not in ("Pod", "Event")]
+    assert view.report is not None
+    gaps = (Gap("Pod", "not read yet: list pods: HTTP 503"), Gap("Event", "still loading"))
+    view = replace(view, report=replace(view.report, complete=False, unavailable=gaps))
+    both = unknown_lines(replace(view, kinds=(failed, loading, *others)), 3)
+    assert [plain_text(row) for row in both] == [
+        " still reading: events",
+        " not looked at: Pod  not read yet: list pods: HTTP 503",
+    ]
+    alone = replace(view, kinds=(failed, *others))
+    assert not headline(alone, ground.NOW).startswith("still reading")
+
+
+def test_nothing_read_is_never_calm() -> None:
+    view = view_of("coredns-oom")
+    failed = tuple(Freshness(kind.name, WatchState.WAITING, reason="no list") for kind in KINDS)
+    view = replace(view, kinds=failed, symptoms=())
+    assert headline(view, ground.NOW) == "Not known: nothing could be read yet."
+    assert exit_code(view) == exits.UNREACHED
 
 
 def test_a_runbook_that_is_not_sure_may_fit() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -21,6 +21,8 @@ _REFUSED = {
     WatchState.FORBIDDEN: "forbidden for this account",
     WatchState.ABSENT: "the server does not offer them",
 }
+
+UNREAD = (WatchState.LOADING, WatchState.WAITING)
 
 
 def now_title(view: View, now: datetime) -> str:
@@ -60,6 +62,8 @@ def _no_symptoms(view: View) -> str:
         return "Not known yet: asking the API server."
     if nothing_readable(view.kinds):
         return NOTHING_READABLE
+    if view.kinds and all(kind.heard is None for kind in view.kinds):
+        return "Not known: nothing could be read yet."
     partly = ""
     if unread_kinds(view):
         partly = ", still reading"
@@ -69,10 +73,9 @@ def _no_symptoms(view: View) -> str:
 
 
 def unread_kinds(view: View) -> list[str]:
-    """Kinds with an incomplete first list: their missing objects are unknown, not absent."""
-    return [
-        kind.kind for kind in view.kinds if kind.state in (WatchState.LOADING, WatchState.WAITING)
-    ]
+    """Kinds whose first list is under way: their missing objects are unknown, not absent. Those
+    whose list has failed stand among what could not be read, with the reason."""
+    return [kind.kind for kind in view.kinds if kind.state in UNREAD and not kind.reason]
 
 
 def nothing_read(view: View) -> bool:
@@ -88,14 +91,21 @@ def unknown_lines(view: View, limit: int, keys: Keys = NO_KEYS) -> list[Line]:
     if unread and view.api.reach is not Connection.LOST:
         more = f" and {len(unread) - 6} more" if len(unread) > 6 else ""
         names = ", ".join(kinds_name(kind) for kind in unread[:6])
-        return [line((" still reading: ", "unknown"), names + more, hang=2)]
+        reading = [line((" still reading: ", "unknown"), names + more, hang=2)]
+        failed = {kind.kind for kind in view.kinds if kind.state in UNREAD and kind.reason}
+        return reading + _gaps(view, limit and max(1, limit - 1), keys, lambda kind: kind in failed)
+    lost = view.api.reach is Connection.LOST  # the banner says this for all kinds
+    stale = {kind.kind for kind in view.kinds if kind.state is WatchState.STALE} if lost else set()
+    return _gaps(view, limit, keys, lambda kind: kind not in stale)
+
+
+def _gaps(view: View, limit: int, keys: Keys, which: Callable[[str], bool]) -> list[Line]:
+    """What was not examined, of the chosen kinds."""
     report = view.report
     if report is None:
         return []
-    if view.api.reach is Connection.LOST:  # the banner says this for all kinds
-        stale = {kind.kind for kind in view.kinds if kind.state is WatchState.STALE}
-        known = tuple(gap for gap in report.unavailable if gap.what not in stale)
-        report = replace(report, unavailable=known)
+    gaps = tuple(gap for gap in report.unavailable if which(gap.what))
+    report = replace(report, unavailable=gaps)
     if limit:
         report = replace(report, unavailable=tuple(_in_short(view, report)))
     return gap_lines(report, limit, quiet=False, head="not looked at: ", keys=keys)

@@ -11,7 +11,7 @@ from text.keys import Keys, named
 from text.lines import BLANK, HINT, Line, columns, field, line, prose, rule
 from text.status import ALWAYS
 from text.symptoms.changes import change_lines
-from text.symptoms.headline import headline, unknown_lines, unread_kinds
+from text.symptoms.headline import UNREAD, headline, unknown_lines
 from text.words import ago, freshness, kinds_count, kinds_name
 
 WITHOUT_A_CLUSTER = (
@@ -36,8 +36,7 @@ def nothing_lines(view: View, now: datetime, keys: Keys) -> list[Line]:
     if report is None and reach is Connection.LOST:
         lines += [BLANK, *hop_lines(view.api.hops)]
     elif report is None and reach is not Connection.OFFLINE:
-        unread = unread_kinds(view)
-        loading = [kind for kind in view.kinds if kind.kind in unread]
+        loading = [kind for kind in view.kinds if kind.state in UNREAD]
         loading.sort(key=lambda kind: kind.state is WatchState.WAITING)
         lines += [BLANK] if loading else []
         lines += [

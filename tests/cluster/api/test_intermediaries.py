@@ -9,7 +9,12 @@ import pytest
 from aiohttp import web
 
 from cluster.api.exec import Executor
-from cluster.api.intermediaries import describe_intermediary, not_api_server
+from cluster.api.intermediaries import (
+    describe_intermediary,
+    in_words,
+    not_api_server,
+    not_ready_checks,
+)
 from cluster.api.mode import Mode, Purpose
 from cluster.api.transport import Api
 from cluster.api.write import Writer
@@ -80,6 +85,26 @@ def test_told_by_headers_and_body(code: int, headers: dict[str, str], body: byte
 )
 def test_answers_of_an_api_server(code: int, body: bytes) -> None:
     assert not not_api_server(code, {}, body)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "other"),
+    [
+        ({}, b"ok", False),
+        ({}, b"[+]ping ok\nreadyz check passed", False),
+        ({"audit-id": "1"}, b"", False),
+        ({}, b"", True),
+        ({}, b'{"ok": true}', True),
+    ],
+)
+def test_readyz_of_something_else(headers: dict[str, str], body: bytes, other: bool) -> None:
+    assert not_ready_checks(headers, body) is other
+
+
+def test_an_error_is_said_by_its_message() -> None:
+    body = b'{"kind":"Status","message":"apiserver is shutting down","code":503}'
+    assert in_words(body) == "apiserver is shutting down"
+    assert in_words(b"[+]ping ok\n[-]etcd failed") == "[+]ping ok; [-]etcd failed"
 
 
 def test_hostile_words_are_inert_and_short() -> None:

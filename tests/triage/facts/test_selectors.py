@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 import pytest
 
@@ -15,6 +17,7 @@ from cluster.kube.objects import (
     Service,
     ServiceSpec,
 )
+from cluster.live.freshness import Freshness, WatchState
 from cluster.live.store import Store
 from triage.engine import Triage
 
@@ -22,7 +25,11 @@ NOW = datetime(2026, 11, 21, 3, tzinfo=UTC)
 BEFORE = NOW - timedelta(hours=3)
 
 
-def claims(selector: dict[str, str], labels: dict[str, str]) -> list[str]:
+def claims(
+    selector: dict[str, str],
+    labels: dict[str, str],
+    freshness: Mapping[str, Freshness] = MappingProxyType({}),
+) -> list[str]:
     def meta(name: str, owner: str = "", **more: str) -> ObjectMeta:
         kind = "ReplicaSet" if owner.endswith("-6f") else "Deployment"
         owners = (OwnerReference(kind=kind, name=owner, uid=owner, controller=True),)
@@ -46,7 +53,7 @@ def claims(selector: dict[str, str], labels: dict[str, str]) -> list[str]:
     }
     for kind, row in rows.items():
         engine.update(store.apply(kind, [row]), store)
-    report = engine.report(NOW, store, {})
+    report = engine.report(NOW, store, freshness)
     return [one.claim for one in report.findings if one.rule == "service-no-endpoints"]
 
 
@@ -76,3 +83,10 @@ def test_a_service_that_selects_nothing_on_purpose_is_no_news(
     selector: dict[str, str], labels: dict[str, str]
 ) -> None:
     assert claims(selector, labels) == []
+
+
+def test_pods_that_are_not_read_are_not_absent() -> None:
+    unread = {"Pod": Freshness("Pod", WatchState.WAITING, reason="list pods: HTTP 503")}
+    labels = {"app": "backends"}
+    assert claims({"app": "backend"}, labels)
+    assert not claims({"app": "backend"}, labels, unread)

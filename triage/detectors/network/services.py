@@ -79,8 +79,10 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
     if idle is not None and not (hosts or view.within(idle.at, _FORGOTTEN)):
         return
     nearest = _nearest(row, view) if not pods and idle is None else ""
-    if not pods and idle is None and not hosts and not nearest:
+    if not pods and idle is None and not (hosts or nearest):
         return
+    if not pods and not view.readable("Pod"):
+        return  # Which pods it selects is not known.
     if pods and not ready and not any(view.older(_born(p), READY_GRACE) for p in pods):
         return  # They are about to start; their own findings say what delays them.
     if since is not None and not view.older(since, NOTE_AFTER):

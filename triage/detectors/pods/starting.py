@@ -114,10 +114,11 @@ def starting(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         if ready_to_start
         else "no container was created"
     )
+    why = "no event says why" if view.readable("Event") else "events are not read"
     yield make(
         "pod-not-starting",
         ref,
-        f"containers are not created for {quantity.span_text(age)}, and no event says why",
+        f"containers are not created for {quantity.span_text(age)}, and {why}",
         Severity.WARNING,
         "assigned to a node and not started within 3 min (10 min while pulling)",
         since=since,
