@@ -23,15 +23,19 @@ OWN_LAG = timedelta(seconds=5)
 
 
 def near_changes(symptom: Symptom) -> list[ChangeFact]:
-    """The changes of the day before a symptom began, without edits of a template beside the
-    rollouts that they caused."""
+    """The changes of the day before a symptom began."""
     since = symptom.since
-    rollouts = [one for one in symptom.changes if one.rule == "rollout"]
+    near = [one for one in symptom.changes if since is None or since - one.at <= NEAR]
+    return distinct(near, symptom.changes)
+
+
+def distinct(changes: Sequence[ChangeFact], known: Sequence[ChangeFact]) -> list[ChangeFact]:
+    """Leaves out edits of a template beside the rollouts that they caused, of all that is known."""
+    rollouts = [one for one in known if one.rule == "rollout"]
     return [
         one
-        for one in symptom.changes
-        if (since is None or since - one.at <= NEAR)
-        and not (
+        for one in changes
+        if not (
             one.what.endswith("template written")
             and any(
                 one.object == other.object and abs(one.at - other.at) <= SAME_ROLLOUT

@@ -1,4 +1,4 @@
-"""The list of symptoms: what is wrong now, what recovered, and when each began."""
+"""The list of symptoms: what is wrong now, and when each began."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from incident.view import SymptomView, View
 from text.keys import NO_KEYS, Keys
 from text.lines import HINT, Line, line, rule
 from text.symptoms.headline import unknown_lines
-from text.symptoms.no_symptoms import nothing_lines
+from text.symptoms.no_symptoms import nothing_lines, recovered_lines
 from text.symptoms.shared import shared_text
-from text.words import SEVERITY, ago, clock, minute
+from text.words import SEVERITY, ago, minute
 from triage.facts.finding import Course, Severity
 
 AXIS = timedelta(hours=12)
@@ -101,16 +101,6 @@ def axis_lines(view: View, now: datetime, width: int) -> list[Line]:
         row("symptoms", begun, "critical"),
         row("changes", [(at, "c") for at in sorted(changed)], "key"),
         line(" " * 11, (scale, "muted")),
-    ]
-
-
-def recovered_lines(view: View, now: datetime, limit: int = 3) -> list[Line]:
-    """Symptoms that ended within the last hour: `gone since 03:12 UTC`."""
-    gone = view.report.recovered[:limit] if view.report is not None else ()
-    return [
-        line(" ", ("gone", "muted"), " ", f"{each.title}: gone since {clock(each.gone, now)} UTC")
-        for each in gone
-        if each.gone is not None
     ]
 
 

@@ -1,4 +1,4 @@
-"""The first screen without a symptom: what was read, and what could not be read."""
+"""The first screen without a symptom: what was read, what could not be read, what recovered."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from text.connection import hop_lines
 from text.keys import Keys, named
 from text.lines import BLANK, HINT, Line, columns, field, line, prose, rule
 from text.status import ALWAYS
-from text.symptoms.changes import change_lines
+from text.symptoms.changes import change_lines, distinct
 from text.symptoms.headline import UNREAD, headline, unknown_lines
-from text.words import ago, freshness, kinds_count, kinds_name
+from text.words import ago, clock, freshness, kinds_count, kinds_name
 
 WITHOUT_A_CLUSTER = (
     " Runbooks ({.runbook}), symptoms in words ({.symptom}), notes ({.note}), other contexts "
@@ -26,7 +26,7 @@ def nothing_lines(view: View, now: datetime, keys: Keys) -> list[Line]:
     lines = [BLANK, *prose(headline(view, now), "good" if healthy else "unknown")]
     gaps = unknown_lines(view, 3, keys)
     if report is not None:
-        lines += gaps
+        lines += [*gaps, *recovered_lines(view, now)]
     asked = reach not in (Connection.LIVE, Connection.CONNECTING)
     if report is not None and not nothing_readable(view.kinds):
         lines += _read_lines(view, now, keys)
@@ -52,9 +52,19 @@ def nothing_lines(view: View, now: datetime, keys: Keys) -> list[Line]:
         lines += [
             BLANK,
             rule("last changes"),
-            *change_lines(report.changes, now, own=view.record.changed),
+            *change_lines(distinct(report.changes, report.changes), now, own=view.record.changed),
         ]
     return [*lines, BLANK, *gaps] if gaps and report is None else lines
+
+
+def recovered_lines(view: View, now: datetime, limit: int = 3) -> list[Line]:
+    """Symptoms that ended within the last hour: `gone since 03:12 UTC`."""
+    gone = view.report.recovered[:limit] if view.report is not None else ()
+    return [
+        line((f" gone since {clock(each.gone, now)} UTC  ", "muted"), each.title, hang=6)
+        for each in gone
+        if each.gone is not None
+    ]
 
 
 def _read_lines(view: View, now: datetime, keys: Keys) -> list[Line]:

@@ -17,10 +17,10 @@ from text.symptoms.headline import now_title, unknown_lines
 from text.symptoms.listing import (
     folded_lines,
     folded_symptoms,
-    recovered_lines,
     symptom_lines,
     symptom_rows,
 )
+from text.symptoms.no_symptoms import recovered_lines
 from text.symptoms.why import deciding_lines, match_lines, why_lines, why_rule
 from text.width import cells, head
 from text.words import plural
