@@ -4,7 +4,7 @@ day."""
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -199,6 +199,11 @@ def _changed(meta: k.ObjectMeta) -> datetime | None:
     return write.time if write is not None else meta.creation_timestamp
 
 
+def _rules(policy: k.NetworkPolicy, direction: str, rules: Sequence[object]) -> int | None:
+    """Rules of a direction; None where the policy says nothing of it, while 0 denies all."""
+    return len(rules) if direction in policy.spec.policy_types else None
+
+
 def _called(config: Any) -> str:
     """The Services and addresses that a webhook configuration calls."""
     clients = [each.client_config for each in config.webhooks]
@@ -355,8 +360,8 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         NAME,
         text("selects", 34, lambda o: selector_text(o.spec.pod_selector), 2),
         text("types", 16, lambda o: ",".join(o.spec.policy_types), 3),
-        number("ingress", 8, lambda o: len(o.spec.ingress), 4),
-        number("egress", 7, lambda o: len(o.spec.egress), 4),
+        number("ingress", 8, lambda o: _rules(o, "Ingress", o.spec.ingress), 4),
+        number("egress", 7, lambda o: _rules(o, "Egress", o.spec.egress), 4),
         AGE,
     ),
     "PersistentVolumeClaim": (

@@ -500,6 +500,15 @@ def test_what_runs_on_a_silent_node_is_not_shown_as_ready() -> None:
     assert [nodes.cells(row, status, NOW) for row in range(2)] == [["NotReady,silent"], ["Ready"]]
 
 
+def test_a_direction_that_a_network_policy_leaves_alone_is_not_shown_as_no_rules() -> None:
+    store = Store()
+    spec = k.NetworkPolicySpec(policy_types=("Ingress",))
+    store.replace("NetworkPolicy", [k.NetworkPolicy(k.ObjectMeta(name="deny"), spec=spec)])
+    table = ObjectTable(store, "NetworkPolicy", NOW)
+    shown = [column for column in table.columns if column.name in ("ingress", "egress")]
+    assert table.cells(0, shown, NOW) == ["0", ""]
+
+
 def test_a_cordoned_node_is_ready_and_not_broken() -> None:
     store = Store()
     store.replace("Node", [_node("one", "True", cordoned=True)])
