@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 from textual import events
 
-from tests.tui.pilot import WIDE, screens, shown, until
+from tests.tui.pilot import NARROW, WIDE, screens, shown, until
 from tui.text_input import TypedLine
 
 
@@ -173,3 +173,18 @@ async def test_a_mark_is_set_without_words(downs: int) -> None:
         name = ("", "acknowledged", "mitigated", "resolved")[downs]
         await pilot.press("n", *["down"] * downs, "enter")
         await until(pilot, lambda: any(e.data.get("name") == name for e in fake.entries()))
+
+
+async def test_keys_of_the_log_show_it_first_where_only_the_draft_is_seen() -> None:
+    async with screens(size=NARROW) as (app, fake, pilot):
+        await pilot.press("t")
+        await until(pilot, lambda: "log ─" in shown(app))
+        before = len(fake.entries())
+        for key in ("p", "h", "f"):
+            await pilot.press("d")
+            await until(pilot, lambda: "draft of the post-mortem" in shown(app))
+            await pilot.press(key)
+            await until(pilot, lambda: "log ─" in shown(app))
+        await pilot.press(*"kind:note")
+        await until(pilot, lambda: "kind:note" in shown(app))
+        assert len(fake.entries()) == before

@@ -91,7 +91,18 @@ class TimelineScreen(Frame):
         self.draw()
         (self._draft if self._lane == "draft" else self._log).focus()
 
+    def _show_log(self) -> bool:
+        """Shows the log where only the draft is seen. Returns whether it was shown already, so that
+        no key changes an entry that is not seen."""
+        seen = self._left.display
+        self._lane = "log"
+        self.draw()
+        if not seen:
+            self._log.focus()
+        return seen
+
     def action_filter(self) -> None:
+        self._show_log()
         self._words.display = True
         self._words.edit(self._words.value)
 
@@ -119,12 +130,13 @@ class TimelineScreen(Frame):
     def _filter(self, words: str) -> None:
         self._words.value = words
         self._words.display = bool(words)
+        self._show_log()
         self._draw_log()
         self._log.focus()
 
     def action_around(self) -> None:
         """What happened shortly before and after the chosen entry; again shows all."""
-        chosen = self._chosen
+        chosen = self._chosen if self._show_log() else None
         if self._words.value.startswith("around:"):
             self._filter("")
         elif chosen is None:
@@ -180,7 +192,7 @@ class TimelineScreen(Frame):
         )
 
     def _revise(self, action: Callable[[RevisedEntry], str], text: str = "") -> None:
-        chosen = self._chosen
+        chosen = self._chosen if self._show_log() else None
         if chosen is None:
             self.stanch.tell("Choose an entry first.", "warning")
             return
@@ -201,7 +213,7 @@ class TimelineScreen(Frame):
 
     @work(exit_on_error=False)
     async def action_edit(self) -> None:
-        chosen = self._chosen
+        chosen = self._chosen if self._show_log() else None
         if chosen is None:
             self.stanch.tell("Choose an entry first.", "warning")
             return
