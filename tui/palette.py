@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
@@ -16,11 +16,16 @@ from tui.navigation import Navigation
 from tui.strips import plain
 from tui.themes import THEMES
 
+if TYPE_CHECKING:
+    from tui.screens.frame import Frame
+
 LIMIT = 50
 OBJECT_LIMIT = 20_000
 """Most object names searched for each key; more would delay the key."""
 SEARCHED = tuple(kind.name for kind in KINDS if kind.searched)
 CUTOFF = 60
+LOG = "timeline"
+"""The screen whose actions are found on every other one, for the export above all."""
 
 
 class Everything(Provider):
@@ -41,6 +46,7 @@ class Everything(Provider):
             _named(action): self._act(action) for action in self._actions()
         }
         app = self.stanch
+        choices |= {f"log: {_named(action)}": self._act(action) for action in self._of_the_log()}
         choices |= {f"mark: {word}": partial(app.action_note, word) for word in MARKS}
         choices |= {f"theme: {name}": partial(app.use_theme, name) for name in THEMES}
         for runbook in app.investigation.runbooks():
@@ -73,13 +79,27 @@ class Everything(Provider):
             action for action in self.stanch.actions if action.scope in ("", scope) and action.help
         ]
 
+    def _of_the_log(self) -> list[KeyBinding]:
+        """The actions of the timeline, for every other screen."""
+        here = {action.id for action in self._actions()}
+        return [
+            action
+            for action in self.stanch.actions
+            if action.scope == LOG and action.label and action.id not in here
+        ]
+
     def _act(self, action: KeyBinding) -> Callable[[], object]:
         async def run() -> None:
-            namespace = self.screen if action.scope else self.app
+            if action.scope == LOG:
+                self.stanch.go(LOG)
+                await cast("Frame", self.app.screen).keys_ready.wait()
+            namespace = self.app.screen if action.scope else self.app
             await self.app.run_action(action.id, namespace)
 
         return run
 
 
 def _named(action: KeyBinding) -> str:
-    return f"{action.help.rstrip('.')}  ({action.keys})"
+    said = action.help.rstrip(".")
+    label = "" if action.label.lower() in said.lower() else f"{action.label}: "
+    return f"{label}{said}  ({action.keys})"

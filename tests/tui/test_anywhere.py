@@ -212,3 +212,14 @@ async def test_a_click_on_the_line_of_keys_presses_the_key() -> None:
         row = shown(app).split("\n")[-1]
         await pilot.click(".keys", offset=(row.index("esc back"), 0))
         await until(pilot, lambda: "how to read" not in shown(app))
+
+
+async def test_the_palette_exports_the_draft_from_every_screen() -> None:
+    from tui.palette import Everything
+
+    async with screens() as (app, _, pilot):
+        hits = [hit async for hit in Everything(app.screen).search("export")]
+        export = next(hit for hit in hits if "Write the draft" in str(hit.text))
+        await export.command()
+        await until(pilot, lambda: any("Written: " in n.message for n in app._notifications))
+        assert app.current_mode == "timeline"

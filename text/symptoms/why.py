@@ -103,7 +103,7 @@ def before_text(before: EarlierIncident, now: datetime) -> str:
     by = f" by {before.ended_by}" if before.ended_by else ""
     followed = f"; runbook {before.followed}" if before.followed else ""
     age = durations.words(now - before.began)
-    return f"seen before: {before.incident}, {age} ago{ended}{by}{followed}"
+    return f"{before.incident}, {age} ago{ended}{by}{followed}"
 
 
 def _rest(item: SymptomView, index: int, now: datetime, own: Own) -> list[Line]:
