@@ -180,7 +180,7 @@ class Run:
         self.outcomes.pop(step_id, None)
         self.outcomes[step_id] = StepOutcome(
             state=state,
-            seen=entry.text,
+            seen=entry.reason if state is StepState.SKIPPED else entry.text,
             meaning=str(data.get("meaning", "")),
             goto=str(data.get("goto", "")),
             at=entry.occurred_at,
