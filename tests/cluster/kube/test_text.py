@@ -67,6 +67,13 @@ def test_every_character_of_these_categories_is_removed_or_made_visible() -> Non
         assert not is_clean(character, 0, 1), hex(ord(character))
 
 
+def test_the_set_within_ascii_is_that_of_all_text() -> None:
+    from cluster.kube import text
+
+    for sign in map(chr, range(128)):
+        assert bool(text._UNSAFE_ASCII.search(sign)) is bool(text._UNSAFE.search(sign)), repr(sign)
+
+
 def test_encoded_json_with_any_of_them_is_suspect() -> None:
     for character in EVERY:
         escaped = json.dumps(character).encode()
