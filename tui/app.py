@@ -103,8 +103,9 @@ class StanchApp(PaintingApp):
     @property
     def keys(self) -> Keys:
         """The keys that sentences name, as they are on the screen that is shown."""
-        frames = (each.SCOPE for each in reversed(self.screen_stack) if isinstance(each, Frame))
-        return keys_on(next(frames, ""), self.actions)
+        frames = (each for each in reversed(self.screen_stack) if isinstance(each, Frame))
+        frame = next(frames, None)
+        return frame.keys if frame is not None else keys_on("", self.actions)
 
     def on_mount(self) -> None:
         keys = {action.binding: action.key for action in self.actions}

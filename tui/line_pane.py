@@ -207,6 +207,11 @@ class LinePane(CursorPane, can_focus=True):
         if self.follows and at_end and not self._held:
             self.scroll_end(animate=False)
 
+    def visible_targets(self) -> set[str]:
+        """The targets of the lines on the screen."""
+        top = self.scroll_offset.y
+        return {row.target for row in self._lines[top : top + self.size.height]}
+
     def _visible(self) -> range:
         top = self.scroll_offset.y
         return range(top, top + self.size.height)

@@ -17,6 +17,7 @@ from textual.timer import Timer
 
 from cluster.kube.text import clean_line
 from incident.config import Config
+from incident.report.reporter import differs
 from incident.view import Connection, View
 from text.keys import NO_KEYS, Keys, named
 from triage.facts.finding import Severity
@@ -59,6 +60,8 @@ class PaintingApp(App[int | Reopen]):
         self._next_paint: Timer | None = None
         self._resized: Timer | None = None
         self._pending = False
+        self._changed = True
+        """Whether more than the time changed since the last paint."""
         self._key = self._painted = -math.inf
         """Monotonic seconds of the last key and of the last paint."""
         self._noticed = ""
@@ -123,6 +126,7 @@ class PaintingApp(App[int | Reopen]):
             self._noticed = view.record.notice
             self.tell(named(self._noticed, self.keys))
         self._follow(view)
+        self._changed = self._changed or differs(view, self.view)
         self.view = view
         typing = self._typing()
         if urgent or (self._next_paint is None and not typing):
@@ -196,12 +200,14 @@ class PaintingApp(App[int | Reopen]):
 
     def _paint(self) -> None:
         self._painted = time.monotonic()
+        aged, self._changed = not self._changed, False
         for screen in self.screen_stack:
             if isinstance(screen, Frame):
-                screen.paint()
+                screen.paint(aged=aged)
 
     def refresh_screens(self) -> None:
         """A step or a note changed: paint with the next flush."""
+        self._changed = True
         self._arrived(self.view)
 
     def tell(self, text: str, level: NoticeLevel = "information") -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import math
 import time
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -15,6 +17,7 @@ from textual.geometry import Size
 from tests.tui import story
 from tests.tui.pilot import WIDE, screens, shown, until
 from tui.keys import MODES
+from tui.screens import frame
 from tui.screens.frame import Frame
 
 
@@ -107,6 +110,35 @@ async def test_views_are_painted_at_most_ten_times_a_second(
             fake.publish()
             await asyncio.sleep(0.002)
         assert len(painted) <= 10 * (loop.time() - start) + 2
+
+
+async def test_panes_are_drawn_only_when_an_age_on_the_screen_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ten minutes while nothing changes, five seconds at a time."""
+    monkeypatch.setattr(frame, "REDRAWN", math.inf)
+    async with screens() as (app, _, pilot):
+        await until(pilot, lambda: "CRIT" in shown(app))
+        screen: Any = app.screen
+        passed, drawn = timedelta(), list[timedelta]()
+        monkeypatch.setattr(app, "clock", lambda: story.NOW + passed)
+        draw = screen.draw
+        monkeypatch.setattr(screen, "draw", lambda: (drawn.append(passed), draw()))
+
+        def text() -> list[str]:
+            return [*screen._head.texts(), *screen._symptoms.texts(), *screen._why.texts()]
+
+        app._paint()  # what was on its way
+        changes = 0
+        for step in range(1, 120):
+            passed, before = timedelta(seconds=5 * step), text()
+            app._paint()
+            painted = text()
+            draw()
+            assert text() == painted, "no age that is shown is old"
+            changes += painted != before
+        assert changes == len([at for at in drawn if at]), "nothing else is drawn"
+        assert 8 <= changes <= 60
 
 
 async def test_typing_delays_the_screen_below_but_not_a_server_that_is_lost(

@@ -35,16 +35,18 @@ def headline(view: View, now: datetime) -> str:
     if not view.symptoms:
         return _no_symptoms(view)
     touched = len({ref for item in view.symptoms for ref in item.symptom.objects})
-    worst = min(item.symptom.severity.rank for item in view.symptoms)
-    begun = [
-        item.symptom.since
-        for item in view.symptoms
-        if item.symptom.since is not None and item.symptom.severity.rank == worst
-    ]
-    first = f", first {clock(min(begun), now)} UTC ({ago(min(begun), now)} ago)" if begun else ""
+    begun = first_sign(view)
+    first = f", first {clock(begun, now)} UTC ({ago(begun, now)} ago)" if begun else ""
     reading = unread_kinds(view) and view.api.reach is not Connection.LOST
     still = "still reading: " if reading else ""
     return f"{still}{plural(len(view.symptoms), 'symptom')}, {plural(touched, 'object')}{first}"
+
+
+def first_sign(view: View) -> datetime | None:
+    """When the first of the worst symptoms began."""
+    worst = min((item.symptom.severity.rank for item in view.symptoms), default=0)
+    begun = (item.symptom.since for item in view.symptoms if item.symptom.severity.rank == worst)
+    return min((since for since in begun if since is not None), default=None)
 
 
 def _no_symptoms(view: View) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import ClassVar, cast
 
 from textual import on
@@ -37,6 +40,10 @@ def tell_failure(host: Host, event: Worker.StateChanged) -> None:
         host.tell(f"{worker.description or worker.name} failed: {worker.error}", "error")
 
 
+REDRAWN = 30.0
+"""Seconds after which panes are drawn although nothing in them seems to have changed."""
+
+
 class Frame(Screen[None]):
     """The base of each screen. A visible screen is painted for each new view, at least every two
     seconds, because ages grow."""
@@ -50,6 +57,8 @@ class Frame(Screen[None]):
         self.keys_ready = asyncio.Event()
         """Set when the screen is composed, so that keys find its panes."""
         self._search: SearchLine | None = None
+        self._drawn: tuple[object, float] = None, -math.inf
+        """The ages in the panes and the monotonic seconds when they were drawn last."""
         self._status_pane = Fixed(classes="status")
         self._banner_pane = Fixed(classes="banner")
         self._activity_pane = Fixed(classes="running")
@@ -59,7 +68,7 @@ class Frame(Screen[None]):
     def stanch(self) -> Navigation:
         return cast("Navigation", self.app)
 
-    @property
+    @cached_property
     def keys(self) -> Keys:
         """The keys that sentences on this screen name."""
         return keys_on(self.SCOPE, self.stanch.actions)
@@ -149,9 +158,14 @@ class Frame(Screen[None]):
     def draw(self) -> None:
         """Fills the panes, for each new view and when the screen becomes visible again."""
 
-    def paint(self) -> None:
+    def ages(self) -> object:
+        """The ages that the panes show, to compare; by default never equal, so that each view is
+        drawn."""
+        return object()
+
+    def paint(self, *, aged: bool = False) -> None:
         """Paints the screen from the view once it is composed, because a view may arrive while it
-        opens."""
+        opens. `aged`: since the last view only time has passed."""
         if not self.keys_ready.is_set() or not self.is_attached or not self.size.width:
             return
         width, height = self.size
@@ -163,8 +177,12 @@ class Frame(Screen[None]):
         running = activity_line(view.activities, now, width, self.keys)
         self._activity_pane.show_lines([running] if running else [], width)
         self._activity_pane.display = running is not None
+        before, drawn = self._drawn
+        if aged and time.monotonic() - drawn < REDRAWN and self.ages() == before:
+            return
         self.show_keys()
         self.draw()
+        self._drawn = self.ages(), time.monotonic()
 
     def show_keys(self) -> None:
         """Fills the line of keys: while a line of input is typed in, what ends it."""

@@ -17,9 +17,10 @@ from incident.tables.related import first_pod
 from incident.view import SymptomView
 from text.keys import named
 from text.lines import BLANK, Line, layout, line, rule
-from text.symptoms.headline import nothing_read, now_title, one_sentence
+from text.symptoms.headline import first_sign, nothing_read, now_title, one_sentence
 from text.symptoms.listing import axis_lines, symptom_lines
 from text.symptoms.why import why_lines, why_rule
+from text.words import ago
 from tui.keys import bindings
 from tui.line_pane import LinePane, PaneHeading
 from tui.screens.frame import Frame
@@ -84,6 +85,15 @@ class NowScreen(Frame):
                 return []
             self._first = item, first_lines(run, symptom_id) if run is not None else []
         return self._first[1]
+
+    def ages(self) -> object:
+        """Those of the symptoms on the screen, of the chosen one and of the first sign."""
+        view, now = self.view, self.now
+        if not view.symptoms:
+            return super().ages()  # how old the answers are is shown instead
+        shown = {*self._symptoms.visible_targets(), self._symptoms.target}
+        begun = [item.symptom.since for item in view.symptoms if item.symptom.id in shown]
+        return [ago(since, now) for since in (first_sign(view), *begun)]
 
     def draw(self) -> None:
         view, now = self.view, self.now
