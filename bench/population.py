@@ -89,9 +89,10 @@ def breaking(number: int, now: datetime) -> Any:
 
 
 def _crashing(number: int, now: datetime) -> dict[str, Any]:
-    """A container that began to crash at a time of its own, with an exit code of its own."""
+    """A container that began to crash at a time of its own, long enough ago that what begins now
+    stands above it."""
     ended = {**_ENDED, "exitCode": 1, "reason": "Error"}
-    ended["finishedAt"] = _stamp(now - timedelta(minutes=5 + number % 1_000))
+    ended["finishedAt"] = _stamp(now - timedelta(minutes=35 + number % 1_000))
     state = {**_STATES[0][0], "lastState": {"terminated": ended}}
     return {"name": "main", "ready": False, "image": f"broken-{number}:1", **state}
 
