@@ -434,6 +434,23 @@ def test_what_began_after_the_end_is_a_question_and_not_impact(journal: Journal)
     assert "node-1" not in questions
 
 
+def test_an_incident_that_was_resolved_at_once_has_an_end_and_the_belief_of_before_it(
+    journal: Journal,
+) -> None:
+    def add(kind: str, text: str, minutes: int, **data: str) -> None:
+        at = START + timedelta(minutes=minutes)
+        journal.append(NewEntry(kind=kind, text=text, occurred_at=at, data=data))
+
+    add("observation", "mail cannot start", 0, title="mail cannot start")
+    add("match", "looks like config-missing", 0, runbook="config-missing")
+    add("milestone", "resolved", 5, name="resolved")
+    add("match", "looks like node-pressure", 9, runbook="node-pressure")
+    text = to_markdown(journal)
+    assert "; when it was mitigated is not recorded" in part(text, "impact")
+    assert "end n/a" not in part(text, "impact")
+    assert "It looked like: looks like config-missing" in part(text, "summary")
+
+
 def test_a_check_that_ran_twice_is_said_once_and_verify_rules_nothing_out(
     journal: Journal,
 ) -> None:

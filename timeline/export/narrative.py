@@ -107,7 +107,9 @@ def _verdict(w: Wording) -> Iterator[TableCell]:
         said = w.text(entry).text
         short = Outside(said if len(said) <= _SAID else f"{said[:_SAID]} …")
         yield ("Found by a check: ", *question, short, seqs(entry))
-    last = belief(w.lines, w.story)
+    end = _end(w)
+    known = [line for line in w.lines if end is None or line.entry.occurred_at <= end.occurred_at]
+    last = belief(known, w.story)
     if last is not None and followed is None:
         yield ("It looked like: ", w.text(last), f" (believed at {moment(last)} UTC)", seqs(last))
 
@@ -140,7 +142,10 @@ def impact(w: Wording) -> list[Block]:
         w.marks.get(name) for name in ("started", "mitigated", "resolved")
     )
     items: list[TableCell] = [
-        window("Impact", start, mitigated, "mitigated"),
+        (
+            *window("Impact", start, mitigated or resolved, "mitigated"),
+            "" if mitigated or not resolved else "; when it was mitigated is not recorded",
+        ),
         window("Response", w.marks.get("detected") or start, resolved, "resolved"),
     ]
     most: dict[str, tuple[int, Entry]] = {}
@@ -166,10 +171,15 @@ def impact(w: Wording) -> list[Block]:
     return [Items(tuple(items))]
 
 
+def _end(w: Wording) -> Entry | None:
+    """What began after it is no part of the incident."""
+    return w.marks.get("resolved") or w.marks.get("mitigated")
+
+
 def _observed(w: Wording) -> tuple[list[Entry], list[Entry]]:
     """Observations of what fails: those from before the incident was resolved (else mitigated), and
     those of symptoms that began after it."""
-    end = w.marks.get("resolved") or w.marks.get("mitigated")
+    end = _end(w)
     seen = [line.entry for line in w.lines if line.entry.kind == "observation"]
     failing = [entry for entry in seen if entry.data.get("event") != "cleared"]
     if end is None:
@@ -233,7 +243,7 @@ def _before(change: ClusterChange, first: Entry) -> str:
 def _change(w: Wording, change: ClusterChange) -> TableCell:
     named: TableCell = (
         ()
-        if change.object and change.object.casefold() in change.what.casefold()
+        if change.object.rpartition("/")[2].casefold() in change.what.casefold()
         else (w.out(change.object), " ")
     )
     by: TableCell = (" by ", w.out(change.manager)) if change.by else ()
