@@ -310,7 +310,8 @@ class _Measurement:
         limit = script.longest_run_s(
             len(targets), tries=tries, gap_ms=self.detail.gap_ms, timeout_s=TIMEOUT_S
         )
-        self.pods.say(f"{origin.name}: {tries} x {len(targets)} connects")
+        attempts = f"{tries} connection attempt{'s' if tries > 1 else ''} to each of"
+        self.pods.say(f"from {origin.name}: {attempts} {len(targets)} targets")
         answer = await self.pods.execute(origin, command, limit)
         output = read(answer.stdout)
         problem = answer.error or output.error

@@ -437,7 +437,7 @@ def test_what_began_after_the_end_is_a_question_and_not_impact(journal: Journal)
 def test_an_incident_that_was_resolved_at_once_has_an_end_and_the_belief_of_before_it(
     journal: Journal,
 ) -> None:
-    def add(kind: str, text: str, minutes: int, **data: str) -> None:
+    def add(kind: EntryKind, text: str, minutes: int, **data: str) -> None:
         at = START + timedelta(minutes=minutes)
         journal.append(NewEntry(kind=kind, text=text, occurred_at=at, data=data))
 
