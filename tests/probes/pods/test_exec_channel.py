@@ -175,7 +175,7 @@ async def test_the_probe_pod_is_deleted_while_it_measures(
     deleted: list[str] = []
 
     def delete(line: str) -> None:
-        if "connects" not in line or deleted:
+        if "connection attempt" not in line or deleted:
             return
         with rungs.client() as http:
             for path in ours(http):
