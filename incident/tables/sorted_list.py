@@ -4,7 +4,7 @@ length."""
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -15,10 +15,10 @@ BLOCK = 512
 class Ordered:
     """Distinct comparable items in ascending order."""
 
-    def __init__(self, items: Iterable[Any] = ()) -> None:
-        ordered = sorted(items)
+    def __init__(self, ordered: Sequence[Any] = ()) -> None:
+        """`ordered` is in ascending order."""
         self._blocks: list[list[Any]] = [
-            ordered[i : i + BLOCK] for i in range(0, len(ordered), BLOCK)
+            [*ordered[i : i + BLOCK]] for i in range(0, len(ordered), BLOCK)
         ]
         self._last: list[Any] = [block[-1] for block in self._blocks]
         self._starts: list[int] | None = None

@@ -7,10 +7,10 @@ nothing here.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import chain
 from typing import Any
 
 from cluster.kube.durations import clock, short
@@ -162,7 +162,11 @@ class ObjectTable:
         self.filter, self.order, self._keys = new, order, keys
         self._ascending = Ordered(ascending)
         self.marked &= self.store.rows(self.kind).keys()
-        self._take(late, now)
+        self.total = self.store.count(self.kind)
+        changed = tuple(late)
+        for at in range(0, len(changed), STEP):
+            yield
+            self._take(changed[at : at + STEP], now)
 
     def toggle_mark(self, key: Key, now: datetime) -> None:
         """Marks or unmarks a row."""
@@ -248,13 +252,13 @@ def _first_order(columns: Sequence[Column], kind: str) -> Order:
 
 
 def merged(runs: list[list[SortKey]]) -> Cooperative[list[SortKey]]:
-    """Merge sorted lists into one, two at a time: sorting 10,000 rows at once takes 30 ms."""
-    while len(runs) > 1:
-        pairs, runs = runs, []
-        for at in range(0, len(pairs), 2):
-            runs.append(sorted(chain(*pairs[at : at + 2])))  # merges two sorted lists
+    """Merge sorted lists into one in steps: sorting 150,000 rows at once takes 130 ms."""
+    found: list[SortKey] = []
+    for number, key in enumerate(heapq.merge(*runs), 1):
+        found.append(key)
+        if number % STEP == 0:
             yield
-    return runs[0]
+    return found
 
 
 def show(column: Column, value: Value, now: datetime) -> str:
