@@ -205,10 +205,26 @@ def _boolean(field: str, value: Any) -> bool:
 def _found(query: Query, count: int, offenders: Sequence[str]) -> str:
     """The finding of a check of each object, in words that cannot be read backwards."""
     counted = _counted(count, query)
-    fault = query.fault or "not as expected"
     if offenders:
+        fault = query.fault or "not as expected"
         return f"{fault}: {len(offenders):,} of {counted}: {_some(offenders)}"
-    return f"{fault}: none of {counted}"
+    if not query.fault:
+        return f"nothing abnormal in {counted}"
+    well = _opposite(query.fault)
+    if well:
+        return f"{well}: {'all ' if count > 1 else ''}{counted}"
+    return f"{query.fault}: none of {counted}"
+
+
+_NEGATED = (("not ", ""), ("without ", "with "), ("cannot ", "can "), ("lack ", "have "))
+
+
+def _opposite(fault: str) -> str:
+    """What holds where a fault in negative words does not: "not ready: none of 3" is a double
+    negation. "" for other words, and for several faults in one."""
+    if " or " in fault or "," in fault:
+        return ""
+    return next((yes + fault[len(no) :] for no, yes in _NEGATED if fault.startswith(no)), "")
 
 
 def _by(item: Mapping[str, Any], name: str) -> str:

@@ -180,9 +180,20 @@ def fit(text: str, width: int) -> str:
 
 
 def shorten(text: str, width: int) -> str:
-    """`text` in at most `width` cells, cut with an ellipsis."""
+    """`text` in at most `width` cells, cut with an ellipsis, at a word where one is near."""
     text = one_line(text)
-    return text if cells(text) <= width else fit(text, width)
+    if cells(text) <= width or width <= 0:
+        return text if width > 0 else ""
+    return whole_words(head(text, width - 1), text) + "…"
+
+
+def whole_words(kept: str, text: str) -> str:
+    """`kept`, the beginning of `text`, without the part of a word at its end; a long word, such as
+    a path or an address, is cut."""
+    if text[len(kept) : len(kept) + 1].isspace():
+        return kept.rstrip()
+    words = kept.rpartition(" ")[0].rstrip(" ,;:(")
+    return words if 3 * len(words) >= 2 * len(kept) else kept
 
 
 # -- from lines to rows

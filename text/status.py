@@ -102,9 +102,10 @@ def _fitting(ages: Sequence[Span], width: int, keys: Keys) -> list[Span]:
     for index, span in enumerate(ages):
         need = len(span[0]) + 2
         last = index == len(ages) - 1
-        if used + need + (0 if last else 14) > width:
+        if used + need + (0 if last else 18) > width:
             look = "warning" if any(style != "plain" for _, style in ages[index:]) else "muted"
-            return [*kept, (f"+{len(ages) - index} more{named(': {.connection}', keys)}", look)]
+            key = named(" (key {.connection})", keys)
+            return [*kept, (f"+{len(ages) - index} more{key}", look)]
         kept.append(span)
         used += need
     return kept

@@ -47,7 +47,7 @@ READY = 'self.status.conditions.exists(c, c.type == "Ready" && c.status == "True
 
 def test_each_object_must_hold_and_offenders_are_named() -> None:
     good = evaluate(query(each=READY), [node("a"), node("b")], now=NOW)
-    assert (good.result, good.seen) == (Result.PASS, "not as expected: none of 2 nodes")
+    assert (good.result, good.seen) == (Result.PASS, "nothing abnormal in 2 nodes")
     bad = evaluate(query(each=READY), [node("a"), node("b", "Unknown")], now=NOW)
     assert (bad.result, bad.offenders, bad.seen) == (
         Result.FAIL,
@@ -216,10 +216,20 @@ def test_what_was_found_is_said_in_the_words_of_the_check() -> None:
     objects = [node("a"), node("b", ready="False"), node("c")]
     said = Query(CheckSource.OBJECTS, kind="Node", each=READY, fault="not ready")
     assert evaluate(said, objects, now=NOW).seen == "not ready: 1 of 3 nodes: b"
-    assert evaluate(said, objects[:1], now=NOW).seen == "not ready: none of 1 node"
+    assert evaluate(said, objects[:1], now=NOW).seen == "ready: 1 node"
     logs = Query(CheckSource.LOGS, each="self.lines.size() == 0", fault="suspicious lines")
     found = evaluate(logs, [{"pod": "x", "lines": []}] * 3, now=NOW)
     assert found.seen == "suspicious lines: none of 3 logs"
+    passed = {
+        "not Ready for five minutes": "Ready for five minutes: all 2 nodes",
+        "without a CPU request": "with a CPU request: all 2 nodes",
+        "lack ready replicas": "have ready replicas: all 2 nodes",
+        "not ready, or cordoned": "not ready, or cordoned: none of 2 nodes",
+        "": "nothing abnormal in 2 nodes",
+    }
+    for fault, words in passed.items():
+        said = Query(CheckSource.OBJECTS, kind="Node", each=READY, fault=fault)
+        assert evaluate(said, objects[::2], now=NOW).seen == words
 
 
 def test_all_objects_are_judged_one_by_one() -> None:

@@ -115,3 +115,18 @@ def test_rows_of_a_line_that_is_drawn_again_are_kept_unless_it_is_long() -> None
     assert rows(short, 20) != rows(short, 30)
     assert rows(long, 20) is not rows(long, 20)
     assert rows(long, 20) == rows(long, 20)
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "short"),
+    [
+        ("no pod matches its selector", 24, "no pod matches its…"),
+        ("no pod matches its selector", 19, "no pod matches its…"),
+        ("https://api.example.com:6443", 20, "https://api.example…"),
+        ("a https://api.example.com:6443", 20, "a https://api.examp…"),
+    ],
+)
+def test_a_sentence_is_cut_at_a_word_and_an_address_anywhere(
+    text: str, width: int, short: str
+) -> None:
+    assert shorten(text, width) == short

@@ -174,6 +174,25 @@ def test_secrets_without_keys_written_by_one_manager() -> None:
     assert len([s for s in report.symptoms if s.severity is not Severity.INFO]) == 1
 
 
+def test_who_wrote_secrets_after_the_pods_had_failed_is_not_named() -> None:
+    cluster = background()
+    for namespace in ("shop", "billing", "search"):
+        back = managed("restorer", ago(minutes=3), {"f:data": {"f:user": {}}, "f:type": {}})
+        secret = meta("db-keys", namespace, created=ago(days=9), managedFields=[back])
+        cluster.add("Secret", {"metadata": secret})
+        raw = cluster.deployment("report", namespace, replicas=1, created=ago(minutes=15))
+        cluster.waiting(
+            raw["pods"][0],
+            "CreateContainerConfigError",
+            f"couldn't find key password in Secret {namespace}/db-keys",
+        )
+    report = look(cluster)
+    lost = next(f for f in report.findings if f.rule == "secret-keys-lost")
+    assert lost.claim.startswith("3 Secrets in 3 namespaces lost keys; 3 pods")
+    assert lost.facts["manager"] == ""
+    assert "restorer" not in report.symptoms[0].title
+
+
 def test_order_of_arrival_does_not_matter() -> None:
     from cluster.kube.kinds import KINDS
     from cluster.live.store import StoreUpdate

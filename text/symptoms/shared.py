@@ -24,11 +24,13 @@ def shared_sentences(symptom: Symptom) -> Iterator[str]:
             continue
         named |= set(shared.tied_with)
         kinds = list(dict.fromkeys(_attribute(text) for text in shared.tied_with))
-        also = f" (so also the same {', '.join(kinds)})" if kinds else ""
+        also = f" (they also share {', '.join(kinds)})" if kinds else ""
         yield shared.sentence + also
 
 
 def _attribute(text: str) -> str:
     """The name of an attribute that is written with its value ("image digest sha256:9f")."""
+    if "created after" in text:
+        return "the time of creation"
     names = [name for name in SHARED if text.startswith(f"{name} ")]
     return max(names, key=len) if names else text

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from cluster.live.freshness import WatchState
 from incident.view import Connection, SymptomView, View
 from text.connection import clock_lines, hop_lines, kind_line
-from text.lines import BLANK, Line, layout, line, rule
+from text.lines import BLANK, Line, layout, line, rule, shorten
 from text.status import summary_line, trouble_lines
 from text.symptoms.changes import Own
 from text.symptoms.headline import now_title, unknown_lines
@@ -22,7 +22,7 @@ from text.symptoms.listing import (
 )
 from text.symptoms.no_symptoms import recovered_lines
 from text.symptoms.why import deciding_lines, match_lines, why_lines, why_rule
-from text.width import cells, head
+from text.width import cells
 from text.words import plural
 
 FEW = 3
@@ -63,7 +63,7 @@ def cut(each: Line, room: int) -> Line:
     spans, left = [], room
     for text, style in each.spans:
         if left > 0:
-            spans.append((text if cells(text) <= left else f"{head(text, left - 1)}…", style))
+            spans.append((shorten(text, left), style))
         left -= cells(text)
     return replace(each, spans=tuple(spans))
 

@@ -129,7 +129,9 @@ def keys_lost(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         )
         if empty:
             emptied.add(ref)
-        if empty or ref in affected:
+        begun = min((f.since for f in affected.get(ref, ()) if f.since), default=None)
+        # Who writes after pods have failed may have put values back: that is no cause.
+        if empty or (ref in affected and (begun is None or write.time <= begun)):
             written.setdefault(write.manager, []).append((write.time, ref))
     for ref in affected:
         if not any(ref == r for group in written.values() for _, r in group):

@@ -260,8 +260,7 @@ def load_balancer(row: Service, view: ClusterView) -> Iterator[Finding]:
         yield make(
             "load-balancer-churn",
             ref,
-            f"its load balancer's backends were rewritten {count} times in "
-            f"{quantity.span_text(seconds)}",
+            f"its load balancer got other backends {count} times in {quantity.span_text(seconds)}",
             Severity.WARNING,
             "six or more rewrites within an hour",
             since=first,

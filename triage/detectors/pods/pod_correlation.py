@@ -99,11 +99,11 @@ def new_nodes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     since_text = f"that joined since {quantity.moment_text(joined, view.now)}" if joined else ""
     text = f"with kubelet {version}" if by_version else since_text
     one = len(failing) == 1
+    which = f"{len(failing)} of {cohort} nodes {text}" if cohort > 1 else f"the only node {text}"
     yield make(
         "failures-on-new-nodes",
         CLUSTER,
-        f"{len(failing)} of {cohort} node{'s' if cohort > 1 else ''} {text} "
-        f"fail{'s' if one and cohort == 1 else ''}, "
+        f"{which} fail{'s' if one else ''}, "
         f"{len(others)} older {'are' if len(others) != 1 else 'is'} fine",
         Severity.WARNING,
         "trouble on new nodes only",

@@ -131,7 +131,8 @@ def drain(row: PodDisruptionBudget, view: ClusterView) -> Iterator[Finding]:
         "drain-blocked",
         ref_of(row),
         f"holds the drain of {nodes[0]}: it allows no eviction of {held[0].metadata.name} "
-        f"({needed}, {status.current_healthy} are)",
+        f"({needed}, {status.current_healthy} "
+        f"{'is' if status.current_healthy == 1 else 'are'})",
         Severity.WARNING if status.desired_healthy >= status.expected_pods else Severity.INFO,
         "a budget that can never allow an eviction (a note where pods are only unhealthy now)",
         evidence=[field_evidence(ref_of(row), "status.disruptionsAllowed", f"0: {needed}")],

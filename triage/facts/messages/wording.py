@@ -37,7 +37,8 @@ def quoted(message: str) -> str:
     text = " ".join(_LONG_ID.sub("…", _RPC.sub("", message)).split())
     if len(text) <= QUOTE:
         return text
-    return f"{text[: QUOTE // 2].rstrip()} … {text[-QUOTE // 2 :].lstrip()}"
+    begin, end = text[: QUOTE // 2 + 1], text[-QUOTE // 2 - 1 :]
+    return f"{begin.rpartition(' ')[0] or begin} … {end.partition(' ')[2] or end}"
 
 
 def _told(answer: re.Match[str]) -> str:
