@@ -14,6 +14,8 @@ from drills.controllers.status_sync import status_updates
 
 _LEASE = timedelta(seconds=10)
 """How often a lease is renewed."""
+_AWAY = timedelta(minutes=1)
+"""A lease that is older than this at the start has a holder that is away."""
 _NODE_STATUS = timedelta(minutes=5)
 """How often a kubelet writes its status without a change."""
 _REPEAT = timedelta(minutes=1)
@@ -26,8 +28,15 @@ class Heartbeats:
     def __init__(self, context: LiveContext) -> None:
         self._context, self._store = context, context.store
         self.moving = True
+        self._away: dict[str, datetime] = {}
+        """Leases whose holder is away, with the time of their last renewal."""
 
     def start(self) -> None:
+        now = self._context.now()
+        for lease in self._store.of("Lease"):
+            renewed = dig(lease, "spec", "renewTime")
+            if renewed and now - parse_time(renewed) > _AWAY:
+                self._away[lease["metadata"]["name"]] = parse_time(renewed)
         self._context.spawn(self._sync_forever())
         self._context.spawn(self._beat_forever())
 
@@ -52,10 +61,31 @@ class Heartbeats:
         for lease in self._store.of("Lease"):
             meta, renewed = lease["metadata"], dig(lease, "spec", "renewTime")
             of_node = meta["namespace"] == "kube-node-lease"
-            silent = of_node and not reports(self._store.lookup("Node", "", meta["name"]))
+            silent = (
+                not reports(self._store.lookup("Node", "", meta["name"]))
+                if of_node
+                else self._is_away(meta["name"], renewed)
+            )
             if renewed and not silent and now - parse_time(renewed) >= _LEASE:
                 spec = {**lease["spec"], "renewTime": rfc3339_micro(now)}
                 self._store.save({**lease, "metadata": dict(meta), "spec": spec})
+
+    def _is_away(self, component: str, renewed: str | None) -> bool:
+        """Whether a holder that was away at the start neither renewed its lease since nor has a
+        Ready pod that started since."""
+        last = self._away.get(component)
+        if last is None or (renewed and parse_time(renewed) > last):
+            return False
+        return not any(
+            dig(condition(pod, "Ready"), "status") == "True"
+            and any(
+                parse_time(began) > last
+                for status in dig(pod, "status", "containerStatuses", default=[])
+                if (began := dig(status, "state", "running", "startedAt"))
+            )
+            for pod in self._store.of("Pod")
+            if dig(pod, "metadata", "labels", "component") == component
+        )
 
     def _report_nodes(self, now: datetime) -> None:
         for node in self._store.of("Node"):

@@ -84,6 +84,24 @@ def test_a_step_writes_only_what_it_changes(serve: Serve) -> None:
     assert sorted({n.split(".")[0] for n in changed}) == ["node-a1"]
 
 
+def test_a_lease_stays_stale_until_its_holder_renews_it(serve: Serve) -> None:
+    stale = {"kind": "Lease", "namespace": "kube-system", "name": "kube-scheduler"}
+    patch = {**stale, "merge": {"spec": {"renewTime": "NOW-20m"}}}
+    _, http = serve({"patch": [patch]}, speed=20.0)
+    leases = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
+
+    def renewed(name: str) -> str:
+        return str(http.get(f"{leases}/{name}").json()["spec"]["renewTime"])
+
+    before = {name: renewed(name) for name in ("kube-scheduler", "kube-controller-manager")}
+    assert until(lambda: renewed("kube-controller-manager") != before["kube-controller-manager"])
+    assert renewed("kube-scheduler") == before["kube-scheduler"]
+    back = {"spec": {"renewTime": before["kube-controller-manager"]}}
+    kind = {"Content-Type": "application/merge-patch+json"}
+    http.patch(f"{leases}/kube-scheduler", json=back, headers=kind)
+    assert until(lambda: renewed("kube-scheduler") > before["kube-controller-manager"])
+
+
 @pytest.mark.parametrize(
     "name",
     ["network-policy-cni-version-skew", "secrets-emptied-by-controller", "volume-attach-stuck"],
