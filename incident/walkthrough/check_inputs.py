@@ -35,17 +35,19 @@ LIMIT = 5_000
 NO_CONNECTION = "there is no connection"
 METRICS_API = "/apis/metrics.k8s.io/"
 """Serves JSON, not the text format of Prometheus."""
-LOG_PODS = 10
+LOG_PODS = 20
+"""Most pods whose logs one check reads."""
 LOG_LINES = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """Objects that were read, or why not. `remark` names the source when the data is not
-    current."""
+    current. `partly`: not all were read, so that a pass is unknown."""
 
     objects: Sequence[Mapping[str, Any]] | None
     remark: str = ""
+    partly: bool = False
 
 
 class Checks:
@@ -76,7 +78,9 @@ class Checks:
             evaluate, query, fetched.objects, params, now=self._clock()
         )
         seen = f"{outcome.seen} ({fetched.remark})" if fetched.remark else outcome.seen
-        return replace(outcome, seen=seen, read=fetched.objects)
+        passed_partly = fetched.partly and outcome.result is Result.PASS
+        result = Result.UNKNOWN if passed_partly else outcome.result
+        return replace(outcome, result=result, seen=seen, read=fetched.objects)
 
     async def fetch(self, query: Query) -> Fetched:
         if self._api is None and query.source not in (CheckSource.OBJECTS, CheckSource.COMPARE):
@@ -207,7 +211,7 @@ class Checks:
                 )
         more = len(pods) > LOG_PODS
         remark = f"only the first {LOG_PODS} of {len(pods)} pods were read"
-        return Fetched(found, remark if more else "")
+        return Fetched(found, remark if more else "", partly=more)
 
     async def _text(
         self,

@@ -10,7 +10,7 @@ import pytest
 from cluster.errors import ClusterError, from_response
 from cluster.kube.objects import Deployment, DeploymentSpec, LabelSelector, ObjectMeta
 from cluster.live.store import Store
-from incident.walkthrough.check_inputs import Checks, readyz_checks
+from incident.walkthrough.check_inputs import LOG_PODS, Checks, readyz_checks
 from runbooks.check import CheckOutcome, Result
 from runbooks.model import CheckSource, Query
 
@@ -183,3 +183,20 @@ async def test_the_log_of_a_workload_is_that_of_its_pods() -> None:
     assert api.selectors == ["app=writer"]
     gone = await asked("deployment/other")
     assert gone.why == "deployment/other in namespace ops is not known"
+
+
+class ManyLogs(Logging):
+    async def get_json(self, path: str, params: dict[str, Any], **_: Any) -> dict[str, Any]:
+        pods = range(LOG_PODS + 1)
+        spec = {"containers": [{"name": "app"}]}
+        meta = {"namespace": "ops"}
+        return {"items": [{"metadata": {**meta, "name": f"w-{n}"}, "spec": spec} for n in pods]}
+
+
+@pytest.mark.parametrize(("word", "result"), [("503", Result.FAIL), ("504", Result.UNKNOWN)])
+async def test_logs_that_were_not_all_read_give_no_pass(word: str, result: Result) -> None:
+    checks = Checks(cast("Api", ManyLogs()), Store(), lambda: NOW, lambda _: None, 5.0)
+    each = f'!self.lines.exists(l, l.contains("{word}"))'
+    outcome = await checks.run(Query(CheckSource.LOGS, selector="app=w", each=each), {})
+    assert outcome.result is result
+    assert f"only the first {LOG_PODS} of {LOG_PODS + 1} pods were read" in outcome.seen
