@@ -52,6 +52,8 @@ _TEXTS = (
 _FILE = re.compile(
     r"\.(?:go|py|js|ts|rb|java|kt|rs|c|cc|cpp|cs|php|conf|ya?ml|json|ex|exs|scala|sh|mjs|cfg)$"
 )
+_TIME = re.compile(r"^\d{4}-\d\d-\d\dt\d\d$")
+"""The beginning of a time, whose minutes look like a port."""
 _NO_HOST = frozenset(
     {"error", "line", "code", "port", "status", "errno", "main", "upstream", "pid"}
 )
@@ -91,7 +93,7 @@ def _all(text: str) -> Iterable[Address]:
 
 def _is_peer(host: str) -> bool:
     lower = host.lower()
-    if lower in _NO_HOST or _FILE.search(lower) or lower.isdigit():
+    if lower in _NO_HOST or _FILE.search(lower) or _TIME.match(lower) or lower.isdigit():
         return False
     try:
         return not ipaddress.ip_address(

@@ -75,3 +75,12 @@ def test_a_long_sentence_is_cut_around_its_last_words() -> None:
     found = verdict([f"Max retries exceeded with {'x' * 300} [Errno 111] Connection refused)"])
     assert found is not None
     assert "Connection refused" in found.sentence
+
+
+def test_a_time_in_a_sentence_is_no_address() -> None:
+    said = "x509: certificate has expired: current time 2026-11-21T03:15:00Z is after 2026-11-20"
+    found = verdict([f"cannot reach pay.example.com:443: {said}"])
+    assert found is not None
+    assert str(found.address) == "pay.example.com:443"
+    assert (alone := verdict([said])) is not None
+    assert alone.address is None
