@@ -221,8 +221,10 @@ async def test_a_value_that_several_fit_is_chosen_from_a_list_with_reasons() -> 
         )
         await until(pilot, lambda: "has a note" in shown(app))
         await pilot.press("enter")
-        await until(pilot, lambda: "Type something, or leave with esc." in shown(app))
-        await pilot.press("down", "down", "enter")
+        await until(pilot, lambda: "Choose one with ↑ ↓ or type, or leave with" in shown(app))
+        await pilot.press("down", "down")
+        await until(pilot, lambda: "enter take it" in shown(app))
+        await pilot.press("enter")
         await until(pilot, lambda: answers == ["node-3"])
         app.push_screen(
             TextPrompt("run it with", ["Which node?"], "node", choices=choices), answers.append

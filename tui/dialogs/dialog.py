@@ -203,6 +203,10 @@ class TextPrompt(Dialog[str | None]):
             lines.append(field(value, (reason, "muted"), style="key", size=24, target=value))
         return lines
 
+    def action_move(self, by: int) -> None:
+        super().action_move(by)
+        self.draw()  # the keys come back after a complaint
+
     def action_take(self) -> None:
         if not self.answered:
             chosen = self._body.target if self._choices else ""
@@ -212,7 +216,8 @@ class TextPrompt(Dialog[str | None]):
         if text or not self._required:
             self.dismiss(text)
         else:
-            self.complain("Type something, or leave with esc.")
+            first = "Choose one with ↑ ↓ or type" if self._choices else "Type something"
+            self.complain(f"{first}, or leave with esc.")
 
     def complain(self, problem: str) -> None:
         """Shows a sentence in the place of the keys; the input keeps its text."""
