@@ -17,6 +17,7 @@ from incident.config import FILE, Config, load_config, origins, place
 from incident.options import Options
 
 if TYPE_CHECKING:
+    from incident.offline.doctor import Examined
     from tui.keys import KeyBinding
 
 _WORD = {True: "ok", False: "NO", None: "?"}
@@ -97,15 +98,34 @@ async def _run(options: Options, output: str) -> int:
     from incident.offline.doctor import examine
 
     code, rows = exits.ANSWERED, []
+    alike: list[Examined] = []
     async for answer in examine(options):
         rows.append(
             {"what": answer.what, "ok": answer.ok, "seen": answer.seen, "required": answer.required}
         )
         if output == "text":
-            print(f"{_WORD[answer.ok]:<3} {answer.what:<34} {answer.seen}", flush=True)
+            if alike and _group(answer) != _group(alike[0]):
+                _print(alike)
+                alike.clear()
+            alike.append(answer)
         if answer.ok is not True and answer.required:
             unreached = answer.what == "kubeconfig" or answer.what.startswith("way: ")
             code = exits.UNREACHED if unreached or code == exits.UNREACHED else exits.PARTIAL
     if output == "json":
         print_document({"schema": "stanch.doctor/1", "answers": rows})
+    elif alike:
+        _print(alike)
     return code
+
+
+def _group(answer: Examined) -> tuple[str, str]:
+    """Answers that are alike share a line; each one that is not ok has its own."""
+    kind, _, _ = answer.what.partition(" ")
+    return (kind, answer.seen) if answer.ok else (answer.what, "")
+
+
+def _print(alike: Sequence[Examined]) -> None:
+    kind, _, _ = alike[0].what.partition(" ")
+    what = ", ".join([alike[0].what, *(each.what.removeprefix(f"{kind} ") for each in alike[1:])])
+    what = f"{what:<34} " if len(alike) == 1 else f"{what}: "
+    print(f"{_WORD[alike[0].ok]:<3} {what}{alike[0].seen}", flush=True)
