@@ -159,7 +159,7 @@ class Reporter:
         batch, began = self._cadence.batch, time.monotonic()
         for start in range(0, len(changes), batch):
             engine.update(changes[start : start + batch], store)
-            if time.monotonic() - began >= self._cadence.slice:
+            if time.monotonic() - began >= self._slice():
                 await self._pass()
                 began = time.monotonic()
         await self._pass()
@@ -167,11 +167,9 @@ class Reporter:
     async def _through(self, stages: Cooperative[T]) -> T:
         """Run a generator in slices, so that a key never waits for a flood of changes or for a
         report. Returns its result."""
-        cadence = self._cadence
-        first = max(cadence.slice, cadence.search_slice)
         while True:
             began = now = time.monotonic()
-            limit = cadence.slice if self.found.is_set() else first
+            limit = self._slice()
             try:
                 while now - began < limit:
                     next(stages)
@@ -182,6 +180,13 @@ class Reporter:
             finally:
                 self._worked += time.monotonic() - began
             await self._pass()
+
+    def _slice(self) -> float:
+        """Longest time in seconds until other tasks run. While lists are read, these tasks work
+        ten times as long as a slice of triage, and the first finding would wait for them."""
+        cadence = self._cadence
+        longest = cadence.slice if self.found.is_set() else cadence.search_slice
+        return max(cadence.slice, longest)
 
     async def _pass(self) -> None:
         """Let other tasks run."""

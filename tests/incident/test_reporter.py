@@ -144,7 +144,7 @@ async def test_an_unchanged_cluster_is_reported_seldom_and_when_a_grace_period_e
 
 
 async def test_other_tasks_run_between_a_few_changes_that_cost_a_slice() -> None:
-    cadence = Cadence(slice=0.0)
+    cadence = Cadence(slice=0.0, search_slice=0.0)
     done, over = list[object](), asyncio.Event()
 
     async def beside() -> None:
@@ -163,6 +163,32 @@ async def test_other_tasks_run_between_a_few_changes_that_cost_a_slice() -> None
     await task
     assert [each for each in done if each != "beside"] == [cadence.batch, cadence.batch, 1, 1]
     assert all("beside" in pair for pair in pairwise(done))
+
+
+@pytest.mark.parametrize(("found", "pauses"), [(False, 20), (True, 200)])
+async def test_changes_are_taken_in_slices_that_are_longer_before_anything_is_found(
+    monkeypatch: pytest.MonkeyPatch, found: bool, pauses: int
+) -> None:
+    """A thousand changes, of which five take 1 ms: the first finding does not wait after each five
+    until lists have been read on."""
+    passed, counted = 0.0, 0
+
+    def update(*_: object) -> None:
+        nonlocal passed
+        passed += Cadence().slice
+
+    class Pauses(InputPriority):
+        async def __call__(self) -> None:
+            nonlocal counted
+            counted += 1
+
+    monkeypatch.setattr(reporter, "time", SimpleNamespace(monotonic=lambda: passed))
+    taking = Reporter(lambda: NOW, Pauses(), Cadence())
+    if found:
+        taking.found.set()
+    engine: Any = SimpleNamespace(update=update)
+    await taking._update(engine, [FIRST] * 1_000, Store())
+    assert pauses - 2 <= counted <= pauses + 1
 
 
 async def test_what_has_waited_is_written_in_its_order_also_when_the_reader_is_cut() -> None:
