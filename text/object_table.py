@@ -79,16 +79,14 @@ def fitting(shown: Sequence[Column], width: int, shift: int = 0) -> list[Column]
 
 def headings(table: ObjectTable, shown: Sequence[Column]) -> list[Heading]:
     """Titles; the one that is sorted by carries an arrow."""
-    arrow = " ↓" if table.order.reverse else " ↑"
+    arrow = "↓" if table.order.reverse else "↑"
     by = None if table.order.broken_first else table.order.by
-    return [
-        Heading(
-            column.name + (arrow if column is by else ""),
-            column.width,
-            column.type is Type.NUMBER,
-        )
-        for column in shown
-    ]
+
+    def title(column: Column) -> str:
+        apart = " " if not column.width or len(column.name) + 2 <= column.width else ""
+        return f"{column.name}{apart}{arrow}" if column is by else column.name
+
+    return [Heading(title(each), each.width, each.type is Type.NUMBER) for each in shown]
 
 
 def cells(table: ObjectTable, row: int, shown: Sequence[Column], now: datetime) -> list[Span]:

@@ -57,7 +57,7 @@ def number(name: str, width: int, value: Callable[[Any], int | None], order: int
 
 
 def share(name: str, value: Callable[[Any], tuple[int, int]]) -> Column:
-    return Column(name, Type.SHARE, 6, lambda o, _: value(o), 2)
+    return Column(name, Type.SHARE, max(6, len(name) + 1), lambda o, _: value(o), 2)
 
 
 NAMESPACE = text("namespace", 14, lambda o: o.metadata.namespace, 1)
@@ -306,8 +306,8 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         NAMESPACE,
         NAME,
         text("schedule", 16, lambda o: o.spec.schedule, 2),
-        text("concurrency", 11, lambda o: o.spec.concurrency_policy, 3),
-        Column("suspended", Type.FLAG, 9, lambda o, _: o.spec.suspend, 4),
+        text("concurrency", 12, lambda o: o.spec.concurrency_policy, 3),
+        Column("suspended", Type.FLAG, 10, lambda o, _: o.spec.suspend, 4),
         number("active", 7, lambda o: len(o.status.active), 2),
         Column("last", Type.AGE, 5, lambda o, _: o.status.last_schedule_time, 3),
         AGE,
@@ -383,7 +383,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "VolumeAttachment": (
         text("volume", 0, lambda o: o.spec.source.persistent_volume_name or o.metadata.name, 0),
         text("node", 20, lambda o: o.spec.node_name, 1),
-        Column("attached", Type.FLAG, 8, lambda o, _: o.status.attached, 1),
+        Column("attached", Type.FLAG, 9, lambda o, _: o.status.attached, 1),
         text("problem", 44, _attachment_problem, 2),
         text("attacher", 24, lambda o: o.spec.attacher, 4),
         AGE,

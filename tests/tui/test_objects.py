@@ -14,11 +14,13 @@ from cluster.kube import objects as k
 from cluster.kube.objects import Ref
 from cluster.live.store import Store, StoreUpdate
 from incident.pod_logs import LogQuery
+from incident.tables.columns import COLUMNS
 from incident.tables.related import first_pod
 from incident.tables.table import Delta, ObjectTable
 from tests.tui import story, story_triage
 from tests.tui.pilot import WIDE, screens, shown, until
 from text.log_page import LogView, log_state
+from text.object_table import headings
 
 
 async def test_the_table_filters_sorts_and_keeps_its_cursor_on_the_object() -> None:
@@ -324,3 +326,13 @@ async def test_a_refused_filter_is_corrected_where_it_stands_and_edited_at_its_e
         await until(pilot, lambda: screen.table.filter.text == "restarts>0")
         await pilot.press("f", *"0")
         await until(pilot, lambda: screen.table.filter.text == "restarts>00")
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_the_arrow_of_the_order_fits_into_each_heading(kind: str) -> None:
+    table = ObjectTable(Store(), kind, story.NOW)
+    for column in table.columns:
+        table.sort(column, story.NOW)
+        titles = [each for each in headings(table, table.columns) if each.title[-1] in "↑↓"]
+        assert len(titles) == 1
+        assert not titles[0].width or len(titles[0].title) <= titles[0].width
