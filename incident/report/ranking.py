@@ -67,11 +67,13 @@ class Ranking:
             views[symptom.id] = view if known is None or known != view else known
             yield
         self._known = views
-        return tuple(sorted(views.values(), key=_place))
+        return placed([*views.values()])
 
 
-def _place(view: SymptomView) -> int:
-    """The order of the report stays; among notes, those that fit a runbook come first."""
-    if view.symptom.severity is not Severity.INFO:
-        return 0
-    return 1 if any(match.confident for match in view.matches) else 2
+def placed(views: Sequence[SymptomView]) -> tuple[SymptomView, ...]:
+    """The order of the report stays; among the notes at its end, those that fit a runbook come
+    first. A note that the report puts above an old trouble keeps its place."""
+    loud = [n for n, view in enumerate(views, 1) if view.symptom.severity is not Severity.INFO]
+    notes = max(loud, default=0)
+    fitting = sorted(views[notes:], key=lambda v: not any(m.confident for m in v.matches))
+    return (*views[:notes], *fitting)

@@ -30,3 +30,9 @@ def test_what_is_worse_stays_first_and_in_the_order_of_the_report() -> None:
     )
     assert order("info", worst, next_, info) == ["worst", "next", "info"]
     assert order("next", worst, next_, info) == ["worst", "next", "info"]
+
+
+def test_a_note_that_the_report_puts_above_an_old_trouble_stays_there() -> None:
+    new, old = symptom("scaled", Severity.INFO), symptom("old", Severity.WARNING)
+    notes = symptom("one", Severity.INFO), symptom("other", Severity.INFO)
+    assert order("other", new, old, *notes) == ["scaled", "old", "other", "one"]
