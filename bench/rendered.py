@@ -187,7 +187,8 @@ class Handler(BaseHTTPRequestHandler):
             figures = {"requests": server.requests - 1, "bytes": server.sent}
             self._answer({**figures, "flooded": server.flooded})
         elif url.path in ("/readyz", "/livez"):
-            self._answer("ok")
+            self._head(200, 2, kind="text/plain")
+            self.wfile.write(b"ok")
         elif kind := _PATHS.get(url.path):
             if "sendInitialEvents" in query:
                 self._answer({"kind": "Status", "reason": "Invalid", "code": 422}, 422)
@@ -286,9 +287,11 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
         self.server.sent += len(body)
 
-    def _head(self, status: int, length: int, encoding: str = "") -> None:
+    def _head(
+        self, status: int, length: int, encoding: str = "", kind: str = "application/json"
+    ) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(length))
         if encoding:
             self.send_header("Content-Encoding", encoding)
