@@ -42,6 +42,9 @@ class Cadence(msgspec.Struct, frozen=True):
     slice: float = 0.001
     """Longest time that triage holds the loop. A key passes through about six tasks before it is
     drawn, and waits for each."""
+    quiet_slice: float = 0.005
+    """The same of a report while no key was pressed for `gc_quiet`: one of 130 ms ends after 26
+    pauses instead of 130."""
     search_slice: float = 0.01
     """The same before anything was found."""
     pause: float = 0.001

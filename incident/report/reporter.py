@@ -82,7 +82,8 @@ class Reporter:
         self._once = once
         self._schedule = ReportSchedule(cadence, whole=once)
         self._worked = 0.0
-        """Seconds of work in the current report."""
+        """Seconds of CPU of the current report: on a busy machine it takes longer, and reports must
+        not become rarer for that."""
         self._states: list[tuple[WatchState, str]] = []
         """The state of each kind in the last report, and why."""
 
@@ -168,8 +169,10 @@ class Reporter:
         """Run a generator in slices, so that a key never waits for a flood of changes or for a
         report. Returns its result."""
         while True:
-            began = now = time.monotonic()
-            limit = self._slice()
+            began, used = time.monotonic(), time.thread_time()
+            now, limit = began, self._slice()
+            if self._input_priority.quiet() >= self._cadence.gc_quiet:
+                limit = max(limit, self._cadence.quiet_slice)
             try:
                 while now - began < limit:
                     next(stages)
@@ -178,7 +181,7 @@ class Reporter:
                 made: T = end.value
                 return made
             finally:
-                self._worked += time.monotonic() - began
+                self._worked += time.thread_time() - used
             await self._pass()
 
     def _slice(self) -> float:

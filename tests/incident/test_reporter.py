@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import pairwise
@@ -127,7 +127,9 @@ async def test_an_unchanged_cluster_is_reported_seldom_and_when_a_grace_period_e
         write_buffer=WriteBuffer(),
         freshness=lambda: {"Pod": fine},
     )
-    monkeypatch.setattr(reporter, "time", SimpleNamespace(monotonic=lambda: passed))
+    monkeypatch.setattr(
+        reporter, "time", SimpleNamespace(monotonic=lambda: passed, thread_time=lambda: 0.0)
+    )
     cadence = Cadence().single()
     taking = Reporter(clock, InputPriority(), cadence)
     for second in range(600):
@@ -208,3 +210,32 @@ async def test_what_has_waited_is_written_in_its_order_also_when_the_reader_is_c
     await asyncio.wait([reader])
     write_buffer.do(lambda: done.append(4))
     assert done == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("quiet", "passes"), [(0.1, 20), (60.0, 4)])
+async def test_a_report_pauses_less_often_while_no_key_is_pressed(
+    quiet: float, passes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty steps of a millisecond."""
+    passed, taken = 0.0, list[float]()
+
+    class Priority(InputPriority):
+        def quiet(self) -> float:
+            return quiet
+
+        async def __call__(self) -> None:
+            taken.append(passed)
+
+    def steps() -> Generator[None, None, None]:
+        nonlocal passed
+        for _ in range(20):
+            passed += 0.00101
+            yield
+
+    made = SimpleNamespace(monotonic=lambda: passed, thread_time=lambda: passed / 2)
+    monkeypatch.setattr(reporter, "time", made)
+    making = Reporter(lambda: NOW, Priority(), Cadence(pause=0.0))
+    making.found.set()
+    await making._through(steps())
+    assert passes - 1 <= len(taken) <= passes
+    assert making._worked == pytest.approx(passed / 2), "its CPU, not the time that passed"
