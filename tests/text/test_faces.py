@@ -15,7 +15,7 @@ from cli.triage import exit_code
 from cluster.kube.kinds import KINDS
 from cluster.live.freshness import Freshness, WatchState
 from drills.scenario.catalogue import ids
-from incident.view import ApiView, Connection, RecordView, View
+from incident.view import ApiView, Connection, RecordView, SymptomView, View
 from tests.drill_gates import ground
 from text.lines import Line, layout, plain_text, without_hints
 from text.symptoms.headline import headline, unknown_lines
@@ -203,3 +203,14 @@ def test_the_page_stands_above_what_is_no_failure_and_only_there() -> None:
     loud = view_of("coredns-oom")
     loud = replace(loud, record=replace(loud.record, summary=summary))
     assert not any("one request in thirty" in row for row in said(symptom_lines(loud, ground.NOW)))
+
+
+def test_a_symptom_without_objects_has_no_empty_line_of_them() -> None:
+    item = view_of("coredns-oom").symptoms[0]
+    bare = replace(item, symptom=replace(item.symptom, objects=()))
+
+    def labels(of: SymptomView) -> list[str]:
+        return [row.split()[0] for row in said(why_lines(of, 0, ground.NOW)) if row.strip()]
+
+    assert "objects" in labels(item)
+    assert "objects" not in labels(bare)

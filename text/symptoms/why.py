@@ -67,7 +67,7 @@ def why_lines(
     counts = [
         plural(len(symptom.findings), "finding"),
         *([plural(len(symptom.blast), "dependant")] if symptom.blast else []),
-        plural(len(symptom.objects), "object"),
+        *([plural(len(symptom.objects), "object")] if symptom.objects else []),
         *([plural(len(changes) - 1, "more change")] if len(changes) > 1 else []),
     ]
     shown = ("shows " + ", ".join(counts), "muted")
@@ -112,7 +112,7 @@ def _rest(item: SymptomView, index: int, now: datetime, own: Own) -> list[Line]:
     lines = fields("", list(shared_sentences(symptom))[1:3])
     lines += change_lines(near_changes(symptom)[1:], now, own=own)
     lines += fields("depends", [f"{d.object}: {d.why}" for d in symptom.blast], limit=6)
-    lines += fields("objects", [_some(symptom.objects)])
+    lines += fields("objects", [_some(symptom.objects)] if symptom.objects else [])
     others = [match for at, match in enumerate(item.matches[:4]) if at != index]
     named = ", ".join(f"{match.id} {match.score:.2f}" for match in others)
     lines += fields("or", [named] if named else [])
