@@ -139,10 +139,8 @@ def _deployment(
     settled = rfc3339(created_at(deployment) + _SETTLED)
     fell = settled
     if not available:
-        pods = [p for s in sets for p in owned[s["metadata"]["uid"]]]
-        lost = [c for p in pods if (c := condition(p, "Ready")) and c["status"] != "True"]
-        stamps = [c["lastTransitionTime"] for c in lost if c.get("lastTransitionTime")]
-        fell = max(stamps, default=settled)
+        pods = [p for s in sets for p in owned[s["metadata"]["uid"]] if not holds(p, "Ready")]
+        fell = max((_unready_since(p) for p in pods), default=settled)
     text = f"Deployment {'has' if available else 'does not have'} minimum availability."
     reason = f"MinimumReplicas{'Available' if available else 'Unavailable'}"
     complete = updated >= want and total == updated and ready >= want
@@ -157,6 +155,12 @@ def _deployment(
             *([failure] if failure else []),
         ],
     }
+
+
+def _unready_since(pod: Obj) -> str:
+    """When a pod that is not ready lost readiness; the creation of one that never ran."""
+    found = condition(pod, "Ready") or {}
+    return str(found.get("lastTransitionTime") or pod["metadata"]["creationTimestamp"])
 
 
 def _was_ready(pod: Obj) -> bool:

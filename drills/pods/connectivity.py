@@ -272,25 +272,10 @@ class Network:
                 matches(source, rule.get("from"), self.zone)
                 and _host_fits(name, rule.get("name", "*"))
                 and (share >= 1.0 or draw < share)
-                and self._lasts(rule)
             ):
                 if rule.get("result") == "found":
                     return  # names resolve again: older rules end
                 yield rule
-
-    def _lasts(self, rule: ScenarioRule) -> bool:
-        """Whether a rule with `while` (a selection, and the memoryLimit of the fault) still holds:
-        a larger limit of those pods mends what the rule brings about."""
-        fault = rule.get("while")
-        if fault is None:
-            return True
-        want = {word: value for word, value in fault.items() if word != "memoryLimit"}
-        return any(
-            dig(container, "resources", "limits", "memory") == fault["memoryLimit"]
-            for pod in self._of("Pod")
-            if matches(pod, want, self.zone)
-            for container in pod["spec"]["containers"]
-        )
 
     def _name_delay(self, source: Obj, name: str, attempt: int, server: str = "-") -> int:
         """Extra milliseconds of a slow look-up."""

@@ -33,7 +33,8 @@ def lines(
     until: datetime,
     zone: ZoneOf,
 ) -> list[TimedLine]:
-    """Lines of one container between two times, in order. `previous` selects the previous run."""
+    """Lines of one container between two times, in order. `previous` selects the previous run. A
+    rule with `replaces` ends the lines of those before it."""
     statuses = dig(pod, "status", "containerStatuses", default=[])
     status: Obj = next((s for s in statuses if s["name"] == container), {})
     last = dig(status, "lastState", "terminated", default={})
@@ -52,8 +53,14 @@ def lines(
         if not matches(pod, rule.get("pods"), zone):
             continue
         ruled = ruled or not rule.get("add")
+        if replaces := rule.get("replaces"):
+            out = [line for line in out if line[0] < at]
         end = min(stop, _moment(at, rule["until"])) if "until" in rule else stop
-        begin = max(start, _moment(at, rule["from"])) if "from" in rule else start
+        begin = (
+            max(start, _moment(at, rule.get("from", "+0s")))
+            if replaces or "from" in rule
+            else start
+        )
         for line in rule.get("lines", []):
             out.extend(_written(line, at, begin, end, pod, stop))
     if not ruled:

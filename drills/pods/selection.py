@@ -66,6 +66,12 @@ def _zone(obj: Obj, zone_of: ZoneOf) -> str:
     return str(own or zone_of(dig(obj, "spec", "nodeName", default="")))
 
 
+def _memory_limit(obj: Obj) -> str:
+    """Of the first container."""
+    first: Obj = next(iter(dig(obj, "spec", "containers", default=[])), {})
+    return str(dig(first, "resources", "limits", "memory", default=""))
+
+
 _VALUES: dict[str, Callable[[Obj], Any]] = {
     "namespace": lambda o: o["metadata"].get("namespace", ""),
     "name": lambda o: o["metadata"]["name"],
@@ -74,6 +80,7 @@ _VALUES: dict[str, Callable[[Obj], Any]] = {
     "phase": lambda o: dig(o, "status", "phase", default=""),
     "type": lambda o: o.get("type", ""),
     "owner": _owner,
+    "memoryLimit": _memory_limit,
 }
 
 

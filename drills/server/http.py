@@ -37,7 +37,7 @@ from drills.scenario.model import Scenario
 from drills.server import health
 from drills.server.faults import FaultRule
 from drills.server.handlers import ResourceHandler, json_response
-from drills.server.play import play
+from drills.server.play import heal, play
 from drills.server.reviews import USER
 from drills.server.state import ServerState
 from drills.server.subresources import SubresourceHandler
@@ -100,6 +100,8 @@ class DrillServer:
         if scenario is not None and scenario.data.get("script"):
             self._script = asyncio.create_task(play(state, scenario.data["script"]))
             self._script.add_done_callback(_log_failure)
+        for row in scenario.data.get("heals", []) if scenario is not None else []:
+            state.context.spawn(heal(state, row))
 
     async def _date(self, _: web.Request, response: web.StreamResponse) -> None:
         """The Date of an answer follows the clock of the cluster."""
@@ -116,10 +118,15 @@ class DrillServer:
             await self._runner.cleanup()
             self._runner = None
 
+    @property
+    def by_hand(self) -> dict[str, list[Obj]]:
+        """What follows from a change that a person makes by hand, by the step of the runbook: the
+        section `byHand` of the scenario."""
+        return self.scenario.data.get("byHand", {}) if self.scenario else {}
+
     def made_by_hand(self, step: str) -> None:
-        """Play what follows from a change that a person made by hand in this step of the drill's
-        runbook: the section `byHand` of the scenario. Safe from any thread."""
-        rows = self.scenario.data.get("byHand", {}).get(step) if self.scenario else None
+        """Play what follows from the change by hand of this step. Safe from any thread."""
+        rows = self.by_hand.get(step)
         if rows and self._loop is not None:
             context = self.state.context
             self._loop.call_soon_threadsafe(lambda: context.spawn(play(self.state, rows)))
@@ -233,7 +240,7 @@ class DrillServer:
 
     async def _control(self, request: web.Request, word: str) -> web.StreamResponse:
         """`/_drill/faults` (GET, POST a rule, DELETE), `/_drill/{freeze,thaw,compact,expire,cut}`
-        (POST)."""
+        and `/_drill/by-hand/STEP` (POST)."""
         actions: dict[str, Callable[[], object]] = {
             "freeze": self.faults.freeze,
             "thaw": self.faults.thaw,
@@ -251,6 +258,8 @@ class DrillServer:
                 self.faults.clear()
         elif word in actions and request.method == "POST":
             actions[word]()
+        elif (step := word.removeprefix("by-hand/")) in self.by_hand and request.method == "POST":
+            self.made_by_hand(step)
         else:
             return json_response(no_such_path().status, 404)
         faults = {"faults": self.faults.rows(), "frozen": self.faults.frozen}

@@ -6,9 +6,10 @@ import asyncio
 import copy
 from typing import Any
 
-from drills.api.objects import Obj, dig, parse_duration
+from drills.api.objects import Obj, dig, holds, parse_duration
 from drills.controllers.workloads import Workloads
 from drills.pods.kubelet import Kubelets
+from drills.pods.selection import matches
 from drills.scenario.expand import add_all, finish, finish_adding, go_wrong, surround
 from drills.scenario.model import load_background
 from drills.scenario.renaming import Renamer
@@ -26,6 +27,17 @@ async def play(state: ServerState, script: list[dict[str, Any]]) -> None:
         due = begun + parse_duration(step["after"]).total_seconds() / state.speed
         await asyncio.sleep(max(0.0, due - loop.time()))
         apply_step(state, step)
+
+
+async def heal(state: ServerState, row: dict[str, Any]) -> None:
+    """Play the steps `then` when a ready pod matches the selection `when`: what recovers by itself
+    in a cluster once its cause is away."""
+    want = Renamer(state.world.renames).data(row["when"])
+    while not any(
+        matches(pod, want, state.zone_of) and holds(pod, "Ready") for pod in state.store.of("Pod")
+    ):
+        await state.context.wait(1.0)
+    await play(state, row["then"])
 
 
 def apply_step(state: ServerState, step: dict[str, Any]) -> None:

@@ -40,7 +40,9 @@ def serve_in_thread(scenario: Scenario | str | None, **options: Any) -> Iterator
 
 def serve_forever(scenario: Scenario | str, **options: Any) -> int:
     """Serve until SIGTERM or SIGINT; returns 0. The first line on standard output is the path of
-    the kubeconfig, which is removed at the end."""
+    the kubeconfig, which is removed at the end. The lines after it say how to tell the drill of a
+    change that was made by hand outside its cluster; a shuffled drill keeps them to itself, because
+    they name its runbook's steps."""
     chosen = load(scenario) if isinstance(scenario, str) else scenario
     with tempfile.TemporaryDirectory(prefix="stanch-drill-") as folder:
         asyncio.run(_until_signal(DrillServer(chosen, **options), Path(folder) / "kubeconfig"))
@@ -56,6 +58,10 @@ async def _until_signal(server: DrillServer, path: Path) -> None:
     try:
         server.write_kubeconfig(path)
         sys.stdout.write(f"{path}\n")
+        hidden = server.scenario is None or "shuffle" in server.scenario.data
+        for step in () if hidden else server.by_hand:
+            told = f"curl -X POST {server.url}/_drill/by-hand/{step}"
+            sys.stdout.write(f"after {step} was done by hand: {told}\n")
         sys.stdout.flush()
         await ended.wait()
     finally:

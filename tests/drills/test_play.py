@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from drills.api.objects import condition, created_at, dig
+from drills.api.objects import condition, created_at, dig, holds
+from drills.pods.selection import matches
 from drills.scenario.catalogue import ids, load
 from drills.scenario.expand import objects
 from drills.scenario.renaming import shuffle
@@ -194,7 +195,8 @@ def test_a_change_by_hand_plays_what_follows_from_it(serve: Serve) -> None:
     server.made_by_hand("replace")
     server.made_by_hand("no-such-step")
     assert ready("/api/v1/nodes/node-c3") == "False"
-    server.made_by_hand("restart-runtime")
+    assert http.post("/_drill/by-hand/no-such-step").status_code == 404
+    assert http.post("/_drill/by-hand/restart-runtime").status_code == 200
     assert until(lambda: ready("/api/v1/nodes/node-c3") == "True", PATIENCE)
     assert until(
         lambda: (now := pods()) and all(now[n]["status"]["phase"] == "Running" for n in waiting),
@@ -207,6 +209,43 @@ def test_a_change_by_hand_plays_what_follows_from_it(serve: Serve) -> None:
             and found.get("readyReplicas") == 3
         )
     ), "the rollout that waited for the pod goes on"
+
+
+def test_what_one_cause_brought_about_heals_when_the_cause_is_away(serve: Serve) -> None:
+    """Applications become ready again, look-ups answer and logs are clean, as in a cluster."""
+    parts = ("background", "podStates", "exec", "logs", "heals")
+    server, http = serve({part: load("coredns-oom").data[part] for part in parts})
+    shop = {"namespace": "marketplace", "app": "storefront"}
+    client = next(p for p in server.store.of("Pod") if matches(p, shop, server.state.zone_of))
+
+    def fails() -> int:
+        network = server.state.network()
+        answers = [network.look_up(client, "-", "catalog-api", n, 5)[0] for n in range(40)]
+        return answers.count("timeout")
+
+    def unready() -> list[str]:
+        found = [p for p in server.store.of("Pod", "marketplace") if not holds(p, "Ready")]
+        return [p["metadata"]["name"] for p in found]
+
+    def last_line() -> str:
+        meta = client["metadata"]
+        path = f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}/log"
+        return http.get(path, params={"tailLines": "1"}).text
+
+    assert fails() > 10
+    assert unready()
+    assert "i/o timeout" in last_line()
+    container = {"name": "coredns", "resources": {"limits": {"memory": "400Mi"}}}
+    body = {"spec": {"template": {"spec": {"containers": [container]}}}}
+    answer = http.patch(
+        "/apis/apps/v1/namespaces/kube-system/deployments/coredns",
+        content=json.dumps(body),
+        headers={"Content-Type": "application/strategic-merge-patch+json"},
+    )
+    assert answer.status_code == 200
+    assert until(lambda: not unready(), PATIENCE)
+    assert fails() == 0
+    assert until(lambda: "i/o timeout" not in last_line(), PATIENCE)
 
 
 def test_keys_that_a_patch_took_from_secrets_come_back(serve: Serve) -> None:

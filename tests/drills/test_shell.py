@@ -204,23 +204,6 @@ async def test_everyday_commands(healthy: tuple[World, Shell]) -> None:
     assert '"tcpdump": executable file not found' in missing.message
 
 
-async def test_a_larger_limit_mends_the_look_ups_of_coredns_oom() -> None:
-    world, _ = world_of(load("coredns-oom"))
-    network = Network(world.of, world.surroundings)
-    client = one(world, namespace="marketplace", app="storefront")
-
-    def fails() -> int:
-        answers = [network.look_up(client, "-", "catalog-api", n, 5)[0] for n in range(40)]
-        return answers.count("timeout")
-
-    assert fails() > 10
-    servers = world.select("Pod", {"namespace": "kube-system", "app": "coredns"})
-    for number, server in enumerate(servers):
-        assert fails() > 10, f"{len(servers) - number} servers have the small limit still"
-        server["spec"]["containers"][0]["resources"]["limits"]["memory"] = "400Mi"
-    assert fails() == 0
-
-
 async def test_a_cache_on_every_node_mends_the_look_ups_of_dns_latency_ndots() -> None:
     given = load("dns-latency-ndots")
     world, _ = world_of(given)

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
-from drills.api.objects import Obj, controller_of, created_at, dig, parse_time
+from drills.api.objects import (
+    Obj,
+    condition,
+    controller_of,
+    created_at,
+    dig,
+    parse_time,
+    rfc3339,
+)
+from drills.controllers.status_sync import status_updates
 from drills.scenario.expand import expand
 from drills.scenario.world import World
 from tests.drills.conftest import NOW, scenario
@@ -118,3 +128,19 @@ def test_a_workload_at_the_end_moves_no_pod_of_the_others() -> None:
         }
 
     assert places(world()) == places(world(WEB))
+
+
+def test_a_deployment_whose_pods_wait_is_unavailable_since_they_were_created() -> None:
+    found = world({**WEB, "age": "20d"})
+    (front,) = (d for d in found.of("Deployment") if d["metadata"]["name"] == "front")
+    for replicas in sets_of(found, "front"):
+        for pod in pods_of(found, replicas):
+            pod["metadata"]["creationTimestamp"] = rfc3339(NOW - timedelta(minutes=2))
+            pod["status"] = {"phase": "Pending", "conditions": []}
+    status = next(new["status"] for obj, new in status_updates(found.of, NOW) if obj is front)
+    available = condition({"status": status}, "Available")
+    assert available is not None
+    assert (available["status"], available["lastTransitionTime"]) == (
+        "False",
+        rfc3339(NOW - timedelta(minutes=2)),
+    )

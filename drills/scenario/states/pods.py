@@ -11,6 +11,7 @@ from drills.scenario.states.pods_running import (
     ended,
     oom_killed,
     probe_blips,
+    ready,
     restarted,
     unready,
 )
@@ -36,6 +37,7 @@ STATES: dict[str, Callable[[World, Obj, Data], None]] = {
     "initialising": initialising,
     "ended": ended,
     "unready": unready,
+    "ready": ready,
     "probeBlips": probe_blips,
     "terminating": terminating,
     "lost": lost,

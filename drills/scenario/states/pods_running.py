@@ -135,6 +135,16 @@ def unready(world: World, pod: Obj, data: Data) -> None:
     world.wrote_status(pod, "kubelet", since)
 
 
+def ready(world: World, pod: Obj, data: Data) -> None:
+    """Ready again, without a restart: the readiness probe passes since then."""
+    since = since_of(world, pod, data)
+    for status in pod["status"]["containerStatuses"]:
+        status["ready"] = True
+    for kind in ("Ready", "ContainersReady"):
+        set_condition(pod, kind, True, since)
+    world.wrote_status(pod, "kubelet", since)
+
+
 def probe_blips(world: World, pod: Obj, data: Data) -> None:
     """A pod that is Ready but had failing probes: message, count, last."""
     since, last = since_of(world, pod, data), world.ago(data.get("last", "2m"))
