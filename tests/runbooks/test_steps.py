@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from msgspec.structs import replace
 
 from cluster.kube.objects import Ref
 from runbooks import steps
+from runbooks.expressions import of_each
 from runbooks.loader import Library
 from runbooks.model import StepKind
 from runbooks.parameters import names
@@ -175,3 +177,29 @@ def test_no_change_by_hand_of_a_runbook_is_recorded_as_a_command_that_only_looks
             known = steps.known_change(step, dict.fromkeys(names(step), "x"))
             if step.kind is StepKind.ASK and step.mutates and known:
                 assert not looks & set(known.split()[:4]), f"{runbook.id} {step.id}: {known}"
+
+
+def test_a_wait_on_objects_counts_those_that_it_waits_for() -> None:
+    """Its condition is one on each object, so that it can say `fault: 2 of 16`."""
+    waits = [
+        (book.id, step.id, step.query)
+        for book in Library().runbooks
+        for step in book.steps()
+        if step.kind is StepKind.WAIT and step.query
+    ]
+    assert waits
+    counts = {(book, step): bool(q.each or of_each(q.expression)[0]) for book, step, q in waits}
+    assert all(counts.values()), counts
+
+
+def test_a_change_by_hand_is_asked_for_as_done() -> None:
+    """Its answer is `done`: a question whether it can be done would be answered yes."""
+    asked = {
+        (book.id, step.id): step.question
+        for book in Library().runbooks
+        for step in book.steps()
+        if step.kind is StepKind.ASK and step.mutates
+    }
+    assert asked
+    wrong = {at: text for at, text in asked.items() if not re.search(r"\bha(ve|s)\b", text, re.I)}
+    assert not wrong
