@@ -128,3 +128,18 @@ def test_a_workload_is_away_since_it_lacks_its_pods_though_the_first_are_deleted
     cluster.waiting(pod, reason, "not found", restarts=4, last=last)
     [symptom] = [s for s in look(cluster).symptoms if s.severity is not Severity.INFO]
     assert symptom.since == ago(minutes=40)
+
+
+def test_a_note_begins_with_the_objects_that_it_names_now() -> None:
+    """A cordon of yesterday that was taken back does not date those of this minute."""
+    history = SymptomHistory()
+
+    def begun(since: datetime, *nodes: str) -> datetime | None:
+        refs = tuple(Ref("Node", "", name) for name in nodes)
+        note = replace(symptom(1, since), severity=Severity.INFO, objects=refs)
+        [found], _ = run(history.follow([note], NOW))
+        return found.since
+
+    assert begun(ago(days=1), "node-1") == ago(days=1)
+    assert begun(ago(days=1), "node-1", "node-2") == ago(days=1)
+    assert begun(ago(minutes=1), "node-2") == ago(minutes=1)

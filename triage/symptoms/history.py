@@ -4,11 +4,12 @@ hour with the time of their end."""
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from cluster.kube.objects import Ref
 from triage.facts.cooperative import Cooperative
 from triage.facts.finding import Course, Severity, Symptom
 from triage.symptoms import order
@@ -26,8 +27,8 @@ class SymptomHistory:
 
     def __init__(self) -> None:
         self._last: dict[str, Symptom] = {}
-        self._begun: dict[tuple[str, str], datetime] = {}
-        """The first sign of what stands, by id and mechanism."""
+        self._begun: dict[tuple[str, str], tuple[datetime, Collection[Ref]]] = {}
+        """The first sign of what stands, and the objects that showed it, by id and mechanism."""
         self._extent: dict[str, deque[tuple[datetime, int]]] = {}
         self._gone: dict[str, Symptom] = {}
 
@@ -36,12 +37,11 @@ class SymptomHistory:
     ) -> Cooperative[tuple[tuple[Symptom, ...], tuple[Symptom, ...]]]:
         """(the symptoms with their course, those that ended within the last hour, the latest
         first). Notes have no course. A symptom keeps its first sign while it stands, though the
-        objects that showed it are deleted; signs of a picture that is not `complete` are not
-        kept."""
+        objects that showed it are deleted, and a note while it names one of them; signs of a
+        picture that is not `complete` are not kept."""
         if complete:
-            keys = {(s.id, s.mechanism): s.since for s in symptoms}
             self._begun = {
-                key: min(since, self._begun.get(key, since)) for key, since in keys.items() if since
+                (s.id, s.mechanism): self._first_sign(s, s.since) for s in symptoms if s.since
             }
         followed = []
         for each in symptoms:
@@ -65,8 +65,19 @@ class SymptomHistory:
         gone = sorted(self._gone.values(), key=lambda s: (-(s.gone or now).timestamp(), s.id))
         return found, tuple(gone)
 
+    def _first_sign(self, symptom: Symptom, since: datetime) -> tuple[datetime, Collection[Ref]]:
+        known = self._begun.get((symptom.id, symptom.mechanism))
+        note = symptom.severity is Severity.INFO
+        if (
+            known is None
+            or known[0] > since
+            or (note and set(symptom.objects).isdisjoint(known[1]))
+        ):
+            return since, symptom.objects
+        return known
+
     def _followed(self, symptom: Symptom, now: datetime) -> Symptom:
-        since = self._begun.get((symptom.id, symptom.mechanism), symptom.since)
+        since, _ = self._begun.get((symptom.id, symptom.mechanism), (symptom.since, ()))
         if since != symptom.since:
             symptom = replace(symptom, since=since)
         if symptom.severity is Severity.INFO:

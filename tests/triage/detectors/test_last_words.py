@@ -109,6 +109,19 @@ def test_an_address_is_compared_with_the_services(
     assert says in finding.claim
 
 
+def test_a_look_up_that_times_out_is_no_fault_of_the_service_that_was_looked_up() -> None:
+    cluster = background()
+    cluster.deployment("orders-db", "shop", replicas=1)
+    service(cluster, "orders-db", "shop", {"app": "orders-db"}, port=5432)
+    pods = [crashing(cluster, name) for name in ("orders", "cart", "invoice")]
+    name = "lookup orders-db.shop.svc.cluster.local on 10.96.0.10:53: read udp: i/o timeout"
+    said = [words(pod, f"dial tcp: {name}") for pod in pods]
+    assert told(look(cluster, said))
+    assert not told(look(cluster, said), "dependency-failing")
+    refused = [words(pod, "dial tcp orders-db:5432: i/o timeout") for pod in pods]
+    assert told(look(cluster, refused), "dependency-failing")
+
+
 def full_database(callers: int) -> tuple[Cluster, list[LastWords]]:
     cluster = background()
     cluster.deployment("catalogue-db", "shop", replicas=1, kind="StatefulSet")

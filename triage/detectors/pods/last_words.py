@@ -23,6 +23,7 @@ from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make
 from triage.facts.finding_index import FindingIndex
 from triage.facts.measurements import LastWords, Sample
+from triage.facts.messages.control_plane import lookup_failure
 from triage.facts.windows import EDGE, RECENT
 from triage.logs.address import Address
 
@@ -250,7 +251,9 @@ def _dependencies(
     callers: dict[tuple[str, str], list[Finding]] = {}
     for finding in words:
         service, class_ = str(finding.facts["service"]), str(finding.facts["class"])
-        if service and class_ in _SHARED:
+        # A look-up that times out says nothing of the Service whose name was looked up.
+        unnamed = lookup_failure(str(finding.facts["sentence"])) == "timeout"
+        if service and class_ in _SHARED and not unnamed:
             callers.setdefault((service, class_), []).append(finding)
     for (service, class_), found in sorted(callers.items()):
         namespace, name = service.split("/")
