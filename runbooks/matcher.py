@@ -45,8 +45,8 @@ REFUTED = 0.5
 NAMED = 0.75
 """Lowest score of a page whose id or title the text holds word by word."""
 ALONE, APART = 0.35, 0.6
-"""Factors of the evidence's score when the words do not fit, and when the text names other
-objects."""
+"""Factors of the evidence's score when the words are sure of another page, and when the text names
+other objects. Words that are sure of none leave the score that the evidence has without them."""
 
 
 class _Judged(NamedTuple):
@@ -219,7 +219,8 @@ class Matcher:
         if not text.strip():
             return _ordered(live[key] for key in listed)[:SHOWN]
         named = {*words, *listed}
-        return _ordered(_combine(words.get(key), live.get(key)) for key in named)[:SHOWN]
+        sure = any(match.confident for match in words.values())
+        return _ordered(_combine(words.get(key), live.get(key), sure) for key in named)[:SHOWN]
 
     def _matches_of(self, report: Report | None) -> Sequence[tuple[Symptom, Match]]:
         """The matches of all symptoms of a report, cached: typing asks for them at each key."""
@@ -342,14 +343,17 @@ def _reads_like(rival: WordMatch) -> str:
     return f"it reads more like: {rival.title}" + ("" if rival.guide else " (no runbook)")
 
 
-def _combine(words: Match | None, live: Match | None) -> Match:
+def _combine(words: Match | None, live: Match | None, sure: bool) -> Match:
+    """`sure`: the words are sure of a page."""
+    other = sure and not (words is not None and words.confident)
+    least = live.score * (ALONE if other else 1.0) if live is not None else 0.0
     if words is None and live is not None:
-        return replace(live, score=round(live.score * ALONE, 4), confident=False)
+        return replace(live, score=round(least, 4), confident=False)
     assert words is not None
     if live is None:
         return words
     refuted = 0.75 if live.against and not words.certain else 1.0
-    score = (words.score + (1 - words.score) * 0.6 * live.score) * refuted
+    score = max(least, (words.score + (1 - words.score) * 0.6 * live.score) * refuted)
     return replace(
         words,
         score=round(score, 4),

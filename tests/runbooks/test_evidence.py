@@ -259,6 +259,10 @@ def test_words_and_evidence_together() -> None:
     assert MATCHER.match("", None) == []
     other = MATCHER.match("kubelet memory leak", seen)
     assert other[0].id == "kubelet-memory-leak", "what the human says comes first"
+    page = MATCHER.match("the site is not as usual since lunch", seen)
+    rated = next(one for one in page if one.id == alone[0].id)
+    assert rated.score == alone[0].score, "words that fit no page leave what the evidence says"
+    assert not rated.confident
 
 
 def test_a_healthy_cluster_matches_nothing() -> None:
