@@ -230,7 +230,8 @@ class Terminal:
         except ValueError as error:
             say(str(error))
         else:
-            say(f"noted for {entry.occurred_at:%H:%M:%S} UTC: {entry.text}")
+            remark = f" ({entry.reason})" if entry.reason else ""
+            say(f"noted for {entry.occurred_at:%H:%M:%S} UTC: {entry.text}{remark}")
 
     async def _do(self, step: Step) -> bool:
         """Run the step; False when nothing came of it."""

@@ -111,6 +111,8 @@ def note(options: Options, arguments: argparse.Namespace) -> int:
         raise Refusal(f"{error}: {text}", exits.PARTIAL) from error
     where = f"as {entry.seq}" if entry.seq else "beside the record, which refuses entries,"
     print(f"noted {where} in {incident} ({entry.occurred_at:%Y-%m-%d %H:%M:%S} UTC): {entry.text}")
+    if entry.reason:
+        print(entry.reason)
     return exits.ANSWERED
 
 

@@ -151,11 +151,12 @@ class Record:
 
         draft = self.complete(draft)
         if draft.kind == "milestone" and not draft.reason:
+            from timeline.metrics import kept
             from timeline.story import doubt
 
-            draft = msgspec.structs.replace(
-                draft, reason=doubt(self.by_record(), draft.data.get("name"))
-            )
+            past = self.by_record()
+            against = doubt(past, draft.data.get("name")) or kept(past, draft)
+            draft = msgspec.structs.replace(draft, reason=against)
         with self._lock:
             now = self._clock()
             identity = EntryIdentity(new_ulid(now), now, monotonic_ns())

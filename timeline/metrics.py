@@ -6,13 +6,13 @@ Impact and response are two windows: impact ends when it is mitigated, response 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 import msgspec
 
-from timeline.entry import MILESTONES, Entry
+from timeline.entry import MILESTONES, Entry, NewEntry
 from timeline.revisions import RevisedEntry
 
 
@@ -71,14 +71,12 @@ def spoken(seconds: float) -> str:
 
 
 def milestones(lines: Sequence[RevisedEntry]) -> Milestones:
-    """The newest entry for each milestone, without hidden ones. Without a stated start the impact
-    began with the first critical observation (else the first), and `started` is that entry. What
-    was seen after the first change that was made here may be the effect of that change, so it is
-    the start only if nothing was seen before."""
-    found: dict[str, Entry] = {}
-    for line in sorted(lines, key=lambda line: (line.entry.pending, line.entry.seq)):
-        if line.entry.kind == "milestone" and not line.hidden:
-            found[str(line.entry.data.get("name"))] = line.entry
+    """The entry for each milestone (see `standing`), without hidden ones. Without a stated start
+    the impact began with the first critical observation (else the first), and `started` is that
+    entry. What was seen after the first change that was made here may be the effect of that change,
+    so it is the start only if nothing was seen before."""
+    ordered = sorted(lines, key=lambda line: (line.entry.pending, line.entry.seq))
+    found = standing(line.entry for line in ordered if not line.hidden)
     if "started" not in found:
         observed = [
             line.entry for line in lines if line.entry.kind == "observation" and not line.hidden
@@ -96,6 +94,44 @@ def milestones(lines: Sequence[RevisedEntry]) -> Milestones:
         if (before.occurred_at - after.occurred_at).total_seconds() > _GRACE_SECONDS
     ]
     return Milestones(entries=found, warnings=tuple(warnings))
+
+
+def standing(entries: Iterable[Entry]) -> dict[str, Entry]:
+    """The entry that stands for each milestone, by name, of entries in the order of the record.
+    Marked again, a milestone keeps its moment, unless the new mark states a time of its own or the
+    incident was opened again in between."""
+    return _marks(entries)[0]
+
+
+def _marks(entries: Iterable[Entry]) -> tuple[dict[str, Entry], set[str]]:
+    """(what stands, the names that the next mark moves because the incident was opened again)."""
+    found: dict[str, Entry] = {}
+    movable: set[str] = set()
+    for entry in entries:
+        if entry.kind == "incident-reopened":
+            movable = {*found}
+        elif entry.kind == "milestone":
+            name = str(entry.data.get("name"))
+            stated = entry.occurred_at != entry.recorded_at
+            if name not in found or name in movable or stated:
+                found[name] = entry
+                movable.discard(name)
+    return found, movable
+
+
+def kept(entries: Iterable[Entry], draft: NewEntry) -> str:
+    """The remark on a milestone that is marked again without a time; "" for all else. `entries` are
+    in the order of the record."""
+    name = str(draft.data.get("name"))
+    if draft.kind != "milestone" or draft.occurred_at is not None:
+        return ""
+    found, movable = _marks(entries)
+    if name not in found or name in movable:
+        return ""
+    return (
+        f"the first {name}, of {found[name].occurred_at:%H:%M:%S} UTC, stands; "
+        "a time in front (-5m, @14:30) moves it"
+    )
 
 
 def seen_before_changes(

@@ -6,9 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.timeline.conftest import START
-from timeline.entry import Entry
+from timeline.entry import Entry, NewEntry
+from timeline.metrics import kept, standing
 from timeline.revisions import latest
 from timeline.selection import around, select
 from timeline.story import doubt, hypotheses, next_mark
@@ -97,3 +99,22 @@ def test_mitigated_is_offered_before_resolved_and_nothing_after_both() -> None:
         entry(n, "milestone", x, data={"name": x}) for n, x in enumerate(("mitigated", "resolved"))
     ]
     assert [next_mark(marks[:count]) for count in range(3)] == ["mitigated", "resolved", ""]
+
+
+def test_a_mark_that_is_set_again_keeps_its_moment_unless_it_states_a_time() -> None:
+    def mark(seq: int, **more: Any) -> Entry:
+        return entry(seq, "milestone", "served", data={"name": "mitigated"}, **more)
+
+    again = NewEntry(kind="milestone", text="served", data={"name": "mitigated"})
+    first, second = mark(1), mark(2)
+    assert standing([first, second])["mitigated"] is first
+    assert f"of {first.occurred_at:%H:%M:%S} UTC, stands" in kept([first, second], again)
+    moved = replace(mark(3), occurred_at=START)
+    assert standing([first, second, moved])["mitigated"] is moved
+    assert not kept([first], replace(again, occurred_at=START))
+    reopened = entry(2, "incident-reopened", "")
+    later = mark(4)
+    assert not kept([first, reopened], again)
+    assert standing([first, reopened, later])["mitigated"] is later
+    assert not kept([], again)
+    assert not kept([first], NewEntry(kind="note", text="x"))

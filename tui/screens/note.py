@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import cast
 
 from textual import on
@@ -14,6 +15,8 @@ from text.lines import Line, rule
 from text.timeline import MARKS, mark_lines, marked
 from text.words import count
 from timeline.entry import Entry
+from timeline.metrics import kept
+from timeline.note import parse_note
 from timeline.story import doubt
 from tui.dialogs.dialog import TextPrompt
 from tui.navigation import Navigation
@@ -74,15 +77,16 @@ class NoteDialog(TextPrompt):
         if self._refusal and text == self._refused and app.refused_note == refused:
             self.complain(self._refusal)  # It waits in memory and is tried again every second.
             return
-        remark = doubt(app.investigation.entries(), self._body.target)
-        if remark and remark != self._remark:
-            self._remark = remark
-            self.complain(f"Enter again records it with the remark: {remark}")
-            return
         first, _, rest = self.block.partition("\n")
         more = rest if first.strip() in text else self.block
         said = marked(text, mark) + (f"\n{more}" if more else "")
         try:
+            draft, past = parse_note(said, datetime.now(UTC)).draft(), app.investigation.entries()
+            remark = doubt(past, draft.data.get("name")) or kept(past, draft)
+            if remark and remark != self._remark:
+                self._remark = remark
+                self.complain(f"Enter again records it with the remark: {remark}")
+                return
             entry = app.investigation.note(said)
             if mark.pinned:
                 app.investigation.revise(entry, "pin")
