@@ -56,9 +56,21 @@ def triage_document(view: View) -> dict[str, Any]:
             }
             for kind in view.kinds
         },
+        "last_seen": _last_seen(view) if view.record.picture else [],
         "symptoms": [symptom_document(symptom) for symptom in view.symptoms],
         "runbooks": overall(view.symptoms),
     }
+
+
+def _last_seen(view: View) -> list[dict[str, Any]]:
+    """What an earlier incident of the context saw last, for a server that never answered."""
+    from text.timeline import remembered
+
+    shown = {each.symptom.id for each in view.symptoms}
+    return [
+        {"at": time_text(entry.occurred_at), "text": entry.text}
+        for entry in remembered(view.record.picture, shown)
+    ]
 
 
 def symptom_document(view: SymptomView) -> dict[str, Any]:

@@ -8,11 +8,12 @@ import asyncio
 from msgspec.structs import replace
 
 from cli import exits
-from cli.connection import opened, options_of
+from cli.connection import LATE, opened, options_of
 from cli.documents import triage_document
 from cli.printing import print_document, print_lines
 from incident.options import Options
 from incident.view import Connection, View, nothing_readable
+from text.symptoms.headline import nothing_read
 from text.symptoms.triage import triage_lines
 from triage.facts.finding import Severity
 
@@ -39,7 +40,14 @@ def read(options: Options, wait: float) -> View:
 async def triage(options: Options, wait: float) -> View:
     """One reading of the cluster and its triage; the connection is closed before it returns."""
     async with opened(replace(options, once=True), wait) as investigation:
-        return investigation.view
+        if not nothing_read(investigation.view):
+            return investigation.view
+        await investigation.answer_now(LATE)  # the runbook of a lost API server
+        from incident.offline import archive
+
+        view = investigation.view
+        picture = await asyncio.to_thread(archive.last_picture, options, view.context)
+        return replace(view, record=replace(view.record, picture=picture))
 
 
 def print_view(view: View, output: str, *, whole: bool = False) -> None:

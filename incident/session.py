@@ -194,9 +194,15 @@ class LiveInvestigation:
         self._ask()
 
     async def answer_now(self, limit: float) -> None:
-        """Wait for a report of what has been read by now, at most `limit` seconds."""
+        """Wait for a report of what has been read by now, with its runbooks, at most `limit`
+        seconds."""
         before, made = self._reporter.report, asyncio.Event()
-        stop = self.subscribe(lambda view: None if view.report is before else made.set())
+
+        def look(view: View) -> None:
+            if view.report is not before and view.ranked:
+                made.set()
+
+        stop = self.subscribe(look)
         self._reporter.answer_now()
         self._ask()
         with contextlib.suppress(TimeoutError):

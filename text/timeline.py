@@ -118,18 +118,23 @@ def incident_lines(view: View) -> list[Line]:
     return [field(label, text, style="key", target=target) for target, label, text in rows]
 
 
-def remembered_lines(
-    entries: Sequence[Entry], now: datetime, shown: Collection[str] = (), limit: int = 6
-) -> list[Line]:
+def remembered(entries: Sequence[Entry], shown: Collection[str] = ()) -> Sequence[Entry]:
     """Symptoms that the record shows as seen and not ended: the last known state of a cluster that
-    does not answer, without those that are `shown` (ids). The last `limit`; one in one line."""
+    does not answer, without those that are `shown` (ids)."""
     seen: dict[object, Entry] = {}
     for entry in entries:
         if entry.kind == "observation" and entry.data.get("symptom"):
             seen.pop(entry.data["symptom"], None)
             if entry.data.get("event") != "cleared":
                 seen[entry.data["symptom"]] = entry
-    left = [entry for symptom, entry in seen.items() if symptom not in shown]
+    return [entry for symptom, entry in seen.items() if symptom not in shown]
+
+
+def remembered_lines(
+    entries: Sequence[Entry], now: datetime, shown: Collection[str] = (), limit: int = 6
+) -> list[Line]:
+    """The last `limit` of what is `remembered`; one in one line."""
+    left = remembered(entries, shown)
     if limit == 1:
         return [
             line("      ", (f"last seen {ago(each.occurred_at, now)} ago: ", "heading"), text)

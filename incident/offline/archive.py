@@ -23,7 +23,7 @@ from timeline import export as exports
 from timeline import intents
 from timeline.entry import Entry, EntryKind, RevisionAction
 from timeline.handoff import handoff
-from timeline.journal import index
+from timeline.journal import earlier, index
 from timeline.journal.index import Incident
 from timeline.journal.journal import Journal
 from timeline.journal.salvage import Salvaged, free_path, salvage
@@ -168,6 +168,11 @@ def change(options: Options, verb: str, words: str) -> str:
         return record.view().incident
     finally:
         record.close()
+
+
+def last_picture(options: Options, context: str) -> Sequence[Entry]:
+    """The observations of the last incident of a context that has some."""
+    return earlier.last_picture(options.state / "incidents", context, clean=clean_uncut, own=None)
 
 
 def unknown_changes(options: Options) -> tuple[str, Sequence[Entry]]:

@@ -30,6 +30,11 @@ class ReportSchedule:
         result."""
         self._due, self._waiting = 0.0, True
 
+    @property
+    def whole(self) -> bool:
+        """Whether a report waits until everything has been read."""
+        return self._whole
+
     def answer_now(self) -> None:
         """Report what has been read, although more is to be read."""
         self._whole = False

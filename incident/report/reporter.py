@@ -153,7 +153,7 @@ class Reporter:
             self.report is not None
             or any(kind.heard is not None or kind.count for kind in kinds)
             or nothing_readable(kinds)
-            or (not self._once and bool(kinds) and all(kind.reason for kind in kinds))
+            or (not self._schedule.whole and bool(kinds) and all(kind.reason for kind in kinds))
         )
 
     async def _update(self, engine: Triage, changes: Sequence[StoreUpdate], store: Store) -> None:

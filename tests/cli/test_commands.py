@@ -247,6 +247,25 @@ def test_a_server_that_is_not_there(home: Path, tmp_path: Path) -> None:
     assert (
         next(hop["name"] for hop in document["api"]["hops"] if hop["ok"] is False).lower() == "tcp"
     )
+    assert document["runbooks"][0]["id"] == "ingress-routes-lost-api-server-down"
+    assert document["last_seen"] == []
+
+
+def test_a_server_that_is_lost_is_shown_as_on_the_screens(
+    home: Path, tmp_path: Path, kubeconfig: Path
+) -> None:
+    """The runbook of a lost API server, and the last picture of the context with its age."""
+    ran = stanch(home, "triage", "--incident", "new", "--kubeconfig", str(kubeconfig))
+    assert ran.returncode == exits.CRITICAL
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        path = write(tmp_path / "dead", f"http://127.0.0.1:{unused.getsockname()[1]}")
+    path.write_text(path.read_text().replace("here", "drill"))
+    ran = stanch(home, "triage", "--kubeconfig", str(path))
+    assert ran.returncode == exits.UNREACHED
+    assert "the API server does not answer" in ran.stdout
+    assert "ingress-routes-lost-api-server-down" in ran.stdout
+    assert "Last seen, from the record:" in ran.stdout
 
 
 def test_a_failing_exec_plugin(home: Path, tmp_path: Path, kubeconfig: Path) -> None:

@@ -39,6 +39,11 @@ def triage_lines(view: View, *, whole: bool = True) -> list[Line]:
     if view.api.reach is not Connection.LIVE and view.report is not None:
         lines += hop_lines(view.api.hops)
     lines += [kind_line(kind, now) for kind in view.kinds if kind.state is WatchState.STALE]
+    if view.record.picture:
+        from text.timeline import remembered_lines
+
+        shown = {each.symptom.id for each in view.symptoms}
+        lines += remembered_lines(view.record.picture, now, shown)
     if not view.symptoms:
         return lines + symptom_lines(view, now)
     lines += [BLANK, rule(now_title(view, now))]
