@@ -334,8 +334,10 @@ def _parameters(parameters: Sequence[OpenParameter], keys: Keys) -> list[Line]:
     for parameter in parameters:
         known = (parameter.value, "strong") if parameter.value else ("not known", "warning")
         hint = "" if parameter.value else (named("; press {runbook.parameters}", keys), HINT)
-        told = parameter.value or parameter.origin != "not known"
-        origin = (f"   {parameter.origin}" if told else "", "muted")
+        told = parameter.origin
+        if not parameter.value:
+            told = told.removeprefix("not known").removeprefix("; ")
+        origin = (f"   {told}" if told else "", "muted")
         lines.append(line(f" {parameter.name} = ", known, hint, origin, hang=3))
     changes = named("{runbook.parameters} changes", keys)
     return [BLANK, rule("run with", changes), *lines] if lines else []

@@ -58,6 +58,8 @@ class Run:
     evidence: dict[str, SelectingSymptom] = field(default_factory=dict)
     candidates: Candidates = field(default_factory=Candidates)
     typed: dict[str, str] = field(default_factory=dict)
+    cordoned: tuple[str, ...] = ()
+    """Nodes that are cordoned now."""
     suggested: dict[str, str] = field(default_factory=dict)
     """Values that the live state suggests when neither the symptom nor a person supplies one."""
     used: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -223,7 +225,7 @@ class Run:
             elif value.name in kept and value.name not in self.typed:
                 found = OpenParameter(value.name, kept[value.name], "as in the change before")
             elif not value.value and not value.choices and value.name not in self.typed:
-                found = self._suggested(step, value.name, values) or found
+                found = self._suggested(step, value.name, values) or _told(step, found)
             values[found.name] = found.value
             yield found
 
@@ -254,6 +256,8 @@ class Run:
             fits = self.writers.get(self.manager(step), ())
             found = tuple(dict.fromkeys(each[WRITER.index(name)] for each in fits))
             return _writer(name, found)
+        if name == "cordoned_node" and self.cordoned:
+            return OpenParameter(name, "", "cordoned now", self.cordoned)
         if offered := self.suggested.get(name):
             return OpenParameter(name, offered, "suggested by the policies and Ingresses")
         workload = self.workloads.get(workload_key(values))
@@ -327,6 +331,22 @@ def workload_key(values: Mapping[str, str]) -> tuple[str, str]:
         if values.get(kind):
             workload = f"{kind}/{values[kind]}"
     return values.get("namespace", ""), workload
+
+
+def _told(step: Step, parameter: OpenParameter) -> OpenParameter:
+    """A parameter that is not known, with what the step's probe or action says of the argument that
+    it alone fills in."""
+    argument = next((k for k, text in step.args.items() if text == f"{{{parameter.name}}}"), "")
+    if parameter.origin != "not known" or not argument:
+        return parameter
+    from actions.catalogue import ACTIONS
+    from probes.catalogue import PROBES
+
+    probe, action = PROBES.get(step.uses), ACTIONS.get(step.uses)
+    known = dict(probe.parameters) if probe else {}
+    known |= {each.name: each.meaning for each in action.parameters} if action else {}
+    meaning = known.get(argument, "").removeprefix("(required) ")
+    return replace(parameter, origin=f"not known; {meaning}" if meaning else parameter.origin)
 
 
 def _writer(name: str, found: tuple[str, ...]) -> OpenParameter:

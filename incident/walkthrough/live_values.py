@@ -55,6 +55,12 @@ class StoreValues:
         row = store.get(known.name, namespace, name) if store is not None and known else None
         return row if isinstance(row, Workload) else None
 
+    def cordoned(self) -> Sequence[str]:
+        """The names of the nodes that are cordoned now."""
+        store = self._store()
+        rows = store.rows("Node") if store is not None else {}
+        return sorted(name for (_, name), node in rows.items() if node.spec.unschedulable)
+
     def named(self, name: str) -> Sequence[tuple[str, str]]:
         """(namespace, kind/name) of the workloads with a name."""
         store = self._store()

@@ -41,6 +41,10 @@ class LiveValues(Protocol):
         """One sentence when a parameter names an object that does not exist, else ""."""
         ...
 
+    def cordoned(self) -> Sequence[str]:
+        """The names of the nodes that are cordoned now."""
+        ...
+
     def named(self, name: str) -> Sequence[tuple[str, str]]:
         """(namespace, kind/name) of the workloads with a name."""
         ...
@@ -305,6 +309,7 @@ class Runs:
         run.shown = None
         last = run.evidence.get(run.symptom_id)
         run.suggested = dict(self._live.suggest(last.symptom if last else None))
+        run.cordoned = tuple(self._live.cordoned())
         for step in run.runbook.steps():
             if set(WRITER) & set(names(step)) and (manager := run.manager(step)):
                 run.writers[manager] = self._live.named(manager)

@@ -56,6 +56,9 @@ class Values:
     def workload(self, namespace: str, workload: str) -> Workload | None:
         return None
 
+    def cordoned(self) -> Sequence[str]:
+        return ()
+
     def named(self, name: str) -> Sequence[tuple[str, str]]:
         return ()
 

@@ -163,7 +163,8 @@ class RunbookScreen(Frame):
             return False
         self._made = made
         undo = named("; {runbook.undo_step} undoes it", self.keys) if outcome.undo else ""
-        self.stanch.tell(f"This change was made{undo}. Enter again plans it once more.")
+        other = named("; {runbook.parameters} first for another object", self.keys)
+        self.stanch.tell(f"This change was made{undo}. Enter again plans it once more{other}.")
         return True
 
     def _chosen_step(self) -> Step | None:

@@ -106,6 +106,9 @@ class Values:
     def workload(self, namespace: str, workload: str) -> Workload | None:
         return None
 
+    def cordoned(self) -> Sequence[str]:
+        return ()
+
     def named(self, name: str) -> Sequence[tuple[str, str]]:
         return [("ops", f"deployment/{name}")]
 
@@ -344,7 +347,7 @@ def with_containers(*names: str) -> Deployment:
     ("containers", "container", "told"),
     [
         (("web",), "web", "the memory limit is 256Mi now"),
-        (("web", "side"), "", "not known"),
+        (("web", "side"), "", "not known; quantity such as 500m or 512Mi"),
     ],
 )
 def test_what_a_workload_has_is_filled_in_or_shown_where_it_is_asked(
