@@ -71,12 +71,12 @@ def spoken(seconds: float) -> str:
 
 
 def milestones(lines: Sequence[RevisedEntry]) -> Milestones:
-    """The entry for each milestone (see `standing`), without hidden ones. Without a stated start
+    """The entry for each milestone (see `marked`), without hidden ones. Without a stated start
     the impact began with the first critical observation (else the first), and `started` is that
     entry. What was seen after the first change that was made here may be the effect of that change,
     so it is the start only if nothing was seen before."""
     ordered = sorted(lines, key=lambda line: (line.entry.pending, line.entry.seq))
-    found = standing(line.entry for line in ordered if not line.hidden)
+    found = marked(line.entry for line in ordered if not line.hidden)
     if "started" not in found:
         observed = [
             line.entry for line in lines if line.entry.kind == "observation" and not line.hidden
@@ -96,7 +96,7 @@ def milestones(lines: Sequence[RevisedEntry]) -> Milestones:
     return Milestones(entries=found, warnings=tuple(warnings))
 
 
-def standing(entries: Iterable[Entry]) -> dict[str, Entry]:
+def marked(entries: Iterable[Entry]) -> dict[str, Entry]:
     """The entry that stands for each milestone, by name, of entries in the order of the record.
     Marked again, a milestone keeps its moment, unless the new mark states a time of its own or the
     incident was opened again in between."""

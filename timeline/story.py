@@ -253,7 +253,8 @@ def _changes(entries: Sequence[Entry]) -> list[ClusterChange]:
             at = _moment(each.get("at")) if isinstance(each, Mapping) else None
             if at is None:
                 continue
-            key = (str(each.get("at")), str(each.get("object", "")), str(each.get("what", "")))
+            object_ = str(each.get("object", ""))
+            key = (str(each.get("at")), object_, _in_full(object_, str(each.get("what", ""))))
             before = found.get(key)
             found[key] = ClusterChange(
                 at=at,
@@ -279,6 +280,13 @@ def _changes(entries: Sequence[Entry]) -> list[ClusterChange]:
         or not ("template written" in each.what or "Helm release" in each.what)
     )
     return sorted(changes, key=lambda each: each.at)
+
+
+def _in_full(object_: str, what: str) -> str:
+    """What changed; an object that leads it without its namespace is named in full."""
+    kind, _, path = object_.partition(" ")
+    short = f"{kind} {path.rpartition('/')[2]} "
+    return f"{object_} {what.removeprefix(short)}" if path and what.startswith(short) else what
 
 
 def _moment(value: object) -> datetime | None:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from tests.timeline.conftest import START
 from timeline.entry import Entry, NewEntry
-from timeline.metrics import kept, standing
+from timeline.metrics import kept, marked
 from timeline.revisions import latest
 from timeline.selection import around, select
 from timeline.story import doubt, hypotheses, next_mark
@@ -107,14 +107,14 @@ def test_a_mark_that_is_set_again_keeps_its_moment_unless_it_states_a_time() -> 
 
     again = NewEntry(kind="milestone", text="served", data={"name": "mitigated"})
     first, second = mark(1), mark(2)
-    assert standing([first, second])["mitigated"] is first
+    assert marked([first, second])["mitigated"] is first
     assert f"of {first.occurred_at:%H:%M:%S} UTC, stands" in kept([first, second], again)
     moved = replace(mark(3), occurred_at=START)
-    assert standing([first, second, moved])["mitigated"] is moved
+    assert marked([first, second, moved])["mitigated"] is moved
     assert not kept([first], replace(again, occurred_at=START))
     reopened = entry(2, "incident-reopened", "")
     later = mark(4)
     assert not kept([first, reopened], again)
-    assert standing([first, reopened, later])["mitigated"] is later
+    assert marked([first, reopened, later])["mitigated"] is later
     assert not kept([], again)
     assert not kept([first], NewEntry(kind="note", text="x"))

@@ -366,7 +366,7 @@ def test_only_changes_near_the_first_sign_are_triggers_and_own_fixes_are_none(
     first = START - timedelta(minutes=30)
     changes = [
         change(first - timedelta(days=11), "rollout of old"),
-        change(first - timedelta(hours=4), "rollout of earlier"),
+        change(first - timedelta(hours=4), "Deployment b created"),
         change(first - timedelta(minutes=11), "rollout of b: 1 -> 2"),
         change(first - timedelta(minutes=11), "Deployment b: template written"),
         change(START + timedelta(minutes=5), "scaled to 0", "stanch"),
@@ -384,9 +384,9 @@ def test_only_changes_near_the_first_sign_are_triggers_and_own_fixes_are_none(
         )
     ]
     assert [change.what for change in story.before(timedelta(hours=6))] == [
-        "rollout of earlier",
+        "Deployment a/b created",
         "rollout of b: 1 -> 2",
-    ]
+    ], "an object is named in full, and once"
 
 
 def test_a_check_and_a_late_detection_are_candidates(journal: Journal) -> None:
