@@ -50,7 +50,7 @@ class JournalLedger:
         await self._record.append_durably(
             NewEntry(
                 kind="object-intent",
-                text=f"about to create {intent.ref}: {intent.purpose}",
+                text=f"{intent.ref}: {intent.purpose}",
                 object=object_ref(intent.ref),
                 phase="diagnose",
                 data=data,

@@ -214,14 +214,11 @@ def _shared(shared: SharedAttribute) -> str:
 
 
 def _changed(symptom: Symptom, known: _Known, now: datetime) -> NewEntry:
-    was = f"was {known.severity}, {known.count} objects"
-    return _observation(
-        symptom,
-        "changed",
-        f"{symptom.title}: now {symptom.severity.value}, {_objects(symptom) or 'no object'} "
-        f"({was})",
-        occurred_at=now,
-    )
+    reach, before = _objects(symptom) or "no object", _counted(known.count)
+    if symptom.severity.value != known.severity:
+        reach, before = f"{symptom.severity.value}, {reach}", f"{known.severity}, {before}"
+    text = f"{symptom.title}: now {reach} (before: {before})"
+    return _observation(symptom, "changed", text, occurred_at=now)
 
 
 def _cleared(symptom_id: str, known: _Known) -> NewEntry:
@@ -295,4 +292,8 @@ def _titled(symptom: Symptom) -> str:
 def _objects(symptom: Symptom) -> str:
     names = [str(ref) for ref in symptom.objects[:3]]
     more = len(symptom.objects) - len(names)
-    return ", ".join(names) + (f" and {more} more objects" if more > 0 else "")
+    return ", ".join(names) + (f" and {_counted(more, 'more object')}" if more > 0 else "")
+
+
+def _counted(count: int, noun: str = "object") -> str:
+    return f"{count} {noun}{'s' if count != 1 else ''}"
