@@ -17,6 +17,7 @@ from text import action_plan, probe
 from text.keys import NO_KEYS, Keys, named
 from text.lines import BLANK, HINT, Line, field, fields, fit, line, one_line, prose, rule, shorten
 from text.words import STEP, ago, clock
+from timeline.metrics import spoken
 
 KINDS: Mapping[StepKind, tuple[str, str]] = {
     StepKind.CHECK: ("read", "muted"),
@@ -277,7 +278,7 @@ def outcome_lines(
     else:
         word = outcome.answer if outcome.state is StepState.ANSWERED else word
         when = f", {clock(outcome.at, now)} UTC" if outcome.at else ""
-        took = f", took {outcome.seconds:.1f} s" if outcome.seconds else ""
+        took = _took(outcome.seconds or 0.0)
         undo = named("; {runbook.undo_step} undoes it", keys) if outcome.undo else ""
         head = field("seen", (f"{word}{when}{took}", style), (undo, HINT))
     # A person's answer repeats the question for the record.
@@ -318,6 +319,13 @@ def question_lines(step: Step, values: Values) -> list[Line]:
         meaning = f"  {filled(means.get(when, ''), values)}"
         lines.append(line("   ", (f"{number} {when}", "key"), meaning, target=when, hang=5))
     return lines
+
+
+def _took(seconds: float) -> str:
+    """How long a step took; "" for no time to speak of."""
+    if seconds < 0.05:
+        return ""
+    return f", took {f'{seconds:.1f} s' if seconds < 60 else spoken(seconds)}"
 
 
 def lead_text(goto: str) -> str:

@@ -376,6 +376,37 @@ def test_what_a_workload_has_is_filled_in_or_shown_where_it_is_asked(
     assert "it had 3" in found["replicas"].origin
 
 
+CORDONED = (
+    FIGURES.split("```action")[0]
+    + """
+```action
+id: back
+question: Uncordon {cordoned_node}?
+action: uncordon
+args: {node: "{cordoned_node}"}
+blast: New pods can be scheduled there.
+undo: cordon {cordoned_node}
+expected: It is schedulable.
+kubectl: kubectl uncordon {cordoned_node} --request-timeout=10s
+answers: {done: Good. -> done}
+```
+"""
+)
+
+
+def test_the_nodes_that_are_cordoned_are_offered_and_none_is_taken(record: Record) -> None:
+    class Live(Values):
+        def cordoned(self) -> Sequence[str]:
+            return ("node-1",)
+
+    book = OneBook()
+    page, problems = parse(CORDONED, Path("book.md"))
+    assert page is not None, problems
+    book.runbooks = (page,)
+    (found,) = Runs(record, book, Live(), lambda: ()).open("book").view().parameters["back"]
+    assert (found.value, found.choices, found.origin) == ("", ("node-1",), "cordoned now")
+
+
 WRITES = (
     FIGURES.split("```action")[0]
     + """
