@@ -140,7 +140,8 @@ def _deployment(
     fell = settled
     if not available:
         pods = [p for s in sets for p in owned[s["metadata"]["uid"]] if not holds(p, "Ready")]
-        fell = max((_unready_since(p) for p in pods), default=settled)
+        known = condition(deployment, "Available") is not None
+        fell = max((_unready_since(p) for p in pods), default=rfc3339(now) if known else settled)
     text = f"Deployment {'has' if available else 'does not have'} minimum availability."
     reason = f"MinimumReplicas{'Available' if available else 'Unavailable'}"
     complete = updated >= want and total == updated and ready >= want

@@ -130,17 +130,21 @@ def test_a_workload_at_the_end_moves_no_pod_of_the_others() -> None:
     assert places(world()) == places(world(WEB))
 
 
-def test_a_deployment_whose_pods_wait_is_unavailable_since_they_were_created() -> None:
+def test_a_deployment_is_unavailable_since_its_pods_wait_or_went() -> None:
     found = world({**WEB, "age": "20d"})
     (front,) = (d for d in found.of("Deployment") if d["metadata"]["name"] == "front")
-    for replicas in sets_of(found, "front"):
-        for pod in pods_of(found, replicas):
-            pod["metadata"]["creationTimestamp"] = rfc3339(NOW - timedelta(minutes=2))
-            pod["status"] = {"phase": "Pending", "conditions": []}
-    status = next(new["status"] for obj, new in status_updates(found.of, NOW) if obj is front)
-    available = condition({"status": status}, "Available")
-    assert available is not None
-    assert (available["status"], available["lastTransitionTime"]) == (
-        "False",
-        rfc3339(NOW - timedelta(minutes=2)),
-    )
+    waiting = rfc3339(NOW - timedelta(minutes=2))
+    pods = [pod for replicas in sets_of(found, "front") for pod in pods_of(found, replicas)]
+    for pod in pods:
+        pod["metadata"]["creationTimestamp"] = waiting
+        pod["status"] = {"phase": "Pending", "conditions": []}
+
+    def available() -> tuple[str, str]:
+        status = next(new["status"] for obj, new in status_updates(found.of, NOW) if obj is front)
+        shown = condition({"status": status}, "Available") or {}
+        return shown["status"], shown["lastTransitionTime"]
+
+    assert available() == ("False", waiting)
+    for pod in pods:
+        found.remove(pod)
+    assert available() == ("False", rfc3339(NOW)), "also while none is there yet"
