@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import msgspec
@@ -27,6 +28,8 @@ class Heading(msgspec.Struct, frozen=True):
 
 
 NAME_MINIMUM = 26
+STATUS_MINIMUM = 10
+"""Cells in which `NotReady` and `CrashLoop…` can be told apart."""
 
 GOOD_WORDS = frozenset(
     {
@@ -62,19 +65,22 @@ def all_kinds() -> tuple[str, ...]:
 
 
 def fitting(shown: Sequence[Column], width: int, shift: int = 0) -> list[Column]:
-    """The columns that fit, chosen by importance, in their own order. `shift` keeps the name and
-    starts further to the right."""
+    """The columns that fit, chosen by importance, in their own order; a status that does not is
+    cut. `shift` keeps the name and starts further to the right."""
     room = width - 1
-    kept: set[str] = set()
+    kept: dict[str, Column] = {}
     if shift:
         first = next((column for column in shown if not column.width), shown[0])
         shown = [first, *[column for column in shown if column is not first][shift:]]
     for column in shown if shift else sorted(shown, key=lambda c: c.order):
         need = (column.width or NAME_MINIMUM) + 1
+        if column.name == "status" and room > STATUS_MINIMUM:
+            need = min(need, room)
+            column = replace(column, width=need - 1)
         if need <= room or not kept:
-            kept.add(column.name)
+            kept[column.name] = column
             room -= need
-    return [column for column in shown if column.name in kept]
+    return [kept[column.name] for column in shown if column.name in kept]
 
 
 def headings(table: ObjectTable, shown: Sequence[Column]) -> list[Heading]:
@@ -84,7 +90,11 @@ def headings(table: ObjectTable, shown: Sequence[Column]) -> list[Heading]:
 
     def title(column: Column) -> str:
         apart = " " if not column.width or len(column.name) + 2 <= column.width else ""
-        return f"{column.name}{apart}{arrow}" if column is by else column.name
+        return (
+            f"{column.name}{apart}{arrow}"
+            if by is not None and column.name == by.name
+            else column.name
+        )
 
     return [Heading(title(each), each.width, each.type is Type.NUMBER) for each in shown]
 

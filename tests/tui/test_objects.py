@@ -20,7 +20,7 @@ from incident.tables.table import Delta, ObjectTable
 from tests.tui import story, story_triage
 from tests.tui.pilot import WIDE, screens, shown, until
 from text.log_page import LogView, log_state
-from text.object_table import headings
+from text.object_table import NAME_MINIMUM, fitting, headings
 
 
 async def test_the_table_filters_sorts_and_keeps_its_cursor_on_the_object() -> None:
@@ -336,3 +336,12 @@ def test_the_arrow_of_the_order_fits_into_each_heading(kind: str) -> None:
         titles = [each for each in headings(table, table.columns) if each.title[-1] in "↑↓"]
         assert len(titles) == 1
         assert not titles[0].width or len(titles[0].title) <= titles[0].width
+
+
+@pytest.mark.parametrize("kind", ["Pod", "Node", "Job"])
+@pytest.mark.parametrize("width", [40, 60, 80, 140])
+def test_the_status_is_shown_on_small_terminals_too(kind: str, width: int) -> None:
+    shown = fitting(COLUMNS[kind], width)
+    status = next(column for column in shown if column.name == "status")
+    assert status.width >= 10
+    assert sum((column.width or NAME_MINIMUM) + 1 for column in shown) < width
