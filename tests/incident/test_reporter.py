@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -191,6 +192,27 @@ async def test_changes_are_taken_in_slices_that_are_longer_before_anything_is_fo
     engine: Any = SimpleNamespace(update=update)
     await taking._update(engine, [FIRST] * 1_000, Store())
     assert pauses - 2 <= counted <= pauses + 1
+
+
+async def test_what_changes_replaced_is_freed_piece_by_piece() -> None:
+    class Replaced:
+        """Stands for an object as it was."""
+
+    known, alive = list[weakref.ref[Replaced]](), list[int]()
+
+    def drain() -> Iterator[list[StoreUpdate]]:
+        for number in range(5):
+            old: Any = Replaced()
+            known.append(weakref.ref(old))
+            alive.append(sum(each() is not None for each in known))
+            yield [StoreUpdate("Pod", ("shop", str(number)), old, None)]
+
+    workings: Any = SimpleNamespace(
+        engine=SimpleNamespace(update=lambda changes, store: None), ranks=True
+    )
+    live: Any = SimpleNamespace(store=Store(), loaded=lambda: False, freshness=dict)
+    await Reporter(lambda: NOW, InputPriority(), Cadence()).take(workings, live, drain)
+    assert max(alive) <= 3  # of 5
 
 
 async def test_what_has_waited_is_written_in_its_order_also_when_the_reader_is_cut() -> None:
