@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pytest
 
-from cluster.kube.objects import Ref
-from cluster.live.store import Key, Store
-from tests.triage.build import NOW, meta, row
+from cluster.kube.objects import Pod, Ref
+from cluster.live.store import Key, Store, StoreUpdate
+from tests.triage.build import NOW, Cluster, meta, row
 from tests.triage.situation import LIVE
+from triage.cohorts.cohort import COUNTED
 from triage.engine import GATHERED, Triage
 from triage.facts.finding_index import FindingIndex
+from triage.facts.population import HealthyCounts, attributes
 from triage.symptoms import grouping
 from triage.symptoms.grouping import FOUND
 from triage.symptoms.history import SymptomHistory
@@ -81,6 +83,42 @@ def test_a_report_of_many_findings_takes_a_bounded_number_in_each_step(
         taken.clear()
     assert len(whole) == 4
     assert min(whole.values()) >= len(rows)
+
+
+def test_what_many_failing_pods_share_is_counted_once_and_in_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster, taken = Cluster(9), Counter[str]()
+    failing = [
+        pod
+        for number in range(6)
+        for pod in cluster.deployment(f"web{number}", replicas=COUNTED)["pods"]
+    ]
+    for pod in failing:
+        cluster.waiting(pod, "CrashLoopBackOff", restarts=5)
+    store, engine = cluster.store(), Triage(lambda: NOW)
+    for kind in ("Node", "Deployment", "ReplicaSet", "Pod"):
+        rows = store.rows(kind).items()
+        engine.update([StoreUpdate(kind, key, None, each) for key, each in rows], store)
+    left_out = HealthyCounts.leave_out
+
+    def look(pod: Pod) -> Iterator[tuple[str, str]]:
+        taken["looked"] += 1
+        return attributes(pod)
+
+    def leave_out(healthy: HealthyCounts, pod: Pod, of_node: Iterable[tuple[str, str]]) -> None:
+        taken["left out"] += 1
+        left_out(healthy, pod, of_node)
+
+    monkeypatch.setattr("triage.cohorts.cohort.attributes", look)
+    monkeypatch.setattr(HealthyCounts, "leave_out", leave_out)
+    whole = Counter[str]()
+    for _ in engine.reporting(NOW, store, LIVE):
+        assert max(taken.values(), default=0) <= 2 * COUNTED
+        whole += taken
+        taken.clear()
+    assert whole["left out"] == len(failing)
+    assert whole["looked"] >= len(failing)
 
 
 def test_many_new_services_read_the_ingresses_of_their_namespace_once(

@@ -16,7 +16,8 @@ import msgspec
 
 from cluster.kube.objects import Node, Pod, Ref
 from cluster.statistics import fisher, holm
-from triage.facts.cluster_view import INSTANCE_TYPE, POOL, ZONE, ClusterView, is_finished, label
+from triage.facts.cluster_view import INSTANCE_TYPE, POOL, ZONE, ClusterView, label
+from triage.facts.cooperative import Cooperative
 from triage.facts.finding import SharedAttribute, spoken
 from triage.facts.population import Attribute, HealthyCounts, Population, attributes
 
@@ -25,6 +26,8 @@ _SHARE_INSIDE = 0.6
 _LIMIT = 8
 _NEW = timedelta(hours=48)
 """A creation time counts only when it is recent."""
+COUNTED = 100
+"""Nodes or pods that are counted in one step: less than a millisecond."""
 
 ORDER = (
     "node",
@@ -130,22 +133,56 @@ def _tables(
     ]
 
 
+def count_healthy(
+    failing: Iterable[Pod], population: Population, view: ClusterView
+) -> Cooperative[HealthyCounts]:
+    """The counts of one moment, in steps, for all cohorts of a report: with 150,000 pods, 6,000 of
+    them failing, and 5,000 nodes they take 0.1 s."""
+    healthy = HealthyCounts(population)
+    on_nodes: Counter[Attribute] = Counter()
+    born: dict[str, datetime] = {}
+    for number, node in enumerate(view.store.all("Node", Node), 1):
+        pods = population.counts.get(("node", node.metadata.name), 0)
+        for attribute in node_attributes(node).items():
+            on_nodes[attribute] += pods
+        if node.metadata.creation_timestamp is not None:
+            born[node.metadata.name] = node.metadata.creation_timestamp
+        if number % COUNTED == 0:
+            yield
+    healthy.on_nodes, healthy.born = on_nodes, born
+    for number, pod in enumerate(failing, 1):
+        healthy.leave_out(pod, _of_node(pod, view).items())
+        if number % COUNTED == 0:
+            yield
+    return healthy
+
+
+def _of_node(pod: Pod, view: ClusterView) -> dict[str, str]:
+    node = view.node(pod.spec.node_name) if pod.spec.node_name else None
+    return node_attributes(node) if node is not None else {}
+
+
 def of_pods(
     pods: Sequence[Pod],
-    failing: Iterable[Pod],
-    population: Population,
+    healthy: HealthyCounts,
     view: ClusterView,
     limit: int = _LIMIT,
-) -> tuple[SharedAttribute, ...]:
-    """What these pods share against all pods that neither belong to them nor fail otherwise."""
+) -> Cooperative[tuple[SharedAttribute, ...]]:
+    """What these pods share against the `healthy` ones that do not belong to them."""
     if len(pods) < 2:
         return ()
-    all_failing = {(p.metadata.namespace, p.metadata.name): p for p in (*failing, *pods)}
-    healthy = HealthyCounts(population, all_failing.values())
+    if others := [pod for pod in pods if not healthy.leaves_out(pod)]:
+        healthy = healthy.copy()
+        for number, pod in enumerate(others, 1):
+            healthy.leave_out(pod, _of_node(pod, view).items())
+            if number % COUNTED == 0:
+                yield
     n_out = healthy.total
     inside: Counter[Attribute] = Counter()
     out: dict[Attribute, int] = {}
-    for pod in pods:
+    for number, pod in enumerate(pods, 1):
+        if number % COUNTED == 0:
+            yield
         for attribute in attributes(pod):
             if attribute[0] not in ("controller", "claim") and not (
                 attribute[0] == "service account" and attribute[1].endswith("/default")
@@ -157,12 +194,10 @@ def of_pods(
             inside["owner", str(owner)] += 1
         for attribute in _storage(pod, view):
             inside[attribute] += 1
-        node = view.node(pod.spec.node_name) if pod.spec.node_name else None
-        if node is not None:
-            for attribute in node_attributes(node).items():
-                inside[attribute] += 1
-    _count_owners(inside, out, healthy, view)
-    _count_nodes(inside, out, healthy, view)
+        for attribute in _of_node(pod, view).items():
+            inside[attribute] += 1
+            out[attribute] = healthy.count(attribute)
+    yield from _count_owners(inside, out, healthy, view)
     _count_storage(inside, out, healthy, view)
     tables = _tables(inside, len(pods), out, n_out)
     tables += _young_nodes(pods, healthy, view)
@@ -174,10 +209,7 @@ def of_pods(
         if p.metadata.creation_timestamp and view.now - p.metadata.creation_timestamp <= _NEW
     ]
     for moment in _moments(young, len(pods)):
-        failing_since = sum(
-            1 for p in all_failing.values() if not is_finished(p) and _at_or_after(p, moment)
-        )
-        later = max(0, population.created_since(moment) - failing_since)
+        later = healthy.created_since(moment)
         k = sum(1 for p in pods if _at_or_after(p, moment))
         tables.append(
             Contingency(
@@ -192,10 +224,7 @@ def _young_nodes(
 ) -> list[Contingency]:
     """Whether the pods are on nodes that joined recently, against healthy pods on nodes that are at
     least as young."""
-    nodes = {n.metadata.name: n for n in view.store.all("Node", Node)}
-    born = {
-        name: t for name, n in nodes.items() if (t := n.metadata.creation_timestamp) is not None
-    }
+    born = healthy.born
     mine = [born[p.spec.node_name] for p in pods if p.spec.node_name in born]
     found: list[Contingency] = []
     for moment in _moments([t for t in mine if view.now - t <= _NEW], len(pods), most=2):
@@ -229,8 +258,7 @@ def has(pod: Pod, what: str, value: str, view: ClusterView) -> bool:
     """Whether a pod has this attribute."""
     if (what, value) in set(attributes(pod)) or (what == "owner" and str(view.owner(pod)) == value):
         return True
-    node = view.node(pod.spec.node_name) if pod.spec.node_name else None
-    if node is not None and node_attributes(node).get(what) == value:
+    if _of_node(pod, view).get(what) == value:
         return True
     return (what, value) in _storage(pod, view)
 
@@ -242,8 +270,10 @@ def _at_or_after(pod: Pod, moment: datetime) -> bool:
 
 def _count_owners(
     inside: Counter[Attribute], out: dict[Attribute, int], healthy: HealthyCounts, view: ClusterView
-) -> None:
-    for what, value in list(inside):
+) -> Cooperative[None]:
+    for number, (what, value) in enumerate(list(inside), 1):
+        if number % COUNTED == 0:
+            yield
         if what != "owner":
             continue
         ref = _parse(value)
@@ -264,33 +294,6 @@ def _parse(text: str) -> Ref:
     kind, _, rest = text.partition(" ")
     namespace, slash, name = rest.partition("/")
     return Ref(kind, namespace, name) if slash else Ref(kind, "", namespace)
-
-
-def _count_nodes(
-    inside: Counter[Attribute], out: dict[Attribute, int], healthy: HealthyCounts, view: ClusterView
-) -> None:
-    wanted = {
-        a
-        for a in inside
-        if a[0]
-        in (
-            "zone",
-            "instance type",
-            "node pool",
-            "architecture",
-            "kubelet version",
-            "kernel version",
-            "os image",
-            "container runtime",
-        )
-    }
-    for attribute in wanted:
-        out[attribute] = 0
-    for node in view.store.all("Node", Node):
-        pods = healthy.count(("node", node.metadata.name))
-        for attribute in node_attributes(node).items():
-            if attribute in wanted:
-                out[attribute] += pods
 
 
 def _storage(pod: Pod, view: ClusterView) -> list[Attribute]:

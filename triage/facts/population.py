@@ -241,18 +241,53 @@ class Population:
 class HealthyCounts:
     """Counts over all pods that are not failing. Asking costs nothing per pod of the population."""
 
-    def __init__(self, population: Population, failing: Iterable[Pod]) -> None:
+    def __init__(self, population: Population) -> None:
         self._population = population
+        self._left_out: set[Key] = set()
         self._failing: Counter[Attribute] = Counter()
+        self._created: Counter[int] = Counter()
+        """Failing pods by creation, in seconds since the epoch."""
         self.total = population.total
-        for pod in failing:
-            if not is_finished(pod):
-                self.total -= 1
-                self._failing.update(attributes(pod))
-        self.total = max(self.total, 0)
+        self.on_nodes: Mapping[Attribute, int] | None = None
+        """All pods by the attributes of their nodes; None until `triage.cohorts.cohort` counts."""
+        self.born: Mapping[str, datetime] = {}
+        """Creation times of the nodes, counted with them."""
+
+    def leave_out(self, pod: Pod, of_node: Iterable[Attribute]) -> None:
+        """Count a pod as failing, once; `of_node`: the attributes of its node."""
+        if self.leaves_out(pod):
+            return
+        self._left_out.add((pod.metadata.namespace, pod.metadata.name))
+        if is_finished(pod):
+            return
+        self.total = max(0, self.total - 1)
+        self._failing.update(attributes(pod))
+        self._failing.update(of_node)
+        if pod.metadata.creation_timestamp is not None:
+            self._created[int(pod.metadata.creation_timestamp.timestamp())] += 1
+
+    def leaves_out(self, pod: Pod) -> bool:
+        return (pod.metadata.namespace, pod.metadata.name) in self._left_out
+
+    def copy(self) -> HealthyCounts:
+        """The same counts, from which other pods can be left out."""
+        other = HealthyCounts(self._population)
+        other._left_out, other._failing = self._left_out.copy(), self._failing.copy()
+        other._created, other.total = self._created.copy(), self.total
+        other.on_nodes, other.born = self.on_nodes, self.born
+        return other
 
     def count(self, attribute: Attribute) -> int:
-        return max(0, self._population.counts.get(attribute, 0) - self._failing.get(attribute, 0))
+        known = self._population.counts.get(attribute)
+        if known is None:
+            known = (self.on_nodes or {}).get(attribute, 0)
+        return max(0, known - self._failing.get(attribute, 0))
+
+    def created_since(self, moment: datetime) -> int:
+        """How many were created at that second or later."""
+        edge = int(moment.timestamp())
+        failing = sum(count for second, count in self._created.items() if second >= edge)
+        return max(0, self._population.created_since(moment) - failing)
 
     def claims(self) -> Iterator[tuple[str, int]]:
         """Volume claims in use, as namespace/name, with the number of pods."""

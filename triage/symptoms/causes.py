@@ -9,8 +9,10 @@ from cluster.kube.owners import WORKLOADS
 from cluster.kube.selectors import service_selects
 from triage.cohorts import cohort
 from triage.facts.cluster_view import ClusterView, is_finished, ref_of
+from triage.facts.cooperative import Cooperative
 from triage.facts.finding import Finding, Severity
 from triage.facts.finding_index import FindingIndex
+from triage.facts.population import HealthyCounts
 from triage.facts.rules.catalogue import EFFECTS
 from triage.symptoms.order import same_nodes
 
@@ -397,11 +399,11 @@ _JOINING = frozenset(cohort.ORDER) - {"owner", "created after", "namespace", "se
 
 def join_shared(
     findings: Iterable[Finding],
+    healthy: HealthyCounts,
     first_key: dict[str, str],
     groups: Groups,
-    index: FindingIndex,
     view: ClusterView,
-) -> None:
+) -> Cooperative[None]:
     """Owners that fail apart and share a node, a zone, an image … that healthy pods do not have
     belong together.
 
@@ -423,12 +425,15 @@ def join_shared(
     if len(pods) < 3 or len({groups.find(k) for k in keys_of.values()}) < 2:
         return
     refs = sorted(pods)
-    for shared in cohort.of_pods(
-        [pods[r] for r in refs], failing_pods(findings, view), index.population, view
-    ):
+    for shared in (yield from cohort.of_pods([pods[r] for r in refs], healthy, view)):
         if shared.what not in _JOINING or shared.inside[0] * 5 < shared.inside[1] * 4:
             continue
-        having = [r for r in refs if cohort.has(pods[r], shared.what, shared.value, view)]
+        having = []
+        for number, ref in enumerate(refs, 1):
+            if cohort.has(pods[ref], shared.what, shared.value, view):
+                having.append(ref)
+            if number % cohort.COUNTED == 0:
+                yield
         if len(having) >= 3:
             for ref in having[1:]:
                 groups.join(keys_of[having[0]], keys_of[ref])

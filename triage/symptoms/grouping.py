@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from cluster.kube.objects import Pod, Ref
+from cluster.kube.objects import Ref
+from triage.cohorts.cohort import count_healthy
 from triage.facts import blast_radius as blast
 from triage.facts.cluster_view import ClusterView
 from triage.facts.cooperative import Cooperative
 from triage.facts.finding import ChangeFact, Dependant, Finding, Severity, SharedAttribute, Symptom
 from triage.facts.finding_index import FindingIndex
 from triage.facts.odd_objects import Fence
+from triage.facts.population import HealthyCounts
 from triage.facts.rules.catalogue import EFFECTS
 from triage.symptoms import order
 from triage.symptoms.causes import (
@@ -71,15 +73,17 @@ def group(
     with fence("causes"):
         join_chains(loud, first_key, groups)
         join_nodes(loud, groups, view)
+    yield
+    healthy = yield from count_healthy(failing_pods(findings, view), index.population, view)
     with fence("shared causes"):
-        join_shared(loud, first_key, groups, index, view)
+        yield from join_shared(loud, healthy, first_key, groups, view)
     yield
     members: dict[str, list[Finding]] = {}
     for finding in findings:
         members.setdefault(groups.find(first_key[finding.id]), []).append(finding)
     quiet: dict[str, list[Finding]] = {}
     result: list[Symptom] = []
-    failing = failing_pods(findings, view)
+    yield
     related = RelatedChanges(changes, view)
     yield
     for key, group_ in sorted(members.items()):
@@ -90,10 +94,11 @@ def group(
                     quiet.setdefault(finding.rule + now, []).append(finding)
             group_ = [f for f in group_ if f.young]
         if group_:
-            result.append(_symptom(key, group_, view, index, related, failing, fence))
+            result.append((yield from _symptom(key, group_, view, index, related, healthy, fence)))
             yield
     for rule, group_ in sorted(quiet.items()):
-        result.append(_symptom(f"note:{rule}", group_, view, index, related, failing, fence))
+        note = yield from _symptom(f"note:{rule}", group_, view, index, related, healthy, fence)
+        result.append(note)
         yield
     places = {}
     for symptom in result:
@@ -122,9 +127,9 @@ def _symptom(
     view: ClusterView,
     index: FindingIndex,
     changes: RelatedChanges,
-    failing: list[Pod],
+    healthy: HealthyCounts,
     fence: Fence,
-) -> Symptom:
+) -> Cooperative[Symptom]:
     findings = sorted(findings, key=lambda f: (f.severity.rank, f.since or view.now, f.id))
     severity = findings[0].severity
     since = began(
@@ -139,7 +144,7 @@ def _symptom(
         name = title(findings)
     if severity is not Severity.INFO:
         with fence("shared attributes"):
-            shared = shared_by(findings, objects, view, index, failing)
+            shared = yield from shared_by(findings, objects, view, index, healthy)
         with fence("blast radius"):
             hanging = blast.dependants(objects, view)
     with fence("changes"):

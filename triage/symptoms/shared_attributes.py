@@ -10,8 +10,10 @@ from cluster.kube.objects import Pod, Ref
 from cluster.statistics import fisher
 from triage.cohorts import cohort
 from triage.facts.cluster_view import ClusterView, is_finished
+from triage.facts.cooperative import Cooperative
 from triage.facts.finding import Finding, SharedAttribute
 from triage.facts.finding_index import FindingIndex
+from triage.facts.population import HealthyCounts
 from triage.symptoms.causes import SYSTEM
 from triage.symptoms.titles import leading
 
@@ -21,8 +23,8 @@ def shared_by(
     objects: tuple[Ref, ...],
     view: ClusterView,
     index: FindingIndex,
-    failing: list[Pod],
-) -> tuple[SharedAttribute, ...]:
+    healthy: HealthyCounts,
+) -> Cooperative[tuple[SharedAttribute, ...]]:
     refs = [r for r in objects if r.kind == "Pod"]
     pods = [
         p for p in (view.store.get(*r) for r in refs) if isinstance(p, Pod) and not is_finished(p)
@@ -39,7 +41,7 @@ def shared_by(
             for p in (view.store.get(*r) for r in lead.related)
             if isinstance(p, Pod) and not is_finished(p)
         ]
-        found.extend(cohort.of_pods(origin, failing, index.population, view, limit=3))
+        found.extend((yield from cohort.of_pods(origin, healthy, view, limit=3)))
     if len(nodes) == 1:
         # For one node its pods say whether the node is the cause, notes included.
         more = {r for f in findings for r in (f.object, *f.related) if r.kind == "Pod"}
@@ -48,9 +50,8 @@ def shared_by(
             for p in (view.store.get(*r) for r in sorted(more))
             if isinstance(p, Pod) and not is_finished(p)
         ]
-        found.extend(
-            s for s in cohort.of_pods(pods, failing, index.population, view) if s.what == "node"
-        )
+        of_node = yield from cohort.of_pods(pods, healthy, view)
+        found.extend(s for s in of_node if s.what == "node")
     compared = list(cohort.of_nodes(nodes, view)) if len(nodes) >= 2 else []
     for finding in findings:
         if finding.rule == "daemonset-image-drift":
@@ -66,7 +67,7 @@ def shared_by(
             compared = [*certain, *compared, *(s for s in suspects if s.p_value >= cohort.ALPHA)]
     found.extend(compared)
     if len(pods) >= 2 and not nodes:
-        found.extend(cohort.of_pods(pods, failing, index.population, view))
+        found.extend((yield from cohort.of_pods(pods, healthy, view)))
     found.extend(_writer(f, view) for f in findings if _has_writer(f))
     first: dict[tuple[str, str], SharedAttribute] = {}
     for shared in found:
