@@ -14,6 +14,7 @@ from cluster.kube.objects import Ref
 from runbooks.evidence import fits, judge
 from runbooks.loader import Library
 from runbooks.matcher import Matcher
+from runbooks.model import Weight
 from runbooks.parse import parse
 from triage.facts.finding import (
     ChangeFact,
@@ -309,6 +310,21 @@ def test_a_change_is_never_missing() -> None:
     assert book is not None
     found = judge(book, symptom(finding("oom", count=4)))
     assert [reason.text for reason in found.missing] == ["Both", "Hot"]
+
+
+def test_a_created_object_is_not_called_an_edited_one() -> None:
+    """Unless a criterion asks for one or the other, its words leave both open."""
+    both = ("service-edited", "ingress-edited", "policy-edited", "crd-edited", "cronjob-edited")
+    texts = [
+        part.text
+        for runbook in Library().runbooks
+        for weight in Weight
+        for each in runbook.conditions(weight)
+        for part in each.parts()
+        if part.rule in both and "created" not in part.where
+    ]
+    assert texts
+    assert [text for text in texts if "edited" in text and "created" not in text] == []
 
 
 def test_what_follows_a_node_of_the_symptom_counts_as_its_own() -> None:
