@@ -15,12 +15,13 @@ from text.words import ago, clock, count, freshness, kinds_name, plural
 from triage.facts.finding import Report
 
 REACH: dict[Connection, tuple[str, str]] = {
-    Connection.CONNECTING: ("is being asked", "unknown"),
-    Connection.LIVE: ("answers", "good"),
-    Connection.DEGRADED: ("answers slowly or in part", "warning"),
-    Connection.LOST: ("does NOT answer", "critical"),
-    Connection.OFFLINE: ("is not configured", "unknown"),
+    Connection.CONNECTING: ("The API server is being asked", "unknown"),
+    Connection.LIVE: ("The API server answers", "good"),
+    Connection.DEGRADED: ("Reading is impaired", "warning"),
+    Connection.LOST: ("The API server does NOT answer", "critical"),
+    Connection.OFFLINE: ("No API server is configured", "unknown"),
 }
+"""Impaired: the server is slow, refuses, or the login fails; the reason stands beside it."""
 HOP = {True: ("ok", "good"), False: ("FAILS", "critical"), None: ("not tried", "unknown")}
 
 
@@ -48,7 +49,7 @@ def connection_lines(view: View, now: datetime) -> list[Line]:
 def _server(view: View, now: datetime) -> list[Line]:
     api = view.api
     since = f" since {clock(api.since, now)} UTC ({ago(api.since, now)})."
-    lines = [line(" The API server ", REACH[api.reach], since, hang=1)]
+    lines = [line(" ", REACH[api.reach], since, hang=1)]
     if view.server:
         context = (f"  context {view.context or 'none'}", "muted")
         lines.append(field("server", view.server, context))

@@ -168,12 +168,12 @@ def trouble_lines(view: View, now: datetime, keys: Keys = NO_KEYS) -> list[Line]
     said: list[Line] = []
     if api.reach in (Connection.LOST, Connection.DEGRADED):
         lost = api.reach is Connection.LOST
-        what = "does NOT answer" if lost else "answers slowly or in part"
+        what = "The API server does NOT answer" if lost else "Reading is impaired"
         shown = f" Shown is what was at {clock(api.heard, now)}." if api.heard and lost else ""
         said.append(
             line(
                 " ",
-                (f"The API server {what}", "critical"),
+                (what, "critical"),
                 f" since {clock(api.since, now)} UTC",
                 (named(" ({.connection} why, {.retry} retry)", keys), HINT),
                 f".{shown} {api.reason}",

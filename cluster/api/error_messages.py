@@ -75,7 +75,8 @@ def describe_failure(error: BaseException, server: str) -> str:
     if "unreachable" in lowered or "no route" in lowered:
         return f"no route to {server}; check the network and the VPN"
     if fault is Fault.BROKEN_OFF:
-        return f"{server} broke off the connection; it may be restarting"
+        plain = ", or it speaks only https" if server.startswith("http://") else ""
+        return f"{server} broke off the connection; it may be restarting{plain}"
     return f"{server} cannot be reached ({text or type(error.__cause__ or error).__name__})"
 
 

@@ -294,6 +294,12 @@ def _user(name: str, entry: _Entry, cluster_config: Any) -> User:
                 " use the provider's exec plug-in."
             )
     certificate_data, key_data = value.get("client-certificate-data"), value.get("client-key-data")
+    if (certificate_data or value.get("client-certificate")) and not (
+        key_data or value.get("client-key")
+    ):
+        raise KubeconfigError(
+            f"User {name!r} has a client certificate without a key; repair the kubeconfig."
+        )
     return User(
         name=name,
         certificate_file=None if certificate_data else _path(value, "client-certificate", folder),

@@ -71,7 +71,7 @@ async def test_each_state_of_knowing_reads_differently(scene: str, said: str, ne
 
 async def test_a_reason_that_is_cut_is_seen_to_be_cut_and_the_age_is_not() -> None:
     async with screens("refused") as (app, _, pilot):
-        await until(pilot, lambda: "answers slowly or in part" in shown(app))
+        await until(pilot, lambda: "Reading is impaired" in shown(app))
         assert [row for row in shown(app).split("\n") if row.endswith(" …") and len(row) <= 80]
     async with screens("lost") as (app, _, pilot):
         await until(pilot, lambda: "Shown is what was at" in " ".join(shown(app).split()))

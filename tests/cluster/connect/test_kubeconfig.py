@@ -271,6 +271,11 @@ def test_broken_files(tmp_path: Path, text: str, expected: str) -> None:
             "auth-provider 'gcp'",
         ),
         (
+            {"users": [{"name": "prod-user", "user": {"client-certificate-data": "YQ=="}}]},
+            "",
+            "certificate without a key",
+        ),
+        (
             {"users": [{"name": "prod-user", "user": {"exec": {"apiVersion": "x"}}}]},
             "",
             "without a command",
