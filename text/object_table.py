@@ -162,7 +162,10 @@ def empty_lines(
     """Shown instead of rows: why there are none. Only a complete list may say that none exist."""
     name = kinds_name(table.kind)
     hint = ""
-    if kind is None or kind.state is WatchState.WAITING:
+    if kind is None:
+        text, style = f"No cluster was asked for {name}.", "unknown"
+        hint = named("  {.contexts} opens one", keys)
+    elif kind.state is WatchState.WAITING:
         text, style = f"Not read yet: {name}.", "unknown"
     elif kind.state is WatchState.LOADING:
         text, style = f"Loading {name} …", "unknown"

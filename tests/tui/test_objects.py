@@ -19,8 +19,9 @@ from incident.tables.related import first_pod
 from incident.tables.table import Delta, ObjectTable
 from tests.tui import story, story_triage
 from tests.tui.pilot import WIDE, screens, shown, until
+from text.lines import plain_text
 from text.log_page import LogView, log_state
-from text.object_table import NAME_MINIMUM, fitting, headings
+from text.object_table import NAME_MINIMUM, empty_lines, fitting, headings
 
 
 async def test_the_table_filters_sorts_and_keeps_its_cursor_on_the_object() -> None:
@@ -345,3 +346,8 @@ def test_the_status_is_shown_on_small_terminals_too(kind: str, width: int) -> No
     status = next(column for column in shown if column.name == "status")
     assert status.width >= 10
     assert sum((column.width or NAME_MINIMUM) + 1 for column in shown) < width
+
+
+def test_without_a_cluster_a_table_does_not_promise_that_it_will_be_read() -> None:
+    said = plain_text(empty_lines(ObjectTable(Store(), "Pod", story.NOW), None, story.NOW)[1])
+    assert said.startswith(" No cluster was asked for pods.")
