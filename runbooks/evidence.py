@@ -110,6 +110,8 @@ class Fitting(msgspec.Struct):
     """The last report that it was compared with."""
     changed: int
     """The report in which `found` became what it is."""
+    turned: int
+    """The report in which something began to fit, or nothing fitted any more."""
     held: Held | None = None
     """The findings as evidence for a symptom that has none of them."""
 
@@ -119,7 +121,7 @@ class Elsewhere(SymptomIndex):
 
     It remembers what fits each condition and since which report, so that a symptom is judged again
     only when something that it asked for has changed. `asked` collects the conditions that are
-    asked for.
+    asked for, and whether what fits them matters, or only whether anything does.
     """
 
     def __init__(self, report: Report | None = None) -> None:
@@ -127,7 +129,7 @@ class Elsewhere(SymptomIndex):
         self.as_of: datetime | None = None
         self.turn = 0
         """Reports taken so far."""
-        self.asked: set[int] = set()
+        self.asked: dict[int, bool] = {}
         self._fitting: dict[int, Fitting] = {}
         self._report: Report | None = None
         if report is not None:
@@ -142,10 +144,18 @@ class Elsewhere(SymptomIndex):
         super().__init__(report.findings, report.changes)
         return True
 
-    def changed_since(self, turn: int, asked: Iterable[int]) -> bool:
-        """Whether what fits one of the conditions, which were asked for, has changed after that
-        report."""
-        return any(self._compared(self._fitting[condition]).changed > turn for condition in asked)
+    def changed_since(self, turn: int, asked: Mapping[int, bool]) -> bool:
+        """Whether the answer for one of the conditions, which were asked for, has changed after
+        that report."""
+        for condition, whole in asked.items():
+            fitting = self._compared(self._fitting[condition])
+            if (fitting.changed if whole else fitting.turned) > turn:
+                return True
+        return False
+
+    def any(self, condition: Criterion) -> bool:
+        """Whether there are findings of the condition."""
+        return bool(self._fitted(condition, whole=False).found)
 
     def findings(self, condition: Criterion) -> list[Finding]:
         return self._fitted(condition).found
@@ -160,12 +170,12 @@ class Elsewhere(SymptomIndex):
             fitting.held = _found(condition, found, ELSEWHERE)
         return fitting.held
 
-    def _fitted(self, condition: Criterion) -> Fitting:
+    def _fitted(self, condition: Criterion, *, whole: bool = True) -> Fitting:
         key = id(condition)
-        self.asked.add(key)
+        self.asked[key] = whole or self.asked.get(key, False)
         known = self._fitting.get(key)
         if known is None:
-            known = self._fitting[key] = Fitting(condition, [], [], 0, self.turn)
+            known = self._fitting[key] = Fitting(condition, [], [], 0, self.turn, self.turn)
         return self._compared(known)
 
     def _compared(self, known: Fitting) -> Fitting:
@@ -188,6 +198,8 @@ class Elsewhere(SymptomIndex):
         ]
         if found != known.found:
             known.changed, known.held = self.turn, None
+        if bool(found) is not bool(known.found):
+            known.turned = self.turn
         known.rows, known.found = rows, found
         return known
 
@@ -269,7 +281,7 @@ def _shown_elsewhere(condition: Criterion, elsewhere: Elsewhere | None) -> bool:
     """Whether a condition is about a change, or one of its findings is in another symptom."""
     return any(
         part.on == "change"
-        or (part.on == "finding" and elsewhere is not None and bool(elsewhere.findings(part)))
+        or (part.on == "finding" and elsewhere is not None and elsewhere.any(part))
         for part in condition.parts()
     )
 

@@ -3,7 +3,7 @@ fits" is an answer."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -63,8 +63,8 @@ class _Matched(NamedTuple):
     basis: tuple[object, ...]
     turn: int
     """The report for which it was made."""
-    asked: Collection[int]
-    """The conditions that were asked about other symptoms."""
+    asked: Mapping[int, bool]
+    """The conditions that were asked about other symptoms (`Elsewhere.asked`)."""
     judged: _Judged
 
 
@@ -183,7 +183,7 @@ class Matcher:
             or known.basis != basis
             or elsewhere.changed_since(known.turn, known.asked)
         ):
-            elsewhere.asked = set()
+            elsewhere.asked = {}
             judged = self._judge(symptom, elsewhere)
             known = _Matched(basis, elsewhere.turn, elsewhere.asked, judged)
         self._matched[symptom.id] = known

@@ -381,3 +381,31 @@ def test_a_symptom_that_is_not_judged_again_has_the_answer_of_one_that_is(tmp_pa
                 Matcher(library).match_symptom(one, report)
             ), turn
     assert len(judged) < asked, "what did not change is not judged again"
+
+
+def test_more_of_what_another_symptom_shows_is_not_judged_again(tmp_path: Path) -> None:
+    """What is missing depends only on whether it is seen: of 500 symptoms that miss a rule none
+    changes when a second object has it."""
+    page = PAGE.replace(
+        "    - text: Both\n", "    - {finding: lost, text: Lost}\n    - text: Both\n"
+    )
+    (tmp_path / "b.md").write_text(page)
+    matcher, judged = Matcher(Library((tmp_path,), own=())), list[int]()
+    matcher._judge, judge_again = (  # type: ignore[method-assign]  # counts what is judged
+        lambda *asked: judged.append(1) or judge_again(*asked),
+        matcher._judge,
+    )
+    here = symptom(finding("oom", count=4))
+    other = [finding("lost", f"n{number}") for number in range(2, 5)]
+
+    def missing(*findings: Finding) -> tuple[bool, int]:
+        judged.clear()
+        seen = report(here, symptom(*findings)) if findings else report(here)
+        found = matcher.match_symptom(here, seen)
+        return "Lost" in [reason.text for reason in found[0].missing], len(judged)
+
+    assert missing() == (True, 1)
+    assert missing(other[0]) == (False, 1)
+    assert missing(*other) == (False, 0)
+    assert missing(other[2]) == (False, 0)
+    assert missing() == (True, 1)
