@@ -101,14 +101,16 @@ class PageTask:
         _retrieve(self.token)
 
     async def _fetch(self, collection: Collection, parameters: dict[str, str]) -> bytes:
-        kept = bytearray()
+        chunks, size = list[bytes](), 0
 
         async def take(chunk: bytes) -> None:
-            kept.extend(chunk)
-            if len(kept) > HELD:
+            nonlocal size
+            chunks.append(chunk)  # one buffer would be moved each time that it grows
+            size += len(chunk)
+            if size > HELD:
                 raise Unreachable(f"list {collection.what}: a page has more than {HELD:,} bytes.")
             if not self.token.done():
-                self._find_token(kept)
+                self._find_token(b"".join(chunks))
 
         try:
             await collection.read(parameters, take)
@@ -118,9 +120,9 @@ class PageTask:
             raise
         if not self.token.done():
             self.token.set_result("")  # the decoded page has it, if there is one
-        return bytes(kept)
+        return b"".join(chunks)
 
-    def _find_token(self, kept: bytearray) -> None:
+    def _find_token(self, kept: bytes) -> None:
         end = kept.find(b'"items"', 0, _HEAD)
         if end < 0 and len(kept) < _HEAD:
             return
