@@ -180,9 +180,10 @@ def _parse(stdout: bytes, plugin: ExecPlugin, shown: str, said: str) -> PluginCr
     if status.get("expirationTimestamp"):
         try:
             expires = datetime.fromisoformat(str(status["expirationTimestamp"]))
-        except ValueError as error:
+            zoned = expires.tzinfo is not None
+            expires = expires.astimezone(UTC) if zoned else expires.replace(tzinfo=UTC)
+        except (ValueError, OverflowError) as error:
             raise fail("gave an expirationTimestamp that is not a time") from error
-        expires = expires.replace(tzinfo=UTC) if expires.tzinfo is None else expires.astimezone(UTC)
     return PluginCredential(
         token,
         str(certificate).encode() if certificate else None,

@@ -158,8 +158,11 @@ async def _list(context: ProbeContext, kind: str, namespace: str) -> dict[Ref, O
             params["continue"] = token
         answer = await context.api.get_json(path, params, timeout=8, accept=PARTIAL_LIST)
         for item in answer.get("items") or ():
-            meta = item.get("metadata") or {}
-            if (meta.get("labels") or {}).get(MANAGED_BY) == OWN:  # a selector may be ignored
+            meta = item.get("metadata") if isinstance(item, dict) else None
+            meta = meta if isinstance(meta, dict) else {}
+            labels = meta.get("labels")
+            # A selector may be ignored, and an odd object is none of ours.
+            if isinstance(labels, dict) and labels.get(MANAGED_BY) == OWN:
                 each = _owned(kind, meta)
                 found[each.ref] = each
         token = str((answer.get("metadata") or {}).get("continue") or "")
@@ -181,12 +184,13 @@ async def _list_named(
 
 
 def _owned(kind: str, meta: Mapping[str, Any]) -> Owned:
-    annotations, labels = meta.get("annotations") or {}, meta.get("labels") or {}
+    annotations, labels = meta.get("annotations"), meta.get("labels") or {}
+    annotations = annotations if isinstance(annotations, dict) else {}
     try:
         expires = datetime.fromisoformat(
             str(annotations.get(EXPIRES_AT, "")).replace("Z", "+00:00")
         ).astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):  # anyone who may make a pod may write any time
         expires = None
     ref = Ref(kind, str(meta.get("namespace") or ""), str(meta.get("name") or ""))
     return Owned(

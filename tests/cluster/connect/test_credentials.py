@@ -127,6 +127,7 @@ async def test_a_command_with_a_slash_is_relative_to_its_kubeconfig(tmp_path: Pa
         ),
         (granting("", clientCertificateData="x"), "without its key"),
         (granting("x", expirationTimestamp="soon"), "not a time"),
+        (granting("x", expirationTimestamp="9999-12-31T23:59:59-14:00"), "not a time"),
     ],
 )
 async def test_failures_are_one_sentence_that_names_the_command(
