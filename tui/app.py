@@ -480,7 +480,7 @@ class StanchApp(PaintingApp):
 
         verb = "leave" if isinstance(answer, Reopen) else "quit"
         title = f"{verb.capitalize()} while something runs?"
-        consequence = "What it created is removed first."
+        consequence = "What a probe created is removed first."
         if lost:
             title = f"Quit and lose {plural(len(lost), 'entry', 'entries')}?"
             consequence = f"The disk takes nothing: {self.view.record.reason}"
