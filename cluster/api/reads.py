@@ -19,20 +19,17 @@ async def get_object(
 ) -> dict[str, Any]:
     """One object as plain data, without managedFields and last-applied copies. Raises `ApiError`,
     `Unreachable`, and `Refused` for Secrets and ConfigMaps, of which only metadata is read."""
+    shown = f"{kind.name} {namespace}/{name}" if namespace else f"{kind.name} {name}"
     if kind.name in NEVER_WHOLE:
         raise Refused(
-            f"{kind.name} {namespace}/{name} is not fetched: values of Secrets and ConfigMaps are "
-            "never read, by design."
+            f"{shown} is not fetched: values of Secrets and ConfigMaps are never read, by design."
         )
-    found = await api.get_json(
-        object_path(kind, namespace, name),
-        timeout=timeout,
-        what=f"get {kind.name} {namespace}/{name}",
-    )
+    path = object_path(kind, namespace, name)
+    found = await api.get_json(path, timeout=timeout, what=f"get {shown}")
     if not isinstance(found, dict):
         raise ServerError(
-            f"get {kind.name} {namespace}/{name}: the answer is not an object; something in front "
-            "of the API server answers."
+            f"get {shown}: the answer is not an object; something in front of the API server "
+            "answers."
         )
     meta = found.get("metadata")
     if isinstance(meta, dict):

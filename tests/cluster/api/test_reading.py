@@ -10,7 +10,7 @@ from aiohttp import web
 from cluster.api.logs import LogLine, follow_logs, parse_line, read_logs
 from cluster.api.reads import get_object, node_text, object_path, pod_text
 from cluster.api.transport import Api
-from cluster.errors import NotFound, Refused
+from cluster.errors import NotFound, Refused, ServerError
 from cluster.kube.kinds import BY_NAME
 from tests.cluster.fake import FakeCluster, Handler, answering
 
@@ -94,6 +94,21 @@ async def test_an_object_comes_without_managed_fields_and_last_applied(
     fake.answers.append(answer)
     found = await get_object(api, BY_NAME["Pod"], "shop", "web-1")
     assert found == {"kind": "Pod", "metadata": {"name": "web-1", "annotations": {"keep": "bold"}}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "namespace", "shown"),
+    [("Node", "", "get Node web-1: "), ("Pod", "shop", "get Pod shop/web-1: ")],
+)
+async def test_an_answer_that_is_no_object_names_what_was_asked_for(
+    fake: FakeCluster, api: Api, kind: str, namespace: str, shown: str
+) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response([1])
+
+    fake.answers.append(answer)
+    with pytest.raises(ServerError, match=f"^{shown}the answer is not an object"):
+        await get_object(api, BY_NAME[kind], namespace, "web-1")
 
 
 async def test_paths() -> None:
