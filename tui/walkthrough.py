@@ -168,6 +168,9 @@ class OpenRun:
         if self._worker is None or not self.running:
             self._app.tell("Nothing is running.")
             return
+        if self._app.planned:  # the worker says that it stopped
+            self._worker.cancel()
+            return
         step = self.run.runbook.step(self.running_step) if self.run is not None else None
         is_change = step is not None and step.kind is StepKind.ACTION
         if is_change and not self._stopping:
@@ -222,7 +225,8 @@ class OpenRun:
         except NothingToUndo as error:
             self._app.tell(str(error), "warning")
         except asyncio.CancelledError:
-            self._app.tell(f"Stopped: {self._question(step)}", "warning")
+            unsent = "; nothing was changed" if self._app.planned else ""
+            self._app.tell(f"Stopped: {self._question(step)}{unsent}", "warning")
             raise
         except Exception as error:
             self._app.tell(

@@ -216,3 +216,22 @@ async def test_an_export_that_fails_is_a_message(monkeypatch: pytest.MonkeyPatch
         await pilot.press("x")
         await until(pilot, lambda: any("no record is kept" in text for text in told))
         assert app.is_running
+
+
+async def test_a_plan_that_is_being_made_is_stopped_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def never(*_: Any, **__: Any) -> Any:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Actions, "plan", never)
+    async with screens(size=WIDE, write=True) as (app, _, pilot):
+        app.open_runbook(*RUNBOOK)
+        await until(pilot, partial(says, app, "Stop the bleeding"))
+        run_step(app, "cordon")
+        await until(pilot, lambda: bool(app.planned and app.open_run.running) and not asks(app))
+        await pilot.press("x")
+        await until(pilot, lambda: not app.open_run.running)
+        told = [each.message for each in app._notifications]
+        assert any(text.endswith("; nothing was changed") for text in told)
+        assert not app.planned
