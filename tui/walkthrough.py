@@ -225,8 +225,8 @@ class OpenRun:
         except NothingToUndo as error:
             self._app.tell(str(error), "warning")
         except asyncio.CancelledError:
-            unsent = "; nothing was changed" if self._app.planned else ""
-            self._app.tell(f"Stopped: {self._question(step)}{unsent}", "warning")
+            unsent = ", nothing was changed" if self._app.planned else ""
+            self._app.tell(f"Stopped{unsent}: {self._question(step)}", "warning")
             raise
         except Exception as error:
             self._app.tell(

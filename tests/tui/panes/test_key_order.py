@@ -233,5 +233,5 @@ async def test_a_plan_that_is_being_made_is_stopped_at_once(
         await pilot.press("x")
         await until(pilot, lambda: not app.open_run.running)
         told = [each.message for each in app._notifications]
-        assert any(text.endswith("; nothing was changed") for text in told)
+        assert any(text.startswith("Stopped, nothing was changed: ") for text in told)
         assert not app.planned
