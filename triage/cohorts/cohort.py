@@ -8,6 +8,7 @@ tell them apart. One failing object proves nothing about what it shares, and two
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -208,9 +209,14 @@ def of_pods(
         for p in pods
         if p.metadata.creation_timestamp and view.now - p.metadata.creation_timestamp <= _NEW
     ]
+    created = sorted(
+        int(p.metadata.creation_timestamp.timestamp())
+        for p in pods
+        if p.metadata.creation_timestamp
+    )
     for moment in _moments(young, len(pods)):
         later = healthy.created_since(moment)
-        k = sum(1 for p in pods if _at_or_after(p, moment))
+        k = len(created) - bisect_left(created, int(moment.timestamp()))
         tables.append(
             Contingency(
                 "created after", moment.isoformat(), (k, len(pods)), (min(later, n_out), n_out)
@@ -261,11 +267,6 @@ def has(pod: Pod, what: str, value: str, view: ClusterView) -> bool:
     if _of_node(pod, view).get(what) == value:
         return True
     return (what, value) in _storage(pod, view)
-
-
-def _at_or_after(pod: Pod, moment: datetime) -> bool:
-    created = pod.metadata.creation_timestamp
-    return created is not None and int(created.timestamp()) >= int(moment.timestamp())
 
 
 def _count_owners(
