@@ -19,7 +19,7 @@ from pathlib import Path
 
 import yaml
 
-from bench.measures import DOWN, OBJECTS, STRETCH, UP, BenchRun, kubectl, percentile
+from bench.measures import DOWN, OBJECTS, STRETCH, UP, BenchRun, idle_share, kubectl, percentile
 from bench.process import Cost, cpu_seconds, resident, run
 from bench.rendered import rendered
 from bench.report import Figure
@@ -218,6 +218,23 @@ def tls(place: BenchRun) -> list[Figure]:
     ]
 
 
+def idle(place: BenchRun) -> list[Figure]:
+    """The screens of a broken cluster in which nothing changes."""
+    with (
+        rendered(_folder(place, 10_000), 10_000) as kubeconfig,
+        open_terminal(place.stanch(kubeconfig=kubeconfig), place.environment()) as terminal,
+    ):
+        terminal.wait_for(SYMPTOM, 120)
+        terminal.wait_for(COUNTED, 300)
+        terminal.settle(45)
+        shares = [100 * idle_share(terminal) for _ in range(2)]
+        memory = resident(terminal.pid) / 2**20
+    return [
+        _ratio("idle: CPU while nothing changes", shares, 1.0, "% of core"),
+        Figure("idle: memory", memory, "MiB", 120),
+    ]
+
+
 def pages(place: BenchRun) -> list[Figure]:
     """A server that takes 40 ms a page, in turn with the same server without pauses."""
     ratios, paused, plain, asked = [], [], [], 0
@@ -382,6 +399,7 @@ MEASURES = {
     "event": event,
     "flood": flood,
     "tls": tls,
+    "idle": idle,
     "pages": pages,
     "load": load,
     "start": start,

@@ -152,7 +152,7 @@ def screens(place: BenchRun) -> list[Figure]:
             first.append(terminal.wait_for(CRASHING.encode(), 60))
             counted.append(terminal.wait_for(COUNTED, 60))
             terminal.settle(SETTLE)
-            idle = _idle(terminal) if number == place.runs - 1 else 0.0
+            idle = idle_share(terminal) if number == place.runs - 1 else 0.0
             peak = resident(terminal.pid, peak=True)
     return [
         Figure("screens: first finding", middle(first), "s", note=spread(first)),
@@ -170,7 +170,7 @@ def screens(place: BenchRun) -> list[Figure]:
     ]
 
 
-def _idle(terminal: TerminalProgram, seconds: float = 60.0) -> float:
+def idle_share(terminal: TerminalProgram, seconds: float = 60.0) -> float:
     """Share of a core over a whole minute, so that what is done once a minute is in it once."""
     began, used = time.monotonic(), cpu_seconds(terminal.pid)
     terminal.settle(seconds)
