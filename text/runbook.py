@@ -173,6 +173,7 @@ def verified_text(run: RunView, step: Step) -> str:
     """What a mark says after a check of Verify that passed: the question and what was seen."""
     seen, _, _ = run.outcomes[step.id].seen.partition("\n")
     question = filled(step.question, run.values(step.id))
+    seen = seen.removeprefix(f"{question} ")  # of a person's answer
     return f"Verify passed: {question}" + (f" ({seen})" if seen and seen != question else "")
 
 

@@ -101,10 +101,14 @@ class RunView(msgspec.Struct, frozen=True):
 
     def verified(self, step: Step) -> bool:
         """Whether `step` belongs to the section Verify and all its measurements are as expected,
-        with nothing open: the time to mark the incident as mitigated or resolved."""
+        with nothing open, or a person's answer to it is the end of the runbook: the time to mark
+        the incident as mitigated or resolved."""
         section = self.runbook.section(VERIFY) if step.section == VERIFY else None
         if section is None:
             return False
+        own = self.outcomes.get(step.id)
+        if self.end == "done" and own is not None and own.state is StepState.ANSWERED:
+            return True
         states = {each.id: self.outcomes.get(each.id) for each in section.steps}
         return all(
             found is not None and found.state in _WELL and found.answer.casefold() != "no"

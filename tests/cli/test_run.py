@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from cli import exits
 from cli.connection import is_settled
@@ -26,8 +27,10 @@ from cluster.kube.objects import Node
 from cluster.kube.text import clean_uncut
 from incident.session import LiveInvestigation
 from incident.walkthrough.run import RunView, StepOutcome, StepState
+from runbooks.loader import Library
 from tests.incident.drill import investigating, served, until
 from tests.tui.story_runbook import runbook
+from text.runbook import verified_text
 from timeline.journal.journal import Journal
 
 DRILL = "network-policy-cni-version-skew"
@@ -253,3 +256,17 @@ async def test_a_mark_is_offered_when_all_of_verify_is_as_expected(
     assert told == noted
     await terminal._offer_mark(next(book.steps()))
     assert told == noted, "only after a step of Verify"
+
+
+async def test_a_mark_is_offered_when_a_person_s_answer_is_the_end_of_the_runbook() -> None:
+    """The rest of Verify, which measures another way, stays open."""
+    page = Library().get("load-balancer-backends-flapping")
+    assert page is not None
+    step = page.step("users-served")
+    assert step is not None
+    answer = "around the balancer"
+    outcome = StepOutcome(StepState.ANSWERED, seen=f"{step.question} {answer}", answer=answer)
+    run = RunView("run", page, "", "", {}, {step.id: outcome}, "", end="done")
+    assert run.verified(step)
+    assert verified_text(run, step) == f"Verify passed: {step.question} ({answer})"
+    assert not replace(run, end="").verified(step)
