@@ -192,6 +192,19 @@ def test_old_and_small_troubles_fold_into_one_line_and_what_is_gone_is_said() ->
         assert any("gone since" in row and "dns is away" in row for row in rows)
 
 
+def test_beside_notes_alone_old_troubles_stay() -> None:
+    view = view_of("coredns-oom")
+    first = view.symptoms[0]
+    old = [
+        replace(first, symptom=replace(first.symptom, id=name, title=name, course=Course.STANDING))
+        for name in ("web crashes", "disk is full")
+    ]
+    note = replace(first, symptom=replace(first.symptom, severity=Severity.INFO, title="a note"))
+    text = "\n".join(printed(triage_lines(replace(view, symptoms=(*old, note)), whole=False)))
+    assert "older than a day" not in text
+    assert text.index("web crashes") < text.index("a note")
+
+
 def test_the_page_stands_above_what_is_no_failure_and_only_there() -> None:
     view = view_of("dns-latency-ndots")
     assert all(each.symptom.severity is Severity.INFO for each in view.symptoms)

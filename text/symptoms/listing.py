@@ -54,9 +54,11 @@ def page_lines(view: View) -> list[Line]:
 
 
 def folded_symptoms(view: View, chosen: str = "") -> list[SymptomView]:
-    """Standing symptoms that share one line, unless one of them is `chosen` (id)."""
+    """Standing symptoms that share one line, unless one of them is `chosen` (id). Beside notes
+    alone they stay: a note is never the incident."""
     old = [item for item in view.symptoms if item.symptom.course is Course.STANDING]
-    several = 1 < len(old) < len(view.symptoms)
+    loud = [item for item in view.symptoms if item.symptom.severity is not Severity.INFO]
+    several = 1 < len(old) < len(loud)
     return old if several and all(item.symptom.id != chosen for item in old) else []
 
 

@@ -136,6 +136,8 @@ def _compared(row: Service, address: Address, view: ClusterView) -> Resolved:
     if not ready:
         idle = _scaled_to_zero(row, view)
         why = f"{idle} is scaled to 0" if idle else f"Service {ref.name} has no ready pod"
+        if not idle and not view.selected(row):
+            why = f"no pod matches the selector of Service {ref.name}"
         return Resolved(Standing.NO_ENDPOINT, ref, why)
     return Resolved(Standing.READY, ref)
 

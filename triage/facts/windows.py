@@ -44,3 +44,5 @@ JOINING = timedelta(minutes=3)
 """A node that joins may take this long to become Ready."""
 NEW_NODE = timedelta(hours=1)
 """A node counts as new for this long."""
+STANDING = timedelta(days=1)
+"""What has lasted for longer is known already."""

@@ -67,7 +67,10 @@ _SOLVED = re.compile(
 _START = re.compile(
     r"^(?:(?:[\w.$]+\.)+)(?=[A-Z]\w*(?:Exception|Error)\b)"
     r"|^(?:Caused by|Likely root cause):\s*|^Error: (?=Error)"
-    r"|^panic: (?=\S+ \S+)|^Unhandled exception\. ?|^#? *(?:---> )?",
+    r"|^panic: (?=\S+ \S+)|^Unhandled exception\. ?|^#? *(?:---> )?"
+    r"|^failed to (?:create containerd task|create shim task|start container \S+): (?=.)"
+    r"|^OCI runtime create failed: |^runc create failed: "
+    r"|^unable to start container process: (?:error during container init: )?",
 )
 _SECRET = re.compile(
     r"(?P<lead>://[^\s/@:]*:(?=\S*@)|(?:passw|pwd|secret|token)\w*=)[^\s@,;)]+",
@@ -177,7 +180,7 @@ def sentence(text: str, class_: str = "") -> str:
     """A line as it is quoted: without exception classes before a sentence, and shortened around the
     last words of its class, which are those of the cause."""
     text = _SECRET.sub(r"\g<lead>…", " ".join(text.split()))
-    for _ in range(4):
+    for _ in range(8):
         shorter = _PREFIX.sub("", _START.sub("", text))
         if shorter == text:
             break

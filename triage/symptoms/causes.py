@@ -246,6 +246,10 @@ def join_causes(
             service = view.store.get(*finding.object)
             if service is None:
                 continue
+            for ref in finding.related:
+                if ref.kind in WORKLOADS:  # it has no pod, and says itself why
+                    for other in index.about(ref):
+                        groups.join(first_key[other.id], key)
             for other in failing_in.get(finding.object.namespace, ()):
                 pod = view.store.get(*other.object)
                 if isinstance(pod, Pod) and service_selects(
@@ -336,6 +340,18 @@ def join_chains(findings: list[Finding], first_key: dict[str, str], groups: Grou
             if late:
                 groups.join(first_key[cause.id], first_key[effect.id])
 
+    for service in by_rule.get("service-no-endpoints", []):
+        if not service.facts["selector_matches"]:  # what it led to fails, also without its name
+            own = (f"{service.object.namespace}/{service.object.name}", "")
+            unreachable = (
+                f
+                for f in by_rule.get("pod-last-words", [])
+                if f.facts["class"] == "unreachable"
+                and f.object.namespace == service.object.namespace
+                and f.facts["service"] in own
+                and (f.facts["service"] or not f.facts["host"])
+            )
+            join(service, unreachable)
     for dns in by_rule.get("dns-degraded", []):
         join(dns, [*by_rule.get("not-ready-together", []), *by_rule.get("dns-lookups-failing", [])])
     plane = [

@@ -15,9 +15,8 @@ from datetime import datetime, timedelta
 from cluster.kube.objects import Ref
 from triage.facts.finding import Finding, Severity
 from triage.facts.rules.catalogue import EFFECTS
-from triage.facts.windows import INCIDENT
+from triage.facts.windows import INCIDENT, STANDING
 
-STANDING = timedelta(days=1)
 _NEW = ((timedelta(minutes=30), 4), (timedelta(hours=2), 3), (timedelta(hours=6), 2), (STANDING, 1))
 """Points for a beginning within this time."""
 _WIDE = 3

@@ -95,6 +95,8 @@ def _rank(finding: Finding) -> int:
         return len(_RANK)
     if finding.rule == "pod-not-ready" and facts.get("probe"):
         return len(_RANK)  # the probe says more than the count of replicas
+    if finding.rule == "service-no-endpoints" and not facts.get("selector_matches"):
+        return _RANK["dependency-failing"] - 1  # why those that call it fail
     if finding.rule == "service-port-mismatch":
         return len(_RANK)  # it says why no endpoint is there
     return _RANK.get(finding.rule, len(_RANK) + 1)
@@ -120,6 +122,8 @@ def _title(findings: Sequence[Finding]) -> str:
     facts, same = lead.facts, [f for f in findings if f.rule == lead.rule]
     count = len({f.object for f in same})
     rule = lead.rule
+    if rule == "service-no-endpoints":  # others have none since their pods wait for this one
+        same = [f for f in same if f.facts.get("nearest") == facts.get("nearest")]
     if lead.object.kind == "Cluster":
         return lead.claim.split("; ")[0]
     who = _who(same)
@@ -186,6 +190,9 @@ def _title(findings: Sequence[Finding]) -> str:
         return sentence(Subject(lead.object.name), lead.claim)
     if lead.object.kind == "Node" and count > 1:
         return sentence(Subject(f"{count} nodes", several=True), _common(lead, same))
+    if rule in ("dns-degraded", "ingress-degraded") and not facts.get("oom_killed"):
+        said = next((f.claim for f in findings if f.facts.get("class")), "")
+        return sentence(Subject(_name(lead)), lead.claim) + (f" ({said})" if said else "")
     others = len({f.object.name for f in same} - {lead.object.name})
     more = f" (and {others} more)" if others else ""
     return sentence(Subject(_name(lead)), lead.claim.split("; ")[0]) + more

@@ -8,16 +8,16 @@ import pytest
 
 from cluster.kube.objects import Ref
 from tests.triage.build import Cluster, ago, ts
-from tests.triage.situation import background, look, service
+from tests.triage.situation import MATCHER, background, look, service
 from triage.facts.finding import Finding, Report, Severity, Symptom
 from triage.facts.measurements import LastWords
 from triage.logs.classify import verdict
 
 
 def crashing(
-    cluster: Cluster, name: str, namespace: str = "shop", *, message: str = ""
+    cluster: Cluster, name: str, namespace: str = "shop", *, message: str = "", **more: Any
 ) -> dict[str, Any]:
-    raw = cluster.deployment(name, namespace, replicas=1)
+    raw = cluster.deployment(name, namespace, replicas=1, **more)
     pod: dict[str, Any] = raw["pods"][0]
     end = {
         "exitCode": 1,
@@ -185,3 +185,79 @@ def test_workloads_that_fail_for_their_own_reasons_stay_apart() -> None:
     ]
     report = look(cluster, said)
     assert len([s for s in report.symptoms if s.severity is not Severity.INFO]) == 2
+
+
+def misled(labels: dict[str, str], *said: str) -> Report:
+    """`orders` crashes with these words; Service `orders-db` has that selector."""
+    cluster = background()
+    cluster.deployment("orders-db", "shop", replicas=1)
+    cluster.deployment("orders-ui", "shop", replicas=1)
+    service(cluster, "orders-db", "shop", labels, port=5432)
+    return look(cluster, [words(crashing(cluster, "orders"), *said)])
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ["dial tcp orders-db:5432: connect: connection refused", "no reachable servers"],
+    ids=["named", "unnamed"],
+)
+def test_a_selector_without_pods_stands_above_what_it_makes_fail(sentence: str) -> None:
+    report = misled({"app": "orders-dbs"}, sentence)
+    assert first(report).title.startswith(
+        "Service orders-db has no ready endpoint: no pod matches its selector app=orders-dbs "
+        "(nearest: Deployment shop/orders-db has app=orders-db)"
+    )
+    assert {f.rule for f in first(report).findings} >= {"service-no-endpoints", "pod-last-words"}
+    best = MATCHER.match_symptom(first(report), report)[0]
+    assert (best.id, best.confident) == ("service-selector-mismatch", True)
+
+
+def test_words_about_something_else_stand_apart_from_a_selector_without_pods() -> None:
+    report = misled({"app": "orders-dbs"}, "Access denied for user 'orders'@'10.1.1.1'")
+    (finding,) = told(report)
+    (symptom,) = [s for s in report.symptoms if finding in s.findings]
+    assert "service-no-endpoints" not in {f.rule for f in symptom.findings}
+
+
+def test_a_workload_that_has_no_pod_yet_is_no_wrong_selector() -> None:
+    cluster = background()
+    raw = cluster.deployment("orders-db", "shop", replicas=1, created=ago(minutes=20))
+    gone = {each["metadata"]["name"] for each in raw["pods"]}
+    cluster.raw = [
+        (kind, each)
+        for kind, each in cluster.raw
+        if kind != "Pod" or each["metadata"]["name"] not in gone
+    ]
+    for row in (raw, raw["set"]):
+        row["status"].update(replicas=0, readyReplicas=0, availableReplicas=0)
+    service(cluster, "orders-db", "shop", {"app": "orders-db"}, port=5432)
+    cluster.event(
+        "ReplicaSet",
+        "shop",
+        raw["set"]["metadata"]["name"],
+        "FailedCreate",
+        'Error creating: pods "x" is forbidden: exceeded quota: team, requested: pods=1, '
+        "used: pods=10, limited: pods=10",
+        ago(seconds=30),
+        first=ago(minutes=20),
+    )
+    report = look(cluster)
+    assert "quota team is used up" in first(report).title
+    (finding,) = told(report, "service-no-endpoints")
+    assert finding.facts["selector_matches"] is True
+    assert "Deployment shop/orders-db has no pod" in finding.claim
+    assert finding in first(report).findings
+    matches = MATCHER.match_symptom(first(report), report)
+    assert "service-selector-mismatch" not in {match.id for match in matches}
+
+
+def test_dns_that_crashes_is_told_with_its_last_words() -> None:
+    cluster = background()
+    labels = {"k8s-app": "kube-dns"}
+    pod = crashing(cluster, "coredns", "kube-system", labels=labels, image="coredns:1.11")
+    pod["metadata"]["labels"] |= labels
+    service(cluster, "kube-dns", "kube-system", labels, ready=False)
+    said = "/etc/coredns/Corefile:12 - Error during parsing: Unknown directive 'foward'"
+    report = look(cluster, [words(pod, said)])
+    assert first(report).mechanism == "dns-degraded"
+    assert first(report).title.endswith(f"(exits 1: {said})")

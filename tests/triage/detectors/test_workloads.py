@@ -14,6 +14,7 @@ from tests.triage.situation import (
     look,
     loud,
     one,
+    sure,
     service,
 )
 from triage.facts.finding import Report, Severity
@@ -157,7 +158,7 @@ def test_replicas_on_one_node_against_a_preference() -> None:
             }
         }
     }
-    packed = cluster.deployment("identity", "core", replicas=3, spec=soft)
+    packed = cluster.deployment("identity", "core", replicas=3, spec=soft, created=ago(hours=3))
     for pod in packed["pods"]:
         pod["spec"]["nodeName"] = "n7"
     finding = one(look(cluster), "replicas-on-one-node")
@@ -173,6 +174,20 @@ def test_replicas_on_one_node_against_a_preference() -> None:
         True,
         8,
     )
+    assert "replicas-packed-on-one-node" in sure(look(cluster))
+    others = [node for node in cluster.nodes if node["metadata"]["name"] != "n7"]
+    for node in others:  # kubeadm and kind place DNS before the other nodes join
+        node["metadata"]["creationTimestamp"] = ts(ago(hours=2))
+    assert one(look(cluster), "replicas-on-one-node").severity is Severity.INFO
+    assert sure(look(cluster)) == set()
+    for node in others:
+        node["metadata"]["creationTimestamp"] = ts(ago(days=40))
+    for pod in packed["pods"]:  # known for long
+        pod["metadata"]["creationTimestamp"] = ts(ago(days=19))
+    assert one(look(cluster), "replicas-on-one-node").severity is Severity.INFO
+    assert sure(look(cluster)) == set()
+    for pod in packed["pods"]:
+        pod["metadata"]["creationTimestamp"] = ts(ago(hours=3))
     del packed["spec"]["template"]["spec"]["affinity"]
     assert one(look(cluster), "replicas-on-one-node").severity is Severity.INFO
     packed["spec"]["template"]["spec"]["nodeSelector"] = {"disk": "fast"}

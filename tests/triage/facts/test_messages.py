@@ -203,6 +203,41 @@ def test_scheduler_texts(message: str, causes: list[str], nodes: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("message", "cause", "detail"),
+    [
+        (
+            "0/4 nodes are available: 1 node(s) had untolerated taint "
+            "{node-role.kubernetes.io/control-plane: }, 3 node(s) had untolerated taint "
+            "{maintenance: yes}. preemption: 0/4 nodes are available: 4 x",
+            "taint",
+            "maintenance",
+        ),
+        (
+            "0/5 nodes are available: 2 Insufficient cpu, 3 node(s) had untolerated taint "
+            "{node-role.kubernetes.io/control-plane: }.",
+            "insufficient-cpu",
+            "",
+        ),
+        (
+            "0/4 nodes are available: 1 node(s) had untolerated taint {gpu: }, 3 node(s) had "
+            "untolerated taint {team: b}.",
+            "taint",
+            "team",
+        ),
+        (
+            "0/3 nodes are available: 3 node(s) had untolerated taint "
+            "{node-role.kubernetes.io/control-plane: }.",
+            "taint",
+            "node-role.kubernetes.io/control-plane",
+        ),
+    ],
+)
+def test_nodes_of_the_control_plane_decide_last(message: str, cause: str, detail: str) -> None:
+    read = scheduling(message)
+    assert (read.causes[0][0], read.detail) == (cause, detail)
+
+
+@pytest.mark.parametrize(
     ("message", "expected"),
     [
         (

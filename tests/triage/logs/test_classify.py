@@ -143,6 +143,15 @@ def test_the_last_line_is_no_note_of_a_program_and_no_access_log() -> None:
     assert last_line(lines[1:]) == ""
 
 
+def test_a_sentence_begins_behind_the_layers_of_a_runtime() -> None:
+    said = (
+        "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
+        "runc create failed: unable to start container process: error during container init: "
+        'exec: "python3.11": executable file not found in $PATH'
+    )
+    assert sentence(said) == 'exec: "python3.11": executable file not found in $PATH'
+
+
 def test_a_sentence_is_short_and_holds_no_password() -> None:
     long = "x" * 300 + " connection refused " + "y" * 300
     assert len(sentence(long)) <= LONG + 2

@@ -239,20 +239,15 @@ def _dns(row: Owner, ref: Ref, pods: list[Pod], state: PodHealth) -> Iterator[Fi
             why="critical when none is ready, or two were killed within 30 min",
             **_degraded(ref, state, pods[:10], looping, crash_looping=state.looping),
         )
-    nodes = {p.spec.node_name for p in pods if is_ready(p)}
-    if (
-        not isinstance(row, DaemonSet)
-        and state.ready
-        and (row.spec.replicas == 1 or (len(nodes) == 1 and state.ready > 1))
-    ):
+    if not isinstance(row, DaemonSet) and state.ready and row.spec.replicas == 1:
         yield make(
             "dns-single",
             ref,
-            f"DNS runs as {state.ready} replica{'s' if state.ready > 1 else ''} on one node",
+            "DNS runs as one replica",
             Severity.INFO,
             "a single point of failure is a note",
             evidence=[field_evidence(ref, "spec.replicas", str(row.spec.replicas))],
-            facts={"replicas": state.ready, "nodes": len(nodes)},
+            facts={"replicas": state.ready},
         )
 
 

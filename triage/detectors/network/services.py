@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from cluster.kube.managed_fields import last_write
-from cluster.kube.objects import Node, Pod, Ref, Service
+from cluster.kube.objects import Deployment, Node, Pod, Ref, Service, StatefulSet
 from cluster.kube.selectors import service_selects
 from triage.detectors.registry import cluster_detector, object_detector
 from triage.facts import blast_radius as blast
@@ -75,11 +75,12 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
         if c.type == "Ready" and c.status == "False" and c.last_transition_time
     ]
     since = max(times, default=None)
-    idle = _scaled_to_zero(row, view) if not pods else None
+    behind_it = [] if pods else _behind(row, view)
+    idle = next((_idle(each, view) for each in behind_it if each.spec.replicas == 0), None)
     if idle is not None and not (hosts or view.within(idle.at, _FORGOTTEN)):
         return
-    nearest = _nearest(row, view) if not pods and idle is None else ""
-    if not pods and idle is None and not (hosts or nearest):
+    nearest = "" if pods or behind_it else _nearest(row, view)
+    if not pods and not behind_it and not hosts and not nearest:
         return
     if not pods and not view.readable("Pod"):
         return  # Which pods it selects is not known.
@@ -95,9 +96,12 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
     if idle is not None:
         named = f", and {', '.join(callers[:2])} {'name' if len(callers) > 1 else 'names'} it"
         why, since = idle.text + (named if callers else ""), idle.at
+    elif behind_it:
+        why, since = f"{ref_of(behind_it[0])} has no pod", created
     elif not pods:
         why = "no pod matches its selector" + (f" {nearest}" if nearest else "")
-        since = created
+        edit = last_write(row.metadata, "f:spec", "f:selector")
+        since = max((t for t in (created, edit.time if edit else None) if t), default=None)
     if ready:
         why = f"no endpoint lists its ready pods ({len(ready)})"
     yield make(
@@ -121,12 +125,12 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
                 f"0 of {sum(len(s.endpoints) for s in slices)} endpoints ready",
             )
         ],
-        related=[ref_of(p) for p in pods[:10]],
+        related=[ref_of(p) for p in pods[:10]] or [ref_of(w) for w in behind_it],
         facts={
             "pods": len(pods),
             "not_ready": len(pods) - len(ready),
             "type": row.spec.type,
-            "selector_matches": bool(pods) or idle is not None,
+            "selector_matches": bool(pods or behind_it),
             "scaled_to_zero": str(idle.ref) if idle is not None else "",
             "scaled_by": idle.by if idle is not None else "",
             "role": role,
@@ -142,6 +146,7 @@ def _nearest(row: Service, view: ClusterView) -> str:
     from difflib import SequenceMatcher
 
     wanted = row.spec.selector
+    best, text = 0.0, ""
     for pod in view.store.in_namespace("Pod", row.metadata.namespace).values():
         labels = pod.metadata.labels
         missed = [key for key, value in wanted.items() if labels.get(key) != value]
@@ -149,10 +154,12 @@ def _nearest(row: Service, view: ClusterView) -> str:
             continue
         key = missed[0]
         has = labels.get(key, "")
-        alike = SequenceMatcher(None, wanted[key], has).ratio() >= ALIKE
-        if len(wanted) > 1 or alike:
+        alike = SequenceMatcher(None, wanted[key], has).ratio()
+        if (len(wanted) > 1 or alike >= ALIKE) and (alike > best or not text):
             found = f"{key}={has}" if has else f"no label {key}"
-            return f"{key}={wanted[key]} (nearest: {view.owner(pod)} has {found})"
+            best, text = alike, f"{key}={wanted[key]} (nearest: {view.owner(pod)} has {found})"
+    if text:
+        return text
     said = ",".join(f"{key}={value}" for key, value in sorted(wanted.items()))
     for kind in ("Deployment", "StatefulSet", "DaemonSet"):
         workload = view.store.get(kind, row.metadata.namespace, row.metadata.name)
@@ -176,19 +183,23 @@ _FORGOTTEN = timedelta(days=1)
 """A workload that has been at zero for longer is meant to be."""
 
 
-def _scaled_to_zero(row: Service, view: ClusterView) -> _Idle | None:
-    for kind in ("Deployment", "StatefulSet"):
-        for workload in view.store.in_namespace(kind, row.metadata.namespace).values():
-            if workload.spec.replicas == 0 and service_selects(
-                row.spec.selector, workload.spec.template.metadata.labels
-            ):
-                edit = last_write(workload.metadata, "f:spec", "f:replicas")
-                ref, at = ref_of(workload), edit.time if edit else None
-                manager = edit.manager if edit else ""
-                by = f" by {manager}" if manager else ""
-                when = f" at {quantity.moment_text(at, view.now)}" if at else ""
-                return _Idle(ref, at, manager, f"{ref} was scaled to 0{by}{when}")
-    return None
+def _behind(row: Service, view: ClusterView) -> list[Deployment | StatefulSet]:
+    """The workloads whose pods the Service would select, if they had any."""
+    return [
+        workload
+        for kind in ("Deployment", "StatefulSet")
+        for workload in view.store.in_namespace(kind, row.metadata.namespace).values()
+        if service_selects(row.spec.selector, workload.spec.template.metadata.labels)
+    ]
+
+
+def _idle(workload: Deployment | StatefulSet, view: ClusterView) -> _Idle:
+    edit = last_write(workload.metadata, "f:spec", "f:replicas")
+    ref, at = ref_of(workload), edit.time if edit else None
+    manager = edit.manager if edit else ""
+    by = f" by {manager}" if manager else ""
+    when = f" at {quantity.moment_text(at, view.now)}" if at else ""
+    return _Idle(ref, at, manager, f"{ref} was scaled to 0{by}{when}")
 
 
 def _callers(service: Ref, view: ClusterView) -> list[str]:

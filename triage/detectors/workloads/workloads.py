@@ -19,7 +19,7 @@ from triage.facts.finding import Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
 from triage.facts.messages.container_probes import probe_cause
 from triage.facts.placement import eligible, fits
-from triage.facts.windows import EDGE, INCIDENT, READY_GRACE, ROLLOUT_GRACE
+from triage.facts.windows import EDGE, INCIDENT, READY_GRACE, ROLLOUT_GRACE, STANDING
 
 Scalable = Deployment | StatefulSet
 
@@ -314,7 +314,10 @@ def spread(row: Scalable, view: ClusterView) -> Iterator[Finding]:
             return
         free = sum(1 for n in others if fits(template, n))
         services = tuple(sorted(s.metadata.name for s in view.services_of(pods[0])))
-        wanted = preferred or soft
+        # Nodes that joined later took no part in the choice: kubeadm and kind place DNS on the
+        # first node. And what was placed long ago is known.
+        choice = any(_there(n, since) for n in others)
+        given_up = (preferred or soft) and choice and view.within(since, STANDING)
         rule = (
             "anti-affinity is only preferred"
             if preferred
@@ -328,10 +331,10 @@ def spread(row: Scalable, view: ClusterView) -> Iterator[Finding]:
             f"all {len(pods)} ready replicas are on {name}, {free} of {len(others)} other nodes "
             f"would take them; {rule}",
             Severity.WARNING
-            if wanted and len(pods) * 3 >= row.spec.replicas * 2
+            if given_up and len(pods) * 3 >= row.spec.replicas * 2
             else Severity.INFO,
-            "a stated preference that was not kept is a warning; no preference, or replicas that "
-            "are down elsewhere, a note",
+            "a stated preference that was given up within a day is a warning; no preference, no "
+            "choice, or replicas that are down elsewhere, a note",
             since=since,
             source=SinceSource.CREATION,
             related=[Ref("Node", "", name)],
@@ -344,6 +347,7 @@ def spread(row: Scalable, view: ClusterView) -> Iterator[Finding]:
                 "node": name,
                 "preferred": preferred,
                 "spread": soft,
+                "given_up": given_up,
                 "other_nodes": len(others),
                 "free_nodes": free,
                 "services": services,
@@ -367,6 +371,12 @@ def spread(row: Scalable, view: ClusterView) -> Iterator[Finding]:
             facts={"replicas": len(pods), "zone": zone},
             evidence=[field_evidence(ref, "pods", f"zone {zone}")],
         )
+
+
+def _there(node: Node, at: datetime | None) -> bool:
+    """Whether a node had joined at that moment."""
+    joined = node.metadata.creation_timestamp
+    return joined is None or at is None or joined < at
 
 
 @object_detector("Deployment")

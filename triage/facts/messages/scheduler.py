@@ -82,8 +82,9 @@ def scheduling(message: str) -> Scheduling:
     """Read a FitError of Kubernetes 1.20 to 1.35: `0/5 nodes are available: 2 Insufficient memory,
     3 node(s) had untolerated taint {k: v}. preemption: …`, or the text of another scheduler.
 
-    The clauses are in lexicographic order, so they are ranked by their count here. Texts before the
-    filters run have no counts.
+    The clauses are in lexicographic order, so they are ranked by their count here; nodes of the
+    control plane, whose taint no workload tolerates, count last. Texts before the filters run have
+    no counts.
     """
     text = re.split(r"\.?\s+(?:preemption:|no new claims to deallocate)", message, maxsplit=1)[0]
     head = re.search(r"\d+/(\d+) nodes are available", text)
@@ -95,19 +96,26 @@ def scheduling(message: str) -> Scheduling:
     nodes = int(head[1]) if head else 0
     body = text.partition("available:")[2] if head else text
     counts: dict[str, int] = {}
-    details: dict[str, str] = {}
+    workers: dict[str, int] = {}
+    details: dict[str, tuple[int, str]] = {}
     for clause in re.split(r",\s+(?=\d+\s)", body.strip().rstrip(".")):
         parts = _CLAUSE.match(clause.strip())
         number, what = (int(parts[1]), parts[2]) if parts else (0, clause)
         lowered = what.lower()
         cause = next((name for needle, name in _SCHEDULING if needle in lowered), "other")
+        own = 0 if _CONTROL_PLANE.search(what) else number
         counts[cause] = counts.get(cause, 0) + number
+        workers[cause] = workers.get(cause, 0) + own
+        detail = quoted(what) if cause == "other" else ""
         if cause in _DETAIL and (named := _DETAIL[cause].search(what)) is not None:
-            details.setdefault(cause, named[1].rstrip(".,"))
-        elif cause == "other":
-            details.setdefault(cause, quoted(what))
-    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return Scheduling(tuple(ranked), nodes, details.get(ranked[0][0], ""))
+            detail = named[1].rstrip(".,")
+        if detail and own > details.get(cause, (-1, ""))[0]:
+            details[cause] = own, detail
+    ranked = sorted(counts.items(), key=lambda item: (-workers[item[0]], -item[1], item[0]))
+    return Scheduling(tuple(ranked), nodes, details.get(ranked[0][0], (0, ""))[1])
+
+
+_CONTROL_PLANE = re.compile(r"node-role\.kubernetes\.io/(?:control-plane|master)")
 
 
 SCHEDULING_TEXT = {

@@ -18,10 +18,9 @@ dns-degraded (workload): The cluster's DNS servers are down, restarting or kille
     restarted: int: pods restarted within the hour
     limit: str: memory limit
     crash_looping: int
-dns-single (workload): DNS runs as one replica, or all on one node (info)
+dns-single (workload): DNS runs as one replica (info)
     source: story 003: single kube-dns pod
     replicas: int
-    nodes: int
 ingress-degraded (workload): Pods of the ingress controller are down, restarting or killed for
         memory
     source: story 003 #1

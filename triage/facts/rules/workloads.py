@@ -62,6 +62,7 @@ replicas-on-one-node (workload): All ready replicas of a workload are on one nod
     node: str
     preferred: bool: anti-affinity preferred only
     spread: bool: soft topology spread
+    given_up: bool: such a rule yielded within a day, though another node was there
     other_nodes: int: nodes beside it that the template allows
     free_nodes: int: those that would take a pod now (capacity aside)
     services: tuple: Services that die with the node
