@@ -60,6 +60,7 @@ _RETRY = re.compile(r"\b(?:re-?try|again|attempt|will wait|waiting)", re.IGNOREC
 _CONNECTED = re.compile(
     r"\b(?:re)?connected to\b|\bconnection (?:is |was )?(?:established|restored)", re.IGNORECASE
 )
+_NO_DNS = re.compile(r"EAI_AGAIN|temporary failure in name resolution", re.IGNORECASE)
 _SOLVED = re.compile(
     r"\b(?:0 errors?|no errors?|retry ok|reconnected|recovered|succeeded|successfully|resolved)\b",
     re.IGNORECASE,
@@ -70,6 +71,7 @@ _START = re.compile(
     r"|^panic: (?=\S+ \S+)|^Unhandled exception\. ?|^#? *(?:---> )?"
     r"|^failed to (?:create containerd task|create shim task|start container \S+): (?=.)"
     r"|^OCI runtime create failed: |^runc create failed: "
+    r"|^.*\bCaused by NameResolutionError\([\"']<[^>]*>: "
     r"|^unable to start container process: (?:error during container init: )?",
 )
 _SECRET = re.compile(
@@ -83,12 +85,14 @@ _PREFIX = re.compile(
 
 class Classification(msgspec.Struct, frozen=True):
     """`class_` of `triage.logs.sentences.CLASSES`, the sentence that decides, and the address that
-    it names. `line` is the sentence's place in the log, counted from 0."""
+    it names. `line` is the sentence's place in the log, counted from 0. `no_dns`: no name server
+    answered, which says nothing about the name."""
 
     class_: str
     sentence: str
     address: Address | None
     line: int
+    no_dns: bool = False
 
 
 def verdict(lines: Sequence[str]) -> Classification | None:
@@ -119,7 +123,8 @@ def verdict(lines: Sequence[str]) -> Classification | None:
             if peer is None and class_ in _PEER:
                 peer = _near(lines, at)
             text = _outer(lines, at, class_) or _joined(one.text, lines, at)
-            best = (rank, Classification(class_, sentence(text, class_), peer, at))
+            no_dns = _NO_DNS.search(one.text) is not None
+            best = (rank, Classification(class_, sentence(text, class_), peer, at, no_dns))
         if rank == _BEST:
             break
     return best[1] if best is not None else None

@@ -1,6 +1,6 @@
 """Parses one line of a log: its level, and its message without time, level and logger. Understands
 JSON lines, logfmt, klog, and the usual plain layouts of Java, Python, Go, Ruby, .NET, nginx,
-PostgreSQL and MySQL."""
+PostgreSQL, MySQL and Redis."""
 
 from __future__ import annotations
 
@@ -61,6 +61,8 @@ _AHEAD = re.compile(
 _INSIDE = re.compile(
     rf"[\[(<|]({_WORDS})[\])>|:/\s]|\s((?-i:{_WORDS.upper()}))[\])>|:/\s]", re.IGNORECASE
 )
+_REDIS = re.compile(r"^\d+:[A-Z] \d\d [A-Z][a-z]{2} \d{4} [\d:.]+ ([.*#-]) ")
+_REDIS_LEVELS = {".": Level.DEBUG, "-": Level.INFO, "*": Level.INFO, "#": Level.WARNING}
 _LOGGER = re.compile(r"^(?:\d+ )?--- \[[^\]]*\] (?:\[[^\]]*\] )?[\w.$\[\]]+\s*: ")
 _BRACKETS = re.compile(r"^(?:\[[\w.:/ -]{1,40}\]\s*)+(?=\S)")
 
@@ -141,6 +143,8 @@ def _unescaped(match: re.Match[str]) -> str:
 
 
 def _plain(line: str) -> Message:
+    if redis := _REDIS.match(line):
+        return Message(_REDIS_LEVELS[redis[1]], line[redis.end() :])
     text = _TIME.sub("", line, count=1)
     level = Level.UNKNOWN
     if ahead := _AHEAD.match(text):

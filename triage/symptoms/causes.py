@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 from cluster.kube.objects import Pod, Ref
 from cluster.kube.owners import WORKLOADS
 from cluster.kube.selectors import service_selects
 from triage.cohorts import cohort
+from triage.facts.addresses import Standing
 from triage.facts.cluster_view import ClusterView, is_finished, ref_of
 from triage.facts.cooperative import Cooperative
-from triage.facts.finding import Finding, Severity
+from triage.facts.finding import Fact, Finding, Severity
 from triage.facts.finding_index import FindingIndex
 from triage.facts.population import HealthyCounts
 from triage.facts.rules.catalogue import EFFECTS
@@ -352,6 +354,15 @@ def join_chains(findings: list[Finding], first_key: dict[str, str], groups: Grou
                 and (f.facts["service"] or not f.facts["host"])
             )
             join(service, unreachable)
+    peers: dict[tuple[Fact, ...], list[Finding]] = {}
+    for words in by_rule.get("pod-last-words", []):
+        facts = words.facts
+        if facts["no_dns"] or (facts["host"] and facts["standing"] == Standing.OUTSIDE):
+            peer = () if facts["no_dns"] else (facts["class"], facts["host"], facts["port"])
+            peers.setdefault(peer, []).append(words)
+    for alike in peers.values():  # one server outside, or name servers that do not answer
+        for one, other in pairwise(alike):
+            groups.join(first_key[one.id], first_key[other.id])
     for dns in by_rule.get("dns-degraded", []):
         join(dns, [*by_rule.get("not-ready-together", []), *by_rule.get("dns-lookups-failing", [])])
     plane = [

@@ -284,9 +284,11 @@ def _name(finding: Finding) -> str:
 
 def _last_words(findings: Sequence[Finding]) -> str:
     """`orders exits 1: access denied …`, and how many other workloads fail in the same way."""
-    lead = findings[0]
+    lead = next((f for f in findings if f.facts.get("class") not in _OF_A_PEER), findings[0])
     owner = str(lead.facts.get("owner") or lead.object.name)
-    others = {str(f.facts.get("owner") or f.object.name) for f in findings} - {owner}
+    class_ = lead.facts.get("class")
+    alike = (f for f in findings if f.facts.get("class") == class_)
+    others = {str(f.facts.get("owner") or f.object.name) for f in alike} - {owner}
     if not lead.facts.get("class"):
         more = f" and {len(others)} more" if others else ""
         return f"{owner}{more}, {lead.claim}"
@@ -299,6 +301,8 @@ def _last_words(findings: Sequence[Finding]) -> str:
     return f"{owner} and {len(others)} more {claim}"
 
 
+_OF_A_PEER = ("", "unreachable", "name-not-found")
+"""Classes of words that complain about something else, or about nothing."""
 _OF_SEVERAL = {
     "exits ": "exit ",
     "waits in ": "wait in ",

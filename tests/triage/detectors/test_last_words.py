@@ -261,3 +261,55 @@ def test_dns_that_crashes_is_told_with_its_last_words() -> None:
     report = look(cluster, [words(pod, said)])
     assert first(report).mechanism == "dns-degraded"
     assert first(report).title.endswith(f"(exits 1: {said})")
+
+
+def crashing_together(*said: tuple[str, str]) -> Report:
+    """Workloads that crash, each with its last words."""
+    cluster = background()
+    for name in ("web", "api"):
+        service(cluster, name, "shop", {"app": name})
+    return look(cluster, [words(crashing(cluster, name), line) for name, line in said])
+
+
+def test_name_servers_that_do_not_answer_are_one_symptom_and_no_peer() -> None:
+    report = crashing_together(
+        ("orders", "Error: getaddrinfo EAI_AGAIN web.shop.svc.cluster.local"),
+        (
+            "mails",
+            "requests.exceptions.ConnectionError: HTTPConnectionPool(host='api', port=80): Max "
+            "retries exceeded with url: / (Caused by NameResolutionError"
+            "(\"<urllib3.connection.HTTPConnection object at 0x7f>: Failed to resolve 'api' "
+            '([Errno -3] Temporary failure in name resolution)"))',
+        ),
+    )
+    assert told(report, "dependency-failing") == []
+    assert {f.object for f in told(report)} <= set(first(report).objects)
+    assert " and 1 more exit 1: " in first(report).title
+    report = crashing_together(("orders", "Error: getaddrinfo EAI_AGAIN ledgers"))
+    assert "there is no Service ledgers" in first(report).title
+
+
+def test_clients_of_one_server_outside_are_one_symptom() -> None:
+    full = 'server at "198.51.100.7", port 5432 failed: FATAL:  sorry, too many clients already'
+    report = crashing_together(("orders", full), ("mails", full))
+    assert {f.object for f in told(report)} <= set(first(report).objects)
+    other = full.replace("198.51.100.7", "198.51.100.8")
+    report = crashing_together(("orders", full), ("mails", other))
+    assert len({s.id for s in report.symptoms for f in s.findings if f in told(report)}) == 2
+
+
+def test_the_title_is_the_words_of_the_server_not_of_its_clients() -> None:
+    cluster = background()
+    damaged = (
+        "1:M 29 Nov 2026 10:00:00.120 # Bad file format reading the append only file "
+        "appendonly.aof: make a backup of your AOF file"
+    )
+    redis = crashing(cluster, "redis")
+    service(cluster, "redis", "shop", {"app": "redis"}, port=6379, ready=False)
+    said = [words(redis, damaged)]
+    for name in ("cart", "session"):
+        refused = "connect ECONNREFUSED redis:6379"
+        said.append(words(crashing(cluster, name), refused))
+    report = look(cluster, said)
+    assert "redis" in first(report).title
+    assert "redis and" not in first(report).title

@@ -14,8 +14,8 @@ from tests.triage.situation import (
     look,
     loud,
     one,
-    sure,
     service,
+    sure,
 )
 from triage.facts.finding import Report, Severity
 

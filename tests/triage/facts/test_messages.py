@@ -179,7 +179,7 @@ def test_most_messages_tell_nothing() -> None:
         (
             "0/3 nodes are available: 1 Too many pods, 2 node(s) didn't match Pod's node "
             "affinity/selector.",
-            ["affinity", "insufficient-pods"],
+            ["insufficient-pods", "affinity"],
             3,
         ),
         (
@@ -225,6 +225,18 @@ def test_scheduler_texts(message: str, causes: list[str], nodes: int) -> None:
             "team",
         ),
         (
+            "0/6 nodes are available: 2 Insufficient nvidia.com/gpu, 4 node(s) didn't match Pod's "
+            "node affinity/selector.",
+            "insufficient-other",
+            "nvidia.com/gpu",
+        ),
+        (
+            "0/5 nodes are available: 2 node(s) didn't match Pod's node affinity/selector, 3 "
+            "node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }.",
+            "affinity",
+            "",
+        ),
+        (
             "0/3 nodes are available: 3 node(s) had untolerated taint "
             "{node-role.kubernetes.io/control-plane: }.",
             "taint",
@@ -232,7 +244,7 @@ def test_scheduler_texts(message: str, causes: list[str], nodes: int) -> None:
         ),
     ],
 )
-def test_nodes_of_the_control_plane_decide_last(message: str, cause: str, detail: str) -> None:
+def test_nodes_that_were_never_meant_decide_last(message: str, cause: str, detail: str) -> None:
     read = scheduling(message)
     assert (read.causes[0][0], read.detail) == (cause, detail)
 
@@ -283,3 +295,19 @@ def test_missing_configuration(message: str, expected: tuple[str, ...] | None) -
 )
 def test_a_message_is_quoted_by_its_sentence(message: str, said: str) -> None:
     assert quoted(message) == said
+
+
+@pytest.mark.parametrize(
+    ("resource", "silent"),
+    [
+        ("pods.metrics.k8s.io", False),
+        ("s0-aws-sqs-resize.external.metrics.k8s.io", False),
+        ("packagemanifests.packages.operators.coreos.com", False),
+        ("deployments.apps", True),
+        ("nodes", True),
+        ("leases.coordination.k8s.io", True),
+    ],
+)
+def test_the_server_of_an_extension_is_not_the_api_server(resource: str, silent: bool) -> None:
+    said = f"the server is currently unable to handle the request (get {resource})"
+    assert api_error(said) is silent

@@ -143,6 +143,14 @@ def test_the_last_line_is_no_note_of_a_program_and_no_access_log() -> None:
     assert last_line(lines[1:]) == ""
 
 
+def test_a_line_of_redis_gives_its_message() -> None:
+    one = message("1:M 29 Nov 2026 10:00:00.120 # Bad file format reading the append only file")
+    assert (one.level, one.text) == (
+        Level.WARNING,
+        "Bad file format reading the append only file",
+    )
+
+
 def test_a_sentence_begins_behind_the_layers_of_a_runtime() -> None:
     said = (
         "failed to create containerd task: failed to create shim task: OCI runtime create failed: "

@@ -23,7 +23,6 @@ from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make
 from triage.facts.finding_index import FindingIndex
 from triage.facts.measurements import LastWords, Sample
-from triage.facts.messages.control_plane import lookup_failure
 from triage.facts.windows import EDGE, RECENT
 from triage.logs.address import Address
 
@@ -184,6 +183,7 @@ def _finding(
     resolved = resolve(peer, pod.metadata.namespace, view) if peer is not None else None
     says = f" ({resolved.says})" if resolved is not None and resolved.says else ""
     end = _exit_end(pod, container)
+    known = resolved is None or resolved.standing != Standing.NO_SERVICE
     facts: dict[str, Fact] = {
         **view.pod_facts(pod),
         "class": said.class_,
@@ -192,6 +192,7 @@ def _finding(
         "exit_code": code,
         "host": peer.host if peer is not None else "",
         "port": peer.port if peer is not None else 0,
+        "no_dns": known and said.no_dns,
         **_service_facts(resolved),
     }
     return make(
@@ -251,9 +252,7 @@ def _dependencies(
     callers: dict[tuple[str, str], list[Finding]] = {}
     for finding in words:
         service, class_ = str(finding.facts["service"]), str(finding.facts["class"])
-        # A look-up that times out says nothing of the Service whose name was looked up.
-        unnamed = lookup_failure(str(finding.facts["sentence"])) == "timeout"
-        if service and class_ in _SHARED and not unnamed:
+        if service and class_ in _SHARED and not finding.facts["no_dns"]:
             callers.setdefault((service, class_), []).append(finding)
     for (service, class_), found in sorted(callers.items()):
         namespace, name = service.split("/")

@@ -209,7 +209,13 @@ def _labels(spec: PodSpec, view: ClusterView) -> str:
     ]
     if found:
         return f"no node has {found[0]}"
-    return f"no node has all of {', '.join(f'{k}={v}' for k, v in pairs)}" if pairs else ""
+    together = any(
+        spec.node_selector.items() <= node.metadata.labels.items()
+        for node in view.store.all("Node", Node)
+    )
+    if not pairs or together:
+        return ""
+    return f"no node has all of {', '.join(f'{k}={v}' for k, v in pairs)}"
 
 
 def _expression(each: Mapping[str, Any], view: ClusterView) -> str:

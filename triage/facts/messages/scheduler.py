@@ -82,8 +82,9 @@ def scheduling(message: str) -> Scheduling:
     """Read a FitError of Kubernetes 1.20 to 1.35: `0/5 nodes are available: 2 Insufficient memory,
     3 node(s) had untolerated taint {k: v}. preemption: …`, or the text of another scheduler.
 
-    The clauses are in lexicographic order, so they are ranked by their count here; nodes of the
-    control plane, whose taint no workload tolerates, count last. Texts before the filters run have
+    The clauses are in lexicographic order, so they are ranked by their count here. Nodes of the
+    control plane, whose taint no workload tolerates, count last; so do nodes that the pod's own
+    selector leaves out, where others pass it and lack something. Texts before the filters run have
     no counts.
     """
     text = re.split(r"\.?\s+(?:preemption:|no new claims to deallocate)", message, maxsplit=1)[0]
@@ -111,10 +112,14 @@ def scheduling(message: str) -> Scheduling:
             detail = named[1].rstrip(".,")
         if detail and own > details.get(cause, (-1, ""))[0]:
             details[cause] = own, detail
+    if any(cause.startswith(_AFTER_AFFINITY) for cause in counts):
+        workers["affinity"] = 0
     ranked = sorted(counts.items(), key=lambda item: (-workers[item[0]], -item[1], item[0]))
     return Scheduling(tuple(ranked), nodes, details.get(ranked[0][0], (0, ""))[1])
 
 
+_AFTER_AFFINITY = ("insufficient-", "host-port", "volume-", "topology", "anti-", "resource-claim")
+"""What the filters behind NodeAffinity say: of nodes that the selector allows."""
 _CONTROL_PLANE = re.compile(r"node-role\.kubernetes\.io/(?:control-plane|master)")
 
 
