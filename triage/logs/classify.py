@@ -36,7 +36,7 @@ _HINT = (
     "p20|pending|mismatch|dirty|flyway|inotify|nxdomain|exhaust|unavailable|unreach|"
     "goroutine|overflow|terminate|dpath|emerg|x509|certificate|tls|handshake|p30|response to|"
     "request to|detected|empty|blank|nicht|keine|abgelehnt|inconnu|aucun|denegado|desconocid|"
-    "sconosciut|rehusada|rifiutata|negato|esaurito|inexist|esistente|fallit|falhou|fehlgeschlagen"
+    "misbehav|sconosciut|rehusada|rifiutata|negato|esaurito|inexist|esistente|fallit|falhou|fehlgeschlagen"
 )
 """Parts of a line one of which every sentence of the table has: most lines have none."""
 _HINTS = tuple(_HINT.split("|"))
@@ -60,7 +60,11 @@ _RETRY = re.compile(r"\b(?:re-?try|again|attempt|will wait|waiting)", re.IGNOREC
 _CONNECTED = re.compile(
     r"\b(?:re)?connected to\b|\bconnection (?:is |was )?(?:established|restored)", re.IGNORECASE
 )
-_NO_DNS = re.compile(r"EAI_AGAIN|temporary failure in name resolution", re.IGNORECASE)
+_NO_DNS = re.compile(
+    r"EAI_AGAIN|temporary failure in name resolution|lookup \S+(?: on \S+)?: (?:read |dial )?"
+    r"(?:udp |tcp |i/o timeout|server misbehaving)",
+    re.IGNORECASE,
+)
 _SOLVED = re.compile(
     r"\b(?:0 errors?|no errors?|retry ok|reconnected|recovered|succeeded|successfully|resolved)\b",
     re.IGNORECASE,

@@ -178,7 +178,7 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
     "name-not-found": (
         r"no such host|ENOTFOUND|EAI_AGAIN|EAI_NONAME|UnknownHost|unknown host|nxdomain",
         r"name or service not known|nodename nor servname|name does not resolve",
-        r"name resolution|could not (?:resolve|translate) (?:host|address|name)",
+        r"server misbehaving|name resolution|could not (?:resolve|translate) (?:host|address|name)",
         r"couldn't resolve|could not resolve address",
         r"(?:failed|unable|cannot|can't) to (?:resolve|lookup|look up)|can't resolve '",
         r"cannot resolve|unknown (?:mysql|database|postgres\w*) ?(?:server )?host",
@@ -293,7 +293,7 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"network is unreachable|host is unreachable|\(113\)|communications link failure",
         r"connection reset by peer|ECONNRESET|unexpected EOF while connecting",
         r"could not (?:connect|reach)|couldn't connect|can(?:not|'t) (?:connect|reach)",
-        r"unable to (?:connect|reach)|failed to (?:connect|establish|dial|reach)",
+        r"(?:unable|not possible) to (?:connect|reach)|failed to (?:connect|establish|dial|reach)",
         r"connect(?:ion)? (?:to .{0,80} )?(?:failed|refused)",
         r"error (?:while )?(?:connecting|dialing)|connection attempt failed|CannotConnect",
         r"ConnectException|no servers available|server selection (?:timeout|error)",

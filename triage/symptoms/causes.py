@@ -270,6 +270,7 @@ def join_causes(
                         groups.join(key, first_key[other.id])
         elif finding.rule in SYSTEM or finding.rule in (
             "dependency-failing",
+            "quota-exceeded",
             "apiservice-unavailable",
             "gateway-not-working",
             "webhook-backend-down",

@@ -53,6 +53,7 @@ _TELLING = (
     "pod-config-missing",
     "pod-container-create-failed",
     "create-failed",
+    "quota-exceeded",
     "pods-rejected-in-bulk",
     "pod-image-pull-failed",
     "pod-oom-killed",

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.triage.build import Cluster, ago, meta
+from tests.triage.build import Cluster, ago, meta, ts
 from tests.triage.situation import background, first, found, look, sure
 from triage.facts.create_failures import create_failure, exceeded
+from triage.facts.finding import Severity
 
 QUOTA = (
     'pods "web-7d4b9c-x" is forbidden: exceeded quota: team, requested: '
@@ -124,6 +125,39 @@ def test_a_quota_names_what_it_refuses() -> None:
     assert (finding.facts["resource"], finding.facts["hard"]) == ("limits.memory", "4Gi")
     assert "web2" in finding.claim
     assert look(cluster).symptoms[0].mechanism == "create-failed"
+
+
+def test_a_schedule_that_a_quota_stops_is_one_symptom_with_it() -> None:
+    cluster = background()
+    cluster.add(
+        "CronJob",
+        {
+            "metadata": meta("ingest", "shop", created=ago(days=3)),
+            "spec": {"schedule": "*/5 * * * *"},
+            "status": {"lastScheduleTime": ts(ago(minutes=50))},
+        },
+    )
+    cluster.add(
+        "ResourceQuota",
+        {
+            "metadata": meta("team", "shop"),
+            "status": {"hard": {"count/jobs.batch": "10"}, "used": {"count/jobs.batch": "10"}},
+        },
+    )
+    cluster.event(
+        "CronJob",
+        "shop",
+        "ingest",
+        "FailedCreate",
+        'Error creating job: jobs.batch "ingest-1" is forbidden: exceeded quota: team, requested: '
+        "count/jobs.batch=1, used: count/jobs.batch=10, limited: count/jobs.batch=10",
+        ago(seconds=30),
+        first=ago(minutes=45),
+        count=9,
+    )
+    (symptom,) = [s for s in look(cluster).symptoms if s.severity is not Severity.INFO]
+    assert symptom.title.startswith("quota team refuses new objects of CronJob shop/ingest")
+    assert "CronJob" in {ref.kind for ref in symptom.objects}
 
 
 def test_a_job_that_may_not_create_its_pods_is_named() -> None:

@@ -11,6 +11,7 @@ from tests.triage.build import Cluster, ago, ts
 from tests.triage.situation import MATCHER, background, look, service
 from triage.facts.finding import Finding, Report, Severity, Symptom
 from triage.facts.measurements import LastWords
+from triage.logs.address import Address
 from triage.logs.classify import verdict
 
 
@@ -269,6 +270,35 @@ def crashing_together(*said: tuple[str, str]) -> Report:
     for name in ("web", "api"):
         service(cluster, name, "shop", {"app": name})
     return look(cluster, [words(crashing(cluster, name), line) for name, line in said])
+
+
+@pytest.mark.parametrize(
+    ("said", "silent"),
+    [
+        ("dial tcp: lookup web.shop.svc on 10.2.0.10:53: read udp 10.1.1.9:5->x: i/o timeout", 1),
+        ("dial tcp: lookup web on 10.2.0.10:53: dial udp 10.2.0.10:53: connection refused", 1),
+        ("dial tcp: lookup web: i/o timeout", 1),
+        ("dial tcp: lookup web on 10.2.0.10:53: server misbehaving", 1),
+        ("dial tcp: lookup webz on 10.2.0.10:53: no such host", 0),
+        ("dial tcp 10.2.0.9:80: i/o timeout", 0),
+    ],
+)
+def test_a_look_up_without_an_answer_is_told_from_a_missing_name(said: str, silent: int) -> None:
+    found = verdict([said])
+    assert found is not None
+    assert found.no_dns is bool(silent)
+
+
+def test_an_address_behind_the_client_s_own_words() -> None:
+    found = verdict(
+        [
+            "Unhandled exception. StackExchange.Redis.RedisConnectionException: It was not possible"
+            " to connect to the redis server(s). UnableToConnect on redis-cart:6380/Interactive, "
+            "Initializing/NotStarted, last: NONE, origin: BeginConnectAsync"
+        ]
+    )
+    assert found is not None
+    assert (found.class_, found.address) == ("unreachable", Address("redis-cart", 6380))
 
 
 def test_name_servers_that_do_not_answer_are_one_symptom_and_no_peer() -> None:
