@@ -343,3 +343,25 @@ def test_the_title_is_the_words_of_the_server_not_of_its_clients() -> None:
     report = look(cluster, said)
     assert "redis" in first(report).title
     assert "redis and" not in first(report).title
+
+
+@pytest.mark.parametrize(
+    ("sentence", "guide"),
+    [
+        (
+            'pods is forbidden: User "system:serviceaccount:ops:x" cannot list resource "pods"',
+            "forbidden-by-rbac",
+        ),
+        (
+            'not authorized on geo-db to execute command { find: "geo" }',
+            "crash-credentials-refused",
+        ),
+        ("ERROR: permission denied for table orders", "crash-credentials-refused"),
+        ("An error occurred (AccessDenied) when calling PutObject", "crash-credentials-refused"),
+    ],
+)
+def test_a_right_that_another_server_refuses_is_not_rbac(sentence: str, guide: str) -> None:
+    cluster = background()
+    report = look(cluster, [words(crashing(cluster, "orders"), sentence)])
+    matches = MATCHER.match_symptom(first(report), report)
+    assert [match.id for match in matches if match.confident] == [guide]

@@ -7,6 +7,7 @@ A sentence that several workloads say about one Service is a finding of that Ser
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -42,6 +43,8 @@ FAILING = (
 """Findings of pods with useful logs, the most useful first."""
 _SELF = frozenset({"unreachable", "name-not-found", "tls-refused"})
 """Classes that the kubelet itself writes about a probe: they do not concern a peer."""
+_BY_API = re.compile(r"is forbidden|serviceaccount|/apis?/|kubernetes", re.IGNORECASE)
+"""Refused by the Kubernetes API, not by a database or a cloud."""
 _SHARED = frozenset(
     {"too-many-connections", "unreachable", "name-not-found", "credentials-refused"}
 )
@@ -193,6 +196,7 @@ def _finding(
         "host": peer.host if peer is not None else "",
         "port": peer.port if peer is not None else 0,
         "no_dns": known and said.no_dns,
+        "by_api": said.class_ == "api-forbidden" and _BY_API.search(said.sentence) is not None,
         **_service_facts(resolved),
     }
     return make(

@@ -169,6 +169,7 @@ pod-last-words (pod): The sentence of its log or termination message that decide
     exit_code: int or None
     host: str: that the sentence names
     port: int
+    by_api: bool: the Kubernetes API refused it, by RBAC
     no_dns: bool: no name server answered, for a name that may well exist
     service: str: namespace/name of the Service that is meant
     standing: str: of triage.facts.addresses.Standing
