@@ -62,7 +62,7 @@ _CONNECTED = re.compile(
 )
 _NO_DNS = re.compile(
     r"EAI_AGAIN|temporary failure in name resolution|lookup \S+(?: on \S+)?: (?:read |dial )?"
-    r"(?:udp |tcp |i/o timeout|server misbehaving)",
+    r"(?:udp|tcp|i/o timeout|server misbehaving)",
     re.IGNORECASE,
 )
 _SOLVED = re.compile(
