@@ -345,13 +345,13 @@ def join_chains(findings: list[Finding], first_key: dict[str, str], groups: Grou
 
     for service in by_rule.get("service-no-endpoints", []):
         if not service.facts["selector_matches"]:  # what it led to fails, also without its name
-            own = (f"{service.object.namespace}/{service.object.name}", "")
+            called = (f"{service.object.namespace}/{service.object.name}", "")
             unreachable = (
                 f
                 for f in by_rule.get("pod-last-words", [])
                 if f.facts["class"] == "unreachable"
                 and f.object.namespace == service.object.namespace
-                and f.facts["service"] in own
+                and f.facts["service"] in called
                 and (f.facts["service"] or not f.facts["host"])
             )
             join(service, unreachable)
