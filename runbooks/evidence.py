@@ -452,7 +452,7 @@ def _shared(condition: Criterion, here: SymptomIndex) -> Held | None:
     attribute = next(iter(here.shared(condition)), None)
     if attribute is None:
         return None
-    return Held(condition, attribute.sentence.removeprefix("failing: "), (), 1.0)
+    return Held(condition, attribute.share, (), 1.0)
 
 
 def _shared_facts(attribute: SharedAttribute) -> dict[str, Fact]:

@@ -107,6 +107,8 @@ class SharedAttribute(msgspec.Struct, frozen=True, gc=False):
     tied_with: tuple[str, ...] = ()
     """Other attributes that separate exactly as well ("zone zone-b"): the data cannot tell them
     apart."""
+    subject: str = "failing"
+    """What `inside` counts, for people: ready replicas on one node do not fail."""
 
     @property
     def spoken(self) -> str:
@@ -116,10 +118,15 @@ class SharedAttribute(msgspec.Struct, frozen=True, gc=False):
     @property
     def sentence(self) -> str:
         """`failing: 7 of 7 on node-2; others: 0 of 41`."""
+        return f"{self.subject}: {self.share}"
+
+    @property
+    def share(self) -> str:
+        """`7 of 7 on node-2; others: 0 of 41`."""
         (inside, of), (outside, others) = self.inside, self.outside
         word = SHARED.get(self.what, f"with {self.what}")
         rest = f"; others: {outside} of {others}" if others else ""
-        return f"failing: {inside} of {of} {word} {self.spoken}{rest}"
+        return f"{inside} of {of} {word} {self.spoken}{rest}"
 
 
 def spoken(what: str, value: str) -> str:

@@ -88,7 +88,8 @@ def _writer(finding: Finding, view: ClusterView) -> SharedAttribute:
     )
     others = max(view.store.count("Secret") - lost, 0)
     outside = (min(max(written - lost, 0), others), others)
-    return SharedAttribute("manager", manager, (lost, lost), outside, fisher(lost, lost, *outside))
+    p = fisher(lost, lost, *outside)
+    return SharedAttribute("manager", manager, (lost, lost), outside, p, subject="emptied")
 
 
 def _flood(finding: Finding, view: ClusterView, index: FindingIndex) -> SharedAttribute:
@@ -98,8 +99,9 @@ def _flood(finding: Finding, view: ClusterView, index: FindingIndex) -> SharedAt
     mine = sum(1 for p in view.pods_of(finding.object) if not is_finished(p))
     since = max(index.population.created_since(finding.since), mine)
     before = max(index.population.total - since, 0)
+    share, p = (mine, since), fisher(mine, since, 0, before)
     return SharedAttribute(
-        "owner", str(finding.object), (mine, since), (0, before), fisher(mine, since, 0, before)
+        "owner", str(finding.object), share, (0, before), p, subject="pods since then"
     )
 
 
@@ -148,9 +150,8 @@ def _packed(finding: Finding, view: ClusterView, index: FindingIndex) -> SharedA
     there = sum(1 for p in view.store.pods_on(node).values() if not is_finished(p))
     others = max(index.population.total - replicas, 0)
     outside = (min(max(there - replicas, 0), others), others)
-    return SharedAttribute(
-        "node", node, (replicas, replicas), outside, fisher(replicas, replicas, *outside)
-    )
+    p = fisher(replicas, replicas, *outside)
+    return SharedAttribute("node", node, (replicas, replicas), outside, p, subject="its replicas")
 
 
 def _drift(finding: Finding) -> Iterator[SharedAttribute]:
@@ -160,8 +161,8 @@ def _drift(finding: Finding) -> Iterator[SharedAttribute]:
         digest = str(finding.facts.get("odd_digest") or "")
         p = fisher(odd, odd, 0, usual)
         yield SharedAttribute(
-            "node", nodes[0], (odd, odd), (0, usual), p, (f"image digest {digest}",)
+            "node", nodes[0], (odd, odd), (0, usual), p, (f"image digest {digest}",), "differing"
         )
         yield SharedAttribute(
-            "image digest", digest, (odd, odd), (0, usual), p, (f"node {nodes[0]}",)
+            "image digest", digest, (odd, odd), (0, usual), p, (f"node {nodes[0]}",), "differing"
         )

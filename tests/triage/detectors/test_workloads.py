@@ -174,6 +174,12 @@ def test_replicas_on_one_node_against_a_preference() -> None:
         True,
         8,
     )
+    assert [
+        shared.sentence.partition(";")[0]
+        for symptom in look(cluster).symptoms
+        if symptom.findings[0].rule == "replicas-on-one-node"
+        for shared in symptom.shared
+    ] == ["its replicas: 3 of 3 on n7"], "ready pods do not fail"
     assert "replicas-packed-on-one-node" in sure(look(cluster))
     others = [node for node in cluster.nodes if node["metadata"]["name"] != "n7"]
     for node in others:  # kubeadm and kind place DNS before the other nodes join
