@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.triage.build import NOW, Cluster, ago, ts
+from tests.triage.build import NOW, Cluster, ago, meta, ts
 from tests.triage.situation import background, look, pending, running_init
 from triage.facts.finding import Severity, Symptom
 
@@ -109,6 +109,15 @@ def test_it_rises_when_its_grace_is_over(fault: Fault) -> None:
     [symptom] = about(cluster)
     assert symptom.severity is Severity.WARNING
     assert "young" not in symptom.title
+
+
+def test_a_secret_that_came_meanwhile_is_not_called_missing() -> None:
+    cluster = background()
+    secret_missing(cluster, 1_200)
+    raw = {"metadata": meta("db", "shop"), "type": "Opaque", "data": {}}
+    cluster.add("Secret", raw)
+    [symptom] = about(cluster)
+    assert symptom.title.endswith("Secret db was missing (it exists now)")
 
 
 @pytest.mark.parametrize("fault", [unscheduled, secret_missing, probe_refused, init_waits])

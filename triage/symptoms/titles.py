@@ -154,7 +154,10 @@ def _title(findings: Sequence[Finding]) -> str:
         return f"volumes of {count} pods do not attach or mount"
     if rule == "pod-config-missing":
         what = f"key {facts.get('key')} of " if facts.get("key") else ""
-        return f"{who} cannot start: {what}{facts.get('kind')} {facts.get('name')} is missing"
+        is_missing = "is missing"
+        if all(f.facts.get("exists") and not f.facts.get("key") for f in same):
+            is_missing = "was missing (it exists now)"
+        return f"{who} cannot start: {what}{facts.get('kind')} {facts.get('name')} {is_missing}"
     if rule == "pod-last-words":
         return _last_words(same)
     if rule == "pod-container-create-failed" and count > 1:
