@@ -173,6 +173,13 @@ def test_old_and_small_troubles_fold_into_one_line_and_what_is_gone_is_said() ->
         replace(first, symptom=replace(first.symptom, id=name, title=name, course=Course.STANDING))
         for name in ("web crashes", "disk is full")
     ]
+    aged = [
+        replace(each, symptom=replace(each.symptom, since=ground.NOW - timedelta(days=6)))
+        for each in old
+    ]
+    note = replace(first, symptom=replace(first.symptom, severity=Severity.INFO))
+    below = replace(view, symptoms=(note, *aged))
+    assert "(6 d ago)" not in headline(below, ground.NOW), "it is the first line's beginning"
     gone = replace(first.symptom, title="dns is away", course=Course.RECOVERED, gone=ground.NOW)
     assert view.report is not None
     view = replace(

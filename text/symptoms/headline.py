@@ -15,7 +15,7 @@ from text.lines import Line, line, prose
 from text.status import importance
 from text.symptoms.shared import shared_text
 from text.words import SEVERITY, ago, clock, kinds_name, plural
-from triage.facts.finding import Gap, Report
+from triage.facts.finding import Course, Gap, Report
 
 _REFUSED = {
     WatchState.FORBIDDEN: "forbidden for this account",
@@ -43,9 +43,15 @@ def headline(view: View, now: datetime) -> str:
 
 
 def first_sign(view: View) -> datetime | None:
-    """When the first of the worst symptoms began."""
-    worst = min((item.symptom.severity.rank for item in view.symptoms), default=0)
-    begun = (item.symptom.since for item in view.symptoms if item.symptom.severity.rank == worst)
+    """When the first of the symptoms began that are as the one on the first line: of its severity,
+    and standing only if it is."""
+    symptoms = [item.symptom for item in view.symptoms]
+    begun = (
+        each.since
+        for each in symptoms
+        if each.severity is symptoms[0].severity
+        and (each.course is Course.STANDING) is (symptoms[0].course is Course.STANDING)
+    )
     return min((since for since in begun if since is not None), default=None)
 
 
