@@ -19,8 +19,9 @@ from cluster.kube.objects import Ref
 from incident.cadence import Cadence
 from incident.provenance import named_in, object_refs
 from incident.view import ApiView, Connection, SymptomView
+from runbooks.match import Match
 from timeline.entry import Entry, NewEntry
-from triage.facts.finding import Report, Severity, SharedAttribute, Symptom
+from triage.facts.finding import Report, Severity, Symptom
 
 FINDINGS_KEPT = 40
 """Findings written out with a symptom; the number of the others is kept."""
@@ -95,10 +96,10 @@ class Observer:
                     yield _detected(symptom, now)
             elif _differs(known, symptom):
                 yield _changed(symptom, known, now)
-            leader = next((match for match in view.matches if match.confident), None)
+            leader = _leader(view)
             led = known.runbook if known else ""
             if leader is not None and leader.id != led:
-                yield _led(symptom, view, now)
+                yield _led(symptom, leader, now)
             self._known[symptom.id] = _Known(
                 symptom.title,
                 symptom.severity.value,
@@ -200,17 +201,13 @@ def _appeared(symptom: Symptom) -> NewEntry:
         occurred_at=symptom.since,
         findings=findings,
         findings_left_out=max(0, len(symptom.findings) - FINDINGS_KEPT),
-        shared=[_shared(shared) for shared in symptom.shared],
+        shared=[shared.share for shared in symptom.shared],
         changes=changes,
         blast=[
             {"object": str(dependant.object), "why": dependant.why}
             for dependant in symptom.blast[:10]
         ],
     )
-
-
-def _shared(shared: SharedAttribute) -> str:
-    return shared.sentence.removeprefix("failing: ")
 
 
 def _changed(symptom: Symptom, known: _Known, now: datetime) -> NewEntry:
@@ -233,8 +230,18 @@ def _cleared(symptom_id: str, known: _Known) -> NewEntry:
     )
 
 
-def _led(symptom: Symptom, view: SymptomView, now: datetime) -> NewEntry:
-    match = next(match for match in view.matches if match.confident)
+def _leader(view: SymptomView) -> Match | None:
+    """The sure runbook that a finding of the symptom itself speaks for. What happens elsewhere
+    meanwhile (a Secret was written, a node is cordoned) is told with its own symptom."""
+    sure = [match for match in view.matches if match.confident]
+    own = {finding.id for finding in view.symptom.findings} if sure else set()
+    spoken = (
+        match for match in sure if any(not own.isdisjoint(why.findings) for why in match.for_)
+    )
+    return next(spoken, None)
+
+
+def _led(symptom: Symptom, match: Match, now: datetime) -> NewEntry:
     return NewEntry(
         kind="match",
         text=f"{symptom.title}: looks like {match.id} ({match.score:.2f})",

@@ -41,8 +41,14 @@ def symptom(name: str = "nodes", severity: Severity = Severity.CRITICAL, count: 
     )
 
 
-def match(runbook: str = "nodes-notready-system-oom", *, confident: bool = True) -> Match:
-    return Match(runbook, runbook, 0.9, confident, (Reason("it is so"),))
+def match(
+    runbook: str = "nodes-notready-system-oom",
+    *,
+    confident: bool = True,
+    rests_on: tuple[str, ...] = ("node-not-ready:Node//nodes-0",),
+) -> Match:
+    """A runbook that fits for the first node of `symptom()`."""
+    return Match(runbook, runbook, 0.9, confident, (Reason("it is so", findings=rests_on),))
 
 
 def view(*given: Symptom, matches: tuple[Match, ...] = ()) -> tuple[SymptomView, ...]:

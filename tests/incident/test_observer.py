@@ -87,6 +87,15 @@ def test_the_leading_runbook_is_written_when_it_changes_and_only_if_it_fits() ->
     assert list(observer.observe(report(seen), view(seen, matches=(match(),)), NOW)) == []
 
 
+def test_a_runbook_is_written_with_the_symptom_that_shows_it_and_not_with_one_beside_it() -> None:
+    seen = symptom()
+    for rests_on in ((), ("secret-keys-lost:Secret/shop/db",)):
+        beside = match("secrets-emptied-by-controller", rests_on=rests_on)
+        drafts = Observer().observe(report(seen), view(seen, matches=(beside, match())), NOW)
+        led = [draft.data["runbook"] for draft in drafts if draft.kind == "match"]
+        assert led == ["nodes-notready-system-oom"]
+
+
 def test_what_is_only_worth_knowing_does_not_begin_the_incident() -> None:
     observer, seen = Observer(), symptom(severity=Severity.INFO)
     drafts = list(observer.observe(report(seen), view(seen), NOW))
