@@ -3,7 +3,9 @@ fits" is an answer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -44,6 +46,8 @@ REFUTED = 0.5
 """Factor of the words' score when the text holds a refuting pattern."""
 NAMED = 0.75
 """Lowest score of a page whose id or title the text holds word by word."""
+TOLD = 2
+"""Words of a symptom's title in a text that tells that symptom."""
 ALONE, APART = 0.35, 0.6
 """Factors of the evidence's score when the words are sure of another page, and when the text names
 other objects. Words that are sure of none leave the score that the evidence has without them."""
@@ -208,11 +212,15 @@ class Matcher:
         words = {match.id: match for match in self._match_paste(paste)} if text.strip() else {}
         live: dict[str, Match] = {}
         listed: set[str] = set()
+        told: set[str] = set()
+        said = _telling(text)
         for symptom, match in self._matches_of(report):
             if match.score >= LISTED:
                 listed.add(match.id)
             if not _concerns(symptom, paste.objects):
                 match = replace(match, score=round(match.score * APART, 4), confident=False)
+            elif match.confident and len(said & _telling(symptom.title)) >= TOLD:
+                told.add(match.id)
             known = live.get(match.id)
             if known is None or (match.score, match.id) > (known.score, known.id):
                 live[match.id] = match
@@ -220,7 +228,10 @@ class Matcher:
             return _ordered(live[key] for key in listed)[:SHOWN]
         named = {*words, *listed}
         sure = any(match.confident for match in words.values())
-        return _ordered(_combine(words.get(key), live.get(key), sure) for key in named)[:SHOWN]
+        found = [_combine(words.get(key), live.get(key), sure and key not in told) for key in named]
+        # The symptom that the text tells has shown its page: other pages have only words.
+        found = [replace(one, confident=True) if one.id in told else one for one in found]
+        return _ordered(found, told)[:SHOWN]
 
     def _matches_of(self, report: Report | None) -> Sequence[tuple[Symptom, Match]]:
         """The matches of all symptoms of a report, cached: typing asks for them at each key."""
@@ -252,14 +263,28 @@ class Matcher:
         return known
 
 
-def _ordered(matches: Iterable[Match]) -> list[Match]:
-    """Orders pages that the text names first, then stories with undisputed evidence of their own,
+@lru_cache(1024)
+def _telling(text: str) -> frozenset[str]:
+    """The words of a text that can tell one symptom from another, kept for the titles."""
+    return frozenset(word for word in _WORD.findall(text.casefold()) if word not in _COMMON)
+
+
+_WORD = re.compile(r"[a-z0-9][a-z0-9.-]{2,}[a-z0-9]")
+_COMMON = frozenset(
+    ("does", "from", "have", "more", "node", "nodes", "pods", "that", "with", "your")
+)
+
+
+def _ordered(matches: Iterable[Match], told: Collection[str] = ()) -> list[Match]:
+    """Orders pages that the text names first, then those that the symptom that it tells has shown
+    (`told`, ids), then stories with undisputed evidence of their own,
     then what is sure, then the rest, each by score."""
     return _falling(
         sorted(
             matches,
             key=lambda match: (
                 not match.certain,
+                match.id not in told,
                 not (match.own and match.confident and not match.guide and not match.against),
                 not match.confident,
                 -match.score,

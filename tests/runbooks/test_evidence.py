@@ -266,6 +266,22 @@ def test_words_and_evidence_together() -> None:
     assert not rated.confident
 
 
+def test_the_page_of_the_symptom_that_the_words_tell_stands_above_pages_of_words_alone() -> None:
+    """`scheduler does not work` is said by words; the quota is seen in the symptom they tell."""
+    used_up = finding(
+        "create-failed", cause="quota", resource="pods", used="10", hard="10", quota="team"
+    )
+    shown = replace(symptom(used_up), title="quota team used up: web cannot create pods")
+    text = "the scheduler does not work, web cannot create pods"
+    sure = next(match for match in MATCHER.match("", report(shown)) if match.confident)
+    assert MATCHER.match_words(text)[0].id != sure.id
+    first = MATCHER.match(text, report(shown))[0]
+    assert (first.id, first.confident) == (sure.id, True)
+    assert first.score >= sure.score
+    elsewhere = MATCHER.match("kube-scheduler is down", report(shown))[0]
+    assert elsewhere.id != sure.id, "words of something else come first"
+
+
 def test_a_healthy_cluster_matches_nothing() -> None:
     assert MATCHER.match("", report()) == []
 
