@@ -24,7 +24,7 @@ PAGES: Mapping[str, Collection[str]] = {
     "too-many-connections": {"database-connections-used-up"},
     "read-only": {"crash-permission"},
     "permission-denied": {"crash-permission"},
-    "api-forbidden": {"forbidden-by-rbac", "crash-permission"},
+    "api-forbidden": {"forbidden-by-rbac", "crash-credentials-refused"},
     "file-missing": _CONFIGURATION,
     "variable-missing": _CONFIGURATION,
     "config-invalid": _CONFIGURATION,
