@@ -298,11 +298,11 @@ def rank(
         relatedness = relation(fact)
         if relatedness < 0:
             continue
-        lead = (since - fact.at).total_seconds() if since is not None else 0.0
-        if lead < -300 or (lead > 86_400 and relatedness > 0):
+        lead = since - fact.at if since is not None else timedelta()
+        if lead < -REACTION or (lead > LEAD and relatedness > 0):
             continue
         # One step of relation weighs as much as a fiftyfold distance in time.
-        scored.append((relatedness * 4 + abs(_log(abs(lead))), fact))
+        scored.append((relatedness * 4 + abs(_log(abs(lead.total_seconds()))), fact))
     scored.sort(key=lambda item: (item[0], item[1].rule, item[1].object))
     chosen: list[ChangeFact] = []
     alike: Counter[tuple[str, str]] = Counter()
@@ -310,14 +310,18 @@ def rank(
     for _, fact in scored:
         if fact.rule == "secret-written" and fact.manager in together:
             continue  # The group reports it.
-        if alike[fact.rule, fact.manager] < _ALIKE:
+        if alike[fact.rule, fact.manager] < ALIKE:
             alike[fact.rule, fact.manager] += 1
             chosen.append(fact)
     return tuple(chosen[:limit])
 
 
-_ALIKE = 3
+ALIKE = 3
 """Changes of one rule by one manager that are listed with a symptom."""
+REACTION = timedelta(minutes=5)
+"""After a beginning: what was changed later reacts to it."""
+LEAD = timedelta(days=1)
+"""Before a beginning: what was changed earlier led to it only where it concerns the object."""
 
 
 def _log(seconds: float) -> float:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
+from operator import itemgetter
 
 from cluster.kube.objects import Pod, Ref
 from cluster.kube.owners import WORKLOADS
-from triage.changes.change_log import rank
+from triage.changes.change_log import ALIKE, LEAD, REACTION, rank
 from triage.facts.cluster_view import ClusterView
 from triage.facts.finding import ChangeFact, Finding, Severity
 
@@ -35,7 +38,8 @@ class RelatedChanges:
         self._changes, self._view = changes, view
         self._by_object = _numbers(changes, lambda change: change.object)
         self._by_name = _numbers(changes, lambda change: change.object.name)
-        self._by_namespace = _numbers(changes, lambda change: change.object.namespace)
+        self._near_namespace = _alike(changes, lambda change: change.object.namespace)
+        self._near = _alike(changes, lambda _: None)
         self._by_manager = _numbers(changes, lambda change: change.manager)
         self._by_rule = _numbers(changes, lambda change: change.rule)
 
@@ -90,17 +94,45 @@ class RelatedChanges:
                 return 2
             return 3 if wide else -1
 
-        if wide or has_nodes:
-            return rank(self._changes, since, relation)
         asked: tuple[tuple[Mapping[Hashable, list[int]], Iterable[Hashable]], ...] = (
             (self._by_object, related | exposed),
             (self._by_name, managers | nodes),
-            (self._by_namespace, namespaces),
             (self._by_manager, managers),
             (self._by_rule, ("secrets-written-together",)),
         )
         numbers = {n for of, keys in asked for key in keys for n in of.get(key, ())}
+        numbers.update(n for one in namespaces for n in _near(self._near_namespace, one, since))
+        if wide or has_nodes:
+            numbers.update(_near(self._near, None, since))
         return rank([self._changes[number] for number in sorted(numbers)], since, relation)
+
+
+_moment: Callable[[tuple[datetime, int]], datetime] = itemgetter(0)
+_Alike = Mapping[Hashable, Sequence[Sequence[tuple[datetime, int]]]]
+"""Key -> for each rule and manager the moments and numbers of its changes, in order of time."""
+
+
+def _alike(changes: Sequence[ChangeFact], key: Callable[[ChangeFact], Hashable]) -> _Alike:
+    found: dict[Hashable, dict[tuple[str, str], list[tuple[datetime, int]]]] = {}
+    for number, change in enumerate(changes):
+        groups = found.setdefault(key(change), {})
+        groups.setdefault((change.rule, change.manager), []).append((change.at, number))
+    return {key: tuple(map(sorted, groups.values())) for key, groups in found.items()}
+
+
+def _near(alike: _Alike, key: Hashable, since: datetime | None) -> Iterator[int]:
+    """The numbers of those that `rank` can choose: of each rule and manager the nearest in time.
+    A namespace may have thousands of changes and of symptoms."""
+    for group in alike.get(key, ()):
+        if since is None:
+            yield from (number for _, number in group[-ALIKE:])
+            continue
+        start = bisect_left(group, since - LEAD, key=_moment)
+        end = bisect_right(group, since + REACTION, key=_moment)
+        middle = bisect_left(group, since, start, end, key=_moment)
+        around = group[max(start, middle - ALIKE) : min(end, middle + ALIKE)]
+        nearest = sorted(around, key=lambda item: abs(item[0] - since))
+        yield from (number for _, number in islice(nearest, ALIKE))
 
 
 def _numbers(
