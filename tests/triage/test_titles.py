@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from cluster.kube.objects import Ref
@@ -37,6 +39,26 @@ def cordoned(*claims: str) -> list[Finding]:
 )
 def test_a_title_names_who_did_it_only_if_it_did_all(claims: tuple[str, ...], line: str) -> None:
     assert title(cordoned(*claims)) == line
+
+
+def test_a_title_with_a_moment_tells_the_first_of_several() -> None:
+    """The age beside a title is that of the first; coredns sorts before web."""
+    rolled = [
+        Finding(
+            f"rollout-not-graceful:Deployment/shop/{name}",
+            "rollout-not-graceful",
+            Ref("Deployment", "shop", name),
+            f"rolled out at {at:%H:%M} UTC with no preStop: connections may be cut",
+            Severity.INFO,
+            "a rollout without draining is a note",
+            at,
+            SinceSource.CREATION,
+        )
+        for name, at in (("coredns", NOW), ("web", NOW - timedelta(minutes=12)))
+    ]
+    line = title(rolled)
+    assert line.startswith(f"web was rolled out at {rolled[1].since:%H:%M} UTC")
+    assert line.endswith("(and 1 more)")
 
 
 def words(number: int, claim: str, class_: str) -> Finding:

@@ -110,6 +110,7 @@ _AGE = re.compile(
 _YOUNG = re.compile(r" \(young: [^)]*\)")
 """`for 21 min`, `18 min ago`: true for a minute. A title stays; what shows it says the age beside
 it."""
+_CLOCK = re.compile(r"\b\d\d:\d\d(?::\d\d)? UTC")
 
 
 def title(findings: Sequence[Finding]) -> str:
@@ -197,6 +198,9 @@ def _title(findings: Sequence[Finding]) -> str:
     if rule in ("dns-degraded", "ingress-degraded") and not facts.get("oom_killed"):
         said = next((f.claim for f in findings if f.facts.get("class")), "")
         return sentence(Subject(_name(lead)), lead.claim) + (f" ({said})" if said else "")
+    if _CLOCK.search(lead.claim):  # the first of them, as the age beside the title
+        dated = [(f.since, f.id, f) for f in same if f.since is not None]
+        lead = min(dated)[2] if dated else lead
     others = len({f.object.name for f in same} - {lead.object.name})
     more = f" (and {others} more)" if others else ""
     return sentence(Subject(_name(lead)), lead.claim.split("; ")[0]) + more
