@@ -79,6 +79,8 @@ def summary_lines(
         waits = f"; waits for {', '.join(meta.finalizers)}" if meta.finalizers else ""
         text = f"since {clock(meta.deletion_timestamp, now)} UTC{waits}"
         lines.append(field("being deleted", (text, "warning"), size=SIZE + 1))
+    if isinstance(item, k.Service):
+        lines += _endpoints(ref, store)
     if isinstance(item, k.Node):
         lines += node_lines(item, usage, store, now, keys)
     if isinstance(item, k.Pod):
@@ -94,6 +96,21 @@ def summary_lines(
         lines += [BLANK, rule("labels")]
         lines += [line(f" {name}={value}", hang=3) for name, value in sorted(meta.labels.items())]
     return [*lines, *_managers(meta, now)]
+
+
+def _endpoints(service: Ref, store: Store) -> Iterator[Line]:
+    """How many endpoints of a Service are ready, as its slices say; without a slice nothing is
+    known: they may not have been read."""
+    ready = total = 0
+    first = ""
+    for slice_ in store.in_namespace("EndpointSlice", service.namespace).values():
+        if slice_.metadata.labels.get("kubernetes.io/service-name") == service.name:
+            first = first or "|".join(("EndpointSlice", service.namespace, slice_.metadata.name))
+            ready += sum(each.conditions.ready is not False for each in slice_.endpoints)
+            total += len(slice_.endpoints)
+    if first:
+        style = "plain" if ready else "warning"
+        yield field("endpoints", (f"{ready} of {total} ready", style), size=SIZE, target=first)
 
 
 def _mentioned(ref: Ref, item: Any, column: str) -> str:
