@@ -54,6 +54,17 @@ def test_it_recovers_when_half_of_its_objects_are_well_or_its_edges_are_over() -
     assert found.course is Course.RECOVERING
 
 
+def test_a_trouble_of_the_cluster_itself_does_not_recover_while_it_stands() -> None:
+    """Its symptom lists no object, so that no number of objects can become half."""
+    history, cluster = SymptomHistory(), Ref("Cluster", "", "")
+    away = make("component-away", cluster, "away", Severity.CRITICAL, "x", since=ago(minutes=5))
+    standing = replace(symptom(0, ago(minutes=5)), findings=(away,))
+    for minutes in range(3):
+        now = NOW + timedelta(minutes=minutes)
+        [found], _ = run(history.follow([standing], now))
+        assert found.course is Course.NEW
+
+
 def test_what_is_gone_is_listed_for_an_hour_and_no_longer_when_it_comes_back() -> None:
     history, one = SymptomHistory(), symptom(2, ago(minutes=40))
     run(history.follow([one], NOW))

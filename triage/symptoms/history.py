@@ -93,7 +93,7 @@ def _course(symptom: Symptom, points: Sequence[tuple[datetime, int]], now: datet
     loud = [f for f in symptom.findings if f.severity is not Severity.INFO]
     recent = [n for at, n in points if now - at <= KEPT]
     before = [n for at, n in points if _COMPARED <= now - at <= KEPT]
-    if not any(f.active for f in loud) or (recent and count * 2 <= max(recent)):
+    if not any(f.active for f in loud) or max(recent, default=0) >= max(count * 2, 1):
         return Course.RECOVERING
     if before and count >= before[-1] + 2 and count * 4 >= before[-1] * 5:
         return Course.WORSE
