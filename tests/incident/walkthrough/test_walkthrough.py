@@ -524,7 +524,9 @@ async def test_a_symptom_that_did_not_select_the_runbook_fills_no_change(
 
 
 async def test_where_two_fit_it_asks(scripted: Scripted) -> None:
-    scripted.symptoms = view(symptom("nodes", count=2), matches=(match("book"),))
+    both = tuple(f"node-not-ready:Node//nodes-{number}" for number in range(2))
+    found = match("book", rests_on=both)
+    scripted.symptoms = view(symptom("nodes", count=2), matches=(found,))
     run = scripted.engine.open("book", "nodes")
     assert run.parameters["cordon"][0].choices == ("nodes-0", "nodes-1")
     face = Agreeing(values={"node": "nodes-1"})
