@@ -21,10 +21,10 @@ class Cadence(msgspec.Struct, frozen=True):
     """Least time between two reports: a person does not read faster."""
     report_loading: float = 1.0
     """The same while kinds are still being read and something was found: reading comes first."""
-    report_share: float = 0.02
-    """Largest share of the time that reports take: after one of 20 ms the next waits for 1 s,
+    report_share: float = 0.1
+    """Largest share of the time that reports take: after one of 100 ms the next waits for 1 s,
     unless `report_saved` covers it."""
-    report_saved: float = 0.3
+    report_saved: float = 1.0
     """Unused time that is saved for later reports, so that news after a quiet minute is reported at
     once."""
     report_longest: float = 15.0

@@ -50,7 +50,7 @@ def test_news_after_a_quiet_time_is_reported_at_once_however_slow_reports_are() 
     quiet = 10.0 + CADENCE.report_saved / CADENCE.report_share
     schedule.made(quiet, 0.1, found=True)
     assert schedule.is_due(quiet + CADENCE.report, news=True, loaded=True)
-    schedule.made(quiet + CADENCE.report, 0.3, found=True)
+    schedule.made(quiet + CADENCE.report, CADENCE.report_saved, found=True)
     assert not schedule.is_due(quiet + 2 * CADENCE.report, news=True, loaded=True), (
         "what was saved is used up"
     )
