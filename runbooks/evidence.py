@@ -119,9 +119,8 @@ class Fitting(msgspec.Struct):
 class Elsewhere(SymptomIndex):
     """The scope of a whole report, kept from one report to the next.
 
-    It remembers what fits each condition and since which report, so that a symptom is judged again
-    only when something that it asked for has changed. `asked` collects the conditions that are
-    asked for, and whether what fits them matters, or only whether anything does.
+    It remembers what fits each condition and since which report, so that a runbook is judged again
+    for a symptom only when something that it asked for has changed.
     """
 
     def __init__(self, report: Report | None = None) -> None:
@@ -129,7 +128,11 @@ class Elsewhere(SymptomIndex):
         self.as_of: datetime | None = None
         self.turn = 0
         """Reports taken so far."""
-        self.asked: dict[int, bool] = {}
+        self._asked: dict[int, bool] = {}
+        """The conditions that were asked for since the last `asked`."""
+        self._lists: dict[frozenset[tuple[int, bool]], Mapping[int, bool]] = {}
+        self._changed: dict[tuple[int, int], bool] = {}
+        """What `changed_since` found in this report, by report and list of conditions."""
         self._fitting: dict[int, Fitting] = {}
         self._report: Report | None = None
         if report is not None:
@@ -141,17 +144,28 @@ class Elsewhere(SymptomIndex):
             return False
         self._report, self.as_of = report, report.as_of
         self.turn += 1
+        self._changed = {}
         super().__init__(report.findings, report.changes)
         return True
 
+    def asked(self) -> Mapping[int, bool]:
+        """The conditions that were asked for since the last call, and whether what fits them
+        matters, or only whether anything does. Thousands of symptoms share a few such lists."""
+        key = frozenset(self._asked.items())
+        found = self._lists.setdefault(key, self._asked)
+        self._asked = {}
+        return found
+
     def changed_since(self, turn: int, asked: Mapping[int, bool]) -> bool:
-        """Whether the answer for one of the conditions, which were asked for, has changed after
-        that report."""
-        for condition, whole in asked.items():
-            fitting = self._compared(self._fitting[condition])
-            if (fitting.changed if whole else fitting.turned) > turn:
-                return True
-        return False
+        """Whether the answer for one of the conditions, a list of `asked`, has changed after that
+        report."""
+        key = turn, id(asked)
+        if key not in self._changed:
+            fitting = ((self._compared(self._fitting[one]), asked[one]) for one in asked)
+            self._changed[key] = any(
+                (one.changed if whole else one.turned) > turn for one, whole in fitting
+            )
+        return self._changed[key]
 
     def any(self, condition: Criterion) -> bool:
         """Whether there are findings of the condition."""
@@ -172,7 +186,7 @@ class Elsewhere(SymptomIndex):
 
     def _fitted(self, condition: Criterion, *, whole: bool = True) -> Fitting:
         key = id(condition)
-        self.asked[key] = whole or self.asked.get(key, False)
+        self._asked[key] = whole or self._asked.get(key, False)
         known = self._fitting.get(key)
         if known is None:
             known = self._fitting[key] = Fitting(condition, [], [], 0, self.turn, self.turn)
@@ -213,15 +227,12 @@ def _by(rows: Iterable[T], key: Callable[[T], str]) -> dict[str, list[T]]:
 
 def judge(runbook: Runbook, symptom: Symptom, report: Report | None = None) -> Match:
     """Scores one runbook for one symptom. Deterministic: reads no clock."""
-    return judge_all([runbook], symptom, Elsewhere(report) if report is not None else None)[0]
+    elsewhere = Elsewhere(report) if report is not None else None
+    return judge_within(runbook, symptom, index_of(symptom), elsewhere)
 
 
-def judge_all(
-    runbooks: Iterable[Runbook], symptom: Symptom, elsewhere: Elsewhere | None
-) -> list[Match]:
-    """Scores each runbook for one symptom; `elsewhere` is the scope of the report."""
-    here = SymptomIndex(symptom.findings, symptom.changes, symptom.shared)
-    return [_judge(runbook, symptom, here, elsewhere) for runbook in runbooks]
+def index_of(symptom: Symptom) -> SymptomIndex:
+    return SymptomIndex(symptom.findings, symptom.changes, symptom.shared)
 
 
 def named_rules(runbook: Runbook) -> set[tuple[str, str]]:
@@ -234,9 +245,10 @@ def named_rules(runbook: Runbook) -> set[tuple[str, str]]:
     }
 
 
-def _judge(
+def judge_within(
     runbook: Runbook, symptom: Symptom, here: SymptomIndex, elsewhere: Elsewhere | None
 ) -> Match:
+    """The same, with the index of the symptom and the scope of the report."""
     held = {
         weight: [
             one

@@ -61,14 +61,23 @@ class _Judged(NamedTuple):
     """Not listed, because evidence speaks against them, as it does when words name them."""
 
 
-class _Matched(NamedTuple):
-    """The answer for one symptom, and what it rests on."""
+class _Page(NamedTuple):
+    """The answer of one runbook for a symptom, and what it rests on."""
 
-    basis: tuple[object, ...]
+    runbook: Runbook
     turn: int
     """The report for which it was made."""
     asked: Mapping[int, bool]
     """The conditions that were asked about other symptoms (`Elsewhere.asked`)."""
+    match: Match | None
+    """None without evidence of its own mechanism."""
+
+
+class _Matched(NamedTuple):
+    """The answer for one symptom, and what it rests on."""
+
+    basis: tuple[object, ...]
+    pages: Sequence[_Page]
     judged: _Judged
 
 
@@ -168,11 +177,11 @@ class Matcher:
         With a report, the same answer as for the report before comes from a cache, unless the
         symptom, or what its runbooks ask about other symptoms, has changed.
         """
-        return (
-            self._judge(symptom, None).listed
-            if report is None
-            else self._known(symptom, report).listed
-        )
+        if report is not None:
+            return self._known(symptom, report).listed
+        here = evidence.index_of(symptom)
+        found = (evidence.judge_within(one, symptom, here, None) for one in self._near(here))
+        return _judged(one if one.own else None for one in found).listed
 
     def _known(self, symptom: Symptom, report: Report) -> _Judged:
         self._take_library()
@@ -182,26 +191,38 @@ class Matcher:
             self._matched = {key: one for key, one in self._matched.items() if key in present}
         basis = (symptom, report.as_of.date())  # the text of a change says its day
         known = self._matched.get(symptom.id)
-        if (
-            known is None
-            or known.basis != basis
-            or elsewhere.changed_since(known.turn, known.asked)
-        ):
-            elsewhere.asked = {}
-            judged = self._judge(symptom, elsewhere)
-            known = _Matched(basis, elsewhere.turn, elsewhere.asked, judged)
+        kept: dict[str, _Page] = {}
+        if known is not None and known.basis == basis:
+            kept = {
+                page.runbook.id: page
+                for page in known.pages
+                if not elsewhere.changed_since(page.turn, page.asked)
+            }
+            if len(kept) == len(known.pages):
+                return known.judged
+        here = evidence.index_of(symptom)
+        pages = [
+            kept.get(runbook.id) or self._judge(runbook, symptom, here, elsewhere)
+            for runbook in self._near(here)
+        ]
+        known = _Matched(basis, pages, _judged(page.match for page in pages))
         self._matched[symptom.id] = known
         return known.judged
 
-    def _judge(self, symptom: Symptom, elsewhere: evidence.Elsewhere | None) -> _Judged:
-        here = evidence.SymptomIndex(symptom.findings, symptom.changes, symptom.shared)
+    def _near(self, here: evidence.SymptomIndex) -> Iterable[Runbook]:
+        """The runbooks that name a rule of the symptom."""
         self._take_library()
-        near = {each.id: each for rule in here.rules() for each in self._by_rule(rule)}.values()
-        found = [one for one in evidence.judge_all(near, symptom, elsewhere) if one.own]
-        return _Judged(
-            _ordered(one for one in found if one.score >= LISTED),
-            [one for one in found if one.score < LISTED and one.against],
-        )
+        return {each.id: each for rule in here.rules() for each in self._by_rule(rule)}.values()
+
+    def _judge(
+        self,
+        runbook: Runbook,
+        symptom: Symptom,
+        here: evidence.SymptomIndex,
+        elsewhere: evidence.Elsewhere,
+    ) -> _Page:
+        match = evidence.judge_within(runbook, symptom, here, elsewhere)
+        return _Page(runbook, elsewhere.turn, elsewhere.asked(), match if match.own else None)
 
     def match(self, text: str, report: Report | None) -> list[Match]:
         """Runbooks for a text and a report together, in one score. Evidence about the objects that
@@ -261,6 +282,14 @@ class Matcher:
             known = [runbook for runbook in near if rule in evidence.named_rules(runbook)]
             self._naming[1][rule] = known
         return known
+
+
+def _judged(matches: Iterable[Match | None]) -> _Judged:
+    found = [one for one in matches if one is not None]
+    return _Judged(
+        _ordered(one for one in found if one.score >= LISTED),
+        [one for one in found if one.score < LISTED and one.against],
+    )
 
 
 @lru_cache(1024)

@@ -396,7 +396,7 @@ def test_a_symptom_that_is_not_judged_again_has_the_answer_of_one_that_is(tmp_pa
             assert list(kept.match_symptom(one, report)) == list(
                 Matcher(library).match_symptom(one, report)
             ), turn
-    assert len(judged) < asked, "what did not change is not judged again"
+    assert len(judged) < asked * len(library.runbooks), "what did not change is not judged again"
 
 
 def test_more_of_what_another_symptom_shows_is_not_judged_again(tmp_path: Path) -> None:
