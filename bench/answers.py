@@ -4,9 +4,9 @@ right, and what was wrong.
 python -m bench answers [FILE.jsonl ...] [--folder DIR] [--clusters] [--wrong]
 
 Each line of a file is `{"text", "expected": [ids]}`; an empty list means that no runbook fits.
-Without files it reads the sets under tests/runbooks. All but unseen.jsonl were labelled for stories
-alone: there a guide that fits counts as wrong, and "a story" is the count to read. `--folder`
-prints the first answer for each `*.txt` of a folder. `--clusters` scores the clusters of the
+Without files it reads the sets under tests/runbooks. fresh, heldout and symptoms were labelled for
+stories alone: there a guide that fits counts as wrong, and "a story" is the count to read.
+`--folder` prints the first answer for each `*.txt` of a folder. `--clusters` scores those of the
 drills and their twins without the fault, by state alone and with the logs of what fails (no
 metrics); then one cluster for each tail of a log in tests/triage/logs/tails.yaml. Each file that is
 YAML is objects as `kubectl get -o yaml` prints them. `--wrong` lists each wrong answer.

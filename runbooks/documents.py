@@ -112,7 +112,7 @@ def _pattern(data: Any, line: int) -> Pattern:
 class Document:
     """A runbook, or (`outside`) a known failure that no runbook covers.
 
-    `elsewhere`: a text that one of its patterns matches is about no cluster at all.
+    `elsewhere`: a text that one of its patterns matches is about no cluster, or no failure, at all.
     """
 
     id: str

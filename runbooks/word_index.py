@@ -78,7 +78,7 @@ class WordMatch:
     refuted: str
     """The part of the text that speaks against it, "" without one."""
     elsewhere: bool
-    """The text is about no cluster at all, so no page is sure."""
+    """The text is about no cluster, or no failure, at all, so no page is sure."""
 
 
 @dataclass(frozen=True, slots=True)
