@@ -217,6 +217,8 @@ class LiveInvestigation:
 
     def match_words(self, text: str) -> Sequence[Match]:
         components = self._components
+        if components is not None and components.ranking is None and self.options.once:
+            components.load_runbooks()  # without a cluster the answer is due before a first find
         return (
             components.matcher.match(text, self._reporter.report)
             if components is not None and components.ranking is not None

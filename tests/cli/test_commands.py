@@ -133,6 +133,12 @@ def test_words_are_matched_line_by_line_without_a_cluster(home: Path) -> None:
     assert ran.returncode == exits.ANSWERED
 
 
+def test_words_are_matched_when_no_cluster_is_configured(home: Path) -> None:
+    ran = stanch(home, "match", "-o", "json", "pvc pending")
+    assert json.loads(ran.stdout)["runbooks"][0]["id"] == "claim-pending"
+    assert ran.returncode == exits.PARTIAL
+
+
 def test_words_are_matched_with_the_live_evidence(home: Path, kubeconfig: Path) -> None:
     ran = stanch(
         home,
