@@ -250,6 +250,18 @@ def test_nodes_that_were_never_meant_decide_last(message: str, cause: str, detai
 
 
 @pytest.mark.parametrize(
+    ("taint", "usual"),
+    [("node-role.kubernetes.io/control-plane", {"taint"}), ("maintenance", set())],
+)
+def test_only_the_taint_of_the_control_plane_is_usual(taint: str, usual: set[str]) -> None:
+    read = scheduling(
+        f"0/4 nodes are available: 1 node(s) had untolerated taint {{{taint}: }}, 3 node(s) didn't "
+        "match pod anti-affinity rules. preemption: 0/4 nodes are available: 4 x"
+    )
+    assert (read.causes[0][0], set(read.usual)) == ("anti-affinity", usual)
+
+
+@pytest.mark.parametrize(
     ("message", "expected"),
     [
         (

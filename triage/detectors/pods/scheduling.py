@@ -119,7 +119,7 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         facts={
             **view.pod_facts(pod),
             "cause": cause,
-            "causes": causes,
+            "causes": tuple(name for name in causes if name == cause or name not in read.usual),
             "nodes": read.nodes,
             "detail": detail,
             "asked": f"it is for {target} alone" if target else asked if too_much else "",

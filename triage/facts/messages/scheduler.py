@@ -71,11 +71,13 @@ _DETAIL = {"insufficient-other": _RESOURCE, "taint": _TAINT}
 
 class Scheduling(NamedTuple):
     """Why no node fits: causes, most frequent first, each with the number of nodes; `nodes` looked
-    at. `detail` belongs to the first cause: the resource, the key of the taint, the claim."""
+    at. `detail` belongs to the first cause: the resource, the key of the taint, the claim. `usual`:
+    causes of nodes of the control plane alone, which keep out every workload."""
 
     causes: tuple[tuple[str, int], ...]
     nodes: int
     detail: str = ""
+    usual: frozenset[str] = frozenset()
 
 
 def scheduling(message: str) -> Scheduling:
@@ -112,10 +114,11 @@ def scheduling(message: str) -> Scheduling:
             detail = named[1].rstrip(".,")
         if detail and own > details.get(cause, (-1, ""))[0]:
             details[cause] = own, detail
+    usual = frozenset(cause for cause, count in counts.items() if count and not workers[cause])
     if any(cause.startswith(_AFTER_AFFINITY) for cause in counts):
         workers["affinity"] = 0
     ranked = sorted(counts.items(), key=lambda item: (-workers[item[0]], -item[1], item[0]))
-    return Scheduling(tuple(ranked), nodes, details.get(ranked[0][0], (0, ""))[1])
+    return Scheduling(tuple(ranked), nodes, details.get(ranked[0][0], (0, ""))[1], usual)
 
 
 _AFTER_AFFINITY = ("insufficient-", "host-port", "volume-", "topology", "anti-", "resource-claim")
