@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.triage.build import NOW, Cluster, ago, meta, ts
-from tests.triage.situation import background, look, pending, running_init
+from tests.triage.situation import MATCHER, background, look, pending, running_init
 from triage.facts.finding import Severity, Symptom
 
 Fault = Callable[[Cluster, int], None]
@@ -109,6 +109,18 @@ def test_it_rises_when_its_grace_is_over(fault: Fault) -> None:
     [symptom] = about(cluster)
     assert symptom.severity is Severity.WARNING
     assert "young" not in symptom.title
+
+
+@pytest.mark.parametrize(
+    ("fault", "seconds", "sure"),
+    [(probe_refused, 45, False), (probe_refused, 1_200, True), (secret_missing, 45, True)],
+)
+def test_a_pod_that_starts_makes_no_page_certain(fault: Fault, seconds: int, sure: bool) -> None:
+    cluster = background()
+    fault(cluster, seconds)
+    [symptom] = about(cluster)
+    first = MATCHER.match_symptom(symptom, look(cluster))[0]
+    assert first.confident is sure
 
 
 def test_a_secret_that_came_meanwhile_is_not_called_missing() -> None:
