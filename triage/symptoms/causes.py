@@ -181,6 +181,8 @@ def keys(finding: Finding, sick: set[str]) -> Iterator[str]:
         yield f"owner:{ref.kind}/{ref.namespace}/{ref.name}"
         if rule == "service-reference-wrong":
             yield f"service:{facts.get('service')}"
+        elif facts.get("cronjob"):  # what its pods say has that owner
+            yield f"owner:CronJob/{ref.namespace}/{facts.get('cronjob')}"
         elif rule == "cpu-throttled-below-limit":
             yield f"throttled:{facts.get('kernel')}"
     elif ref.kind == "Service":

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cluster.kube.objects import Ref
-from tests.triage.build import Cluster, ago, ts
+from tests.triage.build import Cluster, ago, meta, ts
 from tests.triage.situation import MATCHER, background, look, service
 from triage.facts.finding import Finding, Report, Severity, Symptom
 from triage.facts.measurements import LastWords
@@ -68,6 +68,43 @@ def test_a_termination_message_needs_no_log() -> None:
     crashing(cluster, "orders", message="bind: address already in use\n")
     report = look(cluster)
     assert first(report).title == "orders exits 1: bind: address already in use"
+
+
+def failed_job(cluster: Cluster, *, cronjob: bool) -> dict[str, Any]:
+    """A Job that gave up, and its pod."""
+    owner = None
+    if cronjob:
+        raw = {"metadata": meta("backup", "shop"), "spec": {"schedule": "0 * * * *"}}
+        owner = ("CronJob", cluster.add("CronJob", raw))
+    end = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}
+    template = {
+        "metadata": {"labels": {}},
+        "spec": {"containers": [{"name": "app", "image": "x"}]},
+    }
+    job = cluster.add(
+        "Job",
+        {
+            "metadata": meta("backup-1", "shop", created=ago(minutes=9), owner=owner),
+            "spec": {"template": template},
+            "status": {"conditions": [{**end, "lastTransitionTime": ts(ago(minutes=8))}]},
+        },
+    )
+    pod = cluster.pod(job, created=ago(minutes=9), name="backup-1-x")
+    ended = {"exitCode": 1, "reason": "Error", "finishedAt": ts(ago(minutes=8))}
+    pod["status"]["phase"] = "Failed"
+    pod["status"]["containerStatuses"][0].update(ready=False, state={"terminated": ended})
+    return pod
+
+
+@pytest.mark.parametrize("cronjob", [True, False])
+def test_a_job_that_gave_up_is_told_by_its_last_words(cronjob: bool) -> None:
+    cluster = background()
+    pod = failed_job(cluster, cronjob=cronjob)
+    report = look(cluster, [words(pod, "mount: read-only file system: /backup")])
+    about = [s for s in report.symptoms if any("backup" in r.name for r in s.objects)]
+    assert [s.mechanism for s in about] == ["pod-last-words"]
+    assert "exits 1: mount: read-only file system" in about[0].title
+    assert "job-failed" in {f.rule for f in about[0].findings}
 
 
 def test_a_log_without_a_deciding_sentence_is_a_note() -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from cluster.kube.objects import Pod, Ref, Service
+from cluster.kube.owners import controller_of
 from cluster.kube.selectors import service_selects
 from cluster.kube.text import clean_json
 from triage.detectors.registry import cluster_detector, object_detector
@@ -137,8 +138,10 @@ def _from_log(
     if not isinstance(pod, Pod):
         return None
     owner = view.owner(pod)
-    if base is None:
-        base = next((f for f in index.about(owner) if f.rule in FAILING), None)
+    if base is None:  # of its workload, or of the Job that a CronJob owns
+        owners = (owner, controller_of(pod.metadata))
+        about = {f.rule: f for o in owners if o is not None for f in index.about(o)}
+        base = next((about[rule] for rule in FAILING if rule in about), None)
     if base is None:
         return None
     code = _exit_code(pod, words.container)
