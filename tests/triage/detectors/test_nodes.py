@@ -247,6 +247,22 @@ def test_new_nodes_with_another_version_fail() -> None:
     assert any(t.startswith("node created after") for t in symptom.shared[0].tied_with)
 
 
+def test_one_new_node_that_fails_is_named_with_its_reason() -> None:
+    cluster = background(8)
+    node = cluster.node("fresh", created=ago(minutes=45))
+    cluster.not_ready(
+        node,
+        ago(minutes=44),
+        "False",
+        "KubeletNotReady",
+        "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady "
+        "message:Network plugin returns error: cni plugin not initialized",
+    )
+    claim = one(look(cluster), "failures-on-new-nodes").claim
+    assert claim.startswith("fresh, the only node that joined since")
+    assert "fails: the network plugin is not ready, 8 older are fine" in claim
+
+
 def test_runtime_hangs_on_one_node_before_its_conditions_say_so() -> None:
     cluster = background()
     for number, namespace in enumerate(("shop", "billing", "search")):

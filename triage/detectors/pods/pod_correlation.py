@@ -99,11 +99,14 @@ def new_nodes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     since_text = f"that joined since {quantity.moment_text(joined, view.now)}" if joined else ""
     text = f"with kubelet {version}" if by_version else since_text
     one = len(failing) == 1
-    which = f"{len(failing)} of {cohort} nodes {text}" if cohort > 1 else f"the only node {text}"
+    which = f"{len(failing)} of {cohort} nodes {text}"
+    if cohort == 1:
+        which = f"{failing[0].metadata.name}, the only node {text},"
+    why = _why_alike([ref_of(node) for node in failing], index)
     yield make(
         "failures-on-new-nodes",
         CLUSTER,
-        f"{which} fail{'s' if one else ''}, "
+        f"{which} fail{'s' if one else ''}{why}, "
         f"{len(others)} older {'are' if len(others) != 1 else 'is'} fine",
         Severity.WARNING,
         "trouble on new nodes only",
@@ -131,6 +134,17 @@ def new_nodes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
             "by": kind,
         },
     )
+
+
+def _why_alike(nodes: list[Ref], index: FindingIndex) -> str:
+    """`: the network plugin is not ready`, where all these nodes say the same of themselves."""
+    said = {
+        next((f.claim for f in index.about(node) if f.rule == "node-not-ready"), "").partition(
+            ": "
+        )[2]
+        for node in nodes
+    }
+    return f": {said.pop()}" if len(said) == 1 and said != {""} else ""
 
 
 @cluster_detector
