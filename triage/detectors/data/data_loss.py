@@ -249,8 +249,8 @@ def recreated(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     yield make(
         "system-namespaces-recreated",
         CLUSTER,
-        f"kube-system was created at {quantity.moment_text(created, view.now)}, {older} objects "
-        "are older: it was lost and recreated",
+        f"kube-system was created at {quantity.moment_text(created, view.now)}, {older} "
+        f"{'object is' if older == 1 else 'objects are'} older: it was lost and recreated",
         Severity.CRITICAL if view.now - created <= timedelta(days=1) else Severity.INFO,
         "a cluster's first namespace cannot be younger than its objects (critical within a day)",
         since=created,
