@@ -366,8 +366,13 @@ def join_chains(findings: list[Finding], first_key: dict[str, str], groups: Grou
     for alike in peers.values():  # one server outside, or name servers that do not answer
         for one, other in pairwise(alike):
             groups.join(first_key[one.id], first_key[other.id])
+    lost = [f for f in by_rule.get("pod-last-words", []) if f.facts["no_dns"]]
+    together, failing = (
+        by_rule.get(rule, []) for rule in ("not-ready-together", "dns-lookups-failing")
+    )
     for dns in by_rule.get("dns-degraded", []):
-        join(dns, [*by_rule.get("not-ready-together", []), *by_rule.get("dns-lookups-failing", [])])
+        own = [f for f in by_rule.get("service-no-endpoints", []) if f.object in dns.related]
+        join(dns, [*together, *failing, *lost, *own])
     plane = [
         f
         for f in by_rule.get("control-plane-degraded", [])

@@ -196,7 +196,8 @@ def _title(findings: Sequence[Finding]) -> str:
     if lead.object.kind == "Node" and count > 1:
         return sentence(Subject(f"{count} nodes", several=True), _common(lead, same))
     if rule in ("dns-degraded", "ingress-degraded") and not facts.get("oom_killed"):
-        said = next((f.claim for f in findings if f.facts.get("class")), "")
+        pods = set(lead.related)  # what depends on them says that they do not answer
+        said = next((f.claim for f in findings if f.facts.get("class") and f.object in pods), "")
         return sentence(Subject(_name(lead)), lead.claim) + (f" ({said})" if said else "")
     if _CLOCK.search(lead.claim):  # the first of them, as the age beside the title
         dated = [(f.since, f.id, f) for f in same if f.since is not None]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cluster.kube.objects import Ref
-from tests.triage.build import Cluster, ago, meta, ts
+from tests.triage.build import Cluster, ago, managed, meta, ts
 from tests.triage.situation import MATCHER, background, look, service
 from triage.facts.finding import Finding, Report, Severity, Symptom
 from triage.facts.measurements import LastWords
@@ -299,6 +299,36 @@ def test_dns_that_crashes_is_told_with_its_last_words() -> None:
     report = look(cluster, [words(pod, said)])
     assert first(report).mechanism == "dns-degraded"
     assert first(report).title.endswith(f"(exits 1: {said})")
+
+
+@pytest.mark.parametrize("state", ["scaled to 0", "crashing", "well"])
+def test_look_ups_without_an_answer_belong_to_the_dns_that_is_down(state: str) -> None:
+    cluster, labels = background(), {"app": "coredns"}
+    dns = cluster.deployment(
+        "coredns", "kube-system", replicas=0 if state == "scaled to 0" else 2, image="coredns:1.11"
+    )
+    for pod in dns["pods"] if state == "crashing" else []:
+        cluster.waiting(pod, "CrashLoopBackOff", restarts=5, phase="Running")
+    dns["metadata"]["managedFields"] = [
+        managed("kubectl", ago(minutes=20), {"f:spec": {"f:replicas": {}}}, "scale")
+    ]
+    service(cluster, "kube-dns", "kube-system", labels, port=53, ready=state == "well")
+    cluster.deployment("db", "shop", replicas=1)
+    service(cluster, "db", "shop", {"app": "db"})
+    line = "dial tcp: lookup db.shop.svc on 10.2.0.9:53: read udp 10.1.1.9:5->x: i/o timeout"
+    report = look(cluster, [words(crashing(cluster, name), line) for name in ("web", "api")])
+    top = first(report)
+    matches = MATCHER.match_symptom(top, report)
+    if state == "well":
+        assert top.mechanism == "pod-last-words"
+        assert matches[0].id == "crash-dependency-unreachable"
+        return
+    assert top.mechanism == "dns-degraded"
+    assert len(report.symptoms) == 1
+    assert "exits" not in top.title, "these are the words of others"
+    assert {f.object.name.split("-")[0] for f in top.findings} >= {"web", "api", "coredns"}
+    sure = [match.id for match in matches if match.confident]
+    assert sure == (["workload-scaled-to-zero"] if state == "scaled to 0" else [])
 
 
 def crashing_together(*said: tuple[str, str]) -> Report:

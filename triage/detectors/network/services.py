@@ -11,7 +11,7 @@ from cluster.kube.objects import Deployment, Node, Pod, Ref, Service, StatefulSe
 from cluster.kube.selectors import service_selects
 from triage.detectors.registry import cluster_detector, object_detector
 from triage.facts import blast_radius as blast
-from triage.facts import quantity
+from triage.facts import quantity, roles
 from triage.facts.addresses import resolve
 from triage.facts.cluster_view import ClusterView, is_finished, is_ready, ref_of
 from triage.facts.events import EventFact
@@ -89,7 +89,7 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
     if since is not None and not view.older(since, NOTE_AFTER):
         return
     young = view.young(since, UNREADY_GRACE) if pods else view.young(created, READY_GRACE)
-    role = view.role(pods[0]) if pods else ""
+    role = view.role(pods[0]) if pods else _role(behind_it, view)
     behind = f", behind {', '.join(hosts[:2])}" if hosts else ""
     why = f"none of {len(pods)} pods is ready" if len(pods) > 1 else "its only pod is not ready"
     callers = _callers(ref, view) if idle is not None else []
@@ -109,12 +109,12 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
         ref,
         f"no ready endpoint: {why}{behind}",
         Severity.INFO
-        if idle is not None and not hosts and not callers
+        if idle is not None and not hosts and not callers and role not in ("dns", "ingress")
         else Severity.CRITICAL
         if hosts or role in ("dns", "ingress")
         else Severity.WARNING,
         "critical where an Ingress or the cluster's DNS stands on it; a note where the workload is "
-        "scaled to 0, and no Ingress and no variable of a workload names it",
+        "scaled to 0, is neither, and no Ingress and no variable of a workload names it",
         young=young,
         since=since,
         source=SinceSource.CONDITION if since else SinceSource.FIRST_SEEN,
@@ -191,6 +191,15 @@ def _behind(row: Service, view: ClusterView) -> list[Deployment | StatefulSet]:
         for workload in view.store.in_namespace(kind, row.metadata.namespace).values()
         if service_selects(row.spec.selector, workload.spec.template.metadata.labels)
     ]
+
+
+def _role(workloads: list[Deployment | StatefulSet], view: ClusterView) -> str:
+    """The role that the pods of the first would have; "" for none."""
+    for row in workloads[:1]:
+        template, kind = row.spec.template, type(row).__name__
+        labels, namespace = template.metadata.labels, row.metadata.namespace
+        return roles.role(namespace, labels, template.spec, kind, view.store)
+    return ""
 
 
 def _idle(workload: Deployment | StatefulSet, view: ClusterView) -> _Idle:
