@@ -6,7 +6,7 @@ import pytest
 
 from tests.triage.build import Cluster, meta, ts
 from tests.triage.members import MEMBERS, Member, calls, gatewayed, lines
-from tests.triage.situation import look, loud
+from tests.triage.situation import MATCHER, look, loud
 
 
 @pytest.mark.parametrize("one", MEMBERS, ids=lambda one: f"{one.family}: {one.name}")
@@ -53,3 +53,14 @@ def test_a_name_that_may_be_a_default_is_a_note() -> None:
     report = look(cluster)
     assert [f.rule for f in report.findings] == ["service-reference-wrong"] * 2
     assert loud(report) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "sure"), [("scaled to zero", False), ("endpoints not ready", True)]
+)
+def test_a_service_without_pods_is_not_said_to_have_some(name: str, sure: bool) -> None:
+    cluster = Cluster(3)
+    next(m for m in MEMBERS if (m.family, m.name) == ("services", name)).build(cluster)
+    report = look(cluster)
+    pages = {m.id for s in report.symptoms for m in MATCHER.match_symptom(s, report) if m.confident}
+    assert ("service-endpoints-not-ready" in pages) is sure
