@@ -25,7 +25,7 @@ from runbooks.matcher import Matcher
 from triage.engine import triage_once
 
 SMALL, TIMES, RUNS = 1_000, 8, 3
-GROWTH = {"decode": 8.0, "triage": 8.5, "rank": 8.5}
+GROWTH = {"decode": 8.0, "triage": 8.5, "rank": 6.5}
 """CPU time at 8 times the pods, over that of the small cluster."""
 MARGIN = 1.5
 """Ratios of a loaded machine differ by a fifth; quadratic growth would give 64."""
@@ -33,11 +33,12 @@ MARGIN = 1.5
 
 def main() -> int:
     pages = {size: msgspec.json.encode(pod_list(size)) for size in (SMALL, SMALL * TIMES)}
-    matcher = Matcher(Library())
+    library = Library()
     best: dict[int, dict[str, float]] = {}
     for _ in range(RUNS):
         for size, page in pages.items():
-            taken = _measure(page, matcher)
+            # A matcher keeps what it has ranked, and the small cluster is part of the large one.
+            taken = _measure(page, Matcher(library))
             known = best.setdefault(size, taken)
             best[size] = {name: min(known[name], taken[name]) for name in taken}
     rows = [
