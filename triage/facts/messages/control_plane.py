@@ -35,7 +35,7 @@ _SILENT = r"(?:connection refused|i/o timeout|tls handshake timeout|eof|no route
 
 
 _AGGREGATED = r"(?![^\s)]*\.k8s\.io)[\w-]+\.[^\s)]+"
-"""A group of an extension, whose own server may be away."""
+"""An API group of an extension: its server may be away."""
 _API = re.compile(
     r"the server was unable to return a response in the time allotted|unable to handle the "
     r"request(?!\W{1,3}(?:get|list|post) [^\s.)]+\.(?:[^\s)]*metrics\.k8s\.io|" + _AGGREGATED + "))"
