@@ -906,7 +906,7 @@ def _(cluster: Cluster) -> None:
     work["pods"][0]["metadata"]["creationTimestamp"] = ts(ago(hours=2))
 
 
-@member("nodes", "etcd learner", "EtcdIsVoter", guide="")
+@member("nodes", "etcd learner", "EtcdIsVoter", guide="etcd-member-not-voting")
 def _(cluster: Cluster) -> None:
     condition(
         cluster,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from runbooks.model import Weight
 from tests.triage.build import Cluster, meta, ts
 from tests.triage.members import MEMBERS, Member, calls, gatewayed, lines
 from tests.triage.situation import MATCHER, look, loud
+from triage.facts.rules import catalogue
 
 
 @pytest.mark.parametrize("one", MEMBERS, ids=lambda one: f"{one.family}: {one.name}")
@@ -64,3 +66,25 @@ def test_a_service_without_pods_is_not_said_to_have_some(name: str, sure: bool) 
     report = look(cluster)
     pages = {m.id for s in report.symptoms for m in MATCHER.match_symptom(s, report) if m.confident}
     assert ("service-endpoints-not-ready" in pages) is sure
+
+
+_QUOTED = {"invalid", "other"}
+"""Causes of which only the API server's own words tell what to do."""
+
+
+def test_each_cause_of_a_refusal_has_a_page() -> None:
+    text = catalogue.FINDINGS["create-failed"].facts["cause"]
+    causes = set(text.removeprefix("str: ").replace(" or ", ", ").split(", ")) - _QUOTED
+    named = {
+        cause
+        for runbook in MATCHER.library.runbooks
+        for condition in runbook.conditions(Weight.STRONG)
+        for part in condition.parts()
+        if part.rule == "create-failed"
+        for cause in _values(part.where["cause"])
+    }
+    assert causes - {"etcd"} == named, "etcd's errors are a finding of their own"
+
+
+def _values(wanted: object) -> list[str]:
+    return [str(one) for one in wanted] if isinstance(wanted, list | tuple) else [str(wanted)]
