@@ -95,3 +95,12 @@ def test_thousands_of_changes_in_a_namespace_are_not_ranked_for_each_symptom(
     for since in (NOW - timedelta(minutes=60), None):
         assert related.of([finding(ref, since) for ref in objects], objects, since)
     assert max(ranked) <= 2 * change_log.ALIKE
+
+
+def test_a_beginning_that_is_not_known_has_no_changes_of_other_objects_days_ago() -> None:
+    old = change(1, "rollout", "shop", 9 * 24 * 60, "argocd")
+    own = change(2, "rollout", "shop", 9 * 24 * 60, "argocd")
+    lately = change(3, "rollout", "shop", 90, "argocd")
+    related = RelatedChanges((old, own, lately), view_of(Cluster()))
+    told = related.of([finding(own.object, None)], (own.object,), None)
+    assert {each.what for each in told} == {own.what, lately.what}
