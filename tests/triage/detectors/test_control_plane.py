@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from cluster.kube.objects import Condition, Ref
 from tests.triage.build import NOW, Cluster, ago, meta
+from tests.triage.members import static
 from tests.triage.situation import (
     LIVE,
     MATCHER,
@@ -114,6 +115,18 @@ def test_a_component_that_does_not_renew_its_lease_is_away(name: str, effect: st
     lease(cluster, name, ago(minutes=12))
     assert first(cluster).startswith(f"{name} is away")
     assert effect in first(cluster)
+
+
+def test_a_component_that_is_away_and_its_own_pods_are_one_symptom() -> None:
+    cluster = background()
+    lease(cluster, "n1", NOW, "kube-node-lease")
+    lease(cluster, "kube-controller-manager", ago(minutes=12))
+    static(cluster, "kube-controller-manager")
+    report = look(cluster)
+    away = one(report, "component-away")
+    assert away.id in {f.id for f in report.symptoms[0].findings}
+    assert one(report, "control-plane-degraded").id in {f.id for f in report.symptoms[0].findings}
+    assert report.symptoms[0].title.startswith("kube-controller-manager is away")
 
 
 @pytest.mark.parametrize("renewed", [ago(seconds=20), ago(days=9)])
