@@ -115,8 +115,7 @@ async def test_usage_of_pods_is_read_from_the_metrics_api(
 ) -> None:
     """metrics.k8s.io answers with JSON; a gauge that falls did not grow."""
     api = cast("Api", Metering(*answers))
-    checks = Checks(cast("Api", api), Store(), lambda: NOW, lambda _: None, 5.0)
-    outcome = await checks.run(query, {})
+    outcome = await Checks(api, Store(), lambda: NOW, lambda _: None, 5.0).run(query, {})
     assert outcome.result is result, outcome
 
 
@@ -147,8 +146,7 @@ async def test_the_reason_of_a_check_names_what_is_not_served(
     query: Query, error: ClusterError, why: str
 ) -> None:
     api = cast("Api", Metering(error))
-    checks = Checks(cast("Api", api), Store(), lambda: NOW, lambda _: None, 5.0)
-    outcome = await checks.run(query, {})
+    outcome = await Checks(api, Store(), lambda: NOW, lambda _: None, 5.0).run(query, {})
     assert (outcome.result, outcome.why) == (Result.UNKNOWN, why)
 
 
@@ -205,9 +203,9 @@ async def test_logs_that_were_not_all_read_give_no_pass(word: str, result: Resul
 
 
 async def test_a_path_whose_value_is_not_known_is_not_asked_for() -> None:
-    api = Answering()
+    asked = Answering()
     query = Query(CheckSource.METRICS, path="/api/v1/nodes/{node}/proxy/metrics", names=("x",))
-    checks = Checks(cast("Api", api), Store(), lambda: NOW, lambda _: None, 5.0)
+    checks = Checks(cast("Api", asked), Store(), lambda: NOW, lambda _: None, 5.0)
     outcome = await checks.run(query, {})
     assert (outcome.result, outcome.why) == (Result.UNKNOWN, "the node is not known")
-    assert api.asked == []
+    assert asked.asked == []
