@@ -77,7 +77,9 @@ class RelatedChanges:
             if change.object in exposed:
                 return 0  # however long it has stood open
             if change.rule == "secrets-written-together":
-                return 0 if change.manager in managers else 1
+                if change.manager in managers:
+                    return 0
+                return -1 if quiet else 1  # a note about another thing is no effect of it
             if change.object.name in managers and change.object.kind in WORKLOADS:
                 return 0  # the supplier itself was changed
             if change.rule in _BESIDE_PODS:
