@@ -531,7 +531,8 @@ class LiveInvestigation:
                 self._view = view
                 for view_listener in list(self._listeners):
                     view_listener(view)
-            self._gc.collect(self._input_priority.quiet())
+            if not self.options.once:
+                self._gc.collect(self._input_priority.quiet())
             await asyncio.sleep(max(0.0, self._least() - (time.monotonic() - began)))
 
     def _read_more(self) -> None:
