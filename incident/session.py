@@ -450,6 +450,8 @@ class LiveInvestigation:
         await self._first_find()
         cluster = self._cluster()
         live = self._live
+        if live is not None and not self.options.once:  # opening takes 0.07 s of CPU
+            await live.wait_loaded(self.cadence.first_find)
         if self.options.record and live is not None and live.health.reach is Reach.REACHABLE:
             # The first entries name the cluster. A note waits no longer than this for the disk.
             with contextlib.suppress(TimeoutError):
