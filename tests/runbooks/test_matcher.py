@@ -40,6 +40,11 @@ MATCHER, AGAIN = Matcher(LIBRARY), Matcher(Library())
 STORIES = frozenset(runbook.id for runbook in LIBRARY.runbooks if not runbook.guide)
 
 
+def test_a_label_beside_the_given_one_names_a_guide() -> None:
+    beside = {page for case in (*TEXTS, *HELD_OUT, *FRESH) for page in case.get("guides", ())}
+    assert beside <= {runbook.id for runbook in LIBRARY.runbooks} - STORIES
+
+
 def figures(cases: list[dict[str, Any]]) -> tuple[float, float, float]:
     """The shares of a first place, of a place among the first three, and of false alarms among what
     fits no story (guides for everyday faults may fit)."""
