@@ -5,7 +5,7 @@ python -m bench answers [FILE.jsonl ...] [--folder DIR] [--clusters] [--wrong]
 
 Each line of a file is `{"text", "expected": [ids]}`; an empty list means that no runbook fits.
 Without files it reads the sets under tests/runbooks. fresh, heldout and symptoms were labelled for
-stories, before there were guides; `"guides": [ids]` beside the given label names those that fit too.
+stories, before there were guides; `"guides": [ids]` beside the given label names those that fit.
 `--folder` prints the first answer for each `*.txt` of a folder. `--clusters` scores those of the
 drills and their twins without the fault, by state alone and with the logs of what fails (no
 metrics); then one cluster for each tail of a log in tests/triage/logs/tails.yaml. Each file that is
