@@ -106,7 +106,9 @@ class WordIndex:
         self._patterns = PatternIndex((n, one) for n, item in numbered for one in item.patterns)
         self._refuting = PatternIndex((n, one) for n, item in numbered for one in item.refuting)
         split = _split(documents)
-        self._rarity = _rarity(split)
+        self._rarity = _rarity(
+            [each for one, each in zip(documents, split, strict=True) if not one.elsewhere]
+        )
         for number, phrases in enumerate(split):
             for field, text, found in phrases:
                 self._add(number, field, text, found)
@@ -177,6 +179,9 @@ class WordIndex:
         query = terms(text)
         folded = fold(text)
         hits, refuted = self._patterns.find(folded), self._refuting.find(folded)
+        for number in refuted:
+            if self.documents[number].outside:
+                hits.pop(number, None)
         found = self._best_phrases(folded, self._cover(query))
         total, common = self._in_common(query)
         named = self._named_in(text, query)
