@@ -176,10 +176,7 @@ def spoken(state: PodHealth) -> list[str]:
 def serving(row: Owner, view: ClusterView) -> Iterator[Finding]:
     """DNS servers and ingress controllers, each as one service (stories 003 #1 and #3)."""
     kind = type(row).__name__
-    template = row.spec.template
-    role = roles.role(
-        row.metadata.namespace, template.metadata.labels, template.spec, kind, view.store
-    )
+    role = view.role(row)
     if role not in ("dns", "ingress"):
         return
     ref = Ref(kind, row.metadata.namespace, row.metadata.name)
