@@ -8,13 +8,13 @@ Two kinds of notes stand between the two: a trouble within its grace, and a loss
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from cluster.kube.objects import Ref
 from triage.facts.finding import Finding, Severity
 from triage.facts.rules.catalogue import EFFECTS
+from triage.facts.scaled_away import by_rule
 from triage.facts.windows import INCIDENT, STANDING
 
 _NEW = ((timedelta(minutes=30), 4), (timedelta(hours=2), 3), (timedelta(hours=6), 2), (STANDING, 1))
@@ -53,21 +53,15 @@ def is_standing(since: datetime | None, now: datetime, reach: int) -> bool:
 
 def rises(finding: Finding, now: datetime) -> bool:
     """Whether a note stands above what is older than a day: it is young, or a person scaled to 0
-    within two hours what a Service leads to. An autoscaler and a schedule do so every day, and what
+    within two hours. An autoscaler and a schedule do so every day, and what
     has been at 0 for longer is idle."""
     since = finding.since
     return finding.young or (
         bool(finding.facts.get("scaled_by"))
-        and _BY_RULE.search(str(finding.facts["scaled_by"])) is None
+        and not by_rule(str(finding.facts["scaled_by"]))
         and since is not None
         and now - since <= INCIDENT
     )
-
-
-_BY_RULE = re.compile(
-    r"autoscal|downscal|keda|knative|kube-green|kube-controller-manager|sleep|snorlax|^stanch$"
-)
-"""Managers that scale by a rule, and the responder's own change."""
 
 
 def key(

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from datetime import datetime
 
 from cluster.kube.managed_fields import last_write
-from cluster.kube.objects import Deployment, Node, Pod, Ref, Service, StatefulSet
-from cluster.kube.selectors import service_selects
+from cluster.kube.objects import Node, Pod, Ref, Service
 from triage.detectors.registry import cluster_detector, object_detector
 from triage.facts import blast_radius as blast
-from triage.facts import quantity, roles
+from triage.facts import quantity
 from triage.facts.addresses import resolve
 from triage.facts.cluster_view import ClusterView, is_finished, is_ready, ref_of
 from triage.facts.events import EventFact
@@ -19,6 +17,7 @@ from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, from_events, make
 from triage.facts.finding_index import FindingIndex
 from triage.facts.messages.wording import quoted
+from triage.facts.scaled_away import FORGOTTEN, behind, scaled_away
 from triage.facts.windows import EDGE, NOTE_AFTER, READY_GRACE, RECENT, UNREADY_GRACE
 from triage.logs.address import Address
 
@@ -75,9 +74,9 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
         if c.type == "Ready" and c.status == "False" and c.last_transition_time
     ]
     since = max(times, default=None)
-    behind_it = [] if pods else _behind(row, view)
-    idle = next((_idle(each, view) for each in behind_it if each.spec.replicas == 0), None)
-    if idle is not None and not (hosts or view.within(idle.at, _FORGOTTEN)):
+    behind_it = [] if pods else behind(row, view)
+    idle = next((found for each in behind_it if (found := scaled_away(each, view))), None)
+    if idle is not None and not (hosts or view.within(idle.at, FORGOTTEN)):
         return
     nearest = "" if pods or behind_it else _nearest(row, view)
     if not pods and not behind_it and not hosts and not nearest:
@@ -89,8 +88,8 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
     if since is not None and not view.older(since, NOTE_AFTER):
         return
     young = view.young(since, UNREADY_GRACE) if pods else view.young(created, READY_GRACE)
-    role = view.role(pods[0]) if pods else _role(behind_it, view)
-    behind = f", behind {', '.join(hosts[:2])}" if hosts else ""
+    role = next((view.role(each) for each in (*pods, *behind_it)), "")
+    ahead = f", behind {', '.join(hosts[:2])}" if hosts else ""
     why = f"none of {len(pods)} pods is ready" if len(pods) > 1 else "its only pod is not ready"
     callers = _callers(ref, view) if idle is not None else []
     if idle is not None:
@@ -107,7 +106,7 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
     yield make(
         "service-no-endpoints",
         ref,
-        f"no ready endpoint: {why}{behind}",
+        f"no ready endpoint: {why}{ahead}",
         Severity.INFO
         if idle is not None and not hosts and not callers and role not in ("dns", "ingress")
         else Severity.CRITICAL
@@ -168,47 +167,6 @@ def _nearest(row: Service, view: ClusterView) -> str:
             has = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
             return f"{said} (nearest: {ref_of(workload)} has {has or 'no label'})"
     return ""
-
-
-class _Idle(NamedTuple):
-    """A workload that was scaled to zero: when, by which manager, and both in words."""
-
-    ref: Ref
-    at: datetime | None
-    by: str
-    text: str
-
-
-_FORGOTTEN = timedelta(days=1)
-"""A workload that has been at zero for longer is meant to be."""
-
-
-def _behind(row: Service, view: ClusterView) -> list[Deployment | StatefulSet]:
-    """The workloads whose pods the Service would select, if they had any."""
-    return [
-        workload
-        for kind in ("Deployment", "StatefulSet")
-        for workload in view.store.in_namespace(kind, row.metadata.namespace).values()
-        if service_selects(row.spec.selector, workload.spec.template.metadata.labels)
-    ]
-
-
-def _role(workloads: list[Deployment | StatefulSet], view: ClusterView) -> str:
-    """The role that the pods of the first would have; "" for none."""
-    for row in workloads[:1]:
-        template, kind = row.spec.template, type(row).__name__
-        labels, namespace = template.metadata.labels, row.metadata.namespace
-        return roles.role(namespace, labels, template.spec, kind, view.store)
-    return ""
-
-
-def _idle(workload: Deployment | StatefulSet, view: ClusterView) -> _Idle:
-    edit = last_write(workload.metadata, "f:spec", "f:replicas")
-    ref, at = ref_of(workload), edit.time if edit else None
-    manager = edit.manager if edit else ""
-    by = f" by {manager}" if manager else ""
-    when = f" at {quantity.moment_text(at, view.now)}" if at else ""
-    return _Idle(ref, at, manager, f"{ref} was scaled to 0{by}{when}")
 
 
 def _callers(service: Ref, view: ClusterView) -> list[str]:
