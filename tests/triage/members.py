@@ -380,7 +380,7 @@ def _(cluster: Cluster) -> None:
 @member(
     "workloads",
     "scaled to zero",
-    "was scaled to 0 by kubectl-scale at 09:17 UTC",
+    "was scaled to 0 by kubectl-scale",
     guide="workload-scaled-to-zero",
 )
 def _(cluster: Cluster) -> None:
