@@ -1,9 +1,10 @@
 """The order of symptoms: new and wide ones come before old and small ones.
 
-Severity first, notes last. Within a severity: how new and how wide, in steps, so that the order
-does not change with every second; then the earlier beginning, because a cause is older than its
-effects. A small symptom of over a day comes after all newer ones, because it is known already.
-Two kinds of notes stand between the two: a trouble within its grace, and a loss of these hours.
+Severity first, notes last. Within a severity: what goes on before what has recovered; then how new
+and how wide, in steps, so that the order does not change with every second; then the earlier
+beginning, because a cause is older than its effects. A small symptom of over a day comes after all
+newer ones, because it is known already. Two kinds of notes stand between the two: a trouble within
+its grace, and a loss of these hours.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ _NEW = ((timedelta(minutes=30), 4), (timedelta(hours=2), 3), (timedelta(hours=6)
 _WIDE = 3
 """Number of owners from which a symptom is wide."""
 _LARGE = 10
+
+
+Place = tuple[bool, bool, int, bool, int, datetime, str]
+"""What symptoms are sorted by."""
 
 
 def owners_of(findings: Sequence[Finding]) -> set[tuple[str, str]]:
@@ -72,9 +77,10 @@ def key(
     rules: set[str],
     id_: str,
     rises: bool = False,
-) -> tuple[bool, bool, int, int, datetime, str]:
+    over: bool = False,
+) -> Place:
     """Sorts symptoms; `reach` is their width, `rules` those of their findings that count. A note
-    that `rises` stands above what is old."""
+    that `rises` stands above what is old. `over`: nothing of it goes on."""
     age = now - since if since is not None else timedelta()
     fresh = next((points for span, points in _NEW if age <= span), 0)
     causal = 1 if rules - EFFECTS else 0
@@ -83,6 +89,7 @@ def key(
         note,
         severity is not Severity.INFO and is_standing(since, now, reach),
         severity.rank,
+        over,
         -(fresh + reach + causal),
         since or now,
         id_,

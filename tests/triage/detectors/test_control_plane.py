@@ -44,6 +44,24 @@ def test_dns_killed_for_memory() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("minutes", "severity", "goes_on"),
+    [(4, Severity.CRITICAL, True), (14, Severity.WARNING, False)],
+)
+def test_dns_that_is_back_for_ten_minutes_has_recovered(
+    minutes: int, severity: Severity, goes_on: bool
+) -> None:
+    cluster = background()
+    dns = cluster.deployment("names", "kube-system", replicas=2, image="mirror/coredns:1.11")
+    service(cluster, "resolver", "kube-system", {"app": "names"}, port=53)
+    for pod in dns["pods"]:
+        cluster.ended(pod, ago(minutes=minutes), reason="OOMKilled", restarts=2)
+    report = look(cluster)
+    finding = one(report, "dns-degraded")
+    assert (finding.severity, finding.active) == (severity, goes_on)
+    assert any(f.active for f in report.symptoms[0].findings) is goes_on
+
+
 def test_objects_lost_in_etcd() -> None:
     cluster = Cluster(5)
     cluster.add("Namespace", {"metadata": meta("kube-system", created=ago(minutes=14))})

@@ -51,7 +51,7 @@ def control_plane(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         said = next((text for p in pods if (text := _said(p, view, index))), "")
         words = f" ({quoted(said)})" if said else ""
         core = component in ("kube-apiserver", "etcd")
-        bad = state.ready < state.total or state.oom or state.looping
+        bad = (state.ready < state.total or state.oom or state.looping) and not state.recovered
         yield make(
             "control-plane-degraded",
             CLUSTER,
@@ -61,14 +61,14 @@ def control_plane(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
             else Severity.WARNING
             if state.fresh or unhealthy >= 3
             else Severity.INFO,
-            "critical for the API server and etcd",
+            "critical for the API server and etcd until all are ready for 10 min",
             since=min(
                 [t for t in (began(state), *(e.first for e in probes)) if t is not None],
                 default=None,
             ),
             source=SinceSource.STATUS,
             detail=component,
-            active=state.fresh or unhealthy >= 3,
+            active=(state.fresh and not state.recovered) or unhealthy >= 3,
             evidence=(*state.evidence, *(event_evidence(e) for e in probes[-2:]))
             or [field_evidence(ref_of(pods[0]), "status", parts[0])],
             related=[ref_of(p) for p in pods[:10]],
