@@ -27,6 +27,13 @@ from triage.facts.placement import eligible, meant_for, untolerated
 from triage.facts.windows import EDGE, READY_GRACE, ROLLOUT_GRACE
 
 
+def role_of(row: DaemonSet, view: ClusterView) -> str:
+    template = row.spec.template
+    return roles.role(
+        row.metadata.namespace, template.metadata.labels, template.spec, "DaemonSet", view.store
+    )
+
+
 def _others(pods: list[Pod]) -> str:
     """`the other 14 nodes`."""
     nodes = len({p.spec.node_name for p in pods})
@@ -84,7 +91,7 @@ def image_drift(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
         usual_digest, usual = ranked[0]
         odd = [p for _, pods in ranked[1:] for p in pods]
         nodes = tuple(sorted({p.spec.node_name for p in odd}))
-        role = view.role(row)
+        role = role_of(row, view)
         network = _network(row, role)
         policy = next(
             (c.image_pull_policy for c in odd[0].spec.containers if c.name == container), ""
@@ -157,7 +164,7 @@ def update_stopped(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
     skewed = {name: by for name, by in groups.items() if len(by) > 1}
     if not skewed or not view.older(newest, ROLLOUT_GRACE * 3):
         return
-    role = view.role(row)
+    role = role_of(row, view)
     network = _network(row, role)
     ref = ref_of(row)
     for container, by_image in sorted(skewed.items()):
@@ -298,7 +305,7 @@ def _missed(row: DaemonSet, pods: list[Pod], view: ClusterView) -> Iterator[Find
         return
     if len(free) * 2 > len(covered):
         return  # it is meant for a part of the nodes
-    needed = view.role(row) in _NEEDED
+    needed = role_of(row, view) in _NEEDED
     for node in free:
         taint = untolerated(template, node)
         edit = last_write(node.metadata, "f:spec", "f:taints") if taint is not None else None
@@ -354,7 +361,7 @@ def _short(
         facts={
             "ready": ready,
             "desired": desired,
-            "role": view.role(row),
+            "role": role_of(row, view),
             "nodes": nodes,
             "why": why,
         },
@@ -435,7 +442,7 @@ def update_failing(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
         ref,
         f"{len(failing)} of {len(updated)} updated pods fail, {len(old_failing)} of {len(old)} of "
         "the revision before",
-        Severity.CRITICAL if _network(row, view.role(row)) else Severity.WARNING,
+        Severity.CRITICAL if _network(row, role_of(row, view)) else Severity.WARNING,
         "an update whose pods fail (critical for the network of the nodes)",
         since=min(p.metadata.creation_timestamp for p in failing if p.metadata.creation_timestamp),
         source=SinceSource.CREATION,
@@ -457,7 +464,7 @@ def update_failing(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
             "updated": len(updated),
             "old": len(old),
             "old_failing": len(old_failing),
-            "role": view.role(row),
+            "role": role_of(row, view),
             "nodes": nodes,
         },
     )

@@ -1,32 +1,21 @@
-"""Autoscalers, workloads at zero, disruption budgets and quotas. At the minimum, or at the limit of
-a budget, all is well."""
+"""Autoscalers, disruption budgets and quotas. At the minimum, at the limit of a budget: healthy."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cluster.kube.objects import (
-    Deployment,
-    HorizontalPodAutoscaler,
-    PodDisruptionBudget,
-    Ref,
-    ResourceQuota,
-    StatefulSet,
-)
+from cluster.kube.objects import HorizontalPodAutoscaler, PodDisruptionBudget, Ref
 from cluster.kube.selectors import matches
 from triage.detectors.registry import object_detector
 from triage.facts.cluster_view import ClusterView, is_finished, ref_of
-from triage.facts.create_failures import exceeded
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import (
     condition_evidence,
     field_evidence,
-    from_events,
     make,
 )
 from triage.facts.messages.wording import quoted
-from triage.facts.scaled_away import FORGOTTEN, by_rule, scaled_away
-from triage.facts.windows import EDGE, NOTE_AFTER, READY_GRACE, TOGETHER
+from triage.facts.windows import NOTE_AFTER, READY_GRACE
 
 
 @object_detector("HorizontalPodAutoscaler")
@@ -85,34 +74,6 @@ def autoscaler(row: HorizontalPodAutoscaler, view: ClusterView) -> Iterator[Find
                 detail=condition.type,
                 facts={"reason": condition.reason},
             )
-
-
-@object_detector("Deployment", "StatefulSet")
-def at_zero(row: Deployment | StatefulSet, view: ClusterView) -> Iterator[Finding]:
-    """Scaled to 0 by a person or a release within a day: a note. Where a Service leads to it, the
-    Service says so; what scales by a rule does it every day, and what was created at 0 waits for
-    its owner."""
-    idle = scaled_away(row, view)
-    if idle is None or idle.at is None or not view.within(idle.at, FORGOTTEN):
-        return
-    created = row.metadata.creation_timestamp
-    if by_rule(idle.by) or (created is not None and idle.at - created <= TOGETHER):
-        return
-    labels = row.spec.template.metadata.labels
-    services = view.store.services_selecting(row.metadata.namespace, labels)
-    if not all(s.spec.publish_not_ready_addresses for s in services):
-        return
-    yield make(
-        "workload-scaled-to-zero",
-        idle.ref,
-        idle.text.removeprefix(f"{idle.ref} "),
-        Severity.INFO,
-        "a note: it may be meant, and nothing is seen to call it",
-        since=idle.at,
-        source=SinceSource.MANAGED_FIELDS,
-        evidence=[field_evidence(idle.ref, "spec.replicas", "0", idle.at)],
-        facts={"scaled_by": idle.by},
-    )
 
 
 @object_detector("PodDisruptionBudget")
@@ -179,35 +140,4 @@ def drain(row: PodDisruptionBudget, view: ClusterView) -> Iterator[Finding]:
             "healthy": status.current_healthy,
             "desired": status.desired_healthy,
         },
-    )
-
-
-@object_detector("ResourceQuota")
-def quota(row: ResourceQuota, view: ClusterView) -> Iterator[Finding]:
-    """A quota that is used up and refuses objects now (FailedCreate within half an hour). A full
-    quota that refuses nothing is healthy."""
-    name = row.metadata.name
-    refused = [
-        e
-        for e in view.events.reasons("FailedCreate")
-        if e.about.namespace == row.metadata.namespace
-        and f"exceeded quota: {name}," in f"{e.message},"
-        and view.within(e.last, EDGE)
-    ]
-    if not refused:
-        return
-    told_of = exceeded(refused[-1].message)
-    resource = told_of[0].resource if told_of else ""
-    used = row.status.used.get(resource) or (told_of[0].used if told_of else "")
-    hard = row.status.hard.get(resource) or (told_of[0].hard if told_of else "")
-    waits = sorted({e.about for e in refused})
-    yield make(
-        "quota-exceeded",
-        ref_of(row),
-        f"refuses new objects of {waits[0]}: {resource} {used} of {hard} used",
-        Severity.WARNING,
-        "a quota that refuses objects",
-        **from_events(refused),
-        related=waits[:10],
-        facts={"quota": name, "resource": resource, "used": used, "hard": hard},
     )

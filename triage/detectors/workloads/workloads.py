@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from cluster.kube.managed_fields import last_write
-from cluster.kube.objects import Deployment, Job, Node, Pod, Ref, ReplicaSet, StatefulSet
+from cluster.kube.objects import Deployment, Node, Pod, Ref, ReplicaSet, StatefulSet
 from cluster.kube.owners import controller_of
 from triage.detectors.registry import object_detector
-from triage.detectors.workloads.batch import is_done
 from triage.facts import quantity, roles
 from triage.facts.cluster_view import ZONE, ClusterView, is_finished, is_ready, label, ref_of
-from triage.facts.create_failures import create_failure
 from triage.facts.events import EventFact
 from triage.facts.finding import Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
@@ -46,6 +44,17 @@ def last_rollout(row: Scalable, view: ClusterView) -> datetime | None:
     return (edit.time if edit else None) or row.metadata.creation_timestamp
 
 
+def template_role(row: Scalable, view: ClusterView) -> str:
+    meta = row.metadata
+    return roles.role(
+        meta.namespace,
+        row.spec.template.metadata.labels,
+        row.spec.template.spec,
+        type(row).__name__,
+        view.store,
+    )
+
+
 def _unready_since(pod: Pod) -> datetime | None:
     ready = next((c for c in pod.status.conditions if c.type == "Ready"), None)
     return (ready.last_transition_time if ready else None) or pod.metadata.creation_timestamp
@@ -72,7 +81,7 @@ def availability(row: Scalable, view: ClusterView) -> Iterator[Finding]:
     times = [t for t in map(_unready_since, unready) if t is not None]
     available = next((c for c in row.status.conditions if c.type == "Available"), None)
     ref = ref_of(row)
-    role = view.role(row)
+    role = template_role(row, view)
     facts: dict[str, Fact] = {"ready": ready, "desired": desired, "role": role}
     if ready == 0:
         since = (
@@ -208,54 +217,6 @@ def waits_for_pod(row: StatefulSet, view: ClusterView) -> Iterator[Finding]:
 def _ordinal(pod: Pod) -> int:
     number = pod.metadata.name.rpartition("-")[2]
     return int(number) if number.isdecimal() else 0
-
-
-@object_detector("Deployment", "StatefulSet", "ReplicaSet", "Job")
-def create_failed(row: Scalable | ReplicaSet | Job, view: ClusterView) -> Iterator[Finding]:
-    """FailedCreate events and ReplicaFailure conditions; those of a ReplicaSet are
-    reported for its Deployment."""
-    if isinstance(row, (ReplicaSet, Deployment)) and row.spec.replicas == 0:
-        return
-    if isinstance(row, Job) and (row.spec.suspend or row.status.active or is_done(row)):
-        return
-    own = ref_of(row)
-    owner = controller_of(row.metadata) if isinstance(row, (ReplicaSet, Job)) else None
-    target = owner if owner is not None and owner.kind in ("Deployment", "CronJob") else own
-    short = isinstance(row, Job) or row.status.replicas < row.spec.replicas
-    events = [
-        e
-        for e in view.events.about(own)
-        if e.reason == "FailedCreate" and view.within(e.last, EDGE)
-    ]
-    failure = next(
-        (c for c in row.status.conditions if c.type == "ReplicaFailure" and c.status == "True"),
-        None,
-    )
-    if isinstance(row, Deployment) and not events:
-        return  # Reported by its ReplicaSet.
-    if not short or (not events and failure is None):
-        return
-    text = events[-1].message if events else failure.message if failure else ""
-    read = create_failure(text)
-    since = min(
-        (e.first for e in events), default=failure.last_transition_time if failure else None
-    )
-    evidence = [event_evidence(e) for e in events[-2:]] + (
-        [condition_evidence(own, failure)] if failure else []
-    )
-    yield make(
-        "create-failed",
-        target,
-        f"pods cannot be created: {read.text}",
-        Severity.WARNING,
-        "the controller is short of pods it may not create",
-        since=since,
-        source=SinceSource.EVENT if events else SinceSource.CONDITION,
-        evidence=evidence,
-        detail=own.name if target != own else "",
-        facts={"cause": read.cause, "detail": read.detail},
-        related=[own],
-    )
 
 
 @object_detector("Deployment", "StatefulSet")
