@@ -23,7 +23,8 @@ from triage.facts.cluster_view import (
 )
 from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import field_evidence, make
-from triage.facts.windows import EDGE, READY_GRACE, RECENT, SETTLED
+from triage.facts.reboots import reboots_around
+from triage.facts.windows import EDGE, READY_GRACE, RECENT
 
 Owner = Deployment | DaemonSet | StatefulSet
 UNREADY = timedelta(seconds=60)
@@ -47,14 +48,13 @@ class PodHealth(msgspec.Struct, frozen=True):
     evidence: tuple[Evidence, ...]
     fresh: bool
     """The newest end is within half an hour, or something is not ready now."""
-    recovered: bool
-    """All are ready, and none has ended for ten minutes."""
     backed_off: datetime | None = None
     """When the kubelet first delayed a restart, within the hour."""
 
 
 def health(pods: list[Pod], view: ClusterView) -> PodHealth:
-    """Judge the pods of one system service."""
+    """Judge the pods of one system service. An end that a reboot of the node explains is the
+    node's."""
     ready = sum(1 for p in pods if is_ready(p))
     oom: set[str] = set()
     restarted: set[str] = set()
@@ -83,6 +83,10 @@ def health(pods: list[Pod], view: ClusterView) -> PodHealth:
                 continue
             if status.restart_count == 0 and status.state.terminated is None:
                 continue
+            if end.reason != "OOMKilled" and reboots_around(
+                pod.spec.node_name, end.finished_at, view
+            ):
+                continue  # It went down with its node.
             restarted.add(name)
             times.append(end.finished_at)
             # The status keeps only the last end; the back-off event gives the beginning.
@@ -135,7 +139,6 @@ def health(pods: list[Pod], view: ClusterView) -> PodHealth:
         limit,
         tuple(evidence[:6]),
         bool(unready) or looping > 0 or view.within(newest, EDGE),
-        ready == len(pods) and not looping and not view.within(newest, SETTLED),
         min(first, default=None),
     )
 
@@ -179,7 +182,10 @@ def spoken(state: PodHealth) -> list[str]:
 def serving(row: Owner, view: ClusterView) -> Iterator[Finding]:
     """DNS servers and ingress controllers, each as one service (stories 003 #1 and #3)."""
     kind = type(row).__name__
-    role = view.role(row)
+    template = row.spec.template
+    role = roles.role(
+        row.metadata.namespace, template.metadata.labels, template.spec, kind, view.store
+    )
     if role not in ("dns", "ingress"):
         return
     ref = Ref(kind, row.metadata.namespace, row.metadata.name)
@@ -209,14 +215,14 @@ class _Common(TypedDict):
 
 def _degraded(ref: Ref, state: PodHealth, pods: list[Pod], worse: bool, **facts: Fact) -> _Common:
     """`worse`: critical for a reason other than that none is ready or two were killed."""
-    bad = (state.ready == 0 or state.oom >= 2 or worse) and not state.recovered
+    bad = state.ready == 0 or state.oom >= 2 or worse
     severity = Severity.CRITICAL if bad else Severity.WARNING
     return _Common(
         severity=severity if state.fresh else Severity.INFO,
         since=began(state),
         source=SinceSource.STATUS,
         evidence=state.evidence or [field_evidence(ref, "pods", spoken(state)[0])],
-        active=state.fresh and not state.recovered,
+        active=state.fresh,
         related=[ref_of(p) for p in pods],
         facts={
             "ready": state.ready,
@@ -236,8 +242,7 @@ def _dns(row: Owner, ref: Ref, pods: list[Pod], state: PodHealth) -> Iterator[Fi
             "dns-degraded",
             ref,
             f"the cluster's DNS: {', '.join(spoken(state))} within the hour",
-            why="critical when none is ready, or two were killed within 30 min and not all are "
-            "ready for 10",
+            why="critical when none is ready, or two were killed within 30 min",
             **_degraded(ref, state, pods[:10], looping, crash_looping=state.looping),
         )
     if not isinstance(row, DaemonSet) and state.ready and row.spec.replicas == 1:

@@ -48,10 +48,10 @@ def control_plane(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         parts = spoken(state)
         if unhealthy >= 3:
             parts.append(f"{unhealthy} failed probes")
-        said = next((text for p in pods if (text := _said(p, view, index))), "")
-        words = f" ({quoted(said)})" if said else ""
+        said = [f for p in pods for f in index.about(ref_of(p)) if f.rule == "pod-last-words"]
+        words = f" ({quoted(str(said[0].facts['sentence']))})" if said else ""
         core = component in ("kube-apiserver", "etcd")
-        bad = (state.ready < state.total or state.oom or state.looping) and not state.recovered
+        bad = state.ready < state.total or state.oom or state.looping
         yield make(
             "control-plane-degraded",
             CLUSTER,
@@ -61,14 +61,14 @@ def control_plane(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
             else Severity.WARNING
             if state.fresh or unhealthy >= 3
             else Severity.INFO,
-            "critical for the API server and etcd until all are ready for 10 min",
+            "critical for the API server and etcd",
             since=min(
                 [t for t in (began(state), *(e.first for e in probes)) if t is not None],
                 default=None,
             ),
             source=SinceSource.STATUS,
             detail=component,
-            active=(state.fresh and not state.recovered) or unhealthy >= 3,
+            active=state.fresh or unhealthy >= 3,
             evidence=(*state.evidence, *(event_evidence(e) for e in probes[-2:]))
             or [field_evidence(ref_of(pods[0]), "status", parts[0])],
             related=[ref_of(p) for p in pods[:10]],
@@ -82,17 +82,6 @@ def control_plane(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
                 "burstable": burstable(view),
             },
         )
-
-
-def _said(pod: Pod, view: ClusterView, index: FindingIndex) -> str:
-    """The sentence that decides in its termination message or its log, "" for none."""
-    found = (f for f in index.about(ref_of(pod)) if f.rule == "pod-last-words")
-    if (finding := next(found, None)) is not None:
-        return str(finding.facts["sentence"])
-    sample = view.sources.last_words
-    read = sample.values if sample is not None else ()
-    verdicts = (words.verdict for words in read if words.pod == ref_of(pod))
-    return next((one.sentence for one in verdicts if one is not None), "")
 
 
 @cluster_detector
@@ -121,8 +110,8 @@ def errors_in_messages(view: ClusterView, index: FindingIndex) -> Iterator[Findi
                 "etcd-errors-in-messages",
                 CLUSTER,
                 f"etcd errors in {count} messages about {_objects(objects)}: {kind}",
-                Severity.CRITICAL if kind == "no-space" else Severity.WARNING,
-                "errors of etcd within the hour",
+                Severity.CRITICAL if kind == "no-space" else _fresh([e for _, e in etcd], view),
+                "errors of etcd within half an hour, then a note for an hour",
                 since=min(e.first for _, e in etcd),
                 source=SinceSource.EVENT,
                 evidence=[event_evidence(e) for _, e in etcd[-4:]],
@@ -137,8 +126,8 @@ def errors_in_messages(view: ClusterView, index: FindingIndex) -> Iterator[Findi
             CLUSTER,
             f"{sum(e.count for e in api)} messages about {_objects(objects)} say that the API "
             "server did not answer",
-            Severity.WARNING,
-            "components that do not reach the API server within the hour",
+            _fresh(api, view),
+            "components that did not reach the API server within half an hour, then a note",
             **from_events(api, 4),
             related=sorted(objects)[:10],
             facts={"count": sum(e.count for e in api), "objects": len(objects)},
@@ -156,14 +145,20 @@ def errors_in_messages(view: ClusterView, index: FindingIndex) -> Iterator[Findi
             CLUSTER,
             f"messages of {len(owners)} owners in {len(namespaces)} namespaces report name "
             f"look-ups that fail ({kind})",
-            Severity.WARNING,
-            "look-ups that fail for two owners or five times",
+            _fresh([e for _, e in lookups], view),
+            "look-ups that fail for two owners or five times, a note after half an hour",
             since=min(e.first for _, e in lookups),
             source=SinceSource.EVENT,
             evidence=[event_evidence(e) for _, e in lookups[-4:]],
             related=sorted(owners)[:10],
             facts={"owners": len(owners), "namespaces": len(namespaces), "kind": kind},
         )
+
+
+def _fresh(events: list[EventFact], view: ClusterView) -> Severity:
+    """A warning while the newest is of the last half hour; what is over is a note."""
+    newest = max(e.last for e in events)
+    return Severity.WARNING if view.within(newest, EDGE) else Severity.INFO
 
 
 def _of_a_pull(event: EventFact) -> bool:

@@ -45,10 +45,10 @@ def _downs(index: FindingIndex) -> dict[str, list[Finding]]:
         for finding in index.rule(rule):
             if rule == "node-rebooted" and finding.facts.get("planned"):
                 continue
-            if rule == "node-not-ready" and finding.facts.get("cause") in (
-                "network-plugin",
-                "never-reported",
-                "shutting-down",
+            if rule == "node-not-ready" and (
+                finding.facts.get("maintained")
+                or finding.facts.get("cause")
+                in ("network-plugin", "never-reported", "shutting-down")
             ):
                 continue  # It has not come up yet, or is stopped on purpose.
             found.setdefault(finding.object.name, []).append(finding)
@@ -100,8 +100,12 @@ def unknown_together(view: ClusterView, index: FindingIndex) -> Iterator[Finding
         CLUSTER,
         f"{len(names)} of {total} nodes stopped reporting within {max(span, 1)} s"
         + (f", {back} are back" if back else ""),
-        Severity.CRITICAL if unknown_now else Severity.WARNING,
-        "a third of the nodes at once (critical while any is silent)",
+        Severity.CRITICAL
+        if unknown_now
+        else Severity.WARNING
+        if view.within(max(t for b in bursts for t, _ in b), EDGE)
+        else Severity.INFO,
+        "a third of the nodes at once (critical while any is silent, a note half an hour after)",
         since=bursts[0][0][0],
         source=SinceSource.CONDITION,
         related=[Ref("Node", "", n) for n in sorted({n for b in bursts for _, n in b})[:50]],
@@ -323,8 +327,13 @@ def in_turn(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         "nodes-failing-in-turn",
         CLUSTER,
         f"{len(names)} of {total} nodes failed within {quantity.span_text(span)}{who}",
-        Severity.CRITICAL if still or len(names) >= 3 else Severity.WARNING,
-        "nodes that fail one after another (critical while one is down, or from three on)",
+        Severity.INFO
+        if not still and not view.within(moments[-1][0], RECENT)
+        else Severity.CRITICAL
+        if still or len(names) >= 3
+        else Severity.WARNING,
+        "nodes that fail one after another (critical while one is down, or from three on; a note "
+        "when the last is back and an hour has passed)",
         since=moments[0][0],
         source=SinceSource.CONDITION,
         related=[*(Ref("Node", "", n) for n in names[:20]), *([suspect[4]] if suspect else [])],

@@ -14,6 +14,7 @@ from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, from_events, make
 from triage.facts.messages.kubelet import RUNTIMES, oom_victim, runtime_away
+from triage.facts.reboots import powered_on, reboots_around
 from triage.facts.windows import EDGE, INCIDENT, JOINING, RECENT, TOGETHER
 
 _BAD_EVENTS = frozenset(
@@ -186,19 +187,22 @@ def problems(node: Node, view: ClusterView) -> Iterator[Finding]:
         )
 
 
-_POWER_ON = timedelta(minutes=15)
-"""Machines of one cluster that are switched on come up within this time."""
+_AT_START = timedelta(minutes=3)
+"""A kubelet that starts on a cordoned node says so within this time."""
 
 
-def powered_on(at: datetime, view: ClusterView) -> bool:
-    """Whether three of four nodes came up around a time: the cluster was switched on, and no node
-    failed."""
-    up = {
-        e.about.name
-        for e in view.events.reasons("Rebooted")
-        if any(abs(moment - at) <= _POWER_ON for moment in e.times)
-    }
-    return len(up) >= 2 and len(up) * 4 >= view.store.count("Node") * 3
+def _cordons(about: list[EventFact], reboot: datetime) -> list[EventFact]:
+    """Signs that a node was cordoned when it went down: a cordon in the hour before, or said by the
+    kubelet as it started; or its end afterwards, where no later cordon explains that."""
+    before = [
+        e
+        for e in about
+        if e.reason in ("NodeNotSchedulable", "NodeShutdown", "Drain", "Cordon")
+        and -_AT_START <= reboot - e.last <= RECENT
+    ]
+    later = any(e.reason == "NodeNotSchedulable" and e.last > reboot + _AT_START for e in about)
+    ended = [e for e in about if e.reason == "NodeSchedulable" and e.last >= reboot]
+    return before or ([] if later else ended)
 
 
 @object_detector("Node")
@@ -212,13 +216,9 @@ def rebooted(node: Node, view: ClusterView) -> Iterator[Finding]:
     if not seen:
         return
     last = seen[-1]
-    cordons = [
-        e
-        for e in about
-        if e.reason in ("NodeNotSchedulable", "NodeShutdown", "Drain", "Cordon")
-        and timedelta(0) <= last.last - e.last <= RECENT
-    ]
+    cordons = _cordons(about, last.last)
     together = powered_on(last.last, view)
+    alone = view.store.count("Node") == 1
     planned = node.spec.unschedulable or bool(cordons) or together
     boot = last.message.rpartition("boot id:")[2].strip() or node.status.node_info.boot_id
     fresh = view.within(last.last, RECENT)
@@ -226,7 +226,13 @@ def rebooted(node: Node, view: ClusterView) -> Iterator[Finding]:
         "node-rebooted",
         ref_of(node),
         f"rebooted {quantity.span_text(view.now - last.last)} ago"
-        + (", with the other nodes" if together else ", after a cordon" if planned else ""),
+        + (
+            (", the only node" if alone else ", with the other nodes")
+            if together
+            else ", after a cordon"
+            if planned
+            else ""
+        ),
         Severity.INFO if planned or not fresh else Severity.WARNING,
         "a reboot without a cordon within an hour is a warning",
         since=last.last,
@@ -267,8 +273,10 @@ def flapping(node: Node, view: ClusterView) -> Iterator[Finding]:
             "node-flapping",
             ref_of(node),
             f"its readiness changed {count} times within an hour",
-            Severity.WARNING,
-            "four or more changes of Ready within an hour",
+            Severity.WARNING
+            if ready_status(node) != "True" or view.within(max(*down, *up), EDGE)
+            else Severity.INFO,
+            "four or more changes of Ready within an hour (a note after half an hour of peace)",
             since=min(down),
             source=SinceSource.EVENT,
             evidence=[event_evidence(e) for e in evidence[-3:]],
@@ -339,11 +347,7 @@ def restarts_together(node: Node, view: ClusterView) -> Iterator[Finding]:
     if len(owners) < 3:
         return
     at = best[0][0]
-    reboots = [
-        e
-        for e in view.events.about(ref_of(node))
-        if e.reason == "Rebooted" and abs(e.last - at) <= timedelta(minutes=10)
-    ]
+    reboots = reboots_around(node.metadata.name, at, view)
     planned = bool(reboots) and (node.spec.unschedulable or powered_on(at, view))
     # A reboot looks the same in the pods. Its event tells it apart, but only when events of that
     # time still exist.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 from cluster.kube.managed_fields import last_write
 from cluster.kube.objects import Condition, Node
@@ -13,7 +14,7 @@ from triage.facts.cluster_view import ClusterView, is_finished, is_virtual, ref_
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
 from triage.facts.messages.kubelet import node_causes
-from triage.facts.windows import EDGE, INCIDENT, JOINING, LEASE_STALE
+from triage.facts.windows import EDGE, INCIDENT, JOINING, LEASE_STALE, RECENT
 
 _STANDARD = frozenset(
     {
@@ -78,6 +79,26 @@ def lease_fresh(node: str, view: ClusterView) -> bool | None:
     return bool(view.now - lease.spec.renew_time <= LEASE_STALE)
 
 
+_MAINTENANCE = timedelta(minutes=10)
+"""A node that was cordoned may take this long to reboot."""
+
+
+def _cordon_time(node: Node) -> datetime | None:
+    """Since when a node takes no new pods: the taint's time, else that of the last write."""
+    taint = next((t for t in node.spec.taints if t.key == "node.kubernetes.io/unschedulable"), None)
+    writer = last_write(node.metadata, "f:spec", "f:unschedulable")
+    return (taint.time_added if taint else None) or (writer.time if writer else None)
+
+
+def _maintained(node: Node, down: datetime | None, view: ClusterView) -> bool:
+    """Whether a node went down within an hour after its cordon, and is away for no longer than a
+    reboot takes."""
+    if not node.spec.unschedulable or down is None:
+        return False
+    at = _cordon_time(node)
+    return at is not None and at <= down <= at + RECENT and not view.older(down, _MAINTENANCE)
+
+
 @object_detector("Node")
 def ready(node: Node, view: ClusterView) -> Iterator[Finding]:
     """Ready is not True. A node that joins gets three minutes; one that is cordoned and leaving is
@@ -92,18 +113,21 @@ def ready(node: Node, view: ClusterView) -> Iterator[Finding]:
     cause = min(causes, key=_CAUSE_ORDER.index)
     since = condition.last_transition_time or created
     leaving = any(t.key.startswith(_LEAVING) for t in node.spec.taints)
+    maintained = _maintained(node, since, view)
     planned = (
         node.metadata.deletion_timestamp is not None
         or leaving
+        or maintained
         or (node.spec.unschedulable and cause == "shutting-down")
     )
     span = f" for {quantity.span_text(view.now - since)}" if since else ""
     yield make(
         "node-not-ready",
         ref_of(node),
-        f"not ready{span}: {_CAUSE_TEXT[cause]}",
+        f"not ready{span}: {_CAUSE_TEXT[cause]}{' (cordoned before)' if maintained else ''}",
         Severity.WARNING if planned else Severity.CRITICAL,
-        "a node that is being removed is a warning, any other that is not Ready is critical",
+        "a node that is being removed, or went down for less than 10 min after a cordon, is a "
+        "warning, any other that is not Ready is critical",
         since=since,
         source=SinceSource.CONDITION,
         evidence=[
@@ -117,6 +141,7 @@ def ready(node: Node, view: ClusterView) -> Iterator[Finding]:
             "causes": causes,
             "reason": condition.reason,
             "cordoned": node.spec.unschedulable,
+            "maintained": maintained,
             "lease_fresh": lease_fresh(node.metadata.name, view),
         },
     )
@@ -208,7 +233,7 @@ def cordoned(node: Node, view: ClusterView) -> Iterator[Finding]:
         return
     taint = next((t for t in node.spec.taints if t.key == "node.kubernetes.io/unschedulable"), None)
     writer = last_write(node.metadata, "f:spec", "f:unschedulable")
-    since = (taint.time_added if taint else None) or (writer.time if writer else None)
+    since = _cordon_time(node)
     by = writer.manager if writer else ""
     yield make(
         "node-cordoned",

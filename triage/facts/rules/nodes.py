@@ -13,6 +13,7 @@ node-not-ready (node): Ready is False or Unknown
     causes: tuple: all that apply
     reason: str: reason of the condition
     cordoned: bool
+    maintained: bool: cordoned in the hour before, and down for less than ten minutes
     lease_fresh: bool or None: the node's Lease was renewed within 40 s (None: no Lease seen)
 node-pressure (node): MemoryPressure, DiskPressure or PIDPressure is True (Unknown is not pressure)
     source: kubelet eviction manager
