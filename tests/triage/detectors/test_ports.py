@@ -172,3 +172,14 @@ def test_two_ingresses_that_claim_one_host() -> None:
     assert "Ingress second claims a.example/, which Ingress shop/front leads to" in first(cluster)
     raw["metadata"]["annotations"] = {"nginx.ingress.kubernetes.io/canary": "true"}
     assert not found(cluster, "ingress-host-twice")
+
+
+@pytest.mark.parametrize(
+    ("name", "found_"), [("http-envoy-prom", 0), ("metrics", 0), ("healthz", 0), ("delivery", 1)]
+)
+def test_a_port_for_metrics_or_checks_says_nothing_about_the_ports_that_serve(
+    name: str, found_: int
+) -> None:
+    declared = [{"name": name, "containerPort": 15090}]
+    cluster = shop(declared, {"port": 80, "targetPort": 80})
+    assert len(found(cluster, "service-port-mismatch")) == found_

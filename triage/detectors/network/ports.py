@@ -3,6 +3,7 @@ and names that Services and Ingresses lead to."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from cluster.kube.managed_fields import last_write
@@ -14,6 +15,13 @@ from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import field_evidence, make
 from triage.facts.windows import NOTE_AFTER, READY_GRACE
 
+_ASIDE = re.compile(
+    r"(?:^|-)(?:metrics?|prom\w*|health\w*|probes?|live|ready|admin|debug|pprof|stats?|monitor\w*"
+    r"|jmx)(?:-|$)"
+)
+"""Names of ports that are declared beside the one that serves, often alone: a mesh gateway declares
+its metrics and no port of its listeners."""
+
 
 @object_detector("Service")
 def target_ports(row: Service, view: ClusterView) -> Iterator[Finding]:
@@ -21,7 +29,7 @@ def target_ports(row: Service, view: ClusterView) -> Iterator[Finding]:
     protocol, or numbers of which none is declared.
 
     Containers need not declare their ports, so a number counts only where the pods declare others
-    and the Service reaches none of them.
+    to serve on (a port for metrics or checks is none) and the Service reaches none of them.
     """
     pods = view.selected(row)[:5]
     if not pods or not view.older(row.metadata.creation_timestamp, NOTE_AFTER):
@@ -31,7 +39,8 @@ def target_ports(row: Service, view: ClusterView) -> Iterator[Finding]:
     reached = len(row.spec.ports) - len(wrong)
     named = [(port, why) for port, why in wrong if isinstance(port.target_port, str)]
     sure = named or [(p, why) for p, why in wrong if "/" in why]
-    if not sure and (reached or not declared or roles.system_namespace(row.metadata.namespace)):
+    serves = any(not _ASIDE.search(p.name) for p in declared)
+    if not sure and (reached or not serves or roles.system_namespace(row.metadata.namespace)):
         return
     if not wrong:
         return
