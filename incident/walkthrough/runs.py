@@ -300,17 +300,12 @@ class Runs:
             return
         run.seen = symptoms
         found = {
-            view.symptom.id: _selecting(view, run.runbook.id)
+            view.symptom.id: SelectingSymptom(view.symptom, _selected(view, run.runbook.id))
             for view in symptoms
             if view.symptom.id in run.symptom_ids
         }
         if found:
-            fitting = (
-                _selecting(view, run.runbook.id)
-                for view in symptoms
-                if any(match.id == run.runbook.id and match.confident for match in view.matches)
-            )
-            run.evidence, run.candidates = found, Candidates(found.values(), fitting)
+            run.evidence, run.candidates = found, Candidates(found.values())
         run.shown = None
         last = run.evidence.get(run.symptom_id)
         run.suggested = dict(self._live.suggest(last.symptom if last else None))
@@ -325,15 +320,14 @@ class Runs:
                     run.workloads[key] = known
 
 
-def _selecting(view: SymptomView, runbook_id: str) -> SelectingSymptom:
-    """A symptom with the ids of its findings that support the runbook."""
+def _selected(view: SymptomView, runbook_id: str) -> frozenset[str] | None:
+    """Ids of the findings that support the runbook, None when it does not fit the symptom."""
     if all(match.id != runbook_id for match in view.matches):
-        return SelectingSymptom(view.symptom, None)
-    selected = frozenset(
+        return None
+    return frozenset(
         finding
         for match in view.matches
         if match.id == runbook_id
         for reason in match.for_
         for finding in reason.findings
     )
-    return SelectingSymptom(view.symptom, selected)

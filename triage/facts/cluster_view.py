@@ -12,8 +12,6 @@ from cluster.kube.objects import (
     Condition,
     Container,
     ContainerStatus,
-    DaemonSet,
-    Deployment,
     EndpointSlice,
     LeanMeta,
     Node,
@@ -22,7 +20,6 @@ from cluster.kube.objects import (
     PodSpec,
     Ref,
     Service,
-    StatefulSet,
 )
 from cluster.kube.owners import controller_of, top_owner
 from cluster.kube.quantity import parse
@@ -243,12 +240,8 @@ class ClusterView:
             if not e.about_uid or not pod.metadata.uid or e.about_uid == pod.metadata.uid
         ]
 
-    def role(self, row: Pod | Deployment | StatefulSet | DaemonSet) -> str:
-        """dns, ingress, cni, proxy, storage, log-shipper, control-plane or "", of a pod or of those
-        that a workload makes."""
-        return self._pod_role(row) if isinstance(row, Pod) else roles.workload_role(row, self.store)
-
-    def _pod_role(self, pod: Pod) -> str:
+    def role(self, pod: Pod) -> str:
+        """dns, ingress, cni, proxy, storage, log-shipper, control-plane or ""."""
         owner = controller_of(pod.metadata)
         key = (
             pod.metadata.namespace,

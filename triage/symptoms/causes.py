@@ -187,6 +187,8 @@ def keys(finding: Finding, sick: set[str]) -> Iterator[str]:
             yield f"throttled:{facts.get('kernel')}"
     elif ref.kind == "Service":
         yield f"service:{ref.namespace}/{ref.name}"
+        if facts.get("scaled_by"):  # one hand or scaler that scaled several within the hour
+            yield f"scaled:{facts['scaled_by']}/{facts.get('scaled_hour')}"
     elif rule in _JOINS_NODES:
         yield "nodes"
     else:
@@ -262,9 +264,6 @@ def join_causes(
                     groups.join(first_key[other.id], key)
                     break
         elif finding.rule == "component-away":
-            for other in index.rule("control-plane-degraded"):
-                if other.facts["component"] == finding.facts["component"]:
-                    groups.join(key, first_key[other.id])  # its own pods say why
             for rule in _STOPS.get(str(finding.facts.get("component")), ()):
                 for other in index.rule(rule):
                     groups.join(key, first_key[other.id])

@@ -202,7 +202,7 @@ def _title(findings: Sequence[Finding]) -> str:
     if _CLOCK.search(lead.claim):  # the first of them, as the age beside the title
         dated = [(f.since, f.id, f) for f in same if f.since is not None]
         lead = min(dated)[2] if dated else lead
-    others = len({f.object.name for f in same} - {lead.object.name})
+    others = len({f.object for f in same} - {lead.object})
     more = f" (and {others} more)" if others else ""
     return sentence(Subject(_name(lead)), lead.claim.split("; ")[0]) + more
 
@@ -257,6 +257,10 @@ def sentence(subject: Subject, claim: str) -> str:
     if claim.startswith(("the cluster's DNS", "the ingress controller")):
         return f"{subject}, {claim}"
     first, _, rest = claim.partition(" ")
+    if subject.several and first in ("was", "is", "has"):
+        return f"{subject.be(first)} {rest.replace(', and is ', ', and are ')}"
+    if subject.several and first == "rebooted":
+        return f"{subject} {claim}"
     if claim.startswith("ended by "):
         return f"{subject.be('was')} {claim}"
     if not subject.several and (found := _DRIFT.fullmatch(claim)):

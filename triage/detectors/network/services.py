@@ -7,19 +7,23 @@ from datetime import datetime
 
 from cluster.kube.managed_fields import last_write
 from cluster.kube.objects import Node, Pod, Ref, Service
+from triage.detectors.network.at_zero import (
+    FORGOTTEN,
+    at_zero,
+    callers_of,
+    role_of,
+    workloads_behind,
+)
 from triage.detectors.registry import cluster_detector, object_detector
 from triage.facts import blast_radius as blast
 from triage.facts import quantity
-from triage.facts.addresses import resolve
 from triage.facts.cluster_view import ClusterView, is_finished, is_ready, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, from_events, make
 from triage.facts.finding_index import FindingIndex
 from triage.facts.messages.wording import quoted
-from triage.facts.scaled_away import FORGOTTEN, behind, scaled_away
 from triage.facts.windows import EDGE, NOTE_AFTER, READY_GRACE, RECENT, UNREADY_GRACE
-from triage.logs.address import Address
 
 _FAILED = (
     "SyncLoadBalancerFailed",
@@ -31,6 +35,12 @@ _FAILED = (
     "FailedDeployModel",
     "FailedBuildModel",
     "LoadBalancerUpdateFailed",
+)
+_DONE = (
+    "EnsuredLoadBalancer",
+    "UpdatedLoadBalancer",
+    "UpdatedLoadbalancer",
+    "SuccessfullyReconciled",
 )
 CHURN = 6
 """Rewrites of a load balancer within an hour that count as churn."""
@@ -47,7 +57,7 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
     k8sgpt's rule, with what explains it.
 
     A Service whose workload is scaled to zero by intent, or that selects nothing and nothing leads
-    to, is no news.
+    to, is no news; it is a note where an Ingress leads to it.
     """
     if (
         not row.spec.selector
@@ -74,10 +84,11 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
         if c.type == "Ready" and c.status == "False" and c.last_transition_time
     ]
     since = max(times, default=None)
-    behind_it = [] if pods else behind(row, view)
-    idle = next((found for each in behind_it if (found := scaled_away(each, view))), None)
+    behind_it = [] if pods else workloads_behind(row, view)
+    idle = next((at_zero(each, view) for each in behind_it if each.spec.replicas == 0), None)
     if idle is not None and not (hosts or view.within(idle.at, FORGOTTEN)):
         return
+    meant = idle is not None and (bool(idle.sign) or view.older(idle.at, FORGOTTEN))
     nearest = "" if pods or behind_it else _nearest(row, view)
     if not pods and not behind_it and not hosts and not nearest:
         return
@@ -88,10 +99,10 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
     if since is not None and not view.older(since, NOTE_AFTER):
         return
     young = view.young(since, UNREADY_GRACE) if pods else view.young(created, READY_GRACE)
-    role = next((view.role(each) for each in (*pods, *behind_it)), "")
-    ahead = f", behind {', '.join(hosts[:2])}" if hosts else ""
+    role = view.role(pods[0]) if pods else role_of(behind_it, view)
+    behind = f", behind {', '.join(hosts[:2])}" if hosts else ""
     why = f"none of {len(pods)} pods is ready" if len(pods) > 1 else "its only pod is not ready"
-    callers = _callers(ref, view) if idle is not None else []
+    callers = callers_of(ref, view) if idle is not None else []
     if idle is not None:
         named = f", and {', '.join(callers[:2])} {'name' if len(callers) > 1 else 'names'} it"
         why, since = idle.text + (named if callers else ""), idle.at
@@ -106,14 +117,15 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
     yield make(
         "service-no-endpoints",
         ref,
-        f"no ready endpoint: {why}{ahead}",
+        f"no ready endpoint: {why}{behind}",
         Severity.INFO
-        if idle is not None and not hosts and not callers and role not in ("dns", "ingress")
+        if idle is not None and (meant or not (hosts or callers)) and role not in ("dns", "ingress")
         else Severity.CRITICAL
         if hosts or role in ("dns", "ingress")
         else Severity.WARNING,
         "critical where an Ingress or the cluster's DNS stands on it; a note where the workload is "
-        "scaled to 0, is neither, and no Ingress and no variable of a workload names it",
+        "scaled to 0, is neither, and no Ingress and no variable of a workload names it, or an "
+        "automatic scaler did it, or it is so for over a day",
         young=young,
         since=since,
         source=SinceSource.CONDITION if since else SinceSource.FIRST_SEEN,
@@ -132,6 +144,8 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
             "selector_matches": bool(pods or behind_it),
             "scaled_to_zero": str(idle.ref) if idle is not None else "",
             "scaled_by": idle.by if idle is not None else "",
+            "scaled_automatically": bool(idle and idle.sign),
+            "scaled_hour": f"{idle.at:%d %H}" if idle is not None and idle.at else "",
             "role": role,
             "hosts": hosts,
             "nearest": nearest,
@@ -169,29 +183,6 @@ def _nearest(row: Service, view: ClusterView) -> str:
     return ""
 
 
-def _callers(service: Ref, view: ClusterView) -> list[str]:
-    """The workloads with replicas whose variables name a Service."""
-    found = set()
-    for kind in ("Deployment", "StatefulSet"):
-        for row in view.store.rows(kind).values():
-            if row.spec.replicas == 0:
-                continue
-            texts = (
-                text
-                for container in row.spec.template.spec.containers
-                for variable in container.env
-                for text in variable.value.split()
-            )
-            hosts = {text.partition(":")[0] for text in texts}
-            if any(
-                resolve(Address(host, 0), row.metadata.namespace, view).service == service
-                for host in hosts
-                if not host.isdecimal()
-            ):
-                found.add(str(ref_of(row)))
-    return sorted(found)
-
-
 def _born(pod: Pod) -> datetime | None:
     return pod.metadata.creation_timestamp
 
@@ -204,7 +195,14 @@ def load_balancer(row: Service, view: ClusterView) -> Iterator[Finding]:
         return
     ref = ref_of(row)
     events = view.events.about(ref)
-    failed = [e for e in events if e.reason in _FAILED and view.within(e.last, EDGE)]
+    done = max((e.last for e in events if e.reason in _DONE), default=None)
+    failed = [
+        e
+        for e in events
+        if e.reason in _FAILED
+        and view.within(e.last, EDGE)
+        and (done is None or e.last > done)  # a later try may have succeeded
+    ]
     if failed:
         count = sum(e.count for e in failed)
         yield make(

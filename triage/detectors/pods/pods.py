@@ -92,7 +92,9 @@ def ended(pod: Pod, view: ClusterView) -> Iterator[Finding]:
             active=fresh,
             facts={**facts, "reason": reason},
         )
-    elif reason in (*_PLANNED, "DeadlineExceeded"):
+    elif reason in _PLANNED or (
+        reason == "DeadlineExceeded" and view.owner(pod).kind not in ("Job", "CronJob")
+    ):
         yield make(
             "pod-ended-by-kubelet",
             ref,

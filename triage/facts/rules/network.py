@@ -16,6 +16,8 @@ service-no-endpoints (service): A Service with a selector has no ready endpoint
     nearest: str: labels of the pods that nearly match the selector
     scaled_to_zero: str: the workload behind it whose replicas are 0
     scaled_by: str: the manager that wrote its replicas
+    scaled_automatically: bool: an autoscaler or a schedule did
+    scaled_hour: str: day and hour of that write
 service-port-mismatch (service): A port of a Service leads to a port that no container behind it has
     source: spec.ports against the ports of containers
     port: int
