@@ -126,12 +126,20 @@ def read_story(lines: Sequence[RevisedEntry]) -> Story:
 
 def standing(interventions: Sequence[Intervention]) -> list[Intervention]:
     """The changes that were not undone, without the undoing itself. An undo names its change, or is
-    of the same step."""
+    of the same step; a change that gives a field back what it had before is one as well (pause and
+    resume)."""
     left: list[Intervention] = []
     for act in interventions:
         result = act.result.data if act.result is not None else {}
         if not result.get("undoes"):
-            left.append(act)
+            field = _field(act) if result.get("outcome") == "done" else None
+            back = (*field[:2], field[3], field[2]) if field is not None else None
+            opposite = next(
+                (each for each in reversed(left) if back and _field(each) == back), None
+            )
+            if opposite is None:
+                left.append(act)
+            left = [each for each in left if each is not opposite]
         elif result.get("outcome") == "done":
             given = act.intent.data.get("arguments")
             change = given.get("change") if isinstance(given, Mapping) else None
@@ -147,6 +155,22 @@ def standing(interventions: Sequence[Intervention]) -> list[Intervention]:
             )
             left = [each for each in left if each is not undone]
     return left
+
+
+def _field(act: Intervention) -> tuple[str, str, str, str] | None:
+    """(object, field, value before, value after) of a change of one field."""
+    change = act.intent.data.get("change")
+    summary = str(change.get("summary", "")) if isinstance(change, Mapping) else ""
+    name, _, values = summary.partition(": ")
+    before, arrow, after = values.partition(" -> ")
+    if not arrow or ", " in values:
+        return None
+    before, after = ("" if value in _ABSENT else value for value in (before, after))
+    return str(act.intent.data.get("object")), name, before, after
+
+
+_ABSENT = frozenset({"not set", "removed", "false", "0", '""', "null"})
+"""Values that are equal to the API."""
 
 
 def belief(lines: Sequence[RevisedEntry], story: Story) -> Entry | None:

@@ -258,8 +258,30 @@ def test_a_declined_action_is_declined_once(journal: Journal) -> None:
     sentence = "cordon Node node-3: Declined, nothing was changed: too few are left."
     journal.append(NewEntry(kind="action-declined", text=sentence))
     text = to_markdown(journal)
-    assert "Declined: cordon Node node-3: too few are left." in text
     assert "nothing was changed" not in text.split("## Timeline")[0]
+    assert "cordon Node node-3: too few are left." in part(text, "actions")
+    assert "cordon" not in part(text, "ruled-out")
+
+
+def test_a_change_that_is_still_in_force_is_a_risk_until_another_one_takes_it_back(
+    journal: Journal,
+) -> None:
+    def change(action: str, before: str, after: str) -> None:
+        undo = {"kubectl": "kubectl rollout resume deployment/cart"}
+        summary = f"spec.paused: {before} -> {after}"
+        data = {"intent_id": action, "object": {"name": "cart"}, "change": {"summary": summary}}
+        more = {"action": f"rollout-{action}", "undo": undo}
+        text = f"rollout-{action}: {summary}"
+        journal.append(NewEntry(kind="action-intent", text=text, data={**data, **more}))
+        done = {"intent_id": action, "outcome": "done"}
+        journal.append(NewEntry(kind="action-result", text="done", data=done))
+
+    change("pause", "not set", "true")
+    tasks = part(to_markdown(journal), "follow-ups")
+    assert "- [ ] Still in force: `spec.paused`: not set → true (rollout-pause)" in tasks
+    assert "; undo it (kubectl rollout resume deployment/cart)" in tasks
+    change("resume", "true", "false")
+    assert "in force" not in part(to_markdown(journal), "follow-ups")
 
 
 def test_a_draft_says_what_the_record_says(journal: Journal) -> None:
@@ -273,7 +295,7 @@ def test_a_draft_says_what_the_record_says(journal: Journal) -> None:
         "| 2026-11-21 02:50 | 03:02:11 | note: users report errors | responder 1 |",
         "**unknown — verify**: no result was recorded",
         "DNS is broken — all names resolve",
-        "Declined: drain node-2 — too risky",
+        "drain node-2",
         "| TTD | time to detect | 00:10:00 | seq 2 to 4 |",
         "n/a — no *resolved* entry",
         "| kube-router runs a mutable tag | latent | pin digests | already-planned |",

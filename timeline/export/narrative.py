@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -386,7 +386,8 @@ def detection(w: Wording) -> list[Block]:
 
 
 def ruled_out(w: Wording) -> list[Block]:
-    """Negative results: refuted, found nothing, skipped, declined; then open hypotheses."""
+    """Negative results: refuted, found nothing, skipped; then open hypotheses. A declined action
+    rules nothing out: it stands among the actions."""
     items: list[TableCell] = []
     done = {
         (line.entry.run_id, line.entry.step_id)
@@ -436,8 +437,6 @@ def ruled_out(w: Wording) -> list[Block]:
                     seqs(entry),
                 )
             )
-        elif entry.kind == "action-declined":
-            items.append(("Declined: ", w.text(entry), *_because(w, entry), seqs(entry)))
     items += [
         (f"Hypothesis, {entry.data.get('status', 'open')}: ", w.text(entry), seqs(entry))
         for entry in hypotheses(w.lines)[0]
@@ -493,15 +492,22 @@ def risks(w: Wording) -> list[Block]:
     items: list[TableCell] = [
         ("Not known to be done: ", w.text(entry), seqs(entry)) for entry in w.source.unfinished
     ]
-    items += [
-        (
-            *intervention_text(w, act),
-            ": undo it, or put it into the source of truth",
-            seqs(*_entries(act)),
-        )
-        for act in standing(w.story.interventions)
-    ]
+    items += [_in_force(w, act) for act in standing(w.story.interventions)]
     return [Items(tuple(items))] if items else [Para(("None recorded.",))]
+
+
+def _in_force(w: Wording, act: Intervention) -> TableCell:
+    """A change that was not undone, and the command that undoes it."""
+    undo = act.intent.data.get("undo")
+    command = str(undo.get("kubectl", "")) if isinstance(undo, Mapping) else ""
+    return (
+        "Still in force: ",
+        *intervention_text(w, act),
+        "; undo it",
+        *((" (", w.out(command), ")") if command else ()),
+        ", or put it into the source of truth",
+        seqs(*_entries(act)),
+    )
 
 
 def questions(w: Wording) -> list[Block]:
@@ -526,9 +532,13 @@ def questions(w: Wording) -> list[Block]:
 
 
 def follow_ups(w: Wording) -> list[Block]:
-    """Tasks, the resolutions of recorded factors, and what the runbook proposes."""
+    """Changes that were not undone (a paused rollout), tasks, the resolutions of recorded factors,
+    and what the runbook proposes."""
     found = [line.entry for line in w.lines if line.entry.kind == "follow-up"]
-    items: list[TableCell] = [(w.text(entry), *_owner(w, entry), seqs(entry)) for entry in found]
+    items = [
+        _in_force(w, act) for act in standing(w.story.interventions) if act.intent.data.get("undo")
+    ]
+    items += [(w.text(entry), *_owner(w, entry), seqs(entry)) for entry in found]
     items += [
         (
             w.out(factor.resolution),
