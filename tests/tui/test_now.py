@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from cluster.live.freshness import WatchState
 from tests.tui.fake import FakeInvestigation
 from tests.tui.pilot import NARROW, TINY, WIDE, screens, shown, until
 from text.status import banner_lines
@@ -124,6 +125,22 @@ async def test_a_symptom_without_objects_says_where_all_objects_are() -> None:
         await pilot.press("o")
         said = "This symptom names no object. 3 lists all."
         await until(pilot, lambda: said in "".join(n.message for n in app._notifications))
+
+
+async def test_a_runbook_that_is_opened_while_the_cluster_is_read_may_not_be_the_last_word() -> (
+    None
+):
+    async with screens() as (app, fake, pilot):
+        await until(pilot, lambda: "━━ now" in shown(app))
+        pods, *rest = fake.view.kinds
+        kinds = (replace(pods, state=WatchState.LOADING), *rest)
+        fake.view = replace(fake.view, version=fake.view.version + 1, kinds=kinds)
+        for listener in fake._listeners:
+            listener(fake.view)
+        await pilot.press("enter")
+        said = "still being read: another runbook may fit better"
+        await until(pilot, lambda: said in "".join(n.message for n in app._notifications))
+        await until(pilot, lambda: "Keep new pods off node-2" in shown(app))
 
 
 async def test_the_pane_with_the_focus_has_a_heavy_rule() -> None:

@@ -17,7 +17,13 @@ from incident.tables.related import first_pod
 from incident.view import SymptomView
 from text.keys import named
 from text.lines import BLANK, Line, layout, line, rule
-from text.symptoms.headline import first_sign, nothing_read, now_title, one_sentence
+from text.symptoms.headline import (
+    first_sign,
+    nothing_read,
+    now_title,
+    one_sentence,
+    unread_kinds,
+)
 from text.symptoms.listing import axis_lines, symptom_lines
 from text.symptoms.why import why_lines, why_rule
 from text.words import ago
@@ -192,6 +198,11 @@ class NowScreen(Frame):
         if item is None or not item.matches:
             self.stanch.action_choose_runbook(item.symptom.id if item else "")
             return
+        if unread_kinds(self.view):
+            self.stanch.tell(
+                "The cluster is still being read: another runbook may fit better in a moment.",
+                "warning",
+            )
         self.stanch.open_runbook(item.matches[self.match_index].id, item.symptom.id)
 
     def action_probe(self) -> None:
