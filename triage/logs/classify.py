@@ -21,7 +21,7 @@ _PEER = frozenset(
     {"unreachable", "name-not-found", "credentials-refused", "tls-refused", "too-many-connections"}
 )
 """Classes with sentences about a peer."""
-_QUIET_TOO = frozenset({"too-many-connections"})
+_QUIET_TOO = frozenset({"too-many-connections", "disk-full"})
 """Classes that servers log below the level of a warning."""
 _WAITED_FOR = frozenset({"unreachable", "name-not-found"})
 """Classes that programs log as notes while they wait for a peer."""
@@ -47,9 +47,15 @@ _NOISE = re.compile(
     r"|^\s*(?:npm|yarn) (?:ERR!|error) (?:code|exit|errno)",
     re.IGNORECASE,
 )
-_PART = re.compile(r"^\s+\w+: ['\"]?\w+['\"]?,?$|^goroutine \d+ \[|^\[signal ")
-"""A field of an object that a program prints over several lines, and the head of a stack: they say
-less than the line before them."""
+_ITEM = re.compile(r"^\s*\|?\s*\* (?:permission denied|\d+ errors? occurred)\b", re.IGNORECASE)
+"""An item of an answer of Vault: the line above it has the status."""
+_PART = re.compile(
+    r"^\s+\w+: ['\"]?\w+['\"]?,?$|^goroutine \d+ \[|^\[signal "
+    r"|.{0,80}\b(?:check|see) (?:the )?(?:\w+ )?logs? (?:at|for|in)\b",
+    re.IGNORECASE,
+)
+"""A field of an object that a program prints over several lines, the head of a stack, and where a
+log is: they say less than the line before them."""
 _INNER = re.compile(r"^\s*(?:Caused by:|--->) ")
 """The cause inside an exception of Java or .NET, which often leaves out the address or the path
 that the outer one names."""
@@ -148,9 +154,10 @@ def _outer(lines: Sequence[str], at: int, class_: str) -> str:
 
 def _joined(text: str, lines: Sequence[str], at: int) -> str:
     """A sentence that ends in a colon goes on in the next line."""
-    if not text.endswith(":") or at + 1 == len(lines):
+    if not text.endswith(":"):
         return text
-    return f"{text} {lines[at + 1].strip(' -')}"
+    after = (line.strip(" -|*") for line in lines[at + 1 :])
+    return f"{text} {next((line for line in after if line), '')}".rstrip()
 
 
 def last_line(lines: Sequence[str]) -> str:
@@ -166,7 +173,7 @@ def last_line(lines: Sequence[str]) -> str:
 def _may_decide(line: str) -> bool:
     lower = line[:LONGEST].lower()
     hinted = not lower.isascii() or any(hint in lower for hint in _HINTS)
-    return hinted and _NOISE.search(line) is None
+    return hinted and _NOISE.search(line) is None and _ITEM.match(line) is None
 
 
 def _near(lines: Sequence[str], at: int) -> Address | None:
@@ -188,7 +195,7 @@ def classify(one: Message) -> str | None:
 def sentence(text: str, class_: str = "") -> str:
     """A line as it is quoted: without exception classes before a sentence, and shortened around the
     last words of its class, which are those of the cause."""
-    text = _SECRET.sub(r"\g<lead>…", " ".join(text.split()))
+    text = _SECRET.sub(r"\g<lead>…", " ".join(text.split())).removeprefix("| ")
     for _ in range(8):
         shorter = _PREFIX.sub("", _START.sub("", text))
         if shorter == text:

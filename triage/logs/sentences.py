@@ -32,6 +32,7 @@ CLASSES: Mapping[str, str] = {
     "variable-missing": "a variable is missing",
     "file-missing": "a file or program is missing",
     "config-invalid": "its configuration is not understood",
+    "no-threads": "it may start no further thread or process",
     "out-of-memory": "its memory is used up inside",
     "panic": "it ends with an error of its own",
 }
@@ -56,6 +57,12 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"timed out fetching a new connection from the connection pool|P2024",
         r"server (?:has|is at) (?:its )?max(?:imum)? connections",
         r"maximum connections exceeded",
+    ),
+    "no-threads": (
+        r"unable to create (?:a )?(?:new )?(?:native |OS )?thread|pthread_create failed",
+        r"can(?:not|'t) (?:create|start) (?:a )?(?:new |native )?thread",
+        r"failed to (?:create|start|spawn) (?:a )?(?:new )?(?:native |OS )?thread",
+        r"fork(?:/exec \S+)?: (?:retry: )?resource temporarily unavailable",
     ),
     "credentials-refused": (
         r"(?:password|peer|ident|sasl|ldap|md5|scram|gssapi|pam) authentication failed",
@@ -95,7 +102,7 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"failed to get API group resources|unable to retrieve the complete list of server APIs",
     ),
     "migration-failed": (
-        r"flyway|liquibase.*(?:exception|error|fail)|change ?log lock|dirty database version",
+        r"flyway|liquibase.*(?:exception|error|fail)|dirty database version",
         r"pending ?migration|migrations? (?:are|is) pending",
         r"migrations?\b.{0,60}(?:fail|error|cancel(?:l)?ed|mismatch|conflict|inconsistent|inconsistency"
         r"|abort|before its)",
@@ -120,7 +127,7 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"no space left on device|ENOSPC|disk quota exceeded|disk (?:is )?full|out of disk",
         r"database space exceeded|disk resource limit alarm|not enough (?:disk )?space",
         r"EDQUOT|could not (?:extend|write).{0,60}no space|flood stage disk watermark",
-        r"low disk space|insufficient disk space|free disk space is (?:insufficient|low)",
+        r"low[- ]disk[- ]space|insufficient disk space|free disk space is (?:insufficient|low)",
         r"there is not enough space on the disk",
     ),
     "port-in-use": (
@@ -138,7 +145,7 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"lock DB directory: resource|held by another process|already locked",
         r"failed to (?:acquire|obtain|get) (?:the )?(?:file )?lock",
         r"resource temporarily unavailable.{0,40}lock|lock held by|timeout waiting for lock",
-        r"pid file .{0,40}exists",
+        r"pid file .{0,40}exists|change ?log lock",
     ),
     "read-only": (
         r"read-only file ?system|EROFS|in a read-only transaction|super-read-only",
@@ -213,7 +220,7 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"created by a newer version|downgrade (?:is )?(?:not supported|unsupported)",
         r"requires (?:\w+ )?version|symbol not found|undefined symbol",
         r"You must (?:install|update).{0,20}\.NET|does not support (?:CPU|x86-64-v|avx)",
-        r"CPU (?:ISA|does not support)",
+        r"CPU (?:ISA|does not support)|vm\.max_map_count|max virtual memory areas",
     ),
     "data-damaged": (
         r"valid checkpoint record|page corruption|corrupt(?:ed|ion)?\b|bad file format",
@@ -271,8 +278,8 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"(?:invalid|illegal|bad|malformed) (?:config\w*|setting|option|value|argument"
         r"|literal|URL|URI|port|flag|parameter|yaml|json|duration|cron|dsn"
         r"|connection string|environment|log level|directive|syntax|address)",
-        r"config(?:uration)?\b.{0,60}(?:error|invalid|fail|malformed|not valid"
-        r"|unable to parse|problem)",
+        r"config(?:uration)?\b(?!.*(?:dial tcp|dialing|connection refused))"
+        r".{0,60}(?:error|invalid|fail|malformed|not valid|unable to parse|problem)",
         r"(?:error|fail\w*|invalid|unable to|cannot|could not)\b.{0,40}(?:pars|load"
         r"|read(?! (?:property|properties) of)|decod|process)\w*.{0,30}"
         r"(?:config|settings|properties|\.ya?ml|\.json|\.toml|\.conf)",
