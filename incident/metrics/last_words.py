@@ -174,7 +174,7 @@ class LastWordsReader:
                 owner = top_owner(pod, self._live.store)
                 if owner in owners:
                     continue
-                found = tuple(_logs_of(pod))[:2]
+                found = tuple(logs_of(pod))[:2]
                 if found:
                     owners.add(owner)
                     yield from found
@@ -195,12 +195,15 @@ def _values(sample: Sample[LastWords] | None) -> tuple[LastWords, ...]:
     return sample.values if sample is not None else ()
 
 
-def _logs_of(pod: Pod) -> Iterator[EndedLog]:
+def logs_of(pod: Pod) -> Iterator[EndedLog]:
     """The logs of a pod's failing containers: of the run that ended with an error, and of a running
     container that is not ready."""
     ref = Ref("Pod", pod.metadata.namespace, pod.metadata.name)
     init = pod.status.init_container_statuses
-    running = [s for s in init if s.state.running is not None and not s.started]
+    sidecars = {c.name for c in pod.spec.init_containers if c.restart_policy == "Always"}
+    running = [
+        s for s in init if s.state.running is not None and not (s.started and s.name in sidecars)
+    ]
     for status in (*pod.status.container_statuses, *init):
         state = status.state
         ended = state.terminated or status.last_state.terminated

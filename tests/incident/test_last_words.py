@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 
 from cli.triage import triage
+from cluster.kube.objects import (
+    Container,
+    ContainerState,
+    ContainerStateRunning,
+    ContainerStatus,
+    ObjectMeta,
+    Pod,
+    PodSpec,
+    PodStatus,
+)
 from drills.server.faults import FaultRule
+from incident.metrics.last_words import logs_of
 from incident.options import Options
 from incident.view import View
 from tests.incident.drill import investigating, served, until
@@ -33,6 +44,25 @@ def gaps(view: View) -> dict[str, str]:
     return {gap.what: gap.why for gap in view.report.unavailable}
 
 
+@pytest.mark.parametrize(("policy", "read"), [("", ["wait"]), ("Always", [])])
+def test_an_init_container_that_runs_is_read_a_sidecar_that_started_is_not(
+    policy: str, read: list[str]
+) -> None:
+    """The kubelet says `started` of any init container that runs."""
+    pod = Pod(
+        metadata=ObjectMeta(name="web-0", namespace="shop"),
+        spec=PodSpec(init_containers=(Container(name="wait", restart_policy=policy),)),
+        status=PodStatus(
+            init_container_statuses=(
+                ContainerStatus(
+                    name="wait", started=True, state=ContainerState(running=ContainerStateRunning())
+                ),
+            )
+        ),
+    )
+    assert [log.container for log in logs_of(pod)] == read
+
+
 def test_one_answer_has_the_sentence_that_decides_and_its_guide(tmp_path: Path) -> None:
     with served(STORY, tmp_path) as (_, kubeconfig):
         view = answered(kubeconfig, tmp_path)
@@ -54,7 +84,7 @@ def test_without_logs_the_rest_is_told_and_one_line_says_why(
     with served(STORY, tmp_path) as (server, kubeconfig):
         server.faults.add(fault)
         view = answered(kubeconfig, tmp_path)
-    assert titles(view)[0] == "2 pods of api are in a crash loop"
+    assert titles(view)[0] == "2 pods of api are in a crash loop (exit 1)"
     assert why in gaps(view)["last words of containers"]
     assert view.report is not None
     assert view.report.complete
