@@ -16,7 +16,7 @@ from tests.triage.situation import (
 )
 from triage.facts.finding import Severity
 from triage.facts.messages.kubelet import sandbox_cause
-from triage.facts.messages.wording import QUOTE, quoted, signature
+from triage.facts.messages.wording import QUOTE, inner_words, quoted, signature
 
 
 @pytest.mark.parametrize(
@@ -386,6 +386,13 @@ def test_unknown_reasons_of_the_kubelet_are_quoted_and_one_cause_is_one_symptom(
             "was killed: OOM killed",
             "memory-limit",
         ),
+        (
+            "code = DeadlineExceeded desc = failed to get sandbox image "
+            '"registry.example.org/pause:3.8": failed to pull image: dial tcp 10.0.0.9:443: i/o '
+            "timeout",
+            "image",
+        ),
+        ('failed to get sandbox runtime: no runtime for "gvisor" is configured', "runtime-class"),
     ],
 )
 def test_who_is_away_when_a_sandbox_fails(message: str, cause: str) -> None:
@@ -429,6 +436,54 @@ def test_after_a_reboot_pods_that_count_as_running_wait_for_the_network_agent() 
     assert len([s for s in report.symptoms if s.severity is not Severity.INFO]) == 1
     assert any("calico/node container is running" in f.claim for f in report.symptoms[0].findings)
     assert not sure(report), "the node is not new"
+
+
+def test_the_title_quotes_what_the_network_plugin_says() -> None:
+    cluster = background()
+    for name in ("orders", "mail"):
+        pod = cluster.deployment(name, "shop", replicas=1, created=ago(minutes=9))["pods"][0]
+        pod["spec"]["nodeName"] = "n2"
+        cluster.waiting(pod, "ContainerCreating")
+        cluster.pod_event(
+            pod,
+            "FailedCreatePodSandBox",
+            "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup "
+            'network for sandbox "1f": plugin type="calico" failed (add): error getting '
+            "ClusterInformation: connection is unauthorized: Unauthorized",
+            ago(seconds=20),
+            ago(minutes=8),
+            count=30,
+        )
+    assert first(cluster) == (
+        "pods do not start on n2: error getting ClusterInformation: connection is unauthorized: "
+        "Unauthorized"
+    )
+
+
+def test_why_a_pod_does_not_end_is_in_the_title() -> None:
+    cluster = background()
+    pod = pod_of(cluster)
+    pod["metadata"]["deletionTimestamp"] = ts(ago(minutes=9))
+    cluster.pod_event(
+        pod,
+        "FailedKillPod",
+        'error killing pod: failed to "KillContainer" with KillContainerError: "rpc error: code = '
+        'Unknown desc = failed to kill container: device or resource busy"',
+        ago(seconds=20),
+        ago(minutes=8),
+        count=9,
+    )
+    assert first(cluster) == (
+        "odd is stuck terminating: failed to kill container: device or resource busy"
+    )
+
+
+def test_the_innermost_sentence_of_a_message_is_kept() -> None:
+    assert inner_words(
+        'resize volume "pvc-1" by resizer "csi.example.org" failed: rpc error: code = Internal '
+        'desc = Could not resize: rpc error: code = Internal desc = wait 6 hours"'
+    ) == ("wait 6 hours")
+    assert inner_words("no such host") == "no such host"
 
 
 def test_the_deciding_end_of_a_long_message_is_kept() -> None:

@@ -14,7 +14,7 @@ from triage.facts.cluster_view import ClusterView, is_finished, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
-from triage.facts.messages.wording import quoted
+from triage.facts.messages.wording import inner_words, quoted
 from triage.facts.windows import NOTE_AFTER, READY_GRACE, RECENT
 
 _TOLD = (
@@ -169,7 +169,7 @@ def resize(row: PersistentVolumeClaim, view: ClusterView) -> Iterator[Finding]:
     size = row.status.capacity.get("storage", "?")
     why = "its file system grows when a pod mounts it again"
     if failed:
-        why = quoted(failed[-1].message)
+        why = quoted(inner_words(failed[-1].message))
     elif pending.type == "Resizing":
         why = "the driver has not done it"
     yield make(

@@ -14,7 +14,7 @@ from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
 from triage.facts.messages.kubelet import evicted_resource, own_limit
-from triage.facts.messages.wording import quoted
+from triage.facts.messages.wording import inner_words, quoted
 from triage.facts.windows import (
     EDGE,
     NOTE_AFTER,
@@ -186,6 +186,14 @@ def terminating(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         if pod.metadata.finalizers
         else f"node {pod.spec.node_name}"
     )
+    refused = [
+        e
+        for e in view.events_of(pod)
+        if e.reason == "FailedKillPod" and view.within(e.last, RECENT)
+    ]
+    said = quoted(inner_words(refused[-1].message)) if refused else ""
+    if said:
+        why = f"{why}: {said}"
     related = [Ref("Node", "", pod.spec.node_name)] if pod.spec.node_name else []
     yield make(
         "pod-stuck-terminating",
@@ -202,12 +210,14 @@ def terminating(pod: Pod, view: ClusterView) -> Iterator[Finding]:
                 "metadata.deletionTimestamp",
                 quantity.moment_text(until, view.now, seconds=True),
                 until,
-            )
+            ),
+            *(event_evidence(e) for e in refused[-1:]),
         ],
         facts={
             **view.pod_facts(pod),
             "seconds": int(late.total_seconds()),
             "node_ready": node_ready,
+            "said": said,
             "finalizers": pod.metadata.finalizers,
         },
     )

@@ -19,7 +19,7 @@ from triage.facts.messages.volumes import (
     volume_cause,
     volume_name,
 )
-from triage.facts.messages.wording import quoted, signature
+from triage.facts.messages.wording import inner_words, quoted, signature
 from triage.facts.windows import NOTE_AFTER, PULL_GRACE, RECENT, RETRY_GRACE, START_GRACE
 
 
@@ -267,6 +267,8 @@ def _start_failures(pod: Pod, events: list[EventFact], view: ClusterView) -> Ite
         "name-reserved",
         "timeout",
         "runtime-down",
+        "image",
+        "runtime-class",
         "memory-limit",
         "cni-not-ready",
         "no-space",
@@ -292,6 +294,7 @@ def _start_failures(pod: Pod, events: list[EventFact], view: ClusterView) -> Ite
             facts={
                 **view.pod_facts(pod),
                 "cause": cause,
+                "said": quoted(inner_words(group[-1].message)),
                 "agent_away": any(agent_away(e.message) for e in group),
                 "new_node": _is_new(pod, view),
             },
@@ -313,6 +316,8 @@ _SANDBOX_TEXT = {
     "cni-not-ready": "the network plugin is not ready",
     "no-space": "no space left",
     "runtime-down": "the container runtime does not answer",
+    "image": "the image of sandboxes cannot be pulled",
+    "runtime-class": "the runtime of its RuntimeClass is not set up there",
     "memory-limit": "it was killed for memory as it started (limit too low?)",
     "cni": "the network plugin fails",
     "other": "the runtime fails",

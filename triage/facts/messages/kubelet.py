@@ -60,10 +60,14 @@ def no_address(message: str) -> bool:
 
 def sandbox_cause(message: str) -> str:
     """Cause of FailedCreatePodSandBox: ip-exhausted, cni-not-ready, runtime-down, memory-limit,
-    name-reserved, timeout, no-space, cni or other."""
+    name-reserved, timeout, no-space, image, runtime-class, cni or other."""
     lowered = message.lower()
     if _RUNTIME_SOCKET.search(message):
         return "runtime-down"
+    if "sandbox image" in lowered:
+        return "image"  # before a time-out, which is the registry's
+    if "no runtime for" in lowered or "runtimeclass" in lowered:
+        return "runtime-class"
     if "oom-killed" in lowered or "oom killed" in lowered:
         return "memory-limit"
     if _AGENT_AWAY.search(message):
@@ -119,9 +123,10 @@ def node_causes(status: str, reason: str, message: str) -> tuple[str, ...]:
 
 def image_cause(message: str) -> str:
     """Cause of a failed pull: not-found, unauthorized, platform, rate-limited, timeout, dns, tls,
-    refused, no-space, invalid-name or other."""
+    refused, no-space, invalid-name, never-pulled or other."""
     lowered = message.lower()
     table = (
+        (("pull policy of never",), "never-pulled"),
         (("no match for platform", "no matching manifest"), "platform"),
         (("toomanyrequests", "too many requests", "rate limit"), "rate-limited"),
         (("no such host", "server misbehaving", "temporary failure in name"), "dns"),

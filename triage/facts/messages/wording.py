@@ -45,6 +45,18 @@ def _told(answer: re.Match[str]) -> str:
     return answer[1].replace('\\"', '"')
 
 
+_WRAPPERS = re.compile(
+    r"^.*(?:code = \w+ desc = |failed \((?:add|delete)\): |add cmd: |get sandbox runtime: )",
+    re.DOTALL,
+)
+
+
+def inner_words(message: str) -> str:
+    """The innermost sentence of a message: that of a plugin, a runtime or a driver, without the
+    calls that wrap it."""
+    return " ".join(_WRAPPERS.sub("", message).rstrip('"').split())
+
+
 def signature(message: str) -> str:
     """A message without the parts that vary between objects (numbers, hashes, quoted names, paths):
     equal for one cause."""

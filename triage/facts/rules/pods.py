@@ -85,7 +85,7 @@ pod-image-pull-failed (pod): The image cannot be pulled
     source: ErrImagePull, ImagePullBackOff, InvalidImageName, ErrImageNeverPull
     image: str
     cause: str: not-found, unauthorized, platform, rate-limited, timeout, dns, tls, refused,
-        no-space, invalid-name or other
+        no-space, invalid-name, never-pulled or other
     registry: str
 pod-config-missing (pod): A Secret or ConfigMap, or a key in it, is not there
     source: kubelet_pods.go; FailedMount
@@ -118,7 +118,8 @@ pod-resize-failed (pod): An in-place resize is infeasible, deferred or fails
 pod-sandbox-failed (pod): The pod's sandbox (network namespace) cannot be created
     source: FailedCreatePodSandBox, NetworkNotReady
     cause: str: ip-exhausted, cni-not-ready, timeout, name-reserved, runtime-down, memory-limit,
-        no-space, cni or other
+        no-space, image, runtime-class, cni or other
+    said: str: the plugin's or the runtime's sentence
     agent_away: bool: the network plugin does not find its agent on the node
     new_node: bool or None: the node joined within the hour (None: not known)
 pod-volume-failed (pod): A volume cannot be attached or mounted
@@ -145,10 +146,11 @@ pod-liveness-killed (pod): The liveness or startup probe restarts the container
     probe_kind: str: liveness or startup
     undeclared: bool: the probe asks a port that no container declares
 pod-stuck-terminating (pod): Deleted, and still there two minutes after its grace period
-    source: deletionTimestamp
+    source: deletionTimestamp; FailedKillPod
     seconds: int
     node_ready: bool
     finalizers: tuple
+    said: str: why the kubelet cannot end it, or empty
 not-ready-together (cluster): Pods of many owners in several namespaces became unready within two
         minutes, on several nodes
     source: story 003 #3
