@@ -98,3 +98,57 @@ def test_a_last_line_that_is_not_understood_stands_behind_the_name() -> None:
     assert title([words(0, claim, ""), words(1, claim, "")]) == (
         "web-0 and 1 more, the log's last line: bye"
     )
+
+
+def cluster_wide(rule: str, claim: str, *related: Ref) -> Finding:
+    return Finding(
+        f"{rule}:Cluster",
+        rule,
+        Ref("Cluster", "", ""),
+        claim,
+        Severity.WARNING,
+        "of the cluster",
+        NOW,
+        SinceSource.STATUS,
+        related=related,
+    )
+
+
+def test_what_a_part_of_the_control_plane_says_stands_behind_its_state() -> None:
+    said = words(0, "exits 1: unknown flag: --old", "config-invalid")
+    degraded = cluster_wide("control-plane-degraded", "kube-apiserver: 2 of 3 ready", said.object)
+    assert title([degraded, said]) == (
+        "kube-apiserver: 2 of 3 ready (exits 1: unknown flag: --old)"
+    )
+    other = words(1, "exits 1: no route", "unreachable")
+    assert title([degraded, other]) == "kube-apiserver: 2 of 3 ready"
+
+
+@pytest.mark.parametrize(
+    ("claim", "more"),
+    [
+        ("n9, the only node that joined, fails, 7 older are fine", " (exits 1: no pod CIDR)"),
+        ("2 of 2 new nodes fail: the network plugin is not ready", ""),
+    ],
+)
+def test_new_nodes_that_say_nothing_have_the_words_of_their_pods(claim: str, more: str) -> None:
+    lead = cluster_wide("failures-on-new-nodes", claim)
+    assert title([lead, words(0, "exits 1: no pod CIDR", "")]) == claim + more
+
+
+@pytest.mark.parametrize(
+    ("code", "ends"), [(0, "its command ends: exit 0"), (4, "exit 4"), (None, "")]
+)
+def test_a_crash_loop_without_words_says_how_it_ends(code: int | None, ends: str) -> None:
+    crash = Finding(
+        "pod-crash-looping:Pod/shop/web-0",
+        "pod-crash-looping",
+        Ref("Pod", "shop", "web-0"),
+        "container web keeps crashing",
+        Severity.WARNING,
+        "it serves nothing",
+        NOW,
+        SinceSource.STATUS,
+        facts={"owner": "web", "exit_code": code},
+    )
+    assert title([crash]) == "web is in a crash loop" + (f" ({ends})" if ends else "")

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from triage.facts.finding import Finding
+from triage.facts.finding import Finding, Severity
 from triage.facts.messages.scheduler import scheduling_text
 
 _TELLING = (
@@ -25,6 +25,7 @@ _TELLING = (
     "failures-on-new-nodes",
     "cronjob-flood",
     "control-plane-degraded",
+    "node-system-oom",
     "dns-degraded",
     "ingress-degraded",
     "etcd-errors-in-messages",
@@ -34,7 +35,6 @@ _TELLING = (
     "apiservice-unavailable",
     "exposed-privileged-workload",
     "stateful-on-emptydir",
-    "node-system-oom",
     "pods-stuck-on-node",
     "probes-time-out-on-node",
     "node-not-ready",
@@ -85,6 +85,8 @@ def _rank(finding: Finding) -> int:
     """How much a finding says about the mechanism. DNS or ingress that only misses a pod is an
     effect."""
     facts = finding.facts
+    if finding.rule == "pod-sandbox-failed" and facts.get("cause") == "image":
+        return _RANK["failures-on-new-nodes"] - 1  # nothing starts, the network agent included
     if finding.rule == "pod-sandbox-failed" and facts.get("cause") in ("cni-not-ready", "cni"):
         return _RANK["restarts-together-on-node"] - 1
     if (
@@ -127,7 +129,14 @@ def _title(findings: Sequence[Finding]) -> str:
     if rule == "service-no-endpoints":  # others have none since their pods wait for this one
         same = [f for f in same if f.facts.get("nearest") == facts.get("nearest")]
     if lead.object.kind == "Cluster":
-        return lead.claim.split("; ")[0]
+        claim = lead.claim.split("; ")[0]
+        if rule == "failures-on-new-nodes" and ": " not in claim:
+            return claim + _said(findings)
+        if rule == "control-plane-degraded" and not facts.get("oom_killed"):
+            pods = set(lead.related)
+            own = [f for f in findings if f.object in pods and f.severity is not Severity.INFO]
+            return claim + _on(own) + _said(own)
+        return claim
     who = _who(same)
     if rule == "pod-unschedulable":
         detail = str(facts.get("detail") or "")
@@ -144,7 +153,7 @@ def _title(findings: Sequence[Finding]) -> str:
             "runtime-down": "container runtime does not answer",
             "memory-limit": "killed for memory as they start",
         }
-        why = causes.get(str(facts.get("cause")), "sandbox fails")
+        why = causes.get(str(facts.get("cause")), str(facts.get("said") or "sandbox fails"))
         if any(f.facts.get("agent_away") for f in same):
             why = "the network agent is away"
         return f"pods do not start{_on(same)}: {why}"
@@ -169,11 +178,15 @@ def _title(findings: Sequence[Finding]) -> str:
     if rule == "pod-image-pull-failed":
         images = {str(f.facts.get("image")) for f in same}
         name = f"image {min(images)}" if len(images) == 1 else "their images"
-        return f"{who} cannot pull {name} ({facts.get('cause')})"
+        cause = str(facts.get("cause"))
+        cause = "not on the node, and its policy is Never" if cause == "never-pulled" else cause
+        return f"{who} cannot pull {name} ({cause})"
     probe = f"{facts.get('probe_kind') or 'liveness'} probe"
     resource = str(facts.get("resource") or "")
+    code = facts.get("exit_code")
+    ends = f" (exit {code})" if code else f" ({who.its} command ends: exit 0)" if code == 0 else ""
     short = {
-        "pod-crash-looping": ("is", "in a crash loop"),
+        "pod-crash-looping": ("is", f"in a crash loop{ends}"),
         "pod-oom-killed": ("was", f"killed at {who.its} memory limit"),
         "pod-evicted": (
             "was",
@@ -183,7 +196,10 @@ def _title(findings: Sequence[Finding]) -> str:
         ),
         "pod-not-ready": ("is", "not ready"),
         "pod-not-starting": ("is", "not starting"),
-        "pod-stuck-terminating": ("is", "stuck terminating"),
+        "pod-stuck-terminating": (
+            "is",
+            f"stuck terminating: {facts['said']}" if facts.get("said") else "stuck terminating",
+        ),
         "pod-liveness-killed": ("was", f"restarted by {who.its} {probe}"),
         "pod-restarted": ("was", "restarted"),
         "pod-container-lost": ("has", "lost a container"),
@@ -197,14 +213,21 @@ def _title(findings: Sequence[Finding]) -> str:
         return sentence(Subject(f"{count} nodes", several=True), _common(lead, same))
     if rule in ("dns-degraded", "ingress-degraded") and not facts.get("oom_killed"):
         pods = set(lead.related)  # what depends on them says that they do not answer
-        said = next((f.claim for f in findings if f.facts.get("class") and f.object in pods), "")
-        return sentence(Subject(_name(lead)), lead.claim) + (f" ({said})" if said else "")
+        own = [f for f in findings if f.object in pods and f.facts.get("class")]
+        return sentence(Subject(_name(lead)), lead.claim) + _said(own)
     if _CLOCK.search(lead.claim):  # the first of them, as the age beside the title
         dated = [(f.since, f.id, f) for f in same if f.since is not None]
         lead = min(dated)[2] if dated else lead
     others = len({f.object for f in same} - {lead.object})
     more = f" (and {others} more)" if others else ""
     return sentence(Subject(_name(lead)), lead.claim.split("; ")[0]) + more
+
+
+def _said(findings: Sequence[Finding]) -> str:
+    """` (exits 1: …)`: the words of the first that says something."""
+    words = [f for f in findings if f.rule == "pod-last-words"]
+    first = next((f for f in words if f.facts.get("class")), words[0] if words else None)
+    return f" ({first.claim})" if first is not None else ""
 
 
 def _common(lead: Finding, same: Sequence[Finding]) -> str:
@@ -276,7 +299,7 @@ def sentence(subject: Subject, claim: str) -> str:
     return f"{subject}: {claim}"
 
 
-_SAID = {
+_CALLED = {
     "PersistentVolumeClaim": "claim",
     "PersistentVolume": "volume",
     "Namespace": "namespace",
@@ -291,7 +314,7 @@ _SAID = {
 
 
 def _name(finding: Finding) -> str:
-    kind = _SAID.get(finding.object.kind, "")
+    kind = _CALLED.get(finding.object.kind, "")
     return f"{kind} {finding.object.name}".strip()
 
 
