@@ -48,7 +48,7 @@ def read_values(
         text = arguments.get(each.name, "").strip()
         if not text:
             if each.required:
-                return {}, f"Which {each.name}? Give {each.name}=… ({each.meaning})."
+                return {}, f"{each.name} is not given: {each.name}=… ({each.meaning})."
             continue
         try:
             values[each.name] = each.parse(text)

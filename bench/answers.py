@@ -5,7 +5,7 @@ python -m bench answers [FILE.jsonl ...] [--folder DIR] [--clusters] [--wrong]
 
 Each line of a file is `{"text", "expected": [ids]}`; an empty list means that no runbook fits.
 Without files it reads the sets under tests/runbooks. fresh, heldout and symptoms were labelled for
-stories alone: there a guide that fits counts as wrong, and "a story" is the count to read.
+stories, before there were guides; `"guides": [ids]` beside the given label names those that fit.
 `--folder` prints the first answer for each `*.txt` of a folder. `--clusters` scores those of the
 drills and their twins without the fault, by state alone and with the logs of what fails (no
 metrics); then one cluster for each tail of a log in tests/triage/logs/tails.yaml. Each file that is
@@ -209,8 +209,9 @@ def main(arguments: Sequence[str]) -> int:
     for path in texts or (() if snapshots or chosen.clusters else sorted(SETS.glob("*.jsonl"))):
         score = Score(stories)
         for case in _read(path):
-            expected = case.get("expected") or ()
-            expected = [expected] if isinstance(expected, str) else expected
+            given = case.get("expected") or ()
+            given = [given] if isinstance(given, str) else given
+            expected = [*given, *case.get("guides", ())]
             score.add(case["text"], expected, matcher.match_words(case["text"]))
         print(*score.lines(path.name), *_families(score), sep="\n")
         for wanted, said, text in score.wrong if chosen.wrong else ():

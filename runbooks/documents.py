@@ -1,5 +1,5 @@
-"""What a text is compared with: phrases and patterns of the runbooks, and of known failures that no
-runbook covers (`outside.yaml`)."""
+"""What a text is compared with: phrases and patterns of the runbooks, of known failures that no
+runbook covers (`outside.yaml`), and of texts about no failure of a cluster (`elsewhere.yaml`)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from runbooks.positions import YamlError, read
 INTRODUCTION = frozenset({"what-it-looks-like", "what-it-means"})
 """Sections whose sentences describe the failure."""
 OUTSIDE = Path(__file__).with_name("outside.yaml")
+ELSEWHERE = Path(__file__).with_name("elsewhere.yaml")
 
 
 class Pattern(msgspec.Struct, frozen=True):
@@ -67,8 +68,7 @@ def _words(data: Any, lines: Lines, at: tuple[str, ...]) -> Words:
     if not isinstance(data, dict):
         raise FieldError(line, "must be a mapping with phrases and patterns")
     unknown = sorted(
-        set(map(str, data))
-        - {"id", "title", "phrases", "patterns", "refuting", "alerts", "elsewhere"}
+        set(map(str, data)) - {"id", "title", "phrases", "patterns", "refuting", "alerts"}
     )
     if unknown:
         raise FieldError(
@@ -112,7 +112,8 @@ def _pattern(data: Any, line: int) -> Pattern:
 class Document:
     """A runbook, or (`outside`) a known failure that no runbook covers.
 
-    `elsewhere`: a text that one of its patterns matches is about no cluster, or no failure, at all.
+    `elsewhere`: a text that one of its patterns matches, and no refuting one, is about no failure
+    of a cluster at all.
     """
 
     id: str
@@ -165,21 +166,24 @@ def _sentences(text: str) -> list[str]:
 
 
 def outside() -> tuple[Document, ...]:
-    """Known failures without a runbook of ours: id, title and words of each."""
-    data, lines = read(OUTSIDE.read_text("utf-8"))
+    """Known failures without a runbook of ours, and texts about no failure of a cluster: id, title
+    and words of each."""
     found = []
-    for number, item in enumerate(data):
-        words = _words(item, lines, (str(number),))
-        title = str(item["title"])
-        phrases = (("title", title), *(("symptom", text) for text in words.phrases))
-        found.append(
-            Document(
-                str(item["id"]),
-                title,
-                phrases,
-                words.patterns,
-                outside=True,
-                elsewhere=item.get("elsewhere") is True,
+    for path in (OUTSIDE, ELSEWHERE):
+        data, lines = read(path.read_text("utf-8"))
+        for number, item in enumerate(data):
+            words = _words(item, lines, (str(number),))
+            title = str(item["title"])
+            phrases = (("title", title), *(("symptom", text) for text in words.phrases))
+            found.append(
+                Document(
+                    str(item["id"]),
+                    title,
+                    phrases,
+                    words.patterns,
+                    outside=True,
+                    refuting=words.refuting,
+                    elsewhere=path == ELSEWHERE,
+                )
             )
-        )
     return tuple(found)

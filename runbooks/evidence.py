@@ -39,19 +39,15 @@ WITHOUT_STRONG = 0.4
 """Highest score without a strong condition."""
 
 
-STARTING = frozenset({"pod-not-ready"})
-"""Findings that every rollout shows for a moment. A young one makes no page certain."""
-
-
 class Held(msgspec.Struct, frozen=True):
     """A condition that holds: what was seen, ids of the findings, the share of its weight (1
-    inside the symptom), and whether it is only a pod that starts."""
+    inside the symptom), and whether all of it is young: within its grace much passes by itself."""
 
     condition: Criterion
     seen: str
     findings: tuple[str, ...]
     share: float
-    starting: bool = False
+    young: bool = False
 
 
 class SymptomIndex:
@@ -326,9 +322,9 @@ def _score(held: Mapping[Weight, Sequence[Held]]) -> float:
 
 def _decides(held: Mapping[Weight, Sequence[Held]]) -> bool:
     """Whether something shows the runbook's own mechanism: a strong condition of at least
-    CONFIDENT, or a weaker one beside a finding of the symptom that weighs at least BESIDE. A start
-    that is young does not count."""
-    strong = [one for one in held[Weight.STRONG] if not one.starting]
+    CONFIDENT, or a weaker one beside a finding of the symptom that weighs at least BESIDE. What is
+    young does not count."""
+    strong = [one for one in held[Weight.STRONG] if not one.young]
     return any((one.condition.value or STRONG) >= CONFIDENT for one in strong) or (
         bool(strong)
         and any(
@@ -364,7 +360,7 @@ def _holds(
         if not found:
             return None
         best = max(found, key=lambda one: one.share)
-        return Held(condition, best.seen, best.findings, best.share, best.starting)
+        return Held(condition, best.seen, best.findings, best.share, best.young)
     if condition.all_of:
         every = [
             _holds(part, weight, symptom, here, elsewhere)
@@ -375,7 +371,8 @@ def _holds(
             return None
         seen = "; ".join(dict.fromkeys(one.seen for one in every if one))
         names = dict.fromkeys(name for one in every if one for name in one.findings)
-        return Held(condition, seen, tuple(names), 1.0)
+        young = any(one.young for one in every if one)
+        return Held(condition, seen, tuple(names), 1.0, young)
     if condition.on == "shared":
         return _shared(condition, here)
     if condition.on == "change":
@@ -412,8 +409,8 @@ def _finding(
 def _found(condition: Criterion, found: list[Finding], share: float) -> Held:
     claim = found[0].claim if len(found) == 1 else f"{found[0].claim} (and {len(found) - 1} more)"
     where = "" if share == 1.0 else ", elsewhere in the cluster"
-    starting = all(one.young and one.rule in STARTING for one in found)
-    return Held(condition, f"{claim}{where}", tuple(one.id for one in found), share, starting)
+    young = all(one.young for one in found)
+    return Held(condition, f"{claim}{where}", tuple(one.id for one in found), share, young)
 
 
 def _enough(condition: Criterion, found: list[Finding]) -> list[Finding]:

@@ -48,6 +48,8 @@ NAMED = 0.75
 """Lowest score of a page whose id or title the text holds word by word."""
 TOLD = 2
 """Words of a symptom's title in a text that tells that symptom."""
+OVER = "over"
+"""The text about no failure whose pattern says that an alert is over."""
 ALONE, APART = 0.35, 0.6
 """Factors of the evidence's score when the words are sure of another page, and when the text names
 other objects. Words that are sure of none leave the score that the evidence has without them."""
@@ -132,13 +134,15 @@ class Matcher:
         named = names.find(paste)
         ranked = index.rank(paste.words)
         by_id = {one.id: one for one in ranked}
-        certain = [self._certain(key, name, by_id.get(key)) for key, name in named.items()]
+        elsewhere = next((_reads_like(one) for one in ranked if one.elsewhere), "")
+        ended = paste.over or any(one.elsewhere and one.id == OVER for one in ranked)
+        over = "the text says that it is over" if ended else ""
+        certain = [self._certain(key, name, by_id.get(key), over) for key, name in named.items()]
         ours = [one for one in ranked if not one.outside and one.id not in named]
         best = max((_weight(one) for one in ours), default=0.0)
         other = next((one for one in ranked if one.outside), None)
         if other is not None and (other.score < best * RIVAL or other.score <= 0.1):
             other = None
-        elsewhere = next((one for one in ranked if one.elsewhere), None)
         guide = max((one for one in ours if one.guide), key=_weight, default=None)
         exact = any(one.guide and one.patterns for one in ours)
         ours.sort(
@@ -154,20 +158,28 @@ class Matcher:
             if guide is not None and not one.guide and _weight(one) < _weight(guide):
                 rival = other or guide
             if one.score >= LOWEST:
-                rival = elsewhere or (None if one.named else rival)
-                found.append(_from_words(one, best, rival, lone))
+                against = "" if rival is None or one.named else _reads_like(rival)
+                found.append(_from_words(one, best, over or elsewhere or against, lone))
         if certain or (found and not found[0].confident):
             found = [replace(one, confident=False) for one in found]
         return [*certain, *_falling(found)][:SHOWN]
 
-    def _certain(self, runbook_id: str, name: str, words: WordMatch | None) -> Match:
+    def _certain(self, runbook_id: str, name: str, words: WordMatch | None, over: str) -> Match:
+        """A page that the text names. `over`: why the text tells of no failure that stands."""
         runbook = self.library.get(runbook_id)
         assert runbook is not None, "names and library are of one generation"
         reasons = [Reason(f"the text names it: {name}")]
         if words is not None and words.said:
             reasons.append(_said(words.said))
         return Match(
-            runbook_id, runbook.title, 1.0, True, tuple(reasons), guide=runbook.guide, certain=True
+            runbook_id,
+            runbook.title,
+            1.0,
+            not over,
+            tuple(reasons),
+            against=(Reason(over),) if over else (),
+            guide=runbook.guide,
+            certain=True,
         )
 
     def match_symptom(self, symptom: Symptom, report: Report | None = None) -> Sequence[Match]:
@@ -356,16 +368,16 @@ def _weight(found: WordMatch) -> float:
     return found.score * (REFUTED if found.refuted and not found.named else 1.0)
 
 
-def _from_words(found: WordMatch, best: float, rival: WordMatch | None, lone: bool) -> Match:
-    """`best`: the highest weight of all pages. `lone`: the text is one word; only a pattern makes
-    one word sure."""
+def _from_words(found: WordMatch, best: float, rival: str, lone: bool) -> Match:
+    """`best`: the highest weight of all pages. `rival`: why the text fits no page, or another, ""
+    without a reason. `lone`: the text is one word; only a pattern makes one word sure."""
     from runbooks.word_index import CONFIDENT, calibrated
 
-    against = [] if rival is None else [Reason(_reads_like(rival))]
+    against = [Reason(rival)] if rival else []
     if found.refuted and not found.named:
         against.append(Reason(f"the text says “{found.refuted}”"))
     near_best = _weight(found) >= best * 0.75
-    score = calibrated(_weight(found)) * (1.0 if rival is None else 0.5)
+    score = calibrated(_weight(found)) * (0.5 if rival else 1.0)
     if found.named and near_best:
         score = max(score, NAMED)
     says_enough = (
@@ -411,7 +423,7 @@ def _combine(words: Match | None, live: Match | None, sure: bool) -> Match:
     return replace(
         words,
         score=round(score, 4),
-        confident=words.certain
+        confident=(words.certain and words.confident)
         or (words.confident and not live.against)
         or (live.confident and words.score >= 0.15),
         for_=(*live.for_, *words.for_),

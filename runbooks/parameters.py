@@ -113,12 +113,22 @@ def _expressions(query: Query) -> tuple[str, ...]:
 class Candidates:
     """The values that the evidence gives for each parameter, worked out once for all steps."""
 
-    def __init__(self, evidence: Iterable[SelectingSymptom] = ()) -> None:
+    def __init__(
+        self,
+        evidence: Iterable[SelectingSymptom] = (),
+        fitting: Iterable[SelectingSymptom] = (),
+    ) -> None:
+        """`evidence`: the symptoms from which the runbook was opened; `fitting`: others that it
+        surely fits, which are read in their place when none of them selected it."""
         self._evidence = tuple(evidence)
         self.selected = not self._evidence or any(
             one.selected is not None for one in self._evidence
         )
         """Whether a symptom selected the runbook: objects of another symptom may be innocent."""
+        self.nearest = "nearest"
+        """What a value is for a symptom that did not select the runbook."""
+        if not self.selected and (others := tuple(fitting)):
+            self._evidence, self.nearest = others, "of another one, which did"
         self._known: dict[str, list[_Fit]] = {}
 
     def of(self, name: str) -> list[_Fit]:
@@ -144,7 +154,10 @@ def resolve(
             value = _namespace_of(subjects) if of_object else _value(name, candidates, step)
             chosen = of_object and any(typed.get(each) for each in wanted)
             if value.value and step.mutates and not (candidates.selected or chosen):
-                origin = f"the symptom did not select this runbook; {value.value} is nearest"
+                origin = (
+                    f"the symptom did not select this runbook; {value.value} is "
+                    f"{candidates.nearest}"
+                )
                 value = ParamValue(name, "", origin, (value.value,), (value.origin,))
             values.append(value)
     return tuple(values)

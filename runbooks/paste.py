@@ -44,13 +44,14 @@ class Mark(msgspec.Struct, frozen=True):
 
 class Paste(msgspec.Struct, frozen=True):
     """`names`: alert names and the last parts of runbook links, the surest first. `words`: what is
-    compared with runbooks, one sentence a line."""
+    compared with runbooks, one sentence a line. `over`: each alert of the text is resolved."""
 
     text: str
     words: str
     names: tuple[str, ...] = ()
     objects: tuple[Ref, ...] = ()
     marks: tuple[Mark, ...] = ()
+    over: bool = False
 
 
 _NAMED: tuple[str, ...] = (
@@ -110,6 +111,7 @@ _COLUMNS: tuple[tuple[frozenset[str], str], ...] = (
 _WELL = re.compile(r"(?:Running|Ready|Completed|Succeeded|Bound)(?:,SchedulingDisabled)?")
 _URL = re.compile(r"https?://[^\s\"'<>|)\]]+")
 _FIRING = re.compile(r"\[(FIRING|RESOLVED)(?::\d+)?\]\s*([A-Za-z][\w.-]+)")
+_STATE = re.compile(r"\[(FIRING|RESOLVED)\b")
 _TABLE = re.compile(r"^([A-Za-z]\w+)\s{2,}(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC\s{2,}", re.MULTILINE)
 """A row of `amtool alert query`."""
 _STAMP = re.compile(
@@ -119,6 +121,7 @@ _MAIL_STAMP = re.compile(
     r"\b\w{3}, \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d (?:[+-]\d{4}|GMT|UTC)"
 )
 """A time as `kubectl describe` and mails write it (RFC 1123)."""
+_ENDED = frozenset({"resolved", "closed"})
 _EPOCH = range(1_000_000_000, 4_000_000_000)
 """Seconds since 1970 that are taken for a time; a thousand times more are milliseconds."""
 _EVENT = re.compile(
@@ -175,6 +178,7 @@ def read_paste(text: str) -> Paste:
         names=tuple(found.names)[:NAMES],
         objects=tuple(found.objects)[:OBJECTS],
         marks=tuple(sorted(found.marks, key=lambda mark: mark.at))[:MARKS],
+        over=found.states == {True},
     )
 
 
@@ -197,6 +201,8 @@ class _Found:
         self.objects: dict[Ref, None] = {}
         self.marks: dict[Mark, None] = {}
         self.said: list[str] = []
+        self.states: set[bool] = set()
+        """Whether alerts of the text are over, as far as it says so."""
 
     def walk(self, value: Any, around: Mapping[str, str], depth: int) -> None:
         """Reads a JSON document; `around` holds the labels of what encloses a value."""
@@ -221,6 +227,8 @@ class _Found:
         if "matchers" in flat:
             name = f"the silence of {_pairs(flat['matchers']).get('alertname', 'alerts')}"
         self._times(flat, name)
+        if state := _state(value) if {"labels", "alerts"} & {*flat} else "":
+            self.states.add(state in _ENDED)
         for key, item in flat.items():
             if not isinstance(item, str):
                 self.walk(item, around, depth + 1)
@@ -256,6 +264,7 @@ class _Found:
         plain = _URL.sub(" ", text)
         for _, name in sorted(_FIRING.findall(plain), key=lambda found: found[0]):
             self.names.setdefault(name)
+        self.states |= {state == "RESOLVED" for state in _STATE.findall(plain)}
         for name, stamp in _TABLE.findall(plain):
             self.names.setdefault(name)
             self._mark(stamp, f"{name} began")
@@ -395,11 +404,16 @@ def _pairs(value: Any) -> dict[str, str]:
     return found
 
 
-def _is_over(item: Any) -> bool:
-    """Whether an alert of a list is resolved, or silenced."""
+def _state(item: Any) -> str:
+    """The state of an alert in lower case, "" where it has none."""
     status = item.get("status") if isinstance(item, dict) else None
     state = status.get("state") if isinstance(status, dict) else status
-    return str(state).lower() in ("resolved", "closed", "suppressed", "expired")
+    return state.lower() if isinstance(state, str) else ""
+
+
+def _is_over(item: Any) -> bool:
+    """Whether an alert of a list is resolved, or silenced."""
+    return _state(item) in _ENDED | {"suppressed", "expired"}
 
 
 def _label_sets(text: str) -> Iterator[dict[str, str]]:

@@ -163,6 +163,14 @@ def query_for(query: Query, values: Mapping[str, str]) -> Query:
     return replace(query, **filled)
 
 
+def not_given(query: Query, values: Mapping[str, str]) -> tuple[str, ...]:
+    """The names of the values that narrow what the query reads and that are not known: without them
+    it reads more than its question names."""
+    texts = (query.namespace, query.selector, query.field_selector, query.name, query.container)
+    named = (name for text in texts for name in PLACE.findall(text))
+    return tuple(name for name in dict.fromkeys(named) if not values.get(name))
+
+
 def _known(text: str, values: Mapping[str, str]) -> str:
     """The text filled in, "" when one of its values is not known."""
     return fill(text, values) if all(map(values.get, PLACE.findall(text))) else ""

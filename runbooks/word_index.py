@@ -44,6 +44,9 @@ phrases."""
 ENOUGH = 2.0
 """Rarity that a document must share with the query for that part to count for a half: a text of one
 or two plain words says little."""
+PAGES = 122
+"""Documents of the library with which the rarities in this file were chosen. A larger one makes
+each word rarer, and no answer surer for that."""
 UNKNOWN = 3.0
 """Rarity of a word that stands nowhere."""
 SHOWN = 8
@@ -103,7 +106,9 @@ class WordIndex:
         self._patterns = PatternIndex((n, one) for n, item in numbered for one in item.patterns)
         self._refuting = PatternIndex((n, one) for n, item in numbered for one in item.refuting)
         split = _split(documents)
-        self._rarity = _rarity(split)
+        self._rarity = _rarity(
+            [each for one, each in zip(documents, split, strict=True) if not one.elsewhere]
+        )
         for number, phrases in enumerate(split):
             for field, text, found in phrases:
                 self._add(number, field, text, found)
@@ -174,6 +179,9 @@ class WordIndex:
         query = terms(text)
         folded = fold(text)
         hits, refuted = self._patterns.find(folded), self._refuting.find(folded)
+        for number in refuted:
+            if self.documents[number].outside:
+                hits.pop(number, None)
         found = self._best_phrases(folded, self._cover(query))
         total, common = self._in_common(query)
         named = self._named_in(text, query)
@@ -353,8 +361,9 @@ def _rarity(split: Sequence[Sequence[tuple[str, str, Sequence[Term]]]]) -> dict[
         for stem, weight in own.items():
             spread[stem] += weight
     count = max(len(split), 2)
+    scale = min(1.0, math.log(PAGES) / math.log(count))
     return {
-        stem: 0.35 + math.log(1 + (count - number + 0.5) / (number + 0.5))
+        stem: 0.35 + scale * math.log(1 + (count - number + 0.5) / (number + 0.5))
         if number < count
         else 0.35
         for stem, number in spread.items()

@@ -23,8 +23,8 @@ async def _resume(context: ActionContext, values: Mapping[str, Any]) -> Proposal
 async def _set(context: ActionContext, ref: Ref, *, suspend: bool) -> Proposal:
     found = await read(context, ref)
     if bool(found["spec"].get("suspend")) is suspend:
-        state = "suspended" if suspend else "not suspended"
-        raise CannotPlan(f"{ref} is {state} already; there is nothing to change.")
+        state = "suspended already" if suspend else "not suspended"
+        raise CannotPlan(f"{ref} is {state}; there is nothing to change.")
     change = set_field(found, ("spec", "suspend"), suspend)
     target = patched(ref, found, [change], _command(ref, suspend=suspend))
     active = len((found.get("status") or {}).get("active") or ())

@@ -16,8 +16,8 @@ import msgspec
 from cluster.kube.text import NOT_JSON, clean_line
 
 _HEADERS = ("audit-id", "x-kubernetes-pf-flowschema-uid")
-_AMBIGUOUS = (401, 429)
-"""The remedy does not depend on the sender: log in, or wait."""
+_AMBIGUOUS = 429
+"""The remedy does not depend on the sender: wait."""
 _TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"<[^>]*>")
 _ADVICE = {
@@ -31,7 +31,7 @@ _ADVICE = {
 def not_api_server(status: int, headers: Mapping[str, str], body: bytes) -> bool:
     """Whether something in front of the API server answers; header names in lower case or
     case-insensitive. Of a successful answer the content type decides: `body` may be empty."""
-    if any(name in headers for name in _HEADERS) or status in _AMBIGUOUS:
+    if any(name in headers for name in _HEADERS) or status == _AMBIGUOUS:
         return False
     if status < 300:
         return "html" in headers.get("content-type", "").lower()

@@ -354,18 +354,16 @@ class Api:
                 body = await self._error_body(response)
             finally:
                 await response.aclose()
+            if response.status == 401 and not retried and await self.credentials.renew(credential):
+                retried = True
+                continue
             if not_api_server(response.status, response.headers, body):
                 said = describe_intermediary(response.status, response.headers, body)
                 raise NotApiServer(f"{request.what}: {said}", sent=response.status >= 500)
             error = from_response(
                 response.status, response.headers, body, request.what, self._clock()
             )
-            if not isinstance(error, Unauthorized):
-                raise error
-            if not retried and await self.credentials.renew(credential):
-                retried = True
-                continue
-            if why := self.credentials.explanation():
+            if isinstance(error, Unauthorized) and (why := self.credentials.explanation()):
                 error.args = (f"{error}: {why}",)
             raise error
 

@@ -137,6 +137,9 @@ class HealthMonitor:
             status, headers, body = await self._own.ping("/readyz", {}, self._heartbeat.limit)
         except ClusterError as error:
             return str(error)
+        refused = status == 401 and not credentials.waiting(0)
+        if refused:  # what stands in front may take the same credential
+            self._renew.set()
         if (
             status == 404  # each API server has /readyz
             or not_api_server(status, headers, body)
@@ -145,8 +148,7 @@ class HealthMonitor:
             return describe_intermediary(status, headers, body)
         took = time.monotonic() - began
         self.health = replace(self.health, heard=self._clock())
-        if status == 401 and not credentials.waiting(0):
-            self._renew.set()
+        if refused:
             why = credentials.explanation() or "Log in again."
             self._move(Reach.DEGRADED, f"The API server refuses the credentials (HTTP 401). {why}")
         elif waiting := credentials.waiting(LOGIN_PATIENCE):

@@ -34,14 +34,14 @@ def controller_of(meta: LeanMeta) -> Ref | None:
 
 def top_owner(pod: Pod, store: OwnerLookup) -> Ref:
     """The controller that people know: the Deployment, not its ReplicaSet; the CronJob, not its
-    Job; the pod itself when it has none.
+    Job; the pod itself when it has none, or is a static pod, whose owner is its node.
 
     When the ReplicaSet or Job is not known (not readable, or gone), a Deployment's name is
     derived from the pod-template-hash.
     """
     meta = pod.metadata
     owner = controller_of(meta)
-    if owner is None:
+    if owner is None or owner.kind == "Node":
         return Ref("Pod", meta.namespace, meta.name)
     if owner.kind in ("ReplicaSet", "Job"):
         middle = store.get(owner.kind, owner.namespace, owner.name)

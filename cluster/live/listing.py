@@ -189,7 +189,6 @@ class Listing:
         behind = first.meta.remaining_item_count
         if behind is None or behind > WHOLE or not first.meta.resource_version:
             return ""
-        await asyncio.sleep(self._collection.watch_config.breath)
         try:
             return await self.whole(
                 {
@@ -197,15 +196,21 @@ class Listing:
                     "resourceVersionMatch": "NotOlderThan",
                 },
                 len(first.objects) + behind,
+                self._collection.watch_config.breath,
             )
         except (Invalid, ServerError):
             self._features.whole = False  # older than the parameter, or its cache lags behind
             return await self.pages()
 
-    async def whole(self, parameters: dict[str, str], expected: int | None = None) -> str:
+    async def whole(
+        self, parameters: dict[str, str], expected: int | None = None, breath: float = 0.0
+    ) -> str:
         """Reads all objects in one answer and decodes it as it arrives. `expected` is about how
-        many they are."""
+        many they are. Decodes nothing in the first `breath` seconds, in which the server prepares
+        its answer."""
         splitter, count = ListSplitter(self._decoder), 0
+        clock = asyncio.get_running_loop().time
+        begins = clock() + breath
 
         async def store(page: Page) -> None:
             nonlocal count
@@ -213,6 +218,8 @@ class Listing:
             await self._store(page, None if expected is None else max(0, expected - count))
 
         async def take(chunk: bytes) -> None:
+            if (left := begins - clock()) > 0:
+                await asyncio.sleep(left)
             for page in splitter.feed(chunk):
                 await store(page)
 

@@ -1,11 +1,12 @@
 """Keeps one kind up to date: list once, then watch, until cancelled.
 
 The list comes as a stream where the server offers it (KEP-3157: `sendInitialEvents`, ended by a
-bookmark), else in pages. Of a bulky kind the first page is read, which also tells how many objects
-there are, and then all of them in one answer from the server's watch cache; if they are too many
-for that, in pages. Then a watch continues from the last resource version. After HTTP 410 the kind
-is listed again, and the old rows stay meanwhile. The methods of `KindState` do not wait, so a
-cancellation never leaves half an update.
+bookmark), else in pages. The first lists of all kinds come in pages, because they share few
+connections. Of a bulky kind the first page is read, which also tells how many objects there are,
+and then all of them in one answer from the server's watch cache; if they are too many for that, in
+pages. Then a watch continues from the last resource version. After HTTP 410 the kind is listed
+again, and the old rows stay meanwhile. The methods of `KindState` do not wait, so a cancellation
+never leaves half an update.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ class KindWatch:
     """The list and watch of one collection.
 
     With `turns` the kind is listed once, in its turn, and not watched: few connections are opened
-    then, and each costs a TLS handshake. With `escalate` `run` raises `Forbidden`.
+    then, and each costs a TLS handshake. With `first_watch` it is listed without a stream and
+    watched when that returns, for the same reason. With `escalate` `run` raises `Forbidden`.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class KindWatch:
         known: Known,
         input_priority: InputPriority,
         turns: asyncio.Semaphore | None = None,
+        first_watch: Callable[[], Awaitable[None]] | None = None,
         escalate: bool = False,
         chance: Callable[[float, float], float] = random.uniform,
     ) -> None:
@@ -74,6 +77,7 @@ class KindWatch:
         self._pause = pause
         self._escalate = escalate
         self._turns = turns
+        self._first_watch = first_watch
         self._chance = chance
         self._input_priority = input_priority
         self._decoder = KindDecoder(collection.kind, interning, known)
@@ -151,6 +155,9 @@ class KindWatch:
                         self._finish_list(await self._listing.whole({"resourceVersion": "0"}))
                         await asyncio.sleep(self._kind.poll)
                 elif self._version:
+                    if self._first_watch is not None:
+                        await self._first_watch()
+                        self._first_watch = None
                     await self._watch()
                 else:
                     await self._list()
@@ -166,7 +173,8 @@ class KindWatch:
     # -- list
 
     async def _list(self) -> None:
-        if self._features.streaming is not False and not self._kind.bulky and self._restarts < 3:
+        stream = self._first_watch is None and not self._kind.bulky and self._restarts < 3
+        if self._features.streaming is not False and stream:
             try:
                 await self._stream()
                 return

@@ -4,11 +4,10 @@ and the health of the API server. On one event loop, without threads."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Mapping, Sequence, ValuesView
 from datetime import UTC, datetime
 from functools import partial
-from itertools import groupby, islice
+from itertools import islice
 
 from cluster.api.transport import Api, Budget
 from cluster.connect.access import Access
@@ -27,11 +26,15 @@ from cluster.live.watch_config import WatchConfig
 from cluster.live.write_buffer import WriteBuffer
 
 TURNS = 5
-"""Kinds that are listed at the same time when each is listed once."""
-FIRST_START = 0.5
-"""Longest wait in seconds for the kinds of the first stage before the next stage starts."""
-HEAD_START = 0.25
-"""The same for later stages."""
+"""Kinds that are listed at the same time, those of a lower stage first."""
+PATIENCE = 0.25
+"""Longest wait in seconds for one of them before another kind starts: a server that answers one
+kind late must not delay all others."""
+
+
+WATCHES = 2.0
+"""Longest wait in seconds for the lists of all kinds before those that are there are watched. Each
+watch has a connection of its own, and 35 TLS handshakes cost 0.1 s of CPU on each side."""
 
 
 class LiveCluster:
@@ -76,6 +79,8 @@ class LiveCluster:
         self._settled: dict[str, asyncio.Event] = {
             kind.name: asyncio.Event() for kind in self._kinds
         }
+        self._room = asyncio.Event()
+        """Set when a kind has been listed or has failed."""
         self._stopping = asyncio.Event()
         self.write_buffer = WriteBuffer()
         self.stirred = True
@@ -168,21 +173,31 @@ class LiveCluster:
     _tasks: tuple[asyncio.Task[None], ...] = ()
 
     async def _start(self, group: asyncio.TaskGroup) -> None:
-        """Start the kinds stage by stage."""
-        for _, kinds in groupby(self._kinds, key=lambda kind: kind.stage):
-            batch = list(kinds)
-            self._tasks += tuple(
-                group.create_task(self._run_kind(kind), name=kind.name) for kind in batch
-            )
-            if self._turns is not None:
-                continue  # the turns come in this order
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(FIRST_START if batch[0].stage == 0 else HEAD_START):
-                    for kind in batch:
-                        await self._settled[kind.name].wait()
+        """Start the kinds in the order of their stages."""
+        for number, kind in enumerate(self._kinds):
+            while self._turns is None and self._under_way(number) >= TURNS:
+                self._room.clear()
+                try:
+                    async with asyncio.timeout(PATIENCE):
+                        await self._room.wait()
+                except TimeoutError:
+                    break
+            self._tasks += (group.create_task(self._run_kind(kind), name=kind.name),)
         for event in self._settled.values():
             await event.wait()
         self._on_loaded()
+
+    def _under_way(self, started: int) -> int:
+        """How many of the first `started` kinds are being listed."""
+        return sum(not self._settled[kind.name].is_set() for kind in self._kinds[:started])
+
+    async def _watches_begin(self) -> None:
+        await self.wait_loaded(WATCHES)
+        await asyncio.sleep(self._config.breath)
+
+    def _settle(self, kind: Kind) -> None:
+        self._settled[kind.name].set()
+        self._room.set()
 
     async def _run_kind(self, kind: Kind) -> None:
         """List and watch cluster-wide if that is allowed, else in the namespaces."""
@@ -203,7 +218,7 @@ class LiveCluster:
             self.write_buffer,
             self._clock,
             self._note,
-            self._settled[kind.name].set,
+            partial(self._settle, kind),
         )
         self._states[kind.name].append(state)
         watch = KindWatch(
@@ -215,6 +230,7 @@ class LiveCluster:
             known=partial(self.store.get, kind.name),
             input_priority=self._input_priority,
             turns=self._turns,
+            first_watch=self._watches_begin,
             escalate=escalate,
         )
         self._watches.add(watch)

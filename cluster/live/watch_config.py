@@ -14,7 +14,8 @@ class WatchConfig(msgspec.Struct, frozen=True):
     """Objects of the first page of a kind that comes in thousands: small, so that the
     screen fills early."""
     breath: float = 0.0
-    """Seconds between that page and the rest, so that the first rows are drawn."""
+    """Seconds in which what was read is drawn: between that page and the rest, and between the
+    first lists of all kinds and their watches."""
     silence: float = 100.0
     """Longest silence of a watch before it is opened again: bookmarks come about once a minute."""
     initial_silence: float = 5.0

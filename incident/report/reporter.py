@@ -171,8 +171,6 @@ class Reporter:
         while True:
             began, used = time.monotonic(), time.thread_time()
             now, limit = began, self._slice()
-            if self._input_priority.quiet() >= self._cadence.gc_quiet:
-                limit = max(limit, self._cadence.quiet_slice)
             try:
                 while now - began < limit:
                     next(stages)
@@ -188,8 +186,10 @@ class Reporter:
         """Longest time in seconds until other tasks run. While lists are read, these tasks work
         ten times as long as a slice of triage, and the first finding would wait for them."""
         cadence = self._cadence
-        longest = cadence.slice if self.found.is_set() else cadence.search_slice
-        return max(cadence.slice, longest)
+        if not self.found.is_set():
+            return max(cadence.slice, cadence.search_slice)
+        quiet = self._input_priority.quiet() >= cadence.gc_quiet
+        return max(cadence.slice, cadence.quiet_slice) if quiet else cadence.slice
 
     async def _pass(self) -> None:
         """Let other tasks run."""

@@ -26,6 +26,7 @@ from cluster.live.store import Store
 from incident.metrics.metrics import metrics_containers
 from runbooks.check import CheckOutcome, Result, evaluate
 from runbooks.model import CheckSource, Query
+from runbooks.parameters import PLACE
 
 if TYPE_CHECKING:
     from cluster.api.transport import Api
@@ -85,6 +86,8 @@ class Checks:
     async def fetch(self, query: Query) -> Fetched:
         if self._api is None and query.source not in (CheckSource.OBJECTS, CheckSource.COMPARE):
             return Fetched(None, NO_CONNECTION)
+        if unknown := PLACE.findall(query.path + query.kind):
+            return Fetched(None, f"the {unknown[0].replace('_', ' ')} is not known")
         try:
             async with asyncio.timeout(self._limit + query.interval):
                 match query.source:

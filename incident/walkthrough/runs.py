@@ -300,12 +300,17 @@ class Runs:
             return
         run.seen = symptoms
         found = {
-            view.symptom.id: SelectingSymptom(view.symptom, _selected(view, run.runbook.id))
+            view.symptom.id: _selecting(view, run.runbook.id)
             for view in symptoms
             if view.symptom.id in run.symptom_ids
         }
         if found:
-            run.evidence, run.candidates = found, Candidates(found.values())
+            fitting = (
+                _selecting(view, run.runbook.id)
+                for view in symptoms
+                if any(match.id == run.runbook.id and match.confident for match in view.matches)
+            )
+            run.evidence, run.candidates = found, Candidates(found.values(), fitting)
         run.shown = None
         last = run.evidence.get(run.symptom_id)
         run.suggested = dict(self._live.suggest(last.symptom if last else None))
@@ -320,14 +325,15 @@ class Runs:
                     run.workloads[key] = known
 
 
-def _selected(view: SymptomView, runbook_id: str) -> frozenset[str] | None:
-    """Ids of the findings that support the runbook, None when it does not fit the symptom."""
+def _selecting(view: SymptomView, runbook_id: str) -> SelectingSymptom:
+    """A symptom with the ids of its findings that support the runbook."""
     if all(match.id != runbook_id for match in view.matches):
-        return None
-    return frozenset(
+        return SelectingSymptom(view.symptom, None)
+    selected = frozenset(
         finding
         for match in view.matches
         if match.id == runbook_id
         for reason in match.for_
         for finding in reason.findings
     )
+    return SelectingSymptom(view.symptom, selected)

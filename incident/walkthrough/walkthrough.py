@@ -6,6 +6,7 @@ A step that asks the cluster writes one intent before and one result after it in
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import secrets
 import time
@@ -270,7 +271,7 @@ class Walkthrough:
                 elif step.query.source is CheckSource.FINDINGS:
                     outcome = tell(step.query, *self._runs.found(run))
                 else:
-                    outcome = await self._checks().run(steps.query_for(step.query, values), values)
+                    outcome = await self._read(step.query, values)
         except asyncio.CancelledError:
             said, asked = "stopped before an answer came", audit_ids(trail)
             self._finish(run, step, "", said, intent, stopped=True, audit_id=asked)
@@ -297,6 +298,16 @@ class Walkthrough:
         )
         face.finished(run.view(), step)
 
+    async def _read(self, query: Query, values: Mapping[str, str]) -> CheckOutcome:
+        """Ask the cluster. Says so when a value that the question names was not given."""
+        outcome = await self._checks().run(steps.query_for(query, values), values)
+        if outcome.result is Result.UNKNOWN or not (left_out := steps.not_given(query, values)):
+            return outcome
+        names = " and ".join(f"the {name.replace('_', ' ')}" for name in left_out)
+        was = "were" if len(left_out) > 1 else "was"
+        seen = f"{outcome.seen} ({names} {was} not given: all were read)"
+        return dataclasses.replace(outcome, seen=seen)
+
     async def _wait(
         self, step: Step, values: Mapping[str, str], progress: Progress, detail: Progress
     ) -> CheckOutcome:
@@ -307,7 +318,7 @@ class Walkthrough:
         until, said = time.monotonic() + most, ""
         limit = durations.words(timedelta(seconds=most))
         while True:
-            outcome = await self._checks().run(steps.query_for(step.query, values), values)
+            outcome = await self._read(step.query, values)
             left = until - time.monotonic()
             if outcome.result is Result.PASS or left <= 0:
                 return outcome

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from incident.cadence import Cadence
-from incident.process import YOUNG, GcPolicy
+from incident.process import FREEZING, YOUNG, GcPolicy
 
 CADENCE = Cadence()
 
@@ -53,3 +53,18 @@ def test_not_where_little_was_allocated(
     looks[0] += CADENCE.gc_latest
     policy.collect(quiet=5)
     assert looks[1:] == []
+
+
+def test_what_is_read_first_is_left_out_of_collections(
+    looks: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For half a minute: a lost server may be tried for hours, and each failure leaves cycles."""
+    frozen: list[float] = []
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(looks[0]))
+    monkeypatch.setattr(gc, "set_threshold", lambda *_: None)
+    policy = GcPolicy(CADENCE)
+    for _ in range(60):
+        looks[0] += 1
+        policy.collect(quiet=5)
+    assert frozen == [1001.0 + second for second in range(int(FREEZING) - 1)]
+    assert looks[1:] == [1000 + FREEZING, 1000 + FREEZING + CADENCE.gc]

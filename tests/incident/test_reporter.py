@@ -168,12 +168,14 @@ async def test_other_tasks_run_between_a_few_changes_that_cost_a_slice() -> None
     assert all("beside" in pair for pair in pairwise(done))
 
 
-@pytest.mark.parametrize(("found", "pauses"), [(False, 20), (True, 200)])
-async def test_changes_are_taken_in_slices_that_are_longer_before_anything_is_found(
-    monkeypatch: pytest.MonkeyPatch, found: bool, pauses: int
+@pytest.mark.parametrize(
+    ("found", "quiet", "pauses"), [(False, 0.1, 20), (True, 0.1, 200), (True, 2.0, 40)]
+)
+async def test_changes_are_taken_in_slices_that_are_shorter_while_keys_are_pressed(
+    monkeypatch: pytest.MonkeyPatch, found: bool, quiet: float, pauses: int
 ) -> None:
     """A thousand changes, of which five take 1 ms: the first finding does not wait after each five
-    until lists have been read on."""
+    until lists have been read on. `quiet`: seconds since the last key."""
     passed, counted = 0.0, 0
 
     def update(*_: object) -> None:
@@ -184,6 +186,9 @@ async def test_changes_are_taken_in_slices_that_are_longer_before_anything_is_fo
         async def __call__(self) -> None:
             nonlocal counted
             counted += 1
+
+        def quiet(self) -> float:
+            return quiet
 
     monkeypatch.setattr(reporter, "time", SimpleNamespace(monotonic=lambda: passed))
     taking = Reporter(lambda: NOW, Pauses(), Cadence())

@@ -40,6 +40,11 @@ MATCHER, AGAIN = Matcher(LIBRARY), Matcher(Library())
 STORIES = frozenset(runbook.id for runbook in LIBRARY.runbooks if not runbook.guide)
 
 
+def test_a_label_beside_the_given_one_names_a_guide() -> None:
+    beside = {page for case in (*TEXTS, *HELD_OUT, *FRESH) for page in case.get("guides", ())}
+    assert beside <= {runbook.id for runbook in LIBRARY.runbooks} - STORIES
+
+
 def figures(cases: list[dict[str, Any]]) -> tuple[float, float, float]:
     """The shares of a first place, of a place among the first three, and of false alarms among what
     fits no story (guides for everyday faults may fit)."""
@@ -105,17 +110,86 @@ def test_figures_on_pastes() -> None:
 
 
 def test_a_question_how_to_do_something_is_no_failure() -> None:
-    """Of the first 300, 34 were wrongly sure before a question was told from a failure, then 12."""
+    """Of the first 300, 34 were wrongly sure before a question was told from a failure, then 12. Of
+    all, 18 were before other machines, wishes and what is over were."""
     first, three, _ = figures(BLIND)
     assert first >= 0.89, first
     assert three >= 0.95, three
     wrong = [
         case["text"]
         for case in BLIND
-        if (sure := {match.id for match in MATCHER.match_words(case["text"]) if match.confident})
-        and sure.isdisjoint(case["expected"])
+        if (found := {*sure(case["text"])}) and found.isdisjoint(case["expected"])
     ]
-    assert len(wrong) <= 18, wrong
+    assert len(wrong) <= 7, wrong
+
+
+def sure(text: str) -> list[str]:
+    return [match.id for match in MATCHER.match_words(text) if match.confident]
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "page"),
+    [
+        ("permission denied in the pod", "npm: permission denied", "crash-permission"),
+        ("too many open files on the node", "jest: too many open files", "inotify-or-file-limit"),
+        (
+            "java.lang.OutOfMemoryError: Java heap space",
+            "PyCharm: java.lang.OutOfMemoryError: Java heap space",
+            "memory-limit-reached",
+        ),
+        (
+            "containerd on worker-3: no space left on device",
+            "rclone copy: no space left on device",
+            "node-disk-full-container-logs",
+        ),
+    ],
+)
+def test_an_error_of_another_machine_makes_no_page_sure(here: str, there: str, page: str) -> None:
+    """Any program prints these errors: the tool or the machine that the text names decides."""
+    assert page in sure(here)
+    assert MATCHER.match_words(there)[0].id == page
+    assert sure(there) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Recovered: coredns OOMKilled in kube-system",
+        "[OK] disk usage of worker-3 below 80%",
+        "coredns is stable again, it was OOMKilled until we raised the limit",
+        "CoreDNS ist wieder stabil, war OOMKilled",
+        "Job etl-1 finished successfully",
+        "deployment rollout finished without errors",
+    ],
+)
+def test_what_is_over_or_well_makes_no_page_sure(text: str) -> None:
+    assert sure(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[FIRING:1] [RESOLVED:1] coredns OOMKilled",
+        "coredns recovered at 03:10 but is OOMKilled again",
+        "coredns is stable again for a minute and then it is OOMKilled, every time",
+    ],
+)
+def test_what_comes_back_is_not_over(text: str) -> None:
+    assert sure(text)[:1] == ["coredns-oom"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Allow to set the liveness probe in the chart",
+        "feat(chart): make livenessProbe configurable",
+        "Could you add a PodDisruptionBudget to the chart?",
+        "what does OOMKilled mean?",
+        "reminder: CoreDNS upgrade tomorrow, DNS outage of a minute",
+    ],
+)
+def test_a_wish_or_a_notice_is_no_failure(text: str) -> None:
+    assert sure(text) == []
 
 
 @pytest.mark.parametrize(

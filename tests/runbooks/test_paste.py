@@ -425,6 +425,30 @@ def test_fifty_alerts_of_three_causes_name_three_pages(team: Library) -> None:
     assert alone.names == ("ShopOrdersLate",), "a lone resolved alert is what was pasted"
 
 
+@pytest.mark.parametrize(
+    ("text", "over"),
+    [
+        ("[RESOLVED:2] KubeNodeNotReady worker-7", True),
+        ("[FIRING:1] KubeNodeNotReady worker-7\n[RESOLVED:2] KubeNodeNotReady worker-8", False),
+        (
+            json.dumps({"status": "resolved", "alerts": [_alert("KubeAPIDown", 1, "resolved")]}),
+            True,
+        ),
+        (json.dumps([_alert("KubeAPIDown", 1, "resolved"), _alert("KubeAPIDown", 2)]), False),
+        (json.dumps({"kind": "Pod", "status": {"phase": "Failed"}}), False),
+        ("KubeNodeNotReady worker-7", False),
+    ],
+)
+def test_a_text_whose_alerts_are_all_resolved_is_over(text: str, over: bool) -> None:
+    assert read_paste(text).over is over
+
+
+def test_the_page_of_an_alert_that_is_over_comes_first_and_is_not_sure() -> None:
+    best = Matcher(Library()).match_words("[RESOLVED] KubePodCrashLooping payments/api")[0]
+    assert (best.id, best.certain, best.confident) == ("crash-looping", True, False)
+    assert [reason.text for reason in best.against] == ["the text says that it is over"]
+
+
 def test_a_silence_says_what_it_silences_and_why() -> None:
     silence = {
         "matchers": [

@@ -378,6 +378,19 @@ def _(cluster: Cluster) -> None:
 
 
 @member(
+    "workloads",
+    "scaled to zero",
+    "was scaled to 0 by kubectl-scale",
+    guide="workload-scaled-to-zero",
+)
+def _(cluster: Cluster) -> None:
+    work = cluster.deployment("queue", "shop", replicas=0, created=ago(days=30))
+    work["metadata"]["managedFields"] = [
+        managed("kubectl-scale", ago(minutes=9), {"f:spec": {"f:replicas": {}}}, "scale")
+    ]
+
+
+@member(
     "services", "ExternalName", "other/db", "does not exist", guide="reference-to-missing-service"
 )
 def _(cluster: Cluster) -> None:
@@ -906,7 +919,7 @@ def _(cluster: Cluster) -> None:
     work["pods"][0]["metadata"]["creationTimestamp"] = ts(ago(hours=2))
 
 
-@member("nodes", "etcd learner", "EtcdIsVoter", guide="")
+@member("nodes", "etcd learner", "EtcdIsVoter", guide="etcd-member-not-voting")
 def _(cluster: Cluster) -> None:
     condition(
         cluster,

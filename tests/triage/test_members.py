@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
+from typing import Any
+
 import pytest
 
-from tests.triage.build import Cluster, meta, ts
+from runbooks.model import Weight
+from tests.triage.build import Cluster, ago, meta, ts
 from tests.triage.members import MEMBERS, Member, calls, gatewayed, lines
 from tests.triage.situation import MATCHER, look, loud
+from triage.facts.rules import catalogue
 
 
 @pytest.mark.parametrize("one", MEMBERS, ids=lambda one: f"{one.family}: {one.name}")
@@ -64,3 +70,55 @@ def test_a_service_without_pods_is_not_said_to_have_some(name: str, sure: bool) 
     report = look(cluster)
     pages = {m.id for s in report.symptoms for m in MATCHER.match_symptom(s, report) if m.confident}
     assert ("service-endpoints-not-ready" in pages) is sure
+
+
+_QUOTED = {"invalid", "other"}
+"""Causes of which only the API server's own words tell what to do."""
+
+
+def test_each_cause_of_a_refusal_has_a_page() -> None:
+    text = catalogue.FINDINGS["create-failed"].facts["cause"]
+    causes = set(text.removeprefix("str: ").replace(" or ", ", ").split(", ")) - _QUOTED
+    named = {
+        cause
+        for runbook in MATCHER.library.runbooks
+        for condition in runbook.conditions(Weight.STRONG)
+        for part in condition.parts()
+        if part.rule == "create-failed"
+        for cause in _values(part.where["cause"])
+    }
+    assert causes - {"etcd"} == named, "etcd's errors are a finding of their own"
+
+
+def _values(wanted: object) -> list[str]:
+    return [str(one) for one in wanted] if isinstance(wanted, list | tuple) else [str(wanted)]
+
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
+
+
+def young(raw: Any) -> Any:
+    """The same object with all of the last four hours in its last 40 s."""
+
+    def cut(found: re.Match[str]) -> str:
+        at = datetime.fromisoformat(found[0])
+        return str(ts(ago(seconds=40))) if ago(hours=4) < at < ago(seconds=40) else found[0]
+
+    if isinstance(raw, dict):
+        return {name: young(value) for name, value in raw.items()}
+    if isinstance(raw, list):
+        return [young(value) for value in raw]
+    return _TIME.sub(cut, raw) if isinstance(raw, str) else raw
+
+
+@pytest.mark.parametrize("one", MEMBERS, ids=lambda one: f"{one.family}: {one.name}")
+def test_what_is_young_makes_no_page_sure(one: Member) -> None:
+    cluster = Cluster(3)
+    one.build(cluster)
+    for _, raw in cluster.raw:
+        raw.update(young({key: value for key, value in raw.items() if key not in ("pods", "set")}))
+    report = look(cluster)
+    for symptom in report.symptoms:
+        if all(finding.young for finding in symptom.findings):
+            matches = MATCHER.match_symptom(symptom, report)
+            assert [match.id for match in matches if match.confident] == [], symptom.title

@@ -32,14 +32,14 @@ def view_of(cluster: Cluster) -> ClusterView:
     return ClusterView(cluster.store(), EventMemory(), NOW, {}, None)
 
 
-def finding(ref: Ref, since: datetime | None) -> Finding:
+def finding(ref: Ref, since: datetime | None, severity: Severity = Severity.WARNING) -> Finding:
     id_ = f"pod-crash-looping:{ref}"
     return Finding(
         id_,
         "pod-crash-looping",
         ref,
         "it fails",
-        Severity.WARNING,
+        severity,
         "",
         since,
         SinceSource.CONDITION,
@@ -95,3 +95,20 @@ def test_thousands_of_changes_in_a_namespace_are_not_ranked_for_each_symptom(
     for since in (NOW - timedelta(minutes=60), None):
         assert related.of([finding(ref, since) for ref in objects], objects, since)
     assert max(ranked) <= 2 * change_log.ALIKE
+
+
+def test_a_beginning_that_is_not_known_has_no_changes_of_other_objects_days_ago() -> None:
+    old = change(1, "rollout", "shop", 9 * 24 * 60, "argocd")
+    own = change(2, "rollout", "shop", 9 * 24 * 60, "argocd")
+    lately = change(3, "rollout", "shop", 90, "argocd")
+    related = RelatedChanges((old, own, lately), view_of(Cluster()))
+    told = related.of([finding(own.object, None)], (own.object,), None)
+    assert {each.what for each in told} == {own.what, lately.what}
+
+
+def test_secrets_that_were_written_together_are_no_cause_of_a_note_about_another_thing() -> None:
+    written = change(1, "secrets-written-together", "shop", 20, "controller")
+    related = RelatedChanges((written,), view_of(Cluster()))
+    node, since = Ref("Node", "", "n1"), NOW - timedelta(minutes=10)
+    assert related.of([finding(node, since)], (node,), since) == (written,)
+    assert not related.of([finding(node, since, Severity.INFO)], (node,), since)

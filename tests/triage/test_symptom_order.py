@@ -37,6 +37,18 @@ def test_a_disk_that_filled_now_stands_above_a_test_pod_that_has_crashed_for_day
     assert "experiment" in titles[-1]
 
 
+def test_what_goes_on_stands_above_what_has_recovered() -> None:
+    cluster = background()
+    dns = cluster.deployment("names", "kube-system", replicas=2, image="mirror/coredns:1.11")
+    service(cluster, "resolver", "kube-system", {"app": "names"}, port=53)
+    for pod in dns["pods"]:
+        cluster.ended(pod, ago(minutes=14), reason="OOMKilled", restarts=2)
+    condition(cluster.nodes[3], "DiskPressure", 200)
+    titles = loud(cluster)
+    assert "disk pressure" in titles[0]
+    assert "DNS" in titles[1]
+
+
 def scaled_to_zero(cluster: Cluster, name: str, minutes: float, manager: str = "kubectl") -> None:
     """A workload without a caller, behind a Service."""
     work = cluster.deployment(name, "shop", replicas=0, created=ago(days=30))

@@ -113,9 +113,14 @@ def test_it_rises_when_its_grace_is_over(fault: Fault) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "seconds", "sure"),
-    [(probe_refused, 45, False), (probe_refused, 1_200, True), (secret_missing, 45, True)],
+    [
+        (probe_refused, 45, False),
+        (probe_refused, 1_200, True),
+        (secret_missing, 45, False),
+        (secret_missing, 1_200, True),
+    ],
 )
-def test_a_pod_that_starts_makes_no_page_certain(fault: Fault, seconds: int, sure: bool) -> None:
+def test_what_is_young_makes_no_page_certain(fault: Fault, seconds: int, sure: bool) -> None:
     cluster = background()
     fault(cluster, seconds)
     [symptom] = about(cluster)

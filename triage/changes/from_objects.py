@@ -70,9 +70,7 @@ def _workload(
     meta = row.metadata
     ref = Ref(kind, meta.namespace, meta.name)
     created = meta.creation_timestamp
-    role = roles.role(
-        meta.namespace, row.spec.template.metadata.labels, row.spec.template.spec, kind, store
-    )
+    role = roles.workload_role(row, store)
     written = writes(meta)
     if created is not None:
         by = creator(written, created)
@@ -201,10 +199,7 @@ def _rollout(
     text = text or (not before and ", ".join(after.values())) or "template changed"
     role, near = "", []
     if workload is not None:
-        template = workload.spec.template
-        role = roles.role(
-            owner.namespace, template.metadata.labels, template.spec, owner.kind, store
-        )
+        role = roles.workload_role(workload, store)
         near = [
             w
             for w in writes(workload.metadata, "f:spec", "f:template")

@@ -9,8 +9,8 @@ from difflib import get_close_matches
 import msgspec
 
 from cluster.kube.objects import Ref, Service
-from cluster.kube.selectors import service_selects
-from triage.facts.cluster_view import ClusterView
+from triage.facts.cluster_view import ClusterView, ref_of
+from triage.facts.scaled_away import behind
 from triage.logs.address import Address
 
 
@@ -134,21 +134,9 @@ def _compared(row: Service, address: Address, view: ClusterView) -> Resolved:
         for each in part.endpoints
     )
     if not ready:
-        idle = _scaled_to_zero(row, view)
+        idle = next((ref_of(each) for each in behind(row, view) if not each.spec.replicas), None)
         why = f"{idle} is scaled to 0" if idle else f"Service {ref.name} has no ready pod"
         if not idle and not view.selected(row):
             why = f"no pod matches the selector of Service {ref.name}"
         return Resolved(Standing.NO_ENDPOINT, ref, why)
     return Resolved(Standing.READY, ref)
-
-
-def _scaled_to_zero(row: Service, view: ClusterView) -> Ref | None:
-    """The workload behind a Service whose replicas were set to 0."""
-    for kind in ("Deployment", "StatefulSet"):
-        for (namespace, name), workload in view.store.in_namespace(
-            kind, row.metadata.namespace
-        ).items():
-            labels = workload.spec.template.metadata.labels
-            if workload.spec.replicas == 0 and service_selects(row.spec.selector, labels):
-                return Ref(kind, namespace, name)
-    return None

@@ -12,6 +12,8 @@ from cluster.kube.objects import (
     Condition,
     Container,
     ContainerStatus,
+    DaemonSet,
+    Deployment,
     EndpointSlice,
     LeanMeta,
     Node,
@@ -20,6 +22,7 @@ from cluster.kube.objects import (
     PodSpec,
     Ref,
     Service,
+    StatefulSet,
 )
 from cluster.kube.owners import controller_of, top_owner
 from cluster.kube.quantity import parse
@@ -240,8 +243,12 @@ class ClusterView:
             if not e.about_uid or not pod.metadata.uid or e.about_uid == pod.metadata.uid
         ]
 
-    def role(self, pod: Pod) -> str:
-        """dns, ingress, cni, proxy, storage, log-shipper, control-plane or ""."""
+    def role(self, row: Pod | Deployment | StatefulSet | DaemonSet) -> str:
+        """dns, ingress, cni, proxy, storage, log-shipper, control-plane or "", of a pod or of those
+        that a workload makes."""
+        return self._pod_role(row) if isinstance(row, Pod) else roles.workload_role(row, self.store)
+
+    def _pod_role(self, pod: Pod) -> str:
         owner = controller_of(pod.metadata)
         key = (
             pod.metadata.namespace,

@@ -7,7 +7,15 @@ import re
 from functools import lru_cache
 
 from cluster.kube.images import parse
-from cluster.kube.objects import Ingress, Pod, PodSpec, Service
+from cluster.kube.objects import (
+    DaemonSet,
+    Deployment,
+    Ingress,
+    Pod,
+    PodSpec,
+    Service,
+    StatefulSet,
+)
 from cluster.kube.owners import MIRROR
 from cluster.live.store import Store
 
@@ -107,6 +115,13 @@ def backends(ingress: Ingress) -> set[str]:
     if spec.default_backend is not None and spec.default_backend.service:
         names.add(spec.default_backend.service.name)
     return names
+
+
+def workload_role(row: Deployment | StatefulSet | DaemonSet, store: Store) -> str:
+    """The role that the pods of its template have, as `role` says it."""
+    meta, template = row.metadata, row.spec.template
+    kind = type(row).__name__
+    return role(meta.namespace, template.metadata.labels, template.spec, kind, store)
 
 
 def role(

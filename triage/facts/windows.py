@@ -32,6 +32,9 @@ ROLLOUT_GRACE = timedelta(minutes=5)
 
 EDGE = timedelta(minutes=30)
 """A crash, an OOM kill or an eviction that is over is a warning for this long ..."""
+SETTLED = timedelta(minutes=10)
+"""... and has recovered when it is ready and has run for this long: twice the longest delay between
+two restarts of a container."""
 RECENT = timedelta(minutes=60)
 """... and worth a line (info) for this long; then it is history."""
 TOGETHER = timedelta(minutes=2)

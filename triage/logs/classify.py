@@ -34,8 +34,9 @@ _HINT = (
     "unset|unbound|exceed|503|enoent|eacces|enospc|eai_|ora-|set the|specify|core dumped|"
     "sigsegv|segm|writable|writeable|placeholder|502|504|unauth|noauth|wrongpass|damaged|"
     "p20|pending|mismatch|dirty|flyway|inotify|nxdomain|exhaust|unavailable|unreach|"
-    "goroutine|overflow|terminate|dpath|emerg|x509|certificate|tls|handshake|p30|response to|"
-    "request to|detected|empty|blank|nicht|keine|abgelehnt|inconnu|aucun|denegado|desconocid|"
+    "before|skew|goroutine|overflow|terminate|dpath|emerg|x509|certificate|tls|handshake|p30|"
+    "response to|request to|detected|empty|blank|nicht|keine|abgelehnt|inconnu|aucun|denegado|"
+    "desconocid|"
     "misbehav|sconosciut|rehusada|rifiutata|negato|esaurito|inexist|esistente|fallit|falhou|fehlgeschlagen"
 )
 """Parts of a line one of which every sentence of the table has: most lines have none."""

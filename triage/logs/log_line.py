@@ -49,6 +49,7 @@ _PINO = {10: Level.DEBUG, 20: Level.DEBUG, 30: Level.INFO, 40: Level.WARNING}
 _LOGFMT = re.compile(r'\b([\w.]+)=("(?:[^"\\]|\\.)*"|\S+)')
 _ESCAPED = re.compile(r"\\(.)")
 _KLOG = re.compile(r"^([IWEF])(?:\d{4} [\d:.]+\s+\d+)? [\w./-]+:\d+\] (.*)", re.DOTALL)
+_STRUCTURED = re.compile(r'^"((?:[^"\\]|\\.)*)"(.*)', re.DOTALL)
 _TIME = re.compile(
     r"^\s*[\[(]?(?:\d{4}[-/]\d\d[-/]\d\d|\d\d[/.-](?:\d\d|[A-Z][a-z]{2})[/.-]\d{2,4}"
     r"|[A-Z][a-z]{2}\s+\d{1,2})?[T ,:]*\d\d:\d\d:\d\d(?:[.,:]\d+)?"
@@ -77,8 +78,23 @@ def message(line: str) -> Message:
     if ("msg=" in line or "level=" in line) and (found := _logfmt(line)) is not None:
         return found
     if klog := _KLOG.match(line):
-        return Message(_LEVELS[klog[1].lower()], klog[2])
+        return _klog(_LEVELS[klog[1].lower()], klog[2])
     return _plain(line)
+
+
+def _klog(level: Level, text: str) -> Message:
+    """A structured line, `"message" key="value" err="cause"`, gives its message and its cause.
+    `command failed` is the end of a component of Kubernetes (k8s.io/component-base/cli)."""
+    found = _STRUCTURED.match(text)
+    if found is None:
+        return Message(level, text)
+    cause = next((f[2] for f in _LOGFMT.finditer(found[2]) if f[1] in ("err", "error")), "")
+    if not cause:
+        return Message(level, text)
+    cause = _ESCAPED.sub(_unescaped, cause.removeprefix('"').removesuffix('"'))
+    if found[1] == "command failed":
+        return Message(Level.FATAL, cause)
+    return Message(level, f"{found[1]}: {cause}")
 
 
 def _json(line: str) -> Message | None:

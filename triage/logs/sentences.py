@@ -17,6 +17,7 @@ CLASSES: Mapping[str, str] = {
     "credentials-refused": "its credentials are refused",
     "name-not-found": "a name is not found",
     "unreachable": "what it needs cannot be reached",
+    "clock-wrong": "its clock differs from that of its peer",
     "tls-refused": "a certificate or TLS is refused",
     "api-forbidden": "it may not do what it tries",
     "migration-failed": "its database does not have the expected state",
@@ -63,6 +64,12 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"can(?:not|'t) (?:create|start) (?:a )?(?:new |native )?thread",
         r"failed to (?:create|start|spawn) (?:a )?(?:new )?(?:native |OS )?thread",
         r"fork(?:/exec \S+)?: (?:retry: )?resource temporarily unavailable",
+    ),
+    "clock-wrong": (
+        r"current time \S+ is before|(?:token|assertion) used before issued",
+        r"token.{0,40}not yet valid",
+        r"certificate is not yet valid|CertificateNotYetValid|clock (?:skew|drift)\b(?! is fine)",
+        r"RequestTimeTooSkewed|Signature not yet current|the clock difference against peer",
     ),
     "credentials-refused": (
         r"(?:password|peer|ident|sasl|ldap|md5|scram|gssapi|pam) authentication failed",
@@ -178,7 +185,7 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"executable file not found|command not found|application to execute does not exist",
         r"does not exist: '?/|can't open '?/\S+'?: no such|cannot open shared object",
         r"config(?:uration)? file .{0,80}(?:not found|does not exist|missing)",
-        r"(?:directory|path|file) .{0,80}(?:does not exist|doesn't exist|not found)\b",
+        r"\b(?:directory|path|file) .{0,80}(?:does not exist|doesn't exist|not found)\b",
         r"Missing script:|Could not locate Gemfile|Cannot find package|could not find Gem",
         r"BIO_new_file",
     ),
@@ -231,6 +238,7 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"segment .{0,40}out of sequence",
         r"could not (?:read|locate) .{0,30}(?:checkpoint|pg_control|WAL)",
         r"truncated (?:wal|file)|damaged",
+        r"short read or OOM loading DB|unexpected EOF reading RDB|reading the append only file",
     ),
     "permission-denied": (
         r"permission denied|EACCES|(?-i:EPERM)|operation not permitted|PermissionError",
@@ -273,6 +281,10 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"\byaml: |unmarshal|YAMLException|mapping values|did not find expected|TOML parse",
         r"toml: |unknown directive|flag provided but not defined",
         r"unknown (?:flag|option|argument|command|key|field|config\w*|parameter)",
+        r"no kind \S+ is registered for version|\bfeature gates?\b|plugin \S+ does not exist",
+        r"\w+(?:\[\d+\])?(?:\.\w+(?:\[\d+\])?)+: (?:Required|Invalid|Unsupported|Duplicate"
+        r"|Forbidden)\b",
+        r"invalid CIDR",
         r"unrecogni[sz]ed (?:argument|option|config|vm option|parameter|command|field|key)",
         r"bad directive",
         r"(?:invalid|illegal|bad|malformed) (?:config\w*|setting|option|value|argument"

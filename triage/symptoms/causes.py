@@ -264,6 +264,9 @@ def join_causes(
                     groups.join(first_key[other.id], key)
                     break
         elif finding.rule == "component-away":
+            for other in index.rule("control-plane-degraded"):
+                if other.facts["component"] == finding.facts["component"]:
+                    groups.join(key, first_key[other.id])  # its own pods say why
             for rule in _STOPS.get(str(finding.facts.get("component")), ()):
                 for other in index.rule(rule):
                     groups.join(key, first_key[other.id])

@@ -107,7 +107,7 @@ def group(
     return tuple(sorted(result, key=lambda s: places[s.id]))
 
 
-def _place(symptom: Symptom, now: datetime) -> tuple[bool, bool, int, int, datetime, str]:
+def _place(symptom: Symptom, now: datetime) -> order.Place:
     loud = [f for f in symptom.findings if f.severity is not Severity.INFO]
     down = sum(d.object.kind == "Service" and d.why.startswith("no ready") for d in symptom.blast)
     return order.key(
@@ -118,6 +118,7 @@ def _place(symptom: Symptom, now: datetime) -> tuple[bool, bool, int, int, datet
         {f.rule for f in loud},
         symptom.id,
         any(order.rises(f, now) for f in symptom.findings),
+        bool(loud) and not any(f.active for f in loud),
     )
 
 

@@ -1,9 +1,10 @@
 """The order of symptoms: new and wide ones come before old and small ones.
 
-Severity first, notes last. Within a severity: how new and how wide, in steps, so that the order
-does not change with every second; then the earlier beginning, because a cause is older than its
-effects. A small symptom of over a day comes after all newer ones, because it is known already.
-Two kinds of notes stand between the two: a trouble within its grace, and a loss of these hours.
+Severity first, notes last. Within a severity: what goes on before what has recovered; then how new
+and how wide, in steps, so that the order does not change with every second; then the earlier
+beginning, because a cause is older than its effects. A small symptom of over a day comes after all
+newer ones, because it is known already. Two kinds of notes stand between the two: a trouble within
+its grace, and a loss of these hours.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ _NEW = ((timedelta(minutes=30), 4), (timedelta(hours=2), 3), (timedelta(hours=6)
 _WIDE = 3
 """Number of owners from which a symptom is wide."""
 _LARGE = 10
+
+
+Place = tuple[bool, bool, int, bool, int, datetime, str]
+"""What symptoms are sorted by."""
 
 
 def owners_of(findings: Sequence[Finding]) -> set[tuple[str, str]]:
@@ -52,7 +57,7 @@ def is_standing(since: datetime | None, now: datetime, reach: int) -> bool:
 
 def rises(finding: Finding, now: datetime) -> bool:
     """Whether a note stands above what is older than a day: it is young, or a person scaled to 0
-    within two hours what a Service leads to. An autoscaler and a schedule do so every day, a change
+    within two hours. An autoscaler and a schedule do so every day, a change
     of the responder is known, and what has been at 0 for longer is idle."""
     since = finding.since
     return finding.young or (
@@ -71,9 +76,10 @@ def key(
     rules: set[str],
     id_: str,
     rises: bool = False,
-) -> tuple[bool, bool, int, int, datetime, str]:
+    over: bool = False,
+) -> Place:
     """Sorts symptoms; `reach` is their width, `rules` those of their findings that count. A note
-    that `rises` stands above what is old."""
+    that `rises` stands above what is old. `over`: nothing of it goes on."""
     age = now - since if since is not None else timedelta()
     fresh = next((points for span, points in _NEW if age <= span), 0)
     causal = 1 if rules - EFFECTS else 0
@@ -82,6 +88,7 @@ def key(
         note,
         severity is not Severity.INFO and is_standing(since, now, reach),
         severity.rank,
+        over,
         -(fresh + reach + causal),
         since or now,
         id_,

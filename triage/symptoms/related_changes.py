@@ -46,8 +46,10 @@ class RelatedChanges:
     def of(
         self, findings: Sequence[Finding], objects: tuple[Ref, ...], since: datetime | None
     ) -> tuple[ChangeFact, ...]:
-        """By relation to the objects and closeness in time."""
+        """By relation to the objects and closeness in time. A symptom whose beginning is not known
+        is held against this moment."""
         view = self._view
+        since = since or view.now
         direct = set(objects) | {r for f in findings for r in f.related}
         namespaces = {r.namespace for r in objects if r.namespace}
         owners: set[Ref] = set()
@@ -75,7 +77,9 @@ class RelatedChanges:
             if change.object in exposed:
                 return 0  # however long it has stood open
             if change.rule == "secrets-written-together":
-                return 0 if change.manager in managers else 1
+                if change.manager in managers:
+                    return 0
+                return -1 if quiet else 1  # a note about another thing is no effect of it
             if change.object.name in managers and change.object.kind in WORKLOADS:
                 return 0  # the supplier itself was changed
             if change.rule in _BESIDE_PODS:
@@ -120,13 +124,10 @@ def _alike(changes: Sequence[ChangeFact], key: Callable[[ChangeFact], Hashable])
     return {key: tuple(map(sorted, groups.values())) for key, groups in found.items()}
 
 
-def _near(alike: _Alike, key: Hashable, since: datetime | None) -> Iterator[int]:
+def _near(alike: _Alike, key: Hashable, since: datetime) -> Iterator[int]:
     """The numbers of those that `rank` can choose: of each rule and manager the nearest in time.
     A namespace may have thousands of changes and of symptoms."""
     for group in alike.get(key, ()):
-        if since is None:
-            yield from (number for _, number in group[-ALIKE:])
-            continue
         start = bisect_left(group, since - LEAD, key=_moment)
         end = bisect_right(group, since + REACTION, key=_moment)
         middle = bisect_left(group, since, start, end, key=_moment)

@@ -52,6 +52,13 @@ INTERMEDIARIES: dict[str, tuple[int, dict[str, str], bytes, str]] = {
         b'{"error": {"code": 403, "message": "PERMISSION_DENIED by policy"}}',
         "PERMISSION_DENIED by policy",
     ),
+    "gateway": (401, HTML, b"<h1>401 Authorization Required</h1>", "Authorization.*log in there"),
+    "gateway in JSON": (
+        401,
+        {"Content-Type": "application/json"},
+        b'{"error": {"message": "token is not active"}}',
+        "token is not active.*log in there",
+    ),
     "management server": (
         404,
         {"Content-Type": "application/json"},
@@ -79,7 +86,7 @@ def test_told_by_headers_and_body(code: int, headers: dict[str, str], body: byte
         (500, b"[+]ping ok\n[-]etcd failed: reason withheld\nreadyz check failed"),
         (503, b'{"kind":"Status","message":"apiserver is shutting down"}'),
         (200, b"ok"),
-        (401, b"Unauthorized"),
+        (401, b'{"kind": "Status", "apiVersion": "v1", "reason": "Unauthorized", "code": 401}'),
         (429, b"Too many requests, please try again later."),
     ],
 )

@@ -222,6 +222,8 @@ def test_the_top_owner_is_the_controller_that_people_know() -> None:
     by_hash = owned(unknown, labels={"pod-template-hash": "7c9d"})
     assert top_owner(by_hash, Rows()) == k.Ref("Deployment", "shop", "web")
     assert top_owner(owned(), Rows()) == k.Ref("Pod", "shop", "p")
+    static = owned(k.OwnerReference(kind="Node", name="n", controller=True))
+    assert top_owner(static, Rows()) == k.Ref("Pod", "shop", "p")
 
 
 # -- durations and times

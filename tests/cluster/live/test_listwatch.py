@@ -4,7 +4,7 @@ the server is."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,11 +15,11 @@ from msgspec.structs import replace
 from cluster.api.transport import Api, Limits
 from cluster.connect.access import Access
 from cluster.health.monitor import HeartbeatConfig
-from cluster.kube.kinds import BY_NAME
+from cluster.kube.kinds import BY_NAME, KINDS, Kind
 from cluster.kube.objects import Object
 from cluster.live.freshness import WatchState
 from cluster.live.kind_state import KindState
-from cluster.live.live_cluster import LiveCluster
+from cluster.live.live_cluster import TURNS, LiveCluster
 from cluster.live.store import Key, Store, StoreUpdate
 from cluster.live.watch_config import WatchConfig
 from tests.cluster.fake import FakeCluster, answering, bookmark, until
@@ -131,12 +131,14 @@ async def test_what_comes_in_thousands_is_asked_for_in_pages_although_streams_ar
 
 
 @asynccontextmanager
-async def bulky(api: Api, *, once: bool = False) -> AsyncIterator[LiveCluster]:
+async def bulky(
+    api: Api, *, once: bool = False, breath: float = 0.01
+) -> AsyncIterator[LiveCluster]:
     """Pods as they are: a kind that comes in thousands, with a first page of two."""
     live = LiveCluster(
         api,
         kinds=(BY_NAME["Pod"],),
-        watch_config=replace(FAST, first_page=2, breath=0.01),
+        watch_config=replace(FAST, first_page=2, breath=breath),
         heartbeat=BEAT,
         once=once,
     )
@@ -516,6 +518,9 @@ async def test_a_flood_waits_while_a_report_reads_the_store(
     monkeypatch.setattr(KindState, "updates", counted)
     async with running(fake) as live:
         await until(lambda: pods(live) is WatchState.LIVE)
+        await fake.put("watched")
+        await until(same(live, fake))
+        sizes.clear()
         async with live.write_buffer:
             for number in range(40):
                 await fake.put(f"pod-{number}")
@@ -523,9 +528,94 @@ async def test_a_flood_waits_while_a_report_reads_the_store(
             for _ in range(50):
                 await asyncio.sleep(0)
             assert len(sizes) == 3
-            assert live.store.count("Pod") == 0
+            assert live.store.count("Pod") == 1
         await until(same(live, fake))
     assert max(sizes) <= 2
+
+
+@asynccontextmanager
+async def several(api: Api, kinds: Sequence[Kind]) -> AsyncIterator[LiveCluster]:
+    live = LiveCluster(api, kinds=kinds, watch_config=FAST, heartbeat=BEAT)
+    task = asyncio.create_task(live.run())
+    try:
+        yield live
+    finally:
+        live.stop()
+        await task
+
+
+def paths(fake: FakeCluster, *, watches: bool = False) -> list[str]:
+    return [
+        each.path
+        for each in fake.requests
+        if ("watch" in each.query) is watches and each.path not in ("/readyz", "/version")
+    ]
+
+
+async def test_kinds_are_watched_when_all_are_listed(fake: FakeCluster, api: Api) -> None:
+    """A watch opens a connection of its own, and lists would wait for that."""
+    await fake.put("a")
+    released = asyncio.Event()
+
+    async def at_once(_: web.Request) -> None:
+        return None
+
+    async def late(_: web.Request) -> None:
+        await released.wait()
+
+    fake.answers.extend([at_once, late])
+    async with several(api, (*PODS, BY_NAME["Node"])) as live:
+        await until(lambda: pods(live) is WatchState.LIVE and len(paths(fake)) == 2)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert not paths(fake, watches=True)
+        released.set()
+        await until(lambda: paths(fake, watches=True) == ["/api/v1/pods"])
+
+
+async def test_kinds_that_are_answered_late_do_not_delay_the_others(
+    fake: FakeCluster, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.live.live_cluster.PATIENCE", 0.01)
+    released = asyncio.Event()
+
+    async def late(_: web.Request) -> None:
+        await released.wait()
+
+    fake.answers.extend([late] * TURNS)
+    async with several(api, KINDS[: TURNS + 2]):
+        await until(lambda: len(paths(fake)) == TURNS + 2)
+        released.set()
+
+
+async def test_kinds_are_listed_few_at_a_time(
+    fake: FakeCluster, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.live.live_cluster.PATIENCE", 60.0)
+    released = asyncio.Event()
+
+    async def late(_: web.Request) -> None:
+        await released.wait()
+
+    fake.answers.extend([late] * TURNS)
+    async with several(api, KINDS[: TURNS + 2]):
+        await until(lambda: len(paths(fake)) == TURNS)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert len(paths(fake)) == TURNS
+        released.set()
+        await until(lambda: len(paths(fake)) >= TURNS + 2)
+
+
+async def test_the_rest_of_a_bulky_kind_is_asked_for_before_its_first_page_is_drawn(
+    fake: FakeCluster, api: Api
+) -> None:
+    """The server prepares its answer meanwhile."""
+    for number in range(9):
+        await fake.put(f"pod-{number}")
+    async with bulky(api, breath=30.0) as live:
+        await until(lambda: len(asked(fake)) == 2)
+        assert live.store.count("Pod") == 2
 
 
 @pytest.mark.parametrize(("compress", "encoding"), [(True, "gzip"), (False, "identity")])

@@ -200,3 +200,12 @@ async def test_logs_that_were_not_all_read_give_no_pass(word: str, result: Resul
     outcome = await checks.run(Query(CheckSource.LOGS, selector="app=w", each=each), {})
     assert outcome.result is result
     assert f"only the first {LOG_PODS} of {LOG_PODS + 1} pods were read" in outcome.seen
+
+
+async def test_a_path_whose_value_is_not_known_is_not_asked_for() -> None:
+    asked = Answering()
+    query = Query(CheckSource.METRICS, path="/api/v1/nodes/{node}/proxy/metrics", names=("x",))
+    checks = Checks(cast("Api", asked), Store(), lambda: NOW, lambda _: None, 5.0)
+    outcome = await checks.run(query, {})
+    assert (outcome.result, outcome.why) == (Result.UNKNOWN, "the node is not known")
+    assert asked.asked == []

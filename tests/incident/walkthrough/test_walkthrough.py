@@ -523,6 +523,28 @@ async def test_a_symptom_that_did_not_select_the_runbook_fills_no_change(
     assert (node.value, node.choices) == ("", ("nodes-0",)), "offered, not filled in"
 
 
+async def test_a_runbook_opened_from_another_symptom_takes_what_the_one_that_it_fits_names(
+    scripted: Scripted,
+) -> None:
+    fits = SymptomView(symptom("nodes"), (match("book"),))
+    scripted.symptoms = (SymptomView(symptom("innocent"), ()), fits)
+    run = scripted.engine.open("book", "innocent")
+    node = next(one for one in run.parameters["cordon"] if one.name == "node")
+    assert (node.value, node.choices) == ("", ("nodes-0",)), "a change is asked for"
+    assert "of another one, which did" in node.origin
+    look = next(one for one in run.parameters["look"] if one.name == "node")
+    assert look.value == "nodes-0", "a step that only reads has it"
+
+
+async def test_a_check_without_a_value_that_its_question_names_says_so(
+    scripted: Scripted,
+) -> None:
+    run = scripted.engine.open("book")
+    scripted.engine.set_parameter(run.id, "namespace", "")
+    run = await scripted.engine.do(run.id, "third", Agreeing())
+    assert run.outcomes["third"].seen == "seen (the namespace was not given: all were read)"
+
+
 async def test_where_two_fit_it_asks(scripted: Scripted) -> None:
     both = tuple(f"node-not-ready:Node//nodes-{number}" for number in range(2))
     found = match("book", rests_on=both)

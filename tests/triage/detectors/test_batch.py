@@ -209,3 +209,33 @@ def test_a_job_whose_pods_fail_is_a_young_note_with_the_exit() -> None:
     job["status"] = {"succeeded": 1, "failed": 2, "conditions": [{"type": "Complete"}]}
     job["status"]["conditions"][0]["status"] = "True"
     assert not found(cluster, "job-retrying")
+
+
+def test_a_pod_of_a_job_that_was_ended_at_its_own_deadline_says_so() -> None:
+    cluster = background()
+    job = cluster.add(
+        "Job",
+        {
+            "metadata": meta("load", "shop", created=ago(minutes=70)),
+            "spec": {"backoffLimit": 6},
+            "status": {"failed": 1, "startTime": ts(ago(minutes=70))},
+        },
+    )
+    end = {"exitCode": 137, "reason": "Error", "finishedAt": ts(ago(minutes=10))}
+    pod = cluster.add(
+        "Pod",
+        {
+            "metadata": meta("load-x", "shop", created=ago(minutes=70), owner=("Job", job)),
+            "spec": {"nodeName": "n1", "restartPolicy": "Never", "containers": [{"name": "main"}]},
+            "status": {
+                "phase": "Failed",
+                "reason": "DeadlineExceeded",
+                "message": "Pod was active on the node longer than the specified deadline",
+                "containerStatuses": [{"name": "main", "state": {"terminated": end}}],
+            },
+        },
+    )
+    [said] = found(cluster, "pod-ended-by-kubelet")
+    assert "longer than the specified deadline" in said.claim
+    del pod["status"]["reason"], pod["status"]["message"]
+    assert not found(cluster, "pod-ended-by-kubelet")

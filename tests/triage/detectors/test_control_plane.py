@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from cluster.kube.objects import Condition, Ref
 from tests.triage.build import NOW, Cluster, ago, meta
+from tests.triage.members import static
 from tests.triage.situation import (
     LIVE,
     MATCHER,
@@ -41,6 +42,24 @@ def test_dns_killed_for_memory() -> None:
         2,
         "256Mi",
     )
+
+
+@pytest.mark.parametrize(
+    ("minutes", "severity", "goes_on"),
+    [(4, Severity.CRITICAL, True), (14, Severity.WARNING, False)],
+)
+def test_dns_that_is_back_for_ten_minutes_has_recovered(
+    minutes: int, severity: Severity, goes_on: bool
+) -> None:
+    cluster = background()
+    dns = cluster.deployment("names", "kube-system", replicas=2, image="mirror/coredns:1.11")
+    service(cluster, "resolver", "kube-system", {"app": "names"}, port=53)
+    for pod in dns["pods"]:
+        cluster.ended(pod, ago(minutes=minutes), reason="OOMKilled", restarts=2)
+    report = look(cluster)
+    finding = one(report, "dns-degraded")
+    assert (finding.severity, finding.active) == (severity, goes_on)
+    assert any(f.active for f in report.symptoms[0].findings) is goes_on
 
 
 def test_objects_lost_in_etcd() -> None:
@@ -114,6 +133,18 @@ def test_a_component_that_does_not_renew_its_lease_is_away(name: str, effect: st
     lease(cluster, name, ago(minutes=12))
     assert first(cluster).startswith(f"{name} is away")
     assert effect in first(cluster)
+
+
+def test_a_component_that_is_away_and_its_own_pods_are_one_symptom() -> None:
+    cluster = background()
+    lease(cluster, "n1", NOW, "kube-node-lease")
+    lease(cluster, "kube-controller-manager", ago(minutes=12))
+    static(cluster, "kube-controller-manager")
+    report = look(cluster)
+    away = one(report, "component-away")
+    assert away.id in {f.id for f in report.symptoms[0].findings}
+    assert one(report, "control-plane-degraded").id in {f.id for f in report.symptoms[0].findings}
+    assert report.symptoms[0].title.startswith("kube-controller-manager is away")
 
 
 @pytest.mark.parametrize("renewed", [ago(seconds=20), ago(days=9)])

@@ -24,7 +24,7 @@ from triage.facts.cluster_view import (
 from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import field_evidence, make
 from triage.facts.reboots import reboots_around
-from triage.facts.windows import EDGE, READY_GRACE, RECENT
+from triage.facts.windows import EDGE, READY_GRACE, RECENT, SETTLED
 
 Owner = Deployment | DaemonSet | StatefulSet
 UNREADY = timedelta(seconds=60)
@@ -48,6 +48,8 @@ class PodHealth(msgspec.Struct, frozen=True):
     evidence: tuple[Evidence, ...]
     fresh: bool
     """The newest end is within half an hour, or something is not ready now."""
+    recovered: bool
+    """All are ready, and none has ended for ten minutes."""
     backed_off: datetime | None = None
     """When the kubelet first delayed a restart, within the hour."""
 
@@ -139,6 +141,7 @@ def health(pods: list[Pod], view: ClusterView) -> PodHealth:
         limit,
         tuple(evidence[:6]),
         bool(unready) or looping > 0 or view.within(newest, EDGE),
+        ready == len(pods) and not looping and not view.within(newest, SETTLED),
         min(first, default=None),
     )
 
@@ -182,10 +185,7 @@ def spoken(state: PodHealth) -> list[str]:
 def serving(row: Owner, view: ClusterView) -> Iterator[Finding]:
     """DNS servers and ingress controllers, each as one service (stories 003 #1 and #3)."""
     kind = type(row).__name__
-    template = row.spec.template
-    role = roles.role(
-        row.metadata.namespace, template.metadata.labels, template.spec, kind, view.store
-    )
+    role = view.role(row)
     if role not in ("dns", "ingress"):
         return
     ref = Ref(kind, row.metadata.namespace, row.metadata.name)
@@ -215,14 +215,14 @@ class _Common(TypedDict):
 
 def _degraded(ref: Ref, state: PodHealth, pods: list[Pod], worse: bool, **facts: Fact) -> _Common:
     """`worse`: critical for a reason other than that none is ready or two were killed."""
-    bad = state.ready == 0 or state.oom >= 2 or worse
+    bad = (state.ready == 0 or state.oom >= 2 or worse) and not state.recovered
     severity = Severity.CRITICAL if bad else Severity.WARNING
     return _Common(
         severity=severity if state.fresh else Severity.INFO,
         since=began(state),
         source=SinceSource.STATUS,
         evidence=state.evidence or [field_evidence(ref, "pods", spoken(state)[0])],
-        active=state.fresh,
+        active=state.fresh and not state.recovered,
         related=[ref_of(p) for p in pods],
         facts={
             "ready": state.ready,
@@ -242,7 +242,8 @@ def _dns(row: Owner, ref: Ref, pods: list[Pod], state: PodHealth) -> Iterator[Fi
             "dns-degraded",
             ref,
             f"the cluster's DNS: {', '.join(spoken(state))} within the hour",
-            why="critical when none is ready, or two were killed within 30 min",
+            why="critical when none is ready, or two were killed within 30 min and not all are "
+            "ready for 10",
             **_degraded(ref, state, pods[:10], looping, crash_looping=state.looping),
         )
     if not isinstance(row, DaemonSet) and state.ready and row.spec.replicas == 1:

@@ -48,10 +48,10 @@ def control_plane(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         parts = spoken(state)
         if unhealthy >= 3:
             parts.append(f"{unhealthy} failed probes")
-        said = [f for p in pods for f in index.about(ref_of(p)) if f.rule == "pod-last-words"]
-        words = f" ({quoted(str(said[0].facts['sentence']))})" if said else ""
+        said = next((text for p in pods if (text := _said(p, view, index))), "")
+        words = f" ({quoted(said)})" if said else ""
         core = component in ("kube-apiserver", "etcd")
-        bad = state.ready < state.total or state.oom or state.looping
+        bad = (state.ready < state.total or state.oom or state.looping) and not state.recovered
         yield make(
             "control-plane-degraded",
             CLUSTER,
@@ -61,14 +61,14 @@ def control_plane(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
             else Severity.WARNING
             if state.fresh or unhealthy >= 3
             else Severity.INFO,
-            "critical for the API server and etcd",
+            "critical for the API server and etcd until all are ready for 10 min",
             since=min(
                 [t for t in (began(state), *(e.first for e in probes)) if t is not None],
                 default=None,
             ),
             source=SinceSource.STATUS,
             detail=component,
-            active=state.fresh or unhealthy >= 3,
+            active=(state.fresh and not state.recovered) or unhealthy >= 3,
             evidence=(*state.evidence, *(event_evidence(e) for e in probes[-2:]))
             or [field_evidence(ref_of(pods[0]), "status", parts[0])],
             related=[ref_of(p) for p in pods[:10]],
@@ -82,6 +82,17 @@ def control_plane(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
                 "burstable": burstable(view),
             },
         )
+
+
+def _said(pod: Pod, view: ClusterView, index: FindingIndex) -> str:
+    """The sentence that decides in its termination message or its log, "" for none."""
+    found = (f for f in index.about(ref_of(pod)) if f.rule == "pod-last-words")
+    if (finding := next(found, None)) is not None:
+        return str(finding.facts["sentence"])
+    sample = view.sources.last_words
+    read = sample.values if sample is not None else ()
+    verdicts = (words.verdict for words in read if words.pod == ref_of(pod))
+    return next((one.sentence for one in verdicts if one is not None), "")
 
 
 @cluster_detector

@@ -7,13 +7,7 @@ from datetime import datetime
 
 from cluster.kube.managed_fields import last_write
 from cluster.kube.objects import Node, Pod, Ref, Service
-from triage.detectors.network.at_zero import (
-    FORGOTTEN,
-    at_zero,
-    callers_of,
-    role_of,
-    workloads_behind,
-)
+from triage.detectors.network.callers import callers_of
 from triage.detectors.registry import cluster_detector, object_detector
 from triage.facts import blast_radius as blast
 from triage.facts import quantity
@@ -23,6 +17,7 @@ from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, from_events, make
 from triage.facts.finding_index import FindingIndex
 from triage.facts.messages.wording import quoted
+from triage.facts.scaled_away import FORGOTTEN, behind, scaled_away
 from triage.facts.windows import EDGE, NOTE_AFTER, READY_GRACE, RECENT, UNREADY_GRACE
 
 _FAILED = (
@@ -84,8 +79,8 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
         if c.type == "Ready" and c.status == "False" and c.last_transition_time
     ]
     since = max(times, default=None)
-    behind_it = [] if pods else workloads_behind(row, view)
-    idle = next((at_zero(each, view) for each in behind_it if each.spec.replicas == 0), None)
+    behind_it = [] if pods else behind(row, view)
+    idle = next((found for each in behind_it if (found := scaled_away(each, view))), None)
     if idle is not None and not (hosts or view.within(idle.at, FORGOTTEN)):
         return
     meant = idle is not None and (bool(idle.sign) or view.older(idle.at, FORGOTTEN))
@@ -99,8 +94,8 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
     if since is not None and not view.older(since, NOTE_AFTER):
         return
     young = view.young(since, UNREADY_GRACE) if pods else view.young(created, READY_GRACE)
-    role = view.role(pods[0]) if pods else role_of(behind_it, view)
-    behind = f", behind {', '.join(hosts[:2])}" if hosts else ""
+    role = next((view.role(each) for each in (*pods, *behind_it)), "")
+    ahead = f", behind {', '.join(hosts[:2])}" if hosts else ""
     why = f"none of {len(pods)} pods is ready" if len(pods) > 1 else "its only pod is not ready"
     callers = callers_of(ref, view) if idle is not None else []
     if idle is not None:
@@ -117,7 +112,7 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
     yield make(
         "service-no-endpoints",
         ref,
-        f"no ready endpoint: {why}{behind}",
+        f"no ready endpoint: {why}{ahead}",
         Severity.INFO
         if idle is not None and (meant or not (hosts or callers)) and role not in ("dns", "ingress")
         else Severity.CRITICAL

@@ -23,7 +23,7 @@ from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make
 from triage.facts.messages.kubelet import image_cause
 from triage.facts.messages.wording import quoted, signature
-from triage.facts.windows import EDGE, RECENT
+from triage.facts.windows import EDGE, RECENT, SETTLED
 
 _PULL = frozenset(
     {
@@ -272,7 +272,7 @@ def ends(pod: Pod, status: ContainerStatus, view: ClusterView) -> Iterator[Findi
             since=finished,
             source=SinceSource.STATUS,
             evidence=evidence,
-            active=fresh,
+            active=fresh and not (running and status.ready and not view.within(finished, SETTLED)),
             detail=status.name,
             facts={
                 **facts,

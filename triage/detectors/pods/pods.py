@@ -92,9 +92,7 @@ def ended(pod: Pod, view: ClusterView) -> Iterator[Finding]:
             active=fresh,
             facts={**facts, "reason": reason},
         )
-    elif reason in _PLANNED or (
-        reason == "DeadlineExceeded" and view.owner(pod).kind not in ("Job", "CronJob")
-    ):
+    elif reason in (*_PLANNED, "DeadlineExceeded"):
         yield make(
             "pod-ended-by-kubelet",
             ref,

@@ -27,13 +27,6 @@ from triage.facts.placement import eligible, meant_for, untolerated
 from triage.facts.windows import EDGE, READY_GRACE, ROLLOUT_GRACE
 
 
-def role_of(row: DaemonSet, view: ClusterView) -> str:
-    template = row.spec.template
-    return roles.role(
-        row.metadata.namespace, template.metadata.labels, template.spec, "DaemonSet", view.store
-    )
-
-
 def _others(pods: list[Pod]) -> str:
     """`the other 14 nodes`."""
     nodes = len({p.spec.node_name for p in pods})
@@ -91,7 +84,7 @@ def image_drift(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
         usual_digest, usual = ranked[0]
         odd = [p for _, pods in ranked[1:] for p in pods]
         nodes = tuple(sorted({p.spec.node_name for p in odd}))
-        role = role_of(row, view)
+        role = view.role(row)
         network = _network(row, role)
         policy = next(
             (c.image_pull_policy for c in odd[0].spec.containers if c.name == container), ""
@@ -164,7 +157,7 @@ def update_stopped(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
     skewed = {name: by for name, by in groups.items() if len(by) > 1}
     if not skewed or not view.older(newest, ROLLOUT_GRACE * 3):
         return
-    role = role_of(row, view)
+    role = view.role(row)
     network = _network(row, role)
     ref = ref_of(row)
     for container, by_image in sorted(skewed.items()):
@@ -305,7 +298,7 @@ def _missed(row: DaemonSet, pods: list[Pod], view: ClusterView) -> Iterator[Find
         return
     if len(free) * 2 > len(covered):
         return  # it is meant for a part of the nodes
-    needed = role_of(row, view) in _NEEDED
+    needed = view.role(row) in _NEEDED
     for node in free:
         taint = untolerated(template, node)
         edit = last_write(node.metadata, "f:spec", "f:taints") if taint is not None else None
@@ -361,7 +354,7 @@ def _short(
         facts={
             "ready": ready,
             "desired": desired,
-            "role": role_of(row, view),
+            "role": view.role(row),
             "nodes": nodes,
             "why": why,
         },
@@ -442,7 +435,7 @@ def update_failing(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
         ref,
         f"{len(failing)} of {len(updated)} updated pods fail, {len(old_failing)} of {len(old)} of "
         "the revision before",
-        Severity.CRITICAL if _network(row, role_of(row, view)) else Severity.WARNING,
+        Severity.CRITICAL if _network(row, view.role(row)) else Severity.WARNING,
         "an update whose pods fail (critical for the network of the nodes)",
         since=min(p.metadata.creation_timestamp for p in failing if p.metadata.creation_timestamp),
         source=SinceSource.CREATION,
@@ -464,7 +457,7 @@ def update_failing(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
             "updated": len(updated),
             "old": len(old),
             "old_failing": len(old_failing),
-            "role": role_of(row, view),
+            "role": view.role(row),
             "nodes": nodes,
         },
     )

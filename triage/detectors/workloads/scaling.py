@@ -1,10 +1,17 @@
-"""Autoscalers, disruption budgets and quotas. At the minimum, at the limit of a budget: healthy."""
+"""Autoscalers, workloads at zero, disruption budgets and quotas. At the minimum, or at the limit of
+a budget, all is well."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cluster.kube.objects import HorizontalPodAutoscaler, PodDisruptionBudget, Ref
+from cluster.kube.objects import (
+    Deployment,
+    HorizontalPodAutoscaler,
+    PodDisruptionBudget,
+    Ref,
+    StatefulSet,
+)
 from cluster.kube.selectors import matches
 from triage.detectors.registry import object_detector
 from triage.facts.cluster_view import ClusterView, is_finished, ref_of
@@ -15,7 +22,8 @@ from triage.facts.finding_builder import (
     make,
 )
 from triage.facts.messages.wording import quoted
-from triage.facts.windows import NOTE_AFTER, READY_GRACE
+from triage.facts.scaled_away import FORGOTTEN, scaled_away
+from triage.facts.windows import NOTE_AFTER, READY_GRACE, TOGETHER
 
 
 @object_detector("HorizontalPodAutoscaler")
@@ -74,6 +82,34 @@ def autoscaler(row: HorizontalPodAutoscaler, view: ClusterView) -> Iterator[Find
                 detail=condition.type,
                 facts={"reason": condition.reason},
             )
+
+
+@object_detector("Deployment", "StatefulSet")
+def at_zero(row: Deployment | StatefulSet, view: ClusterView) -> Iterator[Finding]:
+    """Scaled to 0 by a person or a release within a day: a note. Where a Service leads to it, the
+    Service says so; what scales by a rule does it every day, and what was created at 0 waits for
+    its owner."""
+    idle = scaled_away(row, view)
+    if idle is None or idle.at is None or not view.within(idle.at, FORGOTTEN):
+        return
+    created = row.metadata.creation_timestamp
+    if idle.sign or idle.by == "stanch" or (created is not None and idle.at - created <= TOGETHER):
+        return
+    labels = row.spec.template.metadata.labels
+    services = view.store.services_selecting(row.metadata.namespace, labels)
+    if not all(s.spec.publish_not_ready_addresses for s in services):
+        return
+    yield make(
+        "workload-scaled-to-zero",
+        idle.ref,
+        idle.text.removeprefix(f"{idle.ref} "),
+        Severity.INFO,
+        "a note: it may be meant, and nothing is seen to call it",
+        since=idle.at,
+        source=SinceSource.MANAGED_FIELDS,
+        evidence=[field_evidence(idle.ref, "spec.replicas", "0", idle.at)],
+        facts={"scaled_by": idle.by},
+    )
 
 
 @object_detector("PodDisruptionBudget")

@@ -44,17 +44,6 @@ def last_rollout(row: Scalable, view: ClusterView) -> datetime | None:
     return (edit.time if edit else None) or row.metadata.creation_timestamp
 
 
-def template_role(row: Scalable, view: ClusterView) -> str:
-    meta = row.metadata
-    return roles.role(
-        meta.namespace,
-        row.spec.template.metadata.labels,
-        row.spec.template.spec,
-        type(row).__name__,
-        view.store,
-    )
-
-
 def _unready_since(pod: Pod) -> datetime | None:
     ready = next((c for c in pod.status.conditions if c.type == "Ready"), None)
     return (ready.last_transition_time if ready else None) or pod.metadata.creation_timestamp
@@ -81,7 +70,7 @@ def availability(row: Scalable, view: ClusterView) -> Iterator[Finding]:
     times = [t for t in map(_unready_since, unready) if t is not None]
     available = next((c for c in row.status.conditions if c.type == "Available"), None)
     ref = ref_of(row)
-    role = template_role(row, view)
+    role = view.role(row)
     facts: dict[str, Fact] = {"ready": ready, "desired": desired, "role": role}
     if ready == 0:
         since = (
