@@ -14,7 +14,6 @@ from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, event_evidence, field_evidence, from_events, make
 from triage.facts.finding_index import FindingIndex
-from triage.facts.messages.wording import quoted
 from triage.facts.quantity import span_text
 from triage.facts.windows import EDGE, RECENT
 
@@ -48,14 +47,12 @@ def control_plane(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         parts = spoken(state)
         if unhealthy >= 3:
             parts.append(f"{unhealthy} failed probes")
-        said = next((text for p in pods if (text := _said(p, view, index))), "")
-        words = f" ({quoted(said)})" if said else ""
         core = component in ("kube-apiserver", "etcd")
         bad = (state.ready < state.total or state.oom or state.looping) and not state.recovered
         yield make(
             "control-plane-degraded",
             CLUSTER,
-            f"{component}: {', '.join(parts)} within the hour{words}",
+            f"{component}: {', '.join(parts)} within the hour",
             Severity.CRITICAL
             if core and bad and state.fresh
             else Severity.WARNING
@@ -82,17 +79,6 @@ def control_plane(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
                 "burstable": burstable(view),
             },
         )
-
-
-def _said(pod: Pod, view: ClusterView, index: FindingIndex) -> str:
-    """The sentence that decides in its termination message or its log, "" for none."""
-    found = (f for f in index.about(ref_of(pod)) if f.rule == "pod-last-words")
-    if (finding := next(found, None)) is not None:
-        return str(finding.facts["sentence"])
-    sample = view.sources.last_words
-    read = sample.values if sample is not None else ()
-    verdicts = (words.verdict for words in read if words.pod == ref_of(pod))
-    return next((one.sentence for one in verdicts if one is not None), "")
 
 
 @cluster_detector
