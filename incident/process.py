@@ -20,13 +20,10 @@ SWITCH_INTERVAL = 0.001
 """Seconds after which a busy thread yields (Python: 0.005). Textual reads keys on one thread and
 writes on another, and each may wait that long."""
 STARTING = (500_000, 200, 50)
-"""Thresholds of the garbage collector until the first view: modules stay. Ends with `FREEZING`."""
-FREEZING = 30.0
-"""Seconds in which `GcPolicy` keeps what is read out of all collections. Later a lost server may be
-tried for hours, and each failure leaves cycles."""
+"""Thresholds of the garbage collector until the first view: modules stay."""
 READING = (20_000, 200, 50)
-"""Thresholds for the rest of a longer first reading: nearly all its objects stay. A collection of
-20,000 young objects takes 10 ms of CPU, one of 200,000 held a key for 100 ms."""
+"""The same during the first reading: nearly all its objects stay. A collection of 20,000 young
+objects takes 10 ms of CPU, one of 200,000 held a key for 100 ms."""
 THRESHOLDS = (700, 10, 1_000_000)
 """The same afterwards: Python's own for young objects. `GcPolicy` alone collects the oldest,
 because a key waits for that."""
@@ -48,8 +45,8 @@ class GcPolicy:
 
     def __init__(self, cadence: Cadence) -> None:
         self._cadence = cadence
-        self._began = self._last = time.monotonic()
-        self._reading = True
+        self._last = time.monotonic()
+        self._starting = True
 
     def settle(self) -> None:
         """After the first full reading, leave its objects out of later collections.
@@ -58,21 +55,16 @@ class GcPolicy:
         """
         gc.freeze()
         gc.set_threshold(*THRESHOLDS)
-        self._reading = False
+        self._starting = False
         self._last = time.monotonic()
 
     def collect(self, quiet: float) -> None:
-        """Run a full collection if it is due. `quiet`: seconds since the last key.
-
-        During the first reading, leave out of all collections what has been read, which costs
-        nothing: collections of young objects took 60 of 1,450 ms of CPU at 10,000 pods.
-        """
-        if self._reading:
-            if time.monotonic() - self._began < FREEZING:
-                gc.freeze()
-                return
+        """Run a full collection if it is due. `quiet`: seconds since the last key. The first call
+        leaves modules out of all collections."""
+        if self._starting:
+            self._starting = False
+            gc.freeze()
             gc.set_threshold(*READING)
-            self._reading = False
         since, cadence = time.monotonic() - self._last, self._cadence
         if gc.get_count()[2] >= YOUNG and (
             since >= cadence.gc_latest or (since >= cadence.gc and quiet >= cadence.gc_quiet)

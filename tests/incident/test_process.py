@@ -8,7 +8,7 @@ import time
 import pytest
 
 from incident.cadence import Cadence
-from incident.process import FREEZING, YOUNG, GcPolicy
+from incident.process import READING, THRESHOLDS, YOUNG, GcPolicy
 
 CADENCE = Cadence()
 
@@ -55,16 +55,17 @@ def test_not_where_little_was_allocated(
     assert looks[1:] == []
 
 
-def test_what_is_read_first_is_left_out_of_collections(
+def test_modules_are_left_out_of_collections_once(
     looks: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For half a minute: a lost server may be tried for hours, and each failure leaves cycles."""
-    frozen: list[float] = []
-    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(looks[0]))
-    monkeypatch.setattr(gc, "set_threshold", lambda *_: None)
+    done: list[object] = []
+    monkeypatch.setattr(gc, "freeze", lambda: done.append("freeze"))
+    monkeypatch.setattr(gc, "set_threshold", lambda *numbers: done.append(numbers))
     policy = GcPolicy(CADENCE)
-    for _ in range(60):
-        looks[0] += 1
+    for _ in range(3):
         policy.collect(quiet=5)
-    assert frozen == [1001.0 + second for second in range(int(FREEZING) - 1)]
-    assert looks[1:] == [1000 + FREEZING, 1000 + FREEZING + CADENCE.gc]
+    assert done == ["freeze", READING]
+    policy.settle()
+    policy.collect(quiet=5)
+    assert done == ["freeze", READING, "freeze", THRESHOLDS]
+    assert looks[1:] == []
