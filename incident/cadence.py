@@ -71,9 +71,9 @@ class Cadence(msgspec.Struct, frozen=True):
 
     paint: float = 0.1
     """Least time between two paints of views."""
-    search_paint: float = 0.3
-    """The same before anything was found: reading needs the time. The first finding is painted at
-    once."""
+    reading_paint: float = 0.3
+    """The same before anything was found and while kinds are read: reading needs the time. The
+    first finding and the end of reading are painted at once."""
     typing: float = 0.5
     """Time after a key in a dialog in which the screen below is not painted, because the next key
     would wait for it."""

@@ -20,6 +20,7 @@ from incident.config import Config
 from incident.report.reporter import differs
 from incident.view import Connection, View
 from text.keys import NO_KEYS, Keys, named
+from text.symptoms.headline import unread_kinds
 from triage.facts.finding import Severity
 from tui.host import NoticeLevel
 from tui.navigation import Reopen
@@ -115,11 +116,13 @@ class PaintingApp(App[int | Reopen]):
         self.call_later(self._arrived, view)
 
     def _arrived(self, view: View) -> None:
-        """Paints at once when nothing was painted lately, when the first symptom is found or when
-        the API's state changed; else with the next flush, at most ten times a second and not while
-        keys go into a dialog."""
+        """Paints at once when nothing was painted lately, when the first symptom is found, when all
+        kinds have been read or when the API's state changed; else with the next flush, at most ten
+        times a second, less often while kinds are read, and not while keys go into a dialog."""
+        reading = bool(unread_kinds(view))
         urgent = (
             bool(view.symptoms) > bool(self.view.symptoms)
+            or bool(unread_kinds(self.view)) > reading
             or view.api.reach is not self.view.api.reach
         )
         if view.record.notice not in ("", self._noticed):
@@ -135,7 +138,7 @@ class PaintingApp(App[int | Reopen]):
             self._pending = True
         if self._next_paint is None:
             cadence = self._cadence
-            least = cadence.paint if view.symptoms else cadence.search_paint
+            least = cadence.paint if view.symptoms and not reading else cadence.reading_paint
             self._next_paint = self.set_timer(cadence.typing if typing else least, self._flushed)
 
     def _follow(self, view: View) -> None:

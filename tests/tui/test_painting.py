@@ -14,6 +14,7 @@ import pytest
 from msgspec.structs import replace
 from textual.geometry import Size
 
+from cluster.live.freshness import WatchState
 from tests.tui import story
 from tests.tui.pilot import WIDE, screens, shown, until
 from tui.keys import MODES
@@ -110,6 +111,26 @@ async def test_views_are_painted_at_most_ten_times_a_second(
             fake.publish()
             await asyncio.sleep(0.002)
         assert len(painted) <= 10 * (loop.time() - start) + 2
+
+
+async def test_paints_are_rare_while_kinds_are_read_and_the_end_of_reading_is_painted_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with screens() as (app, _, pilot):
+        await until(pilot, lambda: "CRIT" in shown(app))
+        await until(pilot, lambda: app._next_paint is None)
+        first, *rest = app.view.kinds
+        read = app.view
+        reading = replace(read, kinds=(replace(first, state=WatchState.LOADING), *rest))
+        monkeypatch.setattr(app, "_cadence", replace(app._cadence, reading_paint=60.0))
+        painted: list[object] = []
+        monkeypatch.setattr(app, "_paint", lambda: painted.append(app.view))
+        for view in (reading, reading, reading):
+            app._arrived(view)
+        await pilot.pause(2 * app._cadence.paint)
+        assert painted == [reading]
+        app._arrived(read)
+        assert painted == [reading, read]
 
 
 async def test_panes_are_drawn_only_when_an_age_on_the_screen_changes(
