@@ -383,7 +383,7 @@ def _from_words(found: WordMatch, best: float, rival: str, lone: bool) -> Match:
     says_enough = (
         bool(found.patterns)
         or found.named
-        or (not lone and found.words > 1 and found.common >= SAID)
+        or (not lone and found.failing and found.words > 1 and found.common >= SAID)
     )
     reasons = [_said(part) for part in found.patterns[:2] if part]
     if found.said and not any(found.said in part for part in found.patterns[:2]):

@@ -45,6 +45,8 @@ class Vocabulary:
     phrases: tuple[tuple[re.Pattern[str], str], ...]
     concepts: Mapping[str, str]
     ignored: frozenset[str]
+    failure: re.Pattern[str]
+    """Found in a folded text that tells of something wrong."""
 
 
 @cache
@@ -59,6 +61,7 @@ def vocabulary() -> Vocabulary:
             {word: concept for concept, words in data["concepts"].items() for word in words.split()}
         ),
         ignored=frozenset(data["ignored"].split()),
+        failure=re.compile(data["failure"].replace("| ", "|")),
     )
 
 

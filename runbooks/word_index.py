@@ -19,7 +19,7 @@ from rapidfuzz import fuzz, process
 
 from runbooks.documents import Document
 from runbooks.patterns import PatternIndex
-from runbooks.terms import Term, WordsAsWritten, fold, terms, terms_of_lines
+from runbooks.terms import Term, WordsAsWritten, fold, terms, terms_of_lines, vocabulary
 
 FIELD_WEIGHTS: Mapping[str, float] = {
     "symptom": 1.0,
@@ -49,6 +49,7 @@ PAGES = 122
 each word rarer, and no answer surer for that."""
 UNKNOWN = 3.0
 """Rarity of a word that stands nowhere."""
+_SMALL = frozenset({"a", "an", "the", "is", "are", "of", "by", "its"})
 SHOWN = 8
 CLOSE, PHRASES = 400, 60
 """Phrases that are kept at all, and those that are looked at closely with RapidFuzz."""
@@ -80,6 +81,8 @@ class WordMatch:
     """The text holds its id or title word by word, or is one of its phrases."""
     refuted: str
     """The part of the text that speaks against it, "" without one."""
+    failing: bool
+    """The text has a word of failure."""
     elsewhere: bool
     """The text is about no cluster, or no failure, at all, so no page is sure."""
 
@@ -113,15 +116,18 @@ class WordIndex:
             for field, text, found in phrases:
                 self._add(number, field, text, found)
         self._named: list[tuple[str, int]] = []
-        """Id and title of each page, as stems; of names of one word nothing follows."""
+        """Id and title of each page, as stems; of names of one word nothing follows, nor of what is
+        left of longer ones: `database connections used up` says more than its two stems."""
         self._exact: dict[tuple[str, ...], set[int]] = defaultdict(set)
         """The documents that have exactly these words as a phrase."""
         for number, phrases in enumerate(split):
-            for field, _, found in phrases:
+            for field, text, found in phrases:
                 stems = tuple(term.stem for term in found)
                 if len(stems) < 2 or documents[number].outside:
                     continue
-                if field in ("id", "title"):
+                said = {*text.lower().split()} - _SMALL
+                whole = len(stems) > 2 or len(said) <= len(stems) + 1
+                if field in ("id", "title") and whole:
                     self._named.append((f" {' '.join(stems)} ", number))
                 if field in ("id", "title", "symptom"):
                     self._exact[tuple(sorted(stems))].add(number)
@@ -198,6 +204,7 @@ class WordIndex:
         ]
         best = sorted(scores, key=lambda item: (-item[0], self.documents[item[1]].id))[:limit]
         as_written = WordsAsWritten(folded)
+        failing = vocabulary().failure.search(folded) is not None
         return [
             self._match(
                 number,
@@ -209,6 +216,7 @@ class WordIndex:
                 common=common.get(number, 0.0),
                 named=number in named,
                 refuted=next(iter(refuted.get(number, ())), ""),
+                failing=failing,
                 elsewhere=self.documents[number].elsewhere and number in hits,
             )
             for score, number in best
