@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.triage.build import Cluster, ago, meta, ts
-from tests.triage.situation import background, first, found, look, pending
+from tests.triage.situation import MATCHER, background, first, found, look, pending
 from triage.facts.finding import Severity
 from triage.facts.messages.volumes import mount_problem
 
@@ -121,6 +121,28 @@ def test_a_volume_that_does_not_fit_is_named_with_the_difference(
     volume(cluster, **offer)
     says(cluster, "FailedBinding", "no persistent volumes available for this claim", "Normal")
     assert words in first(cluster)
+
+
+@pytest.mark.parametrize(
+    ("offer", "cause"),
+    [
+        ({"accessModes": ["ReadOnlyMany"]}, "no-volume"),
+        ({"accessModes": ["ReadOnlyMany"], "storageClassName": "slow"}, "class-missing"),
+        ({"claimRef": {"namespace": "shop", "name": "old"}}, "class-missing"),
+    ],
+)
+def test_a_class_without_object_serves_volumes_made_by_hand(
+    offer: dict[str, Any], cause: str
+) -> None:
+    cluster = background()
+    waiting(cluster, storageClassName="local")
+    volume(cluster, **offer)
+    says(cluster, "ProvisioningFailed", 'storageclass.storage.k8s.io "local" not found')
+    [finding] = found(cluster, "claim-pending")
+    assert finding.facts["cause"] == cause
+    report = look(cluster)
+    sure = {m.id for m in MATCHER.match_symptom(report.symptoms[0], report) if m.confident}
+    assert "provisioning-failed" not in sure
 
 
 def test_a_selector_that_no_volume_has() -> None:

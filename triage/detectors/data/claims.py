@@ -84,6 +84,8 @@ def _cause(
     if row.status.phase == "Lost" or reason in ("ClaimLost", "ClaimMisbound"):
         return "lost", f"its volume {row.spec.volume_name or '?'} is gone or bound elsewhere"
     if found := _CLASS.search(text):
+        if offered := _misfits(row, view, offered=True):
+            return "no-volume", f"no volume fits: {'; '.join(offered[:2])}"
         return "class-missing", f"StorageClass {found[1]} does not exist"
     if reason == "ProvisioningFailed":
         return "provisioner", f"the provisioner fails: {quoted(text)}"
@@ -103,11 +105,15 @@ def _cause(
     return "no-volume", f"no volume of class {storage_class} is there, and none was provisioned"
 
 
-def _misfits(row: PersistentVolumeClaim, view: ClusterView) -> list[str]:
-    """Why each volume that is there does not fit, the nearest miss first."""
+def _misfits(row: PersistentVolumeClaim, view: ClusterView, offered: bool = False) -> list[str]:
+    """Why each volume that is there does not fit, the nearest miss first. `offered`: only free
+    volumes of the claim's class, which needs no object for volumes that are made by hand."""
     found: list[tuple[int, str, str]] = []
     for volume in view.store.all("PersistentVolume", PersistentVolume):
         if row.spec.volume_name and volume.metadata.name != row.spec.volume_name:
+            continue
+        of_class = row.spec.storage_class_name == volume.spec.storage_class_name
+        if offered and (not of_class or volume.spec.claim_ref is not None):
             continue
         why = list(_differences(row, volume))
         if why:
