@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.triage.build import Cluster, ago, managed, ts
+from tests.triage.build import Cluster, ago, managed, meta, ts
 from tests.triage.situation import background, look, old_crash_loop, service
 from triage.facts.finding import Severity
 
@@ -93,6 +93,23 @@ def test_what_is_idle_at_zero_stays_below(minutes: float, manager: str) -> None:
     scaled_to_zero(cluster, "ledger", minutes, manager)
     assert "experiment" in look(cluster).symptoms[0].title
     assert len(loud(cluster)) == 1
+
+
+def test_a_job_that_gave_up_hours_ago_stands_above_a_crash_of_days() -> None:
+    cluster = background()
+    old_crash_loop(cluster, "experiment", 6)
+    failed = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}
+    cluster.add(
+        "Job",
+        {
+            "metadata": meta("nightly", "shop", created=ago(hours=4)),
+            "spec": {"template": {"metadata": {}, "spec": {"containers": []}}},
+            "status": {"conditions": [{**failed, "lastTransitionTime": ts(ago(hours=3))}]},
+        },
+    )
+    titles = [s.title for s in look(cluster).symptoms]
+    assert "nightly" in titles[0]
+    assert "experiment" in titles[1]
 
 
 def test_critical_stands_above_warnings_of_the_same_age() -> None:

@@ -56,16 +56,25 @@ def is_standing(since: datetime | None, now: datetime, reach: int) -> bool:
 
 
 def rises(finding: Finding, now: datetime) -> bool:
-    """Whether a note stands above what is older than a day: it is young, or a person scaled to 0
-    within two hours. An autoscaler and a schedule do so every day, a change
-    of the responder is known, and what has been at 0 for longer is idle."""
+    """Whether a note stands above what is older than a day.
+
+    It is young, a Job that gave up in these hours and has not succeeded since, or a person scaled
+    to 0 within two hours.
+    An autoscaler and a schedule scale every day, a change of the responder is known, and what has
+    been at 0 for longer is idle.
+    """
     since = finding.since
-    return finding.young or (
+    scaled = (
         finding.facts.get("scaled_by") not in (None, "", "stanch")
         and not finding.facts.get("scaled_automatically")
         and since is not None
         and now - since <= INCIDENT
     )
+    return finding.young or scaled or finding.rule in _LOST
+
+
+_LOST = frozenset({"job-failed"})
+"""Rules whose notes tell a loss of these hours."""
 
 
 def key(
