@@ -155,7 +155,8 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"pid file .{0,40}exists|change ?log lock",
     ),
     "read-only": (
-        r"read-only file ?system|EROFS|in a read-only transaction|super-read-only",
+        r"read-only (?:file ?system|directory|volume|mount|folder|disk)|EROFS",
+        r"in a read-only transaction|super-read-only",
         r"--read-only option|(?-i:READONLY )|read only (?:replica|replicas|mode|database)",
         r"index read-only|attempt to write a readonly",
         r"(?:database|file ?system|volume|index|replica|store) is (?:in )?read.?only",
