@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from itertools import pairwise
 
 from cluster.kube.objects import Pod, Ref
@@ -16,6 +17,8 @@ from triage.facts.finding import Fact, Finding, Severity
 from triage.facts.finding_index import FindingIndex
 from triage.facts.population import HealthyCounts
 from triage.facts.rules.catalogue import EFFECTS
+from triage.facts.windows import INCIDENT
+from triage.symptoms import unnamed_peers
 from triage.symptoms.order import same_nodes
 
 _ON_NODE = EFFECTS - {"workload-unavailable", "workload-degraded", "service-no-endpoints"}
@@ -93,9 +96,9 @@ def _owner_key(finding: Finding) -> str:
     return f"owner:Pod/{finding.object.namespace}/{finding.object.name}"
 
 
-def sick_nodes(index: FindingIndex) -> set[str]:
-    """Nodes with a fault that explains the faults of their pods."""
-    sick: set[str] = set()
+def sick_nodes(index: FindingIndex) -> dict[str, datetime | None]:
+    """Nodes with a fault that explains the faults of their pods, and when it began."""
+    sick: dict[str, datetime | None] = {}
     for rule in (
         "node-not-ready",
         "node-system-oom",
@@ -107,18 +110,28 @@ def sick_nodes(index: FindingIndex) -> set[str]:
         "node-rebooted",
     ):
         for finding in index.rule(rule):
+            name, since = finding.object.name, finding.since
             if finding.severity is not Severity.INFO:
-                sick.add(finding.object.name)
+                known = sick.get(name, since)
+                sick[name] = min(since, known) if since and known else None
     return sick
 
 
-def keys(finding: Finding, sick: set[str]) -> Iterator[str]:
+def _follows(finding: Finding, sick: Mapping[str, datetime | None]) -> bool:
+    """Whether a fault of a pod can follow from that of its node: it is not hours older."""
+    node = str(finding.facts.get("node") or "")
+    began = sick.get(node)
+    earlier = began is not None and finding.since is not None and began - finding.since > INCIDENT
+    return node in sick and not earlier
+
+
+def keys(finding: Finding, sick: Mapping[str, datetime | None]) -> Iterator[str]:
     """Reasons of a finding, as keys; the first is its own."""
     rule, ref, facts = finding.rule, finding.object, finding.facts
     node = str(facts.get("node") or "")
     if ref.kind == "Node":
         yield f"node:{ref.name}" if rule in NODE_TROUBLE else f"rule:{rule}"
-    elif rule in _ON_NODE and node in sick:
+    elif rule in _ON_NODE and _follows(finding, sick):
         yield f"node:{node}"
     elif rule == "pod-unschedulable" and facts.get("cause") == "volume-unbound":
         yield _owner_key(finding)
@@ -333,9 +346,13 @@ _CONTROL_PLANE = (
 )
 
 
-def join_chains(findings: list[Finding], first_key: dict[str, str], groups: Groups) -> None:
+def join_chains(
+    findings: list[Finding], first_key: dict[str, str], groups: Groups, view: ClusterView
+) -> None:
     """Chains of causes between whole groups: what follows from DNS, from the control plane, from a
-    flood of Jobs."""
+    flood of Jobs, from the one server of a namespace that is down."""
+    for server, complaint in unnamed_peers.pairs(findings, view):
+        groups.join(first_key[server.id], first_key[complaint.id])
     by_rule: dict[str, list[Finding]] = {}
     for finding in findings:
         by_rule.setdefault(finding.rule, []).append(finding)

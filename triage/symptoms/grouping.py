@@ -71,7 +71,7 @@ def group(
         join_causes(loud, first_key, groups, index, view)
     yield
     with fence("causes"):
-        join_chains(loud, first_key, groups)
+        join_chains(loud, first_key, groups, view)
         join_nodes(loud, groups, view)
     yield
     healthy = yield from count_healthy(failing_pods(findings, view), index.population, view)

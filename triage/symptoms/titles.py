@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from triage.facts.finding import Finding, Severity
 from triage.facts.messages.scheduler import scheduling_text
+from triage.symptoms.unnamed_peers import complains, explains, owner_of
 
 _TELLING = (
     "api-server-unreachable",
@@ -78,6 +79,10 @@ def leading(findings: Sequence[Finding]) -> Finding:
     """The finding that says most about the mechanism, among those that count."""
     worst = min(f.severity.rank for f in findings)
     loud = [f for f in findings if f.severity.rank <= max(worst, 1)] or list(findings)
+    complaining = {owner_of(f) for f in loud if complains(f)}
+    if complaining:  # what they cannot reach says why
+        pods = [f for f in loud if f.object.kind == "Pod" and explains(f)]
+        loud = [f for f in pods if owner_of(f) not in complaining] or loud
     return min(loud, key=lambda f: (_rank(f), f.severity.rank, f.id))
 
 
@@ -206,7 +211,7 @@ def _title(findings: Sequence[Finding]) -> str:
     }
     if rule in short:
         be, state = short[rule]
-        return f"{who.be(be)} {state}{_because(lead, who)}"
+        return f"{who.be(be)} {state}{_because(lead, who)}{_last_line(lead, findings)}"
     if rule == "pod-rejected-by-kubelet" and count == 1:
         return sentence(Subject(lead.object.name), lead.claim)
     if lead.object.kind == "Node" and count > 1:
@@ -353,6 +358,14 @@ def _because(finding: Finding, who: Subject) -> str:
     why = finding.claim.partition(": ")[2] if finding.facts.get("probe_kind") else ""
     why = re.sub("^its ", f"{who.its} ", why)
     return f": {why}" if why else ""
+
+
+def _last_line(lead: Finding, findings: Sequence[Finding]) -> str:
+    """`; the log's last line: …` of a crash whose words are of no known class."""
+    if lead.rule != "pod-crash-looping":
+        return ""
+    words = (f for f in findings if f.rule == "pod-last-words" and f.object == lead.object)
+    return next((f"; {f.claim}" for f in words if not f.facts["class"]), "")
 
 
 def _on(findings: Sequence[Finding]) -> str:
