@@ -22,7 +22,7 @@ def failing(
     work = cluster.deployment(name, namespace, replicas=1, created=ago(minutes=minutes))
     pod: dict[str, Any] = work["pods"][0]
     pod["metadata"]["creationTimestamp"] = ts(ago(minutes=minutes))
-    end = {"exitCode": 137 if reason == "OOMKilled" else 1, "reason": reason}
+    end: dict[str, Any] = {"exitCode": 137 if reason == "OOMKilled" else 1, "reason": reason}
     end |= {"startedAt": ts(ago(minutes=1, seconds=9)), "finishedAt": ts(ago(minutes=1))}
     cluster.waiting(pod, "CrashLoopBackOff", restarts=4, last=end, phase="Running")
     return pod
