@@ -168,7 +168,8 @@ def keys(finding: Finding, sick: Mapping[str, datetime | None]) -> Iterator[str]
     elif rule in ("pod-rejected-by-kubelet", "pods-rejected-in-bulk"):
         yield f"rejected:{facts.get('reason')}"
     elif rule == "pod-preempted":
-        yield "preempted"
+        yield f"preempted:{facts.get('by')}"
+        yield _owner_key(finding)
     elif rule == "pod-image-pull-failed":
         yield (
             f"image:{facts.get('image')}"
@@ -290,6 +291,7 @@ def join_causes(
                         groups.join(key, first_key[other.id])
         elif finding.rule in SYSTEM or finding.rule in (
             "dependency-failing",
+            "pod-preempted",
             "quota-exceeded",
             "apiservice-unavailable",
             "gateway-not-working",

@@ -65,6 +65,7 @@ _TELLING = (
     "pod-crash-looping",
     "pod-init-waiting",
     "claim-pending",
+    "pod-preempted",
     "pod-unschedulable",
     "pod-evicted",
     "pod-rejected-by-kubelet",
@@ -175,6 +176,9 @@ def _title(findings: Sequence[Finding]) -> str:
         return f"{who} cannot start: {what}{facts.get('kind')} {facts.get('name')} {is_missing}"
     if rule == "pod-last-words":
         return _last_words(same)
+    if rule == "pod-preempted" and count > 1:
+        claims = {f.claim.partition(": ")[0].removeprefix("was ") for f in same}
+        return f"{count} workloads were {min(claims)}"
     if rule == "pod-container-create-failed" and count > 1:
         text = lead.claim.removeprefix("does not start: ")
         return f"{count} pods do not start{_on(same)}: {text.split('cannot be created: ')[-1]}"

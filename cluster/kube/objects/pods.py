@@ -180,6 +180,7 @@ class PodSpec(Wire, frozen=True):
     volumes: tuple[Volume, ...] = ()
     service_account_name: str = ""
     priority_class_name: str = ""
+    priority: int = 0
     host_network: bool = False
     host_pid: bool = msgspec.field(default=False, name="hostPID")
     affinity: Affinity | None = None

@@ -144,27 +144,6 @@ def _why(reason: str, message: str) -> str:
     return f"{reason}: {text}" if text else reason
 
 
-def preempted(pod: Pod, view: ClusterView) -> Iterator[Finding]:
-    """Preempted by a pod of higher priority: a Normal event (rule: never filter on
-    type=Warning)."""
-    for event in view.events_of(pod):
-        if event.reason == "Preempted" and view.within(event.last, EDGE):
-            by = event.message.removeprefix("Preempted by ").split(" on node")[0]
-            yield make(
-                "pod-preempted",
-                ref_of(pod),
-                "removed to make room for a pod of higher priority",
-                Severity.WARNING,
-                "preemption of a running pod within 30 min",
-                since=event.first,
-                source=SinceSource.EVENT,
-                evidence=[event_evidence(event)],
-                facts={**view.pod_facts(pod), "by": by},
-                active=False,
-            )
-            return
-
-
 def terminating(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     """Deleted and still there two minutes after the grace period (deletionTimestamp is the end of
     that period)."""
@@ -312,7 +291,6 @@ def detect(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     """Everything about the pod as a whole. Succeeded pods are healthy."""
     if pod.status.phase == "Succeeded":
         return
-    yield from preempted(pod, view)
     if pod.metadata.deletion_timestamp is not None:
         yield from terminating(pod, view)
         return

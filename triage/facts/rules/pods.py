@@ -53,9 +53,11 @@ pod-ended-by-kubelet (pod): Ended or turned away as its node shuts down, for a c
         its deadline (info)
     source: kubelet nodeshutdown, preemption, active_deadline
     reason: str: Terminated, NodeShutdown, Shutdown, Preempting or DeadlineExceeded
-pod-preempted (pod): Removed for a pod of higher priority
+pod-preempted (pod): Pods of a workload were removed for a pod of higher priority; about the
+        workload, because they are gone
     source: scheduler preemption
-    by: str
+    by: str: namespace/name of the workload that took their room, empty when it is not known
+    waiting: int: replacements that wait for a node
 pod-crash-looping (pod): A container restarts again and again
     source: CrashLoopBackOff; also while it runs between two crashes
     container: str
