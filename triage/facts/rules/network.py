@@ -31,6 +31,12 @@ service-reference-wrong (workload): An environment variable names a Service or p
     service: str: namespace/name of the Service that is meant
     port: int: the port that the Service does not have, else 0
     standing: str: no-service or no-port
+service-isolated (service): Policies written lately let nothing in to its pods, or nothing out
+    source: NetworkPolicy spec
+    policy: str: the newest of them
+    inward: bool: nothing may reach its pods
+    outward: bool: its pods may reach nothing
+    others: bool: the cluster has policies of another API, which may allow it
 external-name-missing (service): An ExternalName names a Service that does not exist
     source: spec.externalName
     target: str: namespace/name
