@@ -369,7 +369,7 @@ def _last_line(lead: Finding, findings: Sequence[Finding]) -> str:
     if lead.rule != "pod-crash-looping":
         return ""
     words = (f for f in findings if f.rule == "pod-last-words" and f.object == lead.object)
-    return next((f"; {f.claim}" for f in words if not f.facts["class"]), "")
+    return next((f"; {f.claim}" for f in words if f.facts.get("class") == ""), "")
 
 
 def _on(findings: Sequence[Finding]) -> str:

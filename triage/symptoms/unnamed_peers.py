@@ -38,9 +38,9 @@ def complains(finding: Finding) -> bool:
     facts = finding.facts
     return (
         finding.rule == "pod-last-words"
-        and facts["class"] == "unreachable"
-        and not facts["host"]
-        and not facts["service"]
+        and facts.get("class") == "unreachable"
+        and not facts.get("host")
+        and not facts.get("service")
         and finding.severity is not Severity.INFO
     )
 
@@ -50,7 +50,7 @@ def explains(finding: Finding) -> bool:
     if finding.severity is Severity.INFO:
         return False
     if finding.rule == "pod-last-words":
-        return bool(finding.facts["class"]) and finding.facts["class"] not in _OF_A_PEER
+        return bool(finding.facts.get("class")) and finding.facts.get("class") not in _OF_A_PEER
     return finding.rule in _OWN
 
 
