@@ -125,4 +125,6 @@ def test_the_log_of_a_container_killed_for_memory_is_no_error_of_its_own() -> No
 def test_the_last_line_of_unknown_words_stands_in_the_title() -> None:
     cluster = background()
     report = look(cluster, [words(failing(cluster, "web", 9), "giving up, bye")])
-    assert titles(report) == ["web is in a crash loop (exit 1); the log's last line: giving up, bye"]
+    assert titles(report) == [
+        "web is in a crash loop (exit 1); the log's last line: giving up, bye"
+    ]
