@@ -444,14 +444,12 @@ class LiveInvestigation:
                     await asyncio.sleep(self.cadence.drawn)
 
     async def _open_record(self, access: Access) -> None:
-        """Open the record. After everything has been read, remove what an earlier run left in the
-        cluster."""
+        """Open the record, before everything has been read: runs that it holds go on where they
+        stood. After that, remove what an earlier run left in the cluster."""
         components = self._ready()
         await self._first_find()
         cluster = self._cluster()
         live = self._live
-        if live is not None and not self.options.once:  # opening takes 0.07 s of CPU
-            await live.wait_loaded(self.cadence.first_find)
         if self.options.record and live is not None and live.health.reach is Reach.REACHABLE:
             # The first entries name the cluster. A note waits no longer than this for the disk.
             with contextlib.suppress(TimeoutError):
