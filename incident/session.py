@@ -563,9 +563,10 @@ class LiveInvestigation:
             self._ask()
 
     async def _news(self) -> None:
-        """Wait for something to show, at most a tick. Heartbeats of nodes wait for the tick."""
+        """Wait for something to show, at most a tick, or until a report is due for what came
+        before. Heartbeats of nodes wait for the tick."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.cadence.tick):
+            async with asyncio.timeout(min(self.cadence.tick, self._reporter.left())):
                 while True:
                     await self._wake.wait()
                     self._wake.clear()

@@ -56,6 +56,10 @@ class ReportSchedule:
         idle = ended or passed >= cadence.report_idle
         return now >= self._due and (self._waiting or idle)
 
+    def left(self, now: float) -> float:
+        """Seconds until the report that news wait for is due; infinite when none is."""
+        return self._due - now if self._waiting and self._due > now else math.inf
+
     def made(self, now: float, took: float, *, found: bool, ends: float = math.inf) -> None:
         """Note that a report was made at `now` and took `took` seconds. `found`: there is something
         to show. `ends`: seconds until the next grace period ends."""

@@ -96,6 +96,10 @@ class Reporter:
         """For a single answer: report what has been read, although more is to be read."""
         self._schedule.answer_now()
 
+    def left(self) -> float:
+        """Seconds until the report that news wait for is due; infinite when none is."""
+        return self._schedule.left(time.monotonic())
+
     async def take(
         self,
         workings: ReporterInputs,

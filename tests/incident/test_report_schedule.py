@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
+import pytest
+
 from incident.cadence import Cadence
 from incident.report.report_schedule import ReportSchedule
 
@@ -110,3 +114,17 @@ def test_a_single_answer_whose_time_is_up_is_made_of_what_is_there() -> None:
     assert not schedule.is_due(10.0, news=True, loaded=False)
     schedule.answer_now()
     assert schedule.is_due(10.1, news=True, loaded=False)
+
+
+def test_news_that_came_during_a_pause_are_reported_at_its_end() -> None:
+    """Nothing may come then that would wake the session: the first finding waited 0.3 s for the
+    next page."""
+    schedule = ReportSchedule(CADENCE)
+    schedule.is_due(10.0, news=True, loaded=False)
+    schedule.made(10.0, 0.001, found=False)
+    assert schedule.left(10.01) == math.inf, "there is no news"
+    schedule.is_due(10.01, news=True, loaded=False)
+    left = schedule.left(10.01)
+    assert left == pytest.approx(CADENCE.search - 0.01)
+    assert schedule.is_due(10.01 + left, news=False, loaded=False)
+    assert schedule.left(10.01 + left) == math.inf, "a report that is due waits for no time"
