@@ -52,6 +52,9 @@ class KindState:
         self.reason = ""
         self.heard: datetime | None = None
         self.expected: int | None = None
+        self.watched = False
+        """Whether a watch was open since the first list. Without one, a server that answers says
+        nothing about the rows."""
         self.audit_ids: Sequence[str] = ()
         """Of the answers to its lists and watches, the newest last."""
         self.faults = 0
@@ -113,6 +116,7 @@ class KindState:
     def connected(self) -> None:
         """A watch is open."""
         self.heard = self._clock()
+        self.watched = True
         if self._complete:
             self._set(WatchState.LIVE, "")
 

@@ -276,7 +276,7 @@ class LiveCluster:
         heard = min((part.heard for part in parts if part.heard is not None), default=None)
         if (
             state is WatchState.LIVE
-            and not kind.poll
+            and all(part.watched for part in parts)
             and heard is not None
             and health.heard is not None
         ):

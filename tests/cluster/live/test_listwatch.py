@@ -566,11 +566,15 @@ async def test_kinds_are_watched_when_all_are_listed(fake: FakeCluster, api: Api
     fake.answers.extend([at_once, late])
     async with several(api, (*PODS, BY_NAME["Node"])) as live:
         await until(lambda: pods(live) is WatchState.LIVE and len(paths(fake)) == 2)
-        for _ in range(50):
-            await asyncio.sleep(0)
+        listed = live.freshness()["Pod"].heard
+        await until(lambda: listed is not None and (live.health.heard or listed) > listed)
         assert not paths(fake, watches=True)
+        assert live.freshness()["Pod"].heard == listed, "a heartbeat says nothing about the rows"
         released.set()
         await until(lambda: paths(fake, watches=True) == ["/api/v1/pods"])
+        await until(
+            lambda: listed is not None and (live.freshness()["Pod"].heard or listed) > listed
+        )
 
 
 async def test_kinds_that_are_answered_late_do_not_delay_the_others(
