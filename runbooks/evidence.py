@@ -22,7 +22,7 @@ from runbooks.match import Match, Reason
 from runbooks.model import Criterion, Runbook, Weight
 from triage.facts.finding import ChangeFact, Fact, Finding, Report, SharedAttribute, Symptom
 from triage.facts.quantity import moment_text
-from triage.facts.rules.catalogue import EFFECTS, FINDINGS, USUAL
+from triage.facts.rules.catalogue import EFFECTS, FINDINGS, FOLLOWING, USUAL
 
 T = TypeVar("T")
 
@@ -286,6 +286,11 @@ def judge_within(
         own=any(
             one.condition.weight is Weight.STRONG or (one.findings and one.share == 1.0)
             for one in speaking
+        ),
+        follows=all(
+            part.on == "finding" and part.rule in FOLLOWING
+            for one in held[Weight.STRONG]
+            for part in one.condition.parts()
         ),
     )
 

@@ -23,7 +23,8 @@ class Match(msgspec.Struct, frozen=True):
     """One runbook beside a symptom or a text.
 
     `guide`: it has no story. `own`: evidence of its own mechanism holds, not only what happened
-    nearby. `certain`: the text names the page.
+    nearby. `follows`: all that decides follows from other faults. `certain`: the text names the
+    page.
     """
 
     id: str
@@ -35,4 +36,5 @@ class Match(msgspec.Struct, frozen=True):
     against: tuple[Reason, ...] = ()
     guide: bool = False
     own: bool = False
+    follows: bool = False
     certain: bool = False

@@ -297,11 +297,25 @@ class Matcher:
 
 
 def _judged(matches: Iterable[Match | None]) -> _Judged:
-    found = [one for one in matches if one is not None]
+    found = _one_cause([one for one in matches if one is not None])
     return _Judged(
         _ordered(one for one in found if one.score >= LISTED),
         [one for one in found if one.score < LISTED and one.against],
     )
+
+
+def _one_cause(matches: Sequence[Match]) -> Sequence[Match]:
+    """A symptom has one cause. Where a story is sure, it tells the whole, and a guide is sure of a
+    part; what only follows from other faults makes no page sure beside a cause."""
+    sure = [one for one in matches if one.confident]
+    story = max((one.score for one in sure if not one.guide and not one.against), default=0.0)
+    cause = any(not one.follows for one in sure)
+    return [
+        replace(one, confident=False)
+        if one.confident and ((one.guide and one.score < story) or (one.follows and cause))
+        else one
+        for one in matches
+    ]
 
 
 @lru_cache(1024)

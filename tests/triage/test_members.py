@@ -11,7 +11,7 @@ import pytest
 from runbooks.model import Weight
 from tests.triage.build import Cluster, ago, meta, ts
 from tests.triage.members import MEMBERS, Member, calls, gatewayed, lines
-from tests.triage.situation import MATCHER, look, loud
+from tests.triage.situation import MATCHER, look, loud, service
 from triage.facts.rules import catalogue
 
 
@@ -122,3 +122,36 @@ def test_what_is_young_makes_no_page_sure(one: Member) -> None:
         if all(finding.young for finding in symptom.findings):
             matches = MATCHER.match_symptom(symptom, report)
             assert [match.id for match in matches if match.confident] == [], symptom.title
+
+
+@pytest.mark.parametrize("one", MEMBERS, ids=lambda one: f"{one.family}: {one.name}")
+def test_one_cause_makes_at_most_two_pages_sure(one: Member) -> None:
+    """Two where a fault has a page and its first trace another: a readiness probe and its port."""
+    cluster = Cluster(3)
+    one.build(cluster)
+    report = look(cluster)
+    for symptom in report.symptoms:
+        sure = [m.id for m in MATCHER.match_symptom(symptom, report) if m.confident]
+        assert len(sure) <= 2, (symptom.title, sure)
+
+
+def test_a_missing_class_makes_one_page_sure_whatever_waits_for_it() -> None:
+    cluster = Cluster(3)
+    member = next(m for m in MEMBERS if (m.family, m.name) == ("volumes", "class missing"))
+    member.build(cluster)
+    work = cluster.deployment("db", "shop", replicas=0, kind="StatefulSet")
+    work["spec"]["replicas"] = 1
+    for kind, raw in cluster.raw:
+        if kind == "Pod" and raw["metadata"]["name"] == "db-0":
+            raw["metadata"].update(
+                labels={"app": "db"},
+                ownerReferences=meta("x", owner=("StatefulSet", work))["ownerReferences"],
+            )
+            raw["status"]["podIP"] = "10.1.0.9"
+    service(cluster, "db", "shop", {"app": "db"}, ready=False)
+    symptom, *rest = look(cluster).symptoms
+    assert "StorageClass fast does not exist" in symptom.title
+    assert {"claim-pending", "service-no-endpoints"} <= {f.rule for f in symptom.findings}
+    assert rest == []
+    matches = MATCHER.match_symptom(symptom, look(cluster))
+    assert [m.id for m in matches if m.confident] == ["claim-pending"]
