@@ -148,3 +148,37 @@ def test_a_pod_that_starts_without_a_failed_probe_is_not_said() -> None:
     cluster = background()
     running(cluster, 60)
     assert not about(cluster)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "budget", "young"),
+    [(8, True, True), (8, False, False), (16, True, False)],
+    ids=["within its budget", "without a startup probe", "after it"],
+)
+def test_a_startup_probe_gives_a_pod_the_time_that_it_may_fail(
+    minutes: int, budget: bool, young: bool
+) -> None:
+    """30 failures, one each 20 s: ten minutes, then readiness."""
+    cluster = background()
+    raw = running(cluster, minutes * 60)
+    text = 'Startup probe failed: Get "http://10.1.0.9:8081/": dial tcp 10.1.0.9:8081: connect: '
+    event(cluster, raw, "Unhealthy", f"{text}connection refused", minutes * 60 - 20)
+    probe = {"httpGet": {"port": 8081}, "periodSeconds": 20, "failureThreshold": 30}
+    raw["spec"]["containers"][0].update({"startupProbe": probe} if budget else {})
+    [symptom] = about(cluster)
+    assert symptom.title.endswith("(young)") is young
+    assert symptom.severity is (Severity.INFO if young else Severity.WARNING)
+
+
+@pytest.mark.parametrize(("minutes", "young"), [(15, True), (25, False)])
+def test_a_sidecar_may_start_for_as_long_as_its_startup_probe_allows(
+    minutes: int, young: bool
+) -> None:
+    cluster = background()
+    probe = {"tcpSocket": {"port": 1}, "periodSeconds": 20, "failureThreshold": 60}
+    sidecar = {"name": "proxy", "image": "x", "restartPolicy": "Always", "startupProbe": probe}
+    state = running_init("proxy", ago(minutes=minutes), started=False)
+    since = ago(minutes=minutes)
+    pending(cluster, "cart-0", node="n1", since=since, init=[sidecar], init_states=[state])
+    [symptom] = about(cluster)
+    assert symptom.title.endswith("(young)") is young

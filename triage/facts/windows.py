@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from cluster.kube.objects import ContainerProbe, PodSpec
+
 NOTE_AFTER = timedelta(seconds=15)
 """A fault with a known cause within its grace is a note ("young: 40 s") from this age."""
 SCHEDULE_GRACE = timedelta(seconds=60)
@@ -49,3 +51,25 @@ NEW_NODE = timedelta(hours=1)
 """A node counts as new for this long."""
 STANDING = timedelta(days=1)
 """What has lasted for longer is known already."""
+
+
+def startup_budget(probe: ContainerProbe | None) -> timedelta:
+    """How long a startup probe may fail before the kubelet restarts the container
+    (Kubernetes, Protect slow starting containers with startup probes)."""
+    if probe is None:
+        return timedelta()
+    failures = (probe.failure_threshold or 3) * (probe.period_seconds or 10)
+    return timedelta(seconds=probe.initial_delay_seconds + failures)
+
+
+def start_allowance(spec: PodSpec) -> timedelta:
+    """How long a pod may take to become ready: a startup probe is asked to its end before readiness
+    is, which may fail for twice its own threshold."""
+    allowed = READY_GRACE
+    for container in spec.containers:
+        begin, ready = startup_budget(container.startup_probe), container.readiness_probe
+        if ready is not None:
+            seconds = 2 * (ready.period_seconds or 10) * (ready.failure_threshold or 3)
+            begin += timedelta(seconds=seconds)
+        allowed = max(allowed, begin)
+    return allowed

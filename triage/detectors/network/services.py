@@ -18,7 +18,14 @@ from triage.facts.finding_builder import event_evidence, field_evidence, from_ev
 from triage.facts.finding_index import FindingIndex
 from triage.facts.messages.wording import quoted
 from triage.facts.scaled_away import FORGOTTEN, behind, scaled_away
-from triage.facts.windows import EDGE, NOTE_AFTER, READY_GRACE, RECENT, UNREADY_GRACE
+from triage.facts.windows import (
+    EDGE,
+    NOTE_AFTER,
+    READY_GRACE,
+    RECENT,
+    UNREADY_GRACE,
+    start_allowance,
+)
 
 _FAILED = (
     "SyncLoadBalancerFailed",
@@ -89,7 +96,7 @@ def no_endpoints(row: Service, view: ClusterView) -> Iterator[Finding]:
         return
     if not pods and not view.readable("Pod"):
         return  # Which pods it selects is not known.
-    if pods and not ready and not any(view.older(_born(p), READY_GRACE) for p in pods):
+    if pods and not ready and not any(view.older(_born(p), start_allowance(p.spec)) for p in pods):
         return  # They are about to start; their own findings say what delays them.
     if since is not None and not view.older(since, NOTE_AFTER):
         return

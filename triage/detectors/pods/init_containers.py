@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from cluster.kube.durations import words
 from cluster.kube.objects import ContainerStatus, Pod
@@ -11,7 +12,7 @@ from triage.detectors.registry import object_detector
 from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make
-from triage.facts.windows import INIT_GRACE, NOTE_AFTER
+from triage.facts.windows import INIT_GRACE, NOTE_AFTER, startup_budget
 
 
 @object_detector("Pod")
@@ -48,10 +49,10 @@ def _held(pod: Pod, status: ContainerStatus, sidecar: bool, view: ClusterView) -
         ref,
         f"waits: {text}",
         Severity.WARNING,
-        "an init container that runs for over 10 min, or a sidecar that is not started by then",
+        "over 10 min, or the budget of the startup probe of a sidecar, where that is longer",
         since=since,
         source=SinceSource.STATUS,
-        young=view.young(since, INIT_GRACE),
+        young=view.young(since, _grace(pod, status.name) if sidecar else INIT_GRACE),
         detail=status.name,
         evidence=[
             field_evidence(
@@ -67,3 +68,10 @@ def _held(pod: Pod, status: ContainerStatus, sidecar: bool, view: ClusterView) -
             "seconds": int((view.now - since).total_seconds()),
         },
     )
+
+
+def _grace(pod: Pod, sidecar: str) -> timedelta:
+    budgets = (
+        startup_budget(c.startup_probe) for c in pod.spec.init_containers if c.name == sidecar
+    )
+    return max(INIT_GRACE, *budgets)

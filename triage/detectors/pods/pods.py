@@ -18,10 +18,10 @@ from triage.facts.messages.wording import inner_words, quoted
 from triage.facts.windows import (
     EDGE,
     NOTE_AFTER,
-    READY_GRACE,
     RECENT,
     TERMINATION_GRACE,
     UNREADY_GRACE,
+    start_allowance,
 )
 
 _PLANNED = ("NodeShutdown", "Terminated", "Shutdown", "Preempting")
@@ -200,21 +200,6 @@ def terminating(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     )
 
 
-def _start_allowance(pod: Pod) -> timedelta:
-    """How long a start may take: the probes' own budgets count."""
-    allowed = READY_GRACE
-    for container in pod.spec.containers:
-        probe = container.readiness_probe
-        if probe is not None:
-            allowed = max(
-                allowed,
-                timedelta(
-                    seconds=2 * (probe.period_seconds or 10) * (probe.failure_threshold or 3)
-                ),
-            )
-    return allowed
-
-
 def not_ready(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     """Running and not ready: after 45 s when it had been ready before, after five minutes when it
     never was.
@@ -245,7 +230,7 @@ def not_ready(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     restarted = max(running) if running else since
     # a container that started again gets the time of a start
     begin = max(since, restarted) if was_ready and restarted > since else since
-    grace = _start_allowance(pod) if not was_ready or restarted > since else UNREADY_GRACE
+    grace = start_allowance(pod.spec) if not was_ready or restarted > since else UNREADY_GRACE
     ref = ref_of(pod)
     failed = failures(pod, view, RECENT)
     silent = [e for e in view.events_of(pod) if e.reason == "NodeNotReady"]

@@ -17,7 +17,14 @@ from triage.facts.finding import Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
 from triage.facts.messages.container_probes import probe_cause
 from triage.facts.placement import eligible, fits
-from triage.facts.windows import EDGE, INCIDENT, READY_GRACE, ROLLOUT_GRACE, STANDING
+from triage.facts.windows import (
+    EDGE,
+    INCIDENT,
+    READY_GRACE,
+    ROLLOUT_GRACE,
+    STANDING,
+    start_allowance,
+)
 
 Scalable = Deployment | StatefulSet
 
@@ -44,6 +51,13 @@ def last_rollout(row: Scalable, view: ClusterView) -> datetime | None:
     return (edit.time if edit else None) or row.metadata.creation_timestamp
 
 
+def _grace(pod: Pod, unready: datetime) -> timedelta:
+    """How long it may be unready: from its start on, as long as its probes allow."""
+    start = pod.status.start_time
+    never_ready = start is not None and unready - start <= timedelta(seconds=5)
+    return start_allowance(pod.spec) if never_ready else READY_GRACE
+
+
 def _unready_since(pod: Pod) -> datetime | None:
     ready = next((c for c in pod.status.conditions if c.type == "Ready"), None)
     return (ready.last_transition_time if ready else None) or pod.metadata.creation_timestamp
@@ -57,7 +71,7 @@ def availability(row: Scalable, view: ClusterView) -> Iterator[Finding]:
     if desired <= ready or desired == 0:
         return
     created = row.metadata.creation_timestamp
-    if created is not None and not view.older(created, READY_GRACE):
+    if created is not None and not view.older(created, start_allowance(row.spec.template.spec)):
         return
     pods = [
         p
@@ -98,11 +112,7 @@ def availability(row: Scalable, view: ClusterView) -> Iterator[Finding]:
     rollout = last_rollout(row, view)
     if rollout is not None and not view.older(rollout, ROLLOUT_GRACE):
         return
-    old = [
-        t
-        for t in times
-        if view.older(t, READY_GRACE if view.now - t < READY_GRACE else timedelta(0))
-    ]
+    old = [t for p in unready if (t := _unready_since(p)) and view.older(t, _grace(p, t))]
     missing = desired - len(pods)
     if not old and missing <= 0:
         return
