@@ -91,6 +91,8 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|UnrecognizedClient",
         r"NoCredentialProviders|no valid credential|could not find default credentials",
         r"unable to locate credentials|Unable to load AWS credentials",
+        r"no EC2 (?:IMDS|instance) role found|EC2RoleRequestError",
+        r"ManagedIdentityCredential.{0,60}fail",
         r"credentials? (?:not found|missing)|/login.{0,30}\b(?:code|status):? 40[03]",
         r"\b401 unauthorized|status(?: ?code)?:? ?401\b|401 Client Error|HTTP 401",
         r"http status:? 401|unauthenticated\b|no pg_hba\.conf entry",
@@ -163,7 +165,8 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"not (?:a )?(?:primary|master)\b|NotWritablePrimary|not master",
     ),
     "api-forbidden": (
-        r"is forbidden: user|cannot (?:get|list|watch|create|update|patch|delete) resource",
+        r"UnauthorizedOperation|is forbidden: user",
+        r"cannot (?:get|list|watch|create|update|patch|delete) resource",
         r"permission denied for (?:table|schema|relation|database|sequence|function|view"
         r"|column|language)",
         r"InsufficientPrivilege|must be (?:owner|superuser|member)|command denied to user",

@@ -414,8 +414,13 @@ def join_chains(
         )
     agents = [f for rule in _AGENT for f in by_rule.get(rule, []) if f.facts.get("role") == "cni"]
     waiting = [f for f in by_rule.get("pod-sandbox-failed", []) if f.facts.get("cause") in _NETWORK]
-    for agent in agents:  # A node without its network agent creates no sandboxes.
-        join(agent, [f for f in waiting if f.facts.get("node") == agent.facts.get("node")])
+    refused = [f for f in by_rule.get("pod-last-words", []) if f.facts.get("role") == "cni"]
+    unready = [f for f in by_rule.get("node-not-ready", []) if f.facts["cause"] in _NETWORK]
+    for agent in (*agents, *refused):  # A node without its network agent creates no sandboxes.
+        node = agent.facts.get("node")
+        # of a crash loop the last round is seen, not the first
+        join(agent, [f for f in waiting if f.facts.get("node") == node], slack=3600)
+        join(agent, [f for f in unready if f.object.name == node], slack=3600)
     for flood in by_rule.get("cronjob-flood", []):
         mine = (flood.object.namespace, flood.object.name)
         for cause in {str(f.facts.get("cause")) for f in by_rule.get("pod-unschedulable", [])}:

@@ -128,6 +128,20 @@ def title(findings: Sequence[Finding]) -> str:
 
 
 def _title(findings: Sequence[Finding]) -> str:
+    return _told(findings) + _agent_words(findings)
+
+
+def _agent_words(findings: Sequence[Finding]) -> str:
+    """Why the network agent fails, where that is the cause of what leads: ` (aws-node exits 1: …)`,
+    "" for none."""
+    if leading(findings).rule not in ("node-not-ready", "pod-sandbox-failed"):
+        return ""
+    said = [f for f in findings if f.rule == "pod-last-words" and f.facts["role"] == "cni"]
+    said = [f for f in said if f.facts["class"]]
+    return f" ({_last_words(said[:1])})" if said else ""
+
+
+def _told(findings: Sequence[Finding]) -> str:
     lead = leading(findings)
     facts, same = lead.facts, [f for f in findings if f.rule == lead.rule]
     count = len({f.object for f in same})

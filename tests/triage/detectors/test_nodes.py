@@ -8,6 +8,7 @@ import pytest
 
 from tests.triage.build import NOW, Cluster, ago, meta, ts
 from tests.triage.situation import (
+    MATCHER,
     background,
     first,
     found,
@@ -515,3 +516,22 @@ def test_a_virtual_node_is_no_news(labels: dict[str, str]) -> None:
     cluster.pod(raw, node)
     rules = {f.rule for f in look(cluster).findings}
     assert not rules & {"node-pods-full", "node-version-outlier"}
+
+
+@pytest.mark.parametrize(
+    ("message", "sure"),
+    [
+        ("Attempted to free 2147483648 bytes, but only found 0 bytes eligible to free.", True),
+        ("invalid capacity 0 on image filesystem", False),
+    ],
+)
+def test_logs_fill_a_disk_for_sure_only_where_no_image_is_left(message: str, sure: bool) -> None:
+    cluster = background()
+    for condition in cluster.nodes[1]["status"]["conditions"]:
+        if condition["type"] == "DiskPressure":
+            condition.update(status="True", lastTransitionTime=ts(ago(minutes=12)))
+    cluster.event("Node", "", "n2", "ImageGCFailed", message, ago(minutes=4), count=5)
+    report = look(cluster)
+    matches = MATCHER.match_symptom(report.symptoms[0], report)
+    found = {match.id: match.confident for match in matches}
+    assert found["node-disk-full-container-logs"] is sure

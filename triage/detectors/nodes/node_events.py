@@ -3,6 +3,7 @@ at once."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -123,6 +124,10 @@ def out_of_memory(node: Node, view: ClusterView) -> Iterator[Finding]:
     )
 
 
+_NOTHING_ELIGIBLE = re.compile(r"found \d+ bytes eligible to free")
+"""pkg/kubelet/images/image_gc_manager.go: images are removed, and the disk stays as full."""
+
+
 @object_detector("Node")
 def reclaim(node: Node, view: ClusterView) -> Iterator[Finding]:
     """EvictionThresholdMet and failing garbage collection, within half an hour."""
@@ -154,14 +159,20 @@ def reclaim(node: Node, view: ClusterView) -> Iterator[Finding]:
             facts={**view.node_facts(node), "resource": resource, "count": count},
         )
     if failed:
+        nothing = any(_NOTHING_ELIGIBLE.search(e.message) for e in failed)
         yield make(
             "node-disk-reclaim-failed",
             ref_of(node),
-            "the kubelet cannot free disk space",
+            "the kubelet cannot free disk space"
+            + (": no image is left to remove" if nothing else ""),
             Severity.WARNING,
             "garbage collection failed within 30 min",
             **from_events(failed),
-            facts={**view.node_facts(node), "count": sum(e.count for e in failed)},
+            facts={
+                **view.node_facts(node),
+                "count": sum(e.count for e in failed),
+                "no_image_left": nothing,
+            },
         )
 
 

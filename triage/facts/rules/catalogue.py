@@ -52,7 +52,13 @@ EFFECTS = frozenset(
 )
 """Rules that follow from many causes, and may have had another one before."""
 FOLLOWING = frozenset(
-    {"workload-unavailable", "workload-degraded", "service-no-endpoints", "pod-stuck-terminating"}
+    {
+        "workload-unavailable",
+        "workload-degraded",
+        "daemonset-short",
+        "service-no-endpoints",
+        "pod-stuck-terminating",
+    }
 )
 """Effects that, beside a cause in the same symptom, say nothing about another one."""
 USUAL = frozenset(

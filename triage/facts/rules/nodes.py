@@ -53,6 +53,7 @@ node-eviction-threshold (node): The kubelet reclaims a resource by evicting pods
 node-disk-reclaim-failed (node): Image garbage collection or freeing disk space failed on the node
     source: kubelet events
     count: int
+    no_image_left: bool: too few images are left that nothing uses: files and logs fill the disk
 node-rebooted (node): The node was rebooted (event Rebooted or its bootID changed)
     source: kubelet setters.go; story 002 Moonlight
     planned: bool: it was cordoned then, or its versions changed with the reboot
