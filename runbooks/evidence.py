@@ -48,6 +48,8 @@ class Held(msgspec.Struct, frozen=True):
     findings: tuple[str, ...]
     share: float
     young: bool = False
+    follows: bool = False
+    """All of it follows from other faults."""
 
 
 class SymptomIndex:
@@ -287,11 +289,7 @@ def judge_within(
             one.condition.weight is Weight.STRONG or (one.findings and one.share == 1.0)
             for one in speaking
         ),
-        follows=all(
-            part.on == "finding" and part.rule in FOLLOWING
-            for one in held[Weight.STRONG]
-            for part in one.condition.parts()
-        ),
+        follows=all(one.follows for one in held[Weight.STRONG]),
     )
 
 
@@ -365,7 +363,7 @@ def _holds(
         if not found:
             return None
         best = max(found, key=lambda one: one.share)
-        return Held(condition, best.seen, best.findings, best.share, best.young)
+        return Held(condition, best.seen, best.findings, best.share, best.young, best.follows)
     if condition.all_of:
         every = [
             _holds(part, weight, symptom, here, elsewhere)
@@ -377,7 +375,8 @@ def _holds(
         seen = "; ".join(dict.fromkeys(one.seen for one in every if one))
         names = dict.fromkeys(name for one in every if one for name in one.findings)
         young = any(one.young for one in every if one)
-        return Held(condition, seen, tuple(names), 1.0, young)
+        follows = all(one.follows for one in every if one)
+        return Held(condition, seen, tuple(names), 1.0, young, follows)
     if condition.on == "shared":
         return _shared(condition, here)
     if condition.on == "change":
@@ -415,7 +414,9 @@ def _found(condition: Criterion, found: list[Finding], share: float) -> Held:
     claim = found[0].claim if len(found) == 1 else f"{found[0].claim} (and {len(found) - 1} more)"
     where = "" if share == 1.0 else ", elsewhere in the cluster"
     young = all(one.young for one in found)
-    return Held(condition, f"{claim}{where}", tuple(one.id for one in found), share, young)
+    follows = all(one.rule in FOLLOWING and one.facts.get("pods") != 0 for one in found)
+    names = tuple(one.id for one in found)
+    return Held(condition, f"{claim}{where}", names, share, young, follows)
 
 
 def _enough(condition: Criterion, found: list[Finding]) -> list[Finding]:

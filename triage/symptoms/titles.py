@@ -152,8 +152,10 @@ def _told(findings: Sequence[Finding]) -> str:
         claim = lead.claim.split("; ")[0]
         if rule == "failures-on-new-nodes" and ": " not in claim:
             return claim + _said(findings)
-        if rule == "control-plane-degraded" and not facts.get("oom_killed"):
-            pods = set(lead.related)
+        degraded = [f for f in findings if f.rule == "control-plane-degraded"]
+        told = rule in ("control-plane-degraded", "component-away")
+        if told and degraded and not degraded[0].facts.get("oom_killed"):
+            pods = set(degraded[0].related)
             own = [f for f in findings if f.object in pods and f.severity is not Severity.INFO]
             return claim + _on(own) + _said(own)
         return claim

@@ -60,7 +60,8 @@ FOLLOWING = frozenset(
         "pod-stuck-terminating",
     }
 )
-"""Effects that, beside a cause in the same symptom, say nothing about another one."""
+"""Effects that, beside a cause in the same symptom, say nothing about another one. A Service that
+no pod matches is a cause."""
 USUAL = frozenset(
     {"node-version-outlier", "node-pods-full", "pdb-blocking", "daemonset-short", "node-cordoned"}
 )
