@@ -17,6 +17,8 @@ from triage.symptoms import order
 KEPT = timedelta(hours=1)
 """A recovered symptom is listed for this long."""
 NEW = timedelta(minutes=30)
+UNHEARD = "api-server-unreachable"
+"""The mechanism of a symptom that begins, for a server that never answered, with its first sign."""
 _COMPARED = timedelta(minutes=5)
 """How far back the extent is compared: shorter changes are noise."""
 _MOST_POINTS = 240
@@ -38,11 +40,13 @@ class SymptomHistory:
         """(the symptoms with their course, those that ended within the last hour, the latest
         first). Notes have no course. A symptom keeps its first sign while it stands, though the
         objects that showed it are deleted, and a note while it names one of them; signs of a
-        picture that is not `complete` are not kept."""
-        if complete:
-            self._begun = {
-                (s.id, s.mechanism): self._first_sign(s, s.since) for s in symptoms if s.since
-            }
+        picture that is not `complete` are not kept, except that nothing is heard."""
+        signs = {
+            (s.id, s.mechanism): self._first_sign(s, s.since)
+            for s in symptoms
+            if s.since and (complete or s.mechanism == UNHEARD)
+        }
+        self._begun = signs if complete else self._begun | signs
         followed = []
         for each in symptoms:
             followed.append(self._followed(each, now))

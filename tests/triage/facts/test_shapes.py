@@ -291,3 +291,23 @@ def test_what_could_not_be_seen_is_said() -> None:
         for k in ("Pod", "Node")
     }
     assert [f.rule for f in triage_once(Store(), NOW, stale).findings] == ["api-server-unreachable"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "title"),
+    [
+        ("connection refused", "the API server does not answer"),
+        (
+            "list pods: Something in front of the API server answers, not the API server (HTTP 407)",
+            "something in front of the API server answers in its place",
+        ),
+    ],
+)
+def test_a_server_that_never_answered_is_unheard_since_it_was_first_asked(
+    reason: str, title: str
+) -> None:
+    states = {k: Freshness(k, WatchState.WAITING, reason=reason) for k in ("Pod", "Node")}
+    engine = Triage(lambda: NOW)
+    for minutes in (0, 5):
+        [symptom] = engine.report(NOW + timedelta(minutes=minutes), Store(), states).symptoms
+        assert (symptom.title, symptom.since) == (title, NOW)

@@ -234,15 +234,24 @@ def unreachable(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         return
     heard = [f.heard for f in stale if f.heard is not None]
     since = max(heard, default=None)
-    facts: dict[str, Fact] = {"kinds": len(stale), "since": since.isoformat() if since else ""}
+    in_front = any(_IN_FRONT in f.reason for f in stale)
+    facts: dict[str, Fact] = {
+        "kinds": len(stale),
+        "since": since.isoformat() if since else "",
+        "in_front": in_front,
+    }
     yield make(
         "api-server-unreachable",
         CLUSTER,
-        "the API server does not answer"
+        (
+            "something in front of the API server answers in its place"
+            if in_front
+            else "the API server does not answer"
+        )
         + (f"; last heard at {since:%H:%M:%S} UTC" if since else ""),
         Severity.CRITICAL,
         "no kind is live",
-        since=since,
+        since=since or view.now,
         source=SinceSource.FIRST_SEEN,
         evidence=[
             Evidence(f"watch of {f.kind}", f.reason or f.state.value, f.heard)
@@ -252,6 +261,8 @@ def unreachable(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     )
 
 
+_IN_FRONT = "in front of the API server answers"
+"""What the errors of `cluster.api.intermediaries` say."""
 _COMPONENTS = {
     "kube-scheduler": "new pods are not scheduled",
     "kube-controller-manager": "no controller acts: nothing is created, replaced or collected",
