@@ -51,7 +51,7 @@ async def test_the_story_is_seen_and_its_runbook_ranks_first(story: str, tmp_pat
 async def test_many_changes_are_taken_in_pieces_and_none_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("incident.session.DRAINED", 3)
+    monkeypatch.setattr("incident.session.views.DRAINED", 3)
     taken, sizes = set[tuple[str, Key]](), list[int]()
 
     def take(changes: Sequence[StoreUpdate]) -> None:

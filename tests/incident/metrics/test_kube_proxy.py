@@ -103,7 +103,7 @@ async def test_closed_metrics_are_one_quiet_gap_and_health_is_asked_instead(tmp_
     with served("network-policy-cni-version-skew", tmp_path) as (server, kubeconfig):
         async with investigating(kubeconfig, tmp_path, record=False) as investigation:
             await until(investigation, is_read)
-            live = live_of(investigation._live)
+            live = live_of(investigation._session.live)
             nodes = [node.metadata.name for node in live.store.all("Node", Node)]
             proxies = KubeProxies(live, live._clock, Cadence())
             pod = late_on(server, live, sorted(nodes)[-1])

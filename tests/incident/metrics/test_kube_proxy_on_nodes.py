@@ -66,7 +66,7 @@ async def test_what_real_kube_proxies_tell(nodes_lab: Lab, tmp_path: Path) -> No
                 nodes_lab.cluster.kubeconfig, tmp_path, record=False
             ) as investigation:
                 await until(investigation, is_settled, 60.0)
-                live = investigation._live
+                live = investigation._session.live
                 assert isinstance(live, LiveCluster)
                 nodes = set(nodes_lab.members)
                 await until(

@@ -120,7 +120,7 @@ async def test_throttling_that_no_object_shows_is_found_by_measuring(tmp_path: P
             assert not [
                 match for symptom in view.symptoms for match in symptom.matches if match.confident
             ]
-            live = investigation._live
+            live = investigation._session.live
             assert isinstance(live, LiveCluster)
             measuring = Metrics(live, live._clock, Cadence())
             await measuring.measure()
