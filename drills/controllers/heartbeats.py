@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from drills.api.objects import Obj, condition, dig, parse_time, reports, rfc3339, rfc3339_micro
 from drills.controllers.events import TTL
 from drills.controllers.live import LiveContext
+from drills.controllers.quotas import Quotas
 from drills.controllers.status_sync import status_updates
 
 _LEASE = timedelta(seconds=10)
@@ -30,6 +31,7 @@ class Heartbeats:
         self.moving = True
         self._away: dict[str, datetime] = {}
         """Leases whose holder is away, with the time of their last renewal."""
+        self._quotas = Quotas()
 
     def start(self) -> None:
         now = self._context.now()
@@ -37,6 +39,7 @@ class Heartbeats:
             renewed = dig(lease, "spec", "renewTime")
             if renewed and now - parse_time(renewed) > _AWAY:
                 self._away[lease["metadata"]["name"]] = parse_time(renewed)
+        list(self._quotas.status_updates(self._store.of))  # what is used now
         self._context.spawn(self._sync_forever())
         self._context.spawn(self._beat_forever())
 
@@ -45,7 +48,8 @@ class Heartbeats:
             await self._context.dirty.wait()
             await asyncio.sleep(0.05)
             self._context.dirty.clear()
-            for obj, fields in status_updates(self._store.of, self._context.now()):
+            updates = status_updates(self._store.of, self._context.now())
+            for obj, fields in (*updates, *self._quotas.status_updates(self._store.of)):
                 self._store.save(copy.deepcopy({**obj, **fields}))
 
     async def _beat_forever(self) -> None:

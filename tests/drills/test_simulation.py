@@ -14,6 +14,7 @@ from drills.api.objects import (
     parse_time,
     rfc3339,
 )
+from drills.controllers.quotas import Quotas
 from drills.controllers.status_sync import status_updates
 from drills.scenario.expand import expand
 from drills.scenario.world import World
@@ -148,3 +149,17 @@ def test_a_deployment_is_unavailable_since_its_pods_wait_or_went() -> None:
     for pod in pods:
         found.remove(pod)
     assert available() == ("False", rfc3339(NOW)), "also while none is there yet"
+
+
+def test_a_quota_follows_the_pods_from_what_the_scenario_says_is_used() -> None:
+    meta = {"name": "team", "namespace": "shop", "uid": "q"}
+    quota = {"metadata": meta, "status": {"hard": {"pods": "10"}, "used": {"pods": "10"}}}
+    pods = [{"metadata": {"namespace": "shop"}, "status": {"phase": "Running"}} for _ in range(8)]
+    kinds: dict[str, list[Any]] = {"ResourceQuota": [quota], "Pod": pods}
+    quotas = Quotas()
+    assert not list(quotas.status_updates(kinds.__getitem__))
+    del pods[:3]
+    [(_, fields)] = quotas.status_updates(kinds.__getitem__)
+    assert fields["status"]["used"] == {"pods": "7"}
+    pods += [{"metadata": {"namespace": "other"}, "status": {"phase": "Running"}}]
+    assert len(list(quotas.status_updates(kinds.__getitem__))) == 1
