@@ -14,6 +14,7 @@ from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
 from triage.facts.messages.scheduler import SCHEDULING_TEXT, scheduling, scheduling_text
 from triage.facts.placement import meant_for, untolerated
+from triage.facts.queues import queue_of
 from triage.facts.windows import NOTE_AFTER, SCALE_UP_GRACE, SCHEDULE_GRACE
 
 
@@ -50,11 +51,13 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     if scheduled.status != "False":
         return
     if scheduled.reason == "SchedulingGated":
+        queue = queue_of(pod.metadata)
+        cause = "queued" if queue else "gated"
         if view.older(created, timedelta(minutes=10)):
             yield make(
                 "pod-unschedulable",
                 ref,
-                "held back by scheduling gates",
+                f"waits in the queue {queue}" if queue else "held back by scheduling gates",
                 Severity.INFO,
                 "scheduling gates are set by intent",
                 since=created,
@@ -62,10 +65,10 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
                 evidence=[condition_evidence(ref, scheduled)],
                 facts={
                     **view.pod_facts(pod),
-                    "cause": "gated",
-                    "causes": ("gated",),
+                    "cause": cause,
+                    "causes": (cause,),
                     "nodes": 0,
-                    "detail": "",
+                    "detail": queue,
                     "asked": "",
                 },
             )

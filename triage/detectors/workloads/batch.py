@@ -16,6 +16,7 @@ from triage.facts.cluster_view import ClusterView, is_finished, ref_of, statuses
 from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, field_evidence, from_events, make
+from triage.facts.queues import queue_of
 from triage.facts.windows import EDGE
 
 _NEWS = timedelta(hours=6)
@@ -118,16 +119,17 @@ def suspended(row: Job, view: ClusterView) -> Iterator[Finding]:
         return
     if not view.within(said.last_transition_time, _SUSPENDED):
         return
+    queue = queue_of(row.metadata)
     yield make(
         "job-suspended",
         ref_of(row),
-        "does not run: it is suspended",
+        f"waits in the queue {queue}" if queue else "does not run: it is suspended",
         Severity.INFO,
         "a suspension is made by intent",
         since=said.last_transition_time,
         source=SinceSource.CONDITION,
         evidence=[condition_evidence(ref_of(row), said)],
-        facts={},
+        facts={"queue": queue},
     )
 
 

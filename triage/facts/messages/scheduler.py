@@ -150,6 +150,7 @@ SCHEDULING_TEXT = {
     "provider": "the provider refuses the pod",
     "nodepool": "no node pool fits",
     "gated": "scheduling gates",
+    "queued": "a queue admits them",
     "other": "no node fits",
 }
 
