@@ -36,16 +36,19 @@ def rejected(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         nodes = sorted({str(f.facts.get("node")) for f in group} - {""})
         on = f" on {nodes[0]}" if len(nodes) == 1 else f" on {len(nodes)} nodes"
         cause = group[-1].claim.partition(": ")[2] or reason
-        verb = "refused at admission" if group[-1].rule == "pod-rejected-by-kubelet" else "evicted"
+        evicted = group[-1].rule == "pod-evicted"
+        verb = "evicted" if evicted else "refused at admission"
+        fresh = any(f.active for f in group)
         yield make(
             "pods-rejected-in-bulk",
             Ref(*key),
             f"{len(group)} of its pods were {verb}{on} within the hour: {cause}",
-            Severity.WARNING,
-            "five or more pods of one owner within the hour",
+            Severity.WARNING if fresh else Severity.INFO,
+            "five or more pods of one owner within the hour (a note when the last is over)",
             since=min((f.since for f in group if f.since), default=None),
             source=SinceSource.STATUS,
             evidence=[e for f in group[:4] for e in f.evidence[:1]],
             related=[*(Ref("Node", "", n) for n in nodes[:5]), *(f.object for f in group[:20])],
-            facts={"owner": key[2], "pods": len(group), "reason": reason},
+            active=fresh,
+            facts={"owner": key[2], "pods": len(group), "reason": reason, "evicted": evicted},
         )
