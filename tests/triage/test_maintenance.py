@@ -3,12 +3,22 @@ pages are not sure."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from tests.triage.build import Cluster, ago, managed, meta, ts
-from tests.triage.situation import background, found, look, loud, one, service, sure
+from tests.triage.situation import (
+    MATCHER,
+    background,
+    found,
+    look,
+    loud,
+    one,
+    service,
+    sure,
+)
 from triage.facts.finding import Severity
 
 QUOTA = (
@@ -220,3 +230,129 @@ def test_nodes_that_failed_in_turn_and_are_back_for_an_hour_are_a_note(
     for number, name in enumerate(("n1", "n2", "n3")):
         reboot(cluster, name, minutes + 10 * number)
     assert one(look(cluster), "nodes-failing-in-turn").severity is severity
+
+
+@pytest.mark.parametrize(
+    ("ran", "runs", "loops"),
+    [
+        (5, 9, False),  # it settled
+        (5, 2, True),
+        (240, 9, True),  # its runs have been nearly as long
+    ],
+)
+def test_a_crash_loop_ends_when_a_container_is_ready_for_longer_than_before(
+    ran: float, runs: float, loops: bool
+) -> None:
+    cluster = background()
+    work = cluster.deployment("orders", "shop", replicas=1, created=ago(hours=3))
+    end = ago(minutes=runs)
+    cluster.ended(work["pods"][0], end, 1, restarts=4, ran=timedelta(seconds=ran))
+    assert bool(found(cluster, "pod-crash-looping")) is loops
+
+
+@pytest.mark.parametrize(("age", "told"), [(14, False), (60, True)])
+def test_what_ended_at_the_start_of_its_pod_and_is_ready_now_is_no_fault_of_the_node(
+    age: float, told: bool
+) -> None:
+    cluster = background()
+    for name in ("a", "b", "c", "etcd"):
+        namespace = "kube-system" if name == "etcd" else "shop"
+        image = "registry.k8s.io/etcd:3.5.16-0" if name == "etcd" else "app:1"
+        work = cluster.deployment(
+            f"{name}2", namespace, 2, ago(minutes=age), image=image, spec={"hostNetwork": True}
+        )
+        for pod in work["pods"]:
+            pod["spec"]["nodeName"] = "n1"
+            cluster.ended(pod, ago(minutes=12), 1)
+    assert bool(found(cluster, "restarts-together-on-node")) is told
+    assert bool(found(cluster, "control-plane-degraded")) is told
+
+
+def evicted(cluster: Cluster, minutes: float, message: str) -> None:
+    work = cluster.deployment("coder", "shop", replicas=6, created=ago(days=3))
+    for pod in work["pods"]:
+        cluster.ended(pod, ago(minutes=minutes))
+        pod["status"].update(phase="Failed", reason="Evicted", message=message)
+        for container in pod["status"]["containerStatuses"]:
+            container.update(ready=False, state=container["lastState"])
+
+
+@pytest.mark.parametrize(
+    ("message", "page"),
+    [
+        ("The node was low on resource: ephemeral-storage.", "node-pressure-evictions"),
+        (
+            "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi.",
+            "ephemeral-storage-limit",
+        ),
+    ],
+)
+def test_evictions_have_the_page_of_their_cause(message: str, page: str) -> None:
+    cluster = background()
+    evicted(cluster, 10, message)
+    pages = {
+        m.id
+        for report in [look(cluster)]
+        for s in report.symptoms
+        for m in MATCHER.match_symptom(s, report)
+        if m.confident
+    }
+    mine = {"node-pressure-evictions", "ephemeral-storage-limit", "kubelet-rejects-pod"}
+    assert pages & mine == {page}
+
+
+def test_many_evictions_that_are_over_are_a_note() -> None:
+    cluster = background()
+    evicted(cluster, 50, "The node was low on resource: memory.")
+    assert one(look(cluster), "pods-rejected-in-bulk").severity is Severity.INFO
+
+
+@pytest.mark.parametrize("queue", ["team-a", ""])
+def test_a_job_and_a_pod_that_a_queue_holds_back_wait_by_design(queue: str) -> None:
+    cluster = background()
+    marks = {"kueue.x-k8s.io/queue-name": queue} if queue else {}
+    said = {"type": "Suspended", "status": "True", "lastTransitionTime": ts(ago(minutes=30))}
+    cluster.add(
+        "Job",
+        {
+            "metadata": meta("train", "shop", created=ago(minutes=30), labels=marks),
+            "spec": {"suspend": True},
+            "status": {"conditions": [said]},
+        },
+    )
+    gated = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}
+    cluster.add(
+        "Pod",
+        {
+            "metadata": meta("gated", "shop", created=ago(minutes=30), labels=marks),
+            "spec": {},
+            "status": {"phase": "Pending", "conditions": [gated]},
+        },
+    )
+    report = look(cluster)
+    assert one(report, "job-suspended").facts["queue"] == queue
+    cause = one(report, "pod-unschedulable").facts["cause"]
+    assert cause == ("queued" if queue else "gated")
+    pages = {m.id for s in report.symptoms for m in MATCHER.match_symptom(s, report) if m.confident}
+    assert bool(pages & {"scheduler-not-working", "job-failed"}) is not bool(queue)
+
+
+def test_one_job_that_fails_alike_in_several_namespaces_is_one_symptom() -> None:
+    cluster = background()
+    for namespace in ("ci-1", "ci-2", "ci-3"):
+        failed = {
+            "type": "Failed",
+            "status": "True",
+            "reason": "BackoffLimitExceeded",
+            "lastTransitionTime": ts(ago(minutes=5)),
+        }
+        cluster.add(
+            "Job",
+            {
+                "metadata": meta("itest", namespace, created=ago(minutes=9)),
+                "spec": {},
+                "status": {"failed": 1, "conditions": [failed]},
+            },
+        )
+    titles = [s.title for s in look(cluster).symptoms if "itest" in s.title]
+    assert len(titles) == 1

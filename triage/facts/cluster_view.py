@@ -34,7 +34,7 @@ from triage.facts.events import EventFact, EventMemory
 from triage.facts.finding import Fact
 from triage.facts.measurements import Sources
 from triage.facts.odd_objects import odd_time
-from triage.facts.windows import NEW_NODE
+from triage.facts.windows import NEW_NODE, READY_GRACE
 
 ZONE = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
 INSTANCE_TYPE = ("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type")
@@ -108,6 +108,13 @@ def is_ready(pod: Pod) -> bool:
         if condition.type == "Ready":
             return condition.status == "True"
     return False
+
+
+def at_start(pod: Pod, end: datetime) -> bool:
+    """Whether a container ended in the first minutes of its pod, which is ready now: it came before
+    what it needs."""
+    born = pod.metadata.creation_timestamp
+    return born is not None and end - born < READY_GRACE and is_ready(pod)
 
 
 def is_finished(pod: Pod) -> bool:

@@ -191,6 +191,12 @@ def keys(finding: Finding, sick: Mapping[str, datetime | None]) -> Iterator[str]
         yield f"owner:{ref.kind}/{ref.namespace}/{ref.name}"
     elif rule == "quota-exceeded":
         yield f"create:quota/{facts.get('quota')}"
+    elif rule == "job-failed":  # one test or task, in each of its namespaces
+        yield f"owner:{ref.kind}/{ref.namespace}/{ref.name}"
+        if facts.get("cronjob"):
+            yield f"owner:CronJob/{ref.namespace}/{facts.get('cronjob')}"
+        else:
+            yield f"job:{ref.name}/{finding.claim}"
     elif ref.kind in WORKLOADS:
         yield f"owner:{ref.kind}/{ref.namespace}/{ref.name}"
         if rule == "service-reference-wrong":

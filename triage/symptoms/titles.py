@@ -282,7 +282,7 @@ class Subject(NamedTuple):
 
 
 _VERB = re.compile(
-    r"(?:blocks|cannot|claims|does|ended|evicts|failed|gave|got|has|holds|is|keeps|leads|names"
+    r"(?:blocks|cannot|claims|did|does|ended|evicts|failed|gave|got|has|holds|is|keeps|leads|names"
     r"|rebooted|refuses|runs|stays|waits|wants|was|uses)[ :]"
 )
 """Claims that are the rest of a sentence about their object."""

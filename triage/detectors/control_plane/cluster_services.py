@@ -15,6 +15,7 @@ from triage.facts import blast_radius as blast
 from triage.facts import roles
 from triage.facts.cluster_view import (
     ClusterView,
+    at_start,
     is_finished,
     is_ready,
     ready_status,
@@ -85,10 +86,11 @@ def health(pods: list[Pod], view: ClusterView) -> PodHealth:
                 continue
             if status.restart_count == 0 and status.state.terminated is None:
                 continue
-            if end.reason != "OOMKilled" and reboots_around(
-                pod.spec.node_name, end.finished_at, view
+            if end.reason != "OOMKilled" and (
+                reboots_around(pod.spec.node_name, end.finished_at, view)
+                or at_start(pod, end.finished_at)
             ):
-                continue  # It went down with its node.
+                continue  # It went down with its node, or the cluster came up.
             restarted.add(name)
             times.append(end.finished_at)
             # The status keeps only the last end; the back-off event gives the beginning.

@@ -10,7 +10,14 @@ from datetime import datetime, timedelta
 from cluster.kube.objects import Node, Pod, Ref
 from triage.detectors.registry import object_detector
 from triage.facts import quantity
-from triage.facts.cluster_view import ClusterView, is_finished, ready_status, ref_of, statuses
+from triage.facts.cluster_view import (
+    ClusterView,
+    at_start,
+    is_finished,
+    ready_status,
+    ref_of,
+    statuses,
+)
 from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, from_events, make
@@ -323,6 +330,8 @@ def restarts_together(node: Node, view: ClusterView) -> Iterator[Finding]:
                 continue
             if end.exit_code == 0 and end is status.state.terminated:
                 continue  # It completed: an init container, or finished work.
+            if at_start(pod, end.finished_at):
+                continue
             owner = view.owner(pod)
             if (
                 owner.kind in ("Job", "CronJob")

@@ -238,6 +238,20 @@ def _crash_loop(
     )
 
 
+_SETTLED = timedelta(minutes=5)
+"""A container that is ready for longer than the longest back-off, and for three times as long as
+its last run, is no longer in a crash loop."""
+
+
+def _settled(pod: Pod, status: ContainerStatus, ran: int, view: ClusterView) -> bool:
+    running = status.state.running
+    return (
+        running is not None
+        and status.ready
+        and view.older(running.started_at, max(_SETTLED, timedelta(seconds=3 * ran)))
+    )
+
+
 def ends(pod: Pod, status: ContainerStatus, view: ClusterView) -> Iterator[Finding]:
     """The last end of a container that runs again, or has ended: levels and edges.
 
@@ -312,7 +326,7 @@ def ends(pod: Pod, status: ContainerStatus, view: ClusterView) -> Iterator[Findi
         and ran < 600
         and view.within(finished, timedelta(minutes=15))
     )
-    if running and often:
+    if running and often and not _settled(pod, status, ran or 0, view):
         yield _crash_loop(pod, status, view, evidence)
     elif end is status.state.terminated and end.exit_code and _restarted(pod, status):
         yield _crash_loop(pod, status, view, evidence, view.now - finished)

@@ -164,7 +164,7 @@ def _from_log(
     which = "log of the previous run" if words.previous else "log"
     evidence = Evidence(f"{words.pod} {which} of {words.container}", said.sentence, sample.at)
     finding = _finding(pod, words.container, said, severe, head, code, evidence, view)
-    return replace(finding, since=base.since, since_source=base.since_source)
+    return replace(finding, since=base.since, since_source=base.since_source, active=base.active)
 
 
 def _exit_code(pod: Pod, container: str) -> int | None:
@@ -271,18 +271,20 @@ def _dependencies(
         if first is None:
             continue
         standing = first.facts["standing"]
+        over = not any(f.active for f in theirs)
         full = class_ == "too-many-connections"
         if len(owners) < 2 and not full and standing != Standing.NO_ENDPOINT:
             continue
         yield make(
             "dependency-failing",
             own,
-            _told(class_, owners, first, str(standing)),
+            _told(class_, owners, first, str(standing), over),
             _severity(theirs, owners),
             "critical where three workloads or more fail at it",
             since=min((f.since for f in theirs if f.since is not None), default=None),
             source=first.since_source,
             detail=class_,
+            active=not over,
             evidence=[f.evidence[0] for f in theirs[:3]],
             facts={
                 "class": class_,
@@ -304,7 +306,7 @@ def _severity(theirs: list[Finding], owners: list[str]) -> Severity:
     return Severity.CRITICAL if len(owners) >= _MANY else Severity.WARNING
 
 
-def _told(class_: str, owners: list[str], first: Finding, standing: str) -> str:
+def _told(class_: str, owners: list[str], first: Finding, standing: str, over: bool) -> str:
     who = f"{len(owners)} workloads" if len(owners) > 1 else owners[0]
     names = (
         f" ({', '.join(owners[:4])}{' …' if len(owners) > 4 else ''})" if len(owners) > 1 else ""
@@ -317,7 +319,7 @@ def _told(class_: str, owners: list[str], first: Finding, standing: str) -> str:
     if class_ == "credentials-refused":
         return f"refuses the credentials of {who}{names}: {sentence}"
     why = " and has no ready pod" if standing == Standing.NO_ENDPOINT else ""
-    return f"does not answer {who}{names}{why}: {sentence}"
+    return f"{'did' if over else 'does'} not answer {who}{names}{why}: {sentence}"
 
 
 def _behind(service: Ref, view: ClusterView) -> set[Ref]:

@@ -352,14 +352,15 @@ def not_graceful(row: Deployment, view: ClusterView) -> Iterator[Finding]:
     missing = "no preStop" if readiness else "no preStop and no readiness probe"
     grace = template.spec.termination_grace_period_seconds
     cut = _stopped_listening(sets, rollout, view)
+    several = len(cut) > 1  # one probe may meet any pod that ends
     yield make(
         "rollout-not-graceful",
         ref_of(row),
         f"rolled out at {quantity.moment_text(rollout or view.now, view.now)} with {missing}: "
         "connections may be cut"
-        + (f"; {len(cut)} pods refused connections while they ended" if cut else ""),
-        Severity.WARNING if cut else Severity.INFO,
-        "pods refused connections" if cut else "a rollout without draining is a note",
+        + (f"; {len(cut)} pods refused connections while they ended" if several else ""),
+        Severity.WARNING if several else Severity.INFO,
+        "several pods refused connections" if several else "a rollout without draining is a note",
         since=rollout,
         source=SinceSource.CREATION,
         active=rolling,

@@ -31,8 +31,8 @@ pod-unschedulable (pod): The scheduler finds no node
     cause: str: insufficient-memory, insufficient-cpu, insufficient-pods, insufficient-storage,
         insufficient-other, taint, node-not-ready, affinity, anti-affinity, topology-spread,
         volume-affinity, volume-count, volume-unbound, volume-binding, claim-missing,
-        resource-claim, host-port, cordoned, no-nodes, provisioning, provider, nodepool, gated or
-        other; the one that most nodes give
+        resource-claim, host-port, cordoned, no-nodes, provisioning, provider, nodepool, gated,
+        queued or other; the one that most nodes give
     causes: tuple: all, most frequent first
     nodes: int: nodes looked at
     detail: str: the word that decides: the resource, the key of the taint, the claim, the selector
@@ -164,6 +164,7 @@ pods-rejected-in-bulk (cluster): Many pods of one owner were rejected or evicted
     owner: str
     pods: int
     reason: str
+    evicted: bool: evicted after they ran, not refused
 pod-last-words (pod): The sentence of its log or termination message that decides why a container
         fails
     source: Kubernetes, Determine the Reason for Pod Failure; the error texts of programs

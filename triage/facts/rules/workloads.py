@@ -129,6 +129,7 @@ daemonset-short (workload): Fewer pods of a DaemonSet are ready than nodes want 
     why: str: taint, selector, room, not-made or empty (its pods say why)
 job-suspended (workload): A Job is suspended (info)
     source: Job condition Suspended
+    queue: str: the queue that admits it, empty for none
 job-failed (workload): A Job gave up and no later run succeeded
     source: Job condition Failed
     reason: str: BackoffLimitExceeded or DeadlineExceeded
