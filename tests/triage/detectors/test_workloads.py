@@ -86,11 +86,15 @@ def test_a_replica_set_that_cannot_create_also_while_some_of_its_pods_run() -> N
     )
 
 
-def test_a_stateful_set_without_its_service() -> None:
+@pytest.mark.parametrize(("hours", "ready", "told"), [(2, 3, 1), (50, 2, 1), (50, 3, 0)])
+def test_a_stateful_set_without_its_service(hours: float, ready: int, told: int) -> None:
     cluster = background()
     service(cluster, "web", "shop", {"app": "web"})
-    cluster.deployment("odd", kind="StatefulSet")["spec"]["serviceName"] = "odd-headless"
-    assert one(look(cluster), "governing-service-missing").facts["service"] == "odd-headless"
+    odd = cluster.deployment("odd", kind="StatefulSet", created=ago(hours=hours))
+    odd["spec"]["serviceName"] = "odd-headless"
+    odd["status"]["readyReplicas"] = ready
+    services = [f.facts["service"] for f in found(cluster, "governing-service-missing")]
+    assert services == ["odd-headless"] * told
 
 
 def hpa(cluster: Cluster, type_: str, status: str, reason: str, replicas: int = 3) -> None:

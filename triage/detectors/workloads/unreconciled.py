@@ -12,7 +12,7 @@ from triage.detectors.registry import object_detector
 from triage.facts.cluster_view import ClusterView, ref_of, statuses
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import field_evidence, from_events, make
-from triage.facts.windows import EDGE, RECENT
+from triage.facts.windows import EDGE, RECENT, STANDING
 
 _OBSERVED = timedelta(minutes=5)
 """A controller that is busy with thousands of objects still sees a change within this time."""
@@ -52,11 +52,18 @@ def generation(row: Deployment | DaemonSet | StatefulSet, view: ClusterView) -> 
 
 @object_detector("StatefulSet")
 def governing_service(row: StatefulSet, view: ClusterView) -> Iterator[Finding]:
-    """A StatefulSet whose headless Service does not exist: its pods have no names of their own."""
+    """A StatefulSet whose headless Service does not exist: its pods have no names of their own.
+
+    Many charts name a Service that they never create. One that has been ready for a day without it
+    needs no such names.
+    """
     name = row.spec.service_name
     if not name or row.spec.replicas == 0 or not view.readable("Service"):
         return
     if view.store.get("Service", row.metadata.namespace, name) is not None:
+        return
+    ready = row.status.ready_replicas >= row.spec.replicas
+    if ready and view.older(row.metadata.creation_timestamp, STANDING):
         return
     ref = ref_of(row)
     yield make(
