@@ -110,6 +110,20 @@ def is_ready(pod: Pod) -> bool:
     return False
 
 
+_QUEUES = (
+    "kueue.x-k8s.io/queue-name",
+    "scheduling.volcano.sh/queue-name",
+    "yunikorn.apache.org/queue",
+)
+
+
+def queue_of(meta: LeanMeta) -> str:
+    """The queue that holds back a Job or pod until there is room for it, by its labels and
+    annotations; "" for none."""
+    places = (meta.labels, meta.annotations)
+    return next((p[key] for p in places for key in _QUEUES if p.get(key)), "")
+
+
 def at_start(pod: Pod, end: datetime) -> bool:
     """Whether a container ended in the first minutes of its pod, which is ready now: it came before
     what it needs."""

@@ -9,12 +9,11 @@ from typing import Any
 from cluster.kube.objects import Node, Pod, PodSpec
 from triage.detectors.registry import object_detector
 from triage.facts import quantity
-from triage.facts.cluster_view import ClusterView, condition, ref_of
+from triage.facts.cluster_view import ClusterView, condition, queue_of, ref_of
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
 from triage.facts.messages.scheduler import SCHEDULING_TEXT, scheduling, scheduling_text
 from triage.facts.placement import meant_for, untolerated
-from triage.facts.queues import queue_of
 from triage.facts.windows import NOTE_AFTER, SCALE_UP_GRACE, SCHEDULE_GRACE
 
 

@@ -12,11 +12,10 @@ from cluster.kube.objects import CronJob, Job, Lease, Pod, Ref
 from cluster.kube.owners import controller_of
 from triage.detectors.registry import object_detector
 from triage.facts import quantity
-from triage.facts.cluster_view import ClusterView, is_finished, ref_of, statuses
+from triage.facts.cluster_view import ClusterView, is_finished, queue_of, ref_of, statuses
 from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, field_evidence, from_events, make
-from triage.facts.queues import queue_of
 from triage.facts.windows import EDGE
 
 _NEWS = timedelta(hours=6)
