@@ -93,3 +93,9 @@ def test_an_agent_without_a_word_is_no_refusal() -> None:
     assert "aws-node" not in report.symptoms[0].title
     matches = MATCHER.match_symptom(report.symptoms[0], report)
     assert "crash-credentials-refused" not in {match.id for match in matches}
+
+
+def test_an_agent_that_is_away_from_an_old_node_has_the_page_of_sandboxes() -> None:
+    report = situation(FINE, unready=False, waiting=True)
+    matches = MATCHER.match_symptom(report.symptoms[0], report)
+    assert (matches[0].id, matches[0].confident) == ("sandbox-cannot-be-made", True)
