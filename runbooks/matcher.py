@@ -145,17 +145,16 @@ class Matcher:
             other = None
         guide = max((one for one in ours if one.guide), key=_weight, default=None)
         exact = any(one.guide and one.patterns for one in ours)
-        ours.sort(
-            key=lambda one: (
-                -_weight(one) / (1.0 if one.guide or (exact and not one.patterns) else STORY),
-                one.id,
-            )
-        )
+
+        def standing(one: WordMatch) -> float:
+            return _weight(one) / (1.0 if one.guide or (exact and not one.patterns) else STORY)
+
+        ours.sort(key=lambda one: (-standing(one), one.id))
         lone = len(paste.words.split()) == 1
         found = []
         for one in ours[:SHOWN]:
             rival = other
-            if guide is not None and not one.guide and _weight(one) < _weight(guide):
+            if guide is not None and not one.guide and standing(one) < standing(guide):
                 rival = other or guide
             if one.score >= LOWEST:
                 against = "" if rival is None or one.named else _reads_like(rival)
