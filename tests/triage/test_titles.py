@@ -9,6 +9,7 @@ import pytest
 from cluster.kube.objects import Ref
 from tests.triage.build import NOW
 from triage.facts.finding import Finding, Severity, SinceSource
+from triage.facts.messages.kubelet import IMAGE_CAUSES, image_cause
 from triage.symptoms.titles import title
 
 
@@ -152,3 +153,31 @@ def test_a_crash_loop_without_words_says_how_it_ends(code: int | None, ends: str
         facts={"owner": "web", "exit_code": code},
     )
     assert title([crash]) == "web is in a crash loop" + (f" ({ends})" if ends else "")
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        ("not found", "web cannot pull image a:1 (not found in the registry)"),
+        ("lookup reg: no such host", "web cannot pull image a:1 (DNS: the name of the registry"),
+        ("Back-off pulling image", "web cannot pull image a:1"),
+    ],
+)
+def test_the_cause_of_a_failed_pull_is_told_in_words_or_not_at_all(message: str, line: str) -> None:
+    cause = image_cause(message)
+    assert (cause == "other") is (cause not in IMAGE_CAUSES)
+    facts = {"image": "a:1", "cause": cause, "owner": "web", "owner_kind": "Deployment"}
+    pull = Finding(
+        "pull",
+        "pod-image-pull-failed",
+        Ref("Pod", "shop", "web-1"),
+        "image a:1 cannot be pulled",
+        Severity.WARNING,
+        "the container cannot start",
+        NOW,
+        SinceSource.EVENT,
+        facts=facts,
+    )
+    found = title([pull])
+    assert found.startswith(line)
+    assert "other" not in found

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from triage.facts.finding import Finding, Severity
+from triage.facts.messages.kubelet import IMAGE_CAUSES
 from triage.facts.messages.scheduler import scheduling_text
 from triage.symptoms.unnamed_peers import complains, explains, owner_of
 
@@ -203,9 +204,8 @@ def _told(findings: Sequence[Finding]) -> str:
     if rule == "pod-image-pull-failed":
         images = {str(f.facts.get("image")) for f in same}
         name = f"image {min(images)}" if len(images) == 1 else "their images"
-        cause = str(facts.get("cause"))
-        cause = "not on the node, and its policy is Never" if cause == "never-pulled" else cause
-        return f"{who} cannot pull {name} ({cause})"
+        cause = IMAGE_CAUSES.get(str(facts.get("cause")), "")
+        return f"{who} cannot pull {name}" + (f" ({cause})" if cause else "")
     probe = f"{facts.get('probe_kind') or 'liveness'} probe"
     resource = str(facts.get("resource") or "")
     code = facts.get("exit_code")

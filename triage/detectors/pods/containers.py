@@ -21,7 +21,7 @@ from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, containers, ref_of, statuses
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make
-from triage.facts.messages.kubelet import image_cause
+from triage.facts.messages.kubelet import IMAGE_CAUSES, image_cause
 from triage.facts.messages.wording import quoted, signature
 from triage.facts.windows import EDGE, RECENT, SETTLED
 
@@ -110,7 +110,8 @@ def waiting(pod: Pod, status: ContainerStatus, view: ClusterView) -> Iterator[Fi
         yield make(
             "pod-image-pull-failed",
             ref,
-            f"image {image} cannot be pulled: {cause} ({quoted(texts[-1] or state.reason)})",
+            f"image {image} cannot be pulled: {IMAGE_CAUSES.get(cause) or 'no cause is told'} "
+            f"({quoted(texts[-1] or state.reason)})",
             Severity.WARNING,
             "the container cannot start",
             since=since,

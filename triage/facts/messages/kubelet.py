@@ -144,6 +144,22 @@ def image_cause(message: str) -> str:
     return next((cause for needles, cause in table if any(n in lowered for n in needles)), "other")
 
 
+IMAGE_CAUSES = {
+    "not-found": "not found in the registry",
+    "unauthorized": "unauthorized: the registry refuses access",
+    "platform": "not built for this platform",
+    "rate-limited": "rate-limited by the registry",
+    "timeout": "timeout: the registry does not answer in time",
+    "dns": "DNS: the name of the registry does not resolve",
+    "tls": "TLS: the certificate of the registry is refused",
+    "refused": "connection refused by the registry",
+    "no-space": "no space left on the node",
+    "invalid-name": "its name is not valid",
+    "never-pulled": "not on the node, and its policy is Never",
+}
+"""What the answers of `image_cause` mean; `other` has no words of its own."""
+
+
 def own_limit(message: str) -> bool:
     """Whether an evicted pod exceeded a limit of its own (ephemeral storage, emptyDir), so that the
     node was not short of anything (pkg/kubelet/eviction/helpers.go)."""
