@@ -135,6 +135,8 @@ def keys(finding: Finding, sick: Mapping[str, datetime | None]) -> Iterator[str]
         yield f"node:{node}"
     elif rule == "pod-unschedulable" and facts.get("cause") == "volume-unbound":
         yield _owner_key(finding)
+    elif rule == "pod-unschedulable" and facts.get("cause") == "claim-missing":
+        yield f"unschedulable:claim-missing:{ref.namespace}"
     elif rule == "pod-unschedulable":
         yield f"unschedulable:{facts.get('cause')}:{facts.get('detail') or ''}"
     elif rule == "pod-config-missing":

@@ -164,6 +164,12 @@ def _told(findings: Sequence[Finding]) -> str:
     if rule == "pod-unschedulable":
         detail = str(facts.get("detail") or "")
         why = scheduling_text(str(facts.get("cause")), detail)
+        details = len({str(f.facts.get("detail")) for f in same})
+        if facts.get("cause") == "claim-missing" and details > 1:
+            owner = str(facts.get("owner") or lead.object.name)
+            others = len({f.facts.get("owner") or f.object.name for f in same}) - 1
+            who = Subject(f"{owner} and {others} more", True) if others else Subject(owner)
+            why = f"{why} (and {details - 1} more)"
         asked = {str(f.facts.get("asked") or "") for f in same}
         more = f"; {min(asked)}" if len(asked) == 1 and asked != {""} else ""
         return f"{who.be('is')} pending: {why}{more}"
@@ -195,7 +201,7 @@ def _told(findings: Sequence[Finding]) -> str:
         return _last_words(same)
     if rule == "pod-preempted" and count > 1:
         claims = {f.claim.partition(": ")[0].removeprefix("was ") for f in same}
-        return f"{count} workloads were {min(claims)}"
+        return f"{lead.object.name} and {count - 1} more were {min(claims)}"
     if rule == "pod-container-create-failed" and count > 1:
         text = lead.claim.removeprefix("does not start: ")
         return f"{count} pods do not start{_on(same)}: {text.split('cannot be created: ')[-1]}"

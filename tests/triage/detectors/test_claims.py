@@ -123,6 +123,18 @@ def test_a_volume_that_does_not_fit_is_named_with_the_difference(
     assert words in first(cluster)
 
 
+def test_pods_whose_claims_do_not_exist_are_one_symptom() -> None:
+    cluster = background()
+    for name in ("cart", "orders"):
+        pod = pending(cluster, f"{name}-0")
+        pod["status"]["conditions"][0]["message"] = (
+            f'0/9 nodes are available: persistentvolumeclaim "{name}-data" not found.'
+        )
+    assert first(cluster) == (
+        "cart-0 and 1 more are pending: volume claim cart-data not found (and 1 more)"
+    )
+
+
 @pytest.mark.parametrize(
     ("offer", "cause"),
     [

@@ -56,6 +56,13 @@ def test_the_sentence_that_decides_is_the_first_line() -> None:
     assert finding.facts["class"] == "credentials-refused"
 
 
+def test_an_address_beside_the_sentence_that_decides_is_told_with_it() -> None:
+    cluster = background()
+    lines = ("dial tcp 10.96.44.12:27777: connect: connection refused", "no reachable servers")
+    report = look(cluster, [words(crashing(cluster, "orders"), *lines)])
+    assert first(report).title == "orders exits 1: no reachable servers (10.96.44.12:27777)"
+
+
 def test_without_the_log_the_crash_is_told_as_before() -> None:
     cluster = background()
     crashing(cluster, "orders")

@@ -45,7 +45,7 @@ def test_several_workloads_are_one_line() -> None:
     for name in ("cart", "search"):
         preempted(cluster, name, "pod unknown")
     assert look(cluster).symptoms[0].title == (
-        "2 workloads were preempted by a pod of higher priority"
+        "cart and 1 more were preempted by a pod of higher priority"
     )
 
 

@@ -187,7 +187,9 @@ def _finding(
 ) -> Finding:
     peer = said.address or _usual(said, pod.metadata.namespace, view)
     resolved = resolve(peer, pod.metadata.namespace, view) if peer is not None else None
-    says = f" ({resolved.says})" if resolved is not None and resolved.says else ""
+    near = said.address if said.address and said.address.host not in said.sentence else None
+    says = f" ({near})" if near is not None else ""
+    says = f" ({resolved.says})" if resolved is not None and resolved.says else says
     end = _exit_end(pod, container)
     known = resolved is None or resolved.standing != Standing.NO_SERVICE
     facts: dict[str, Fact] = {
