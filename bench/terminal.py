@@ -54,14 +54,24 @@ class TerminalProgram:
 
     def wait_for(self, pattern: bytes, limit: float) -> float:
         """When text that matches `pattern` was first drawn. Raises TimeoutError."""
-        wanted, seen = re.compile(pattern), b""
+        return self.wait_for_each((pattern,), limit)[0]
+
+    def wait_for_each(self, patterns: Sequence[bytes], limit: float) -> list[float]:
+        """When text that matches each of `patterns` was first drawn, in whatever order. Raises
+        TimeoutError."""
+        waiting, drawn, seen = dict(enumerate(map(re.compile, patterns))), dict[int, float](), b""
         deadline = time.monotonic() + limit
         while time.monotonic() < deadline:
             seen = (seen + self.read(deadline - time.monotonic()))[-(1 << 18) :]
-            if wanted.search(_ESCAPES.sub(b"", seen)):
-                return self.elapsed()
+            text = _ESCAPES.sub(b"", seen)
+            for number in [each for each, wanted in waiting.items() if wanted.search(text)]:
+                drawn[number] = self.elapsed()
+                del waiting[number]
+            if not waiting:
+                return [drawn[number] for number in range(len(patterns))]
+        missing = [wanted.pattern for wanted in waiting.values()]
         raise TimeoutError(
-            f"{pattern!r} was not drawn within {limit} s; last: {_ESCAPES.sub(b'', seen)[-400:]!r}"
+            f"{missing!r} was not drawn within {limit} s; last: {_ESCAPES.sub(b'', seen)[-400:]!r}"
         )
 
     def settle(self, seconds: float) -> None:
