@@ -425,3 +425,21 @@ def test_more_of_what_another_symptom_shows_is_not_judged_again(tmp_path: Path) 
     assert missing(*other) == (False, 0)
     assert missing(other[2]) == (False, 0)
     assert missing() == (True, 1)
+
+
+@pytest.mark.parametrize(
+    ("cause", "causes", "sure"),
+    [
+        ("taint", ("taint",), True),
+        ("cordoned", ("cordoned",), True),
+        ("node-not-ready", ("node-not-ready",), False),
+        ("insufficient-memory", ("insufficient-memory", "cordoned"), False),
+    ],
+)
+def test_a_taint_beside_the_deciding_cause_or_of_a_failed_node_makes_no_page_sure(
+    cause: str, causes: tuple[str, ...], sure: bool
+) -> None:
+    seen = finding("pod-unschedulable", "web", "Pod", cause=cause, causes=causes)
+    cordon = finding("node-cordoned")
+    page = next(r for r in MATCHER.library.runbooks if r.id == "taint-not-tolerated")
+    assert judge(page, symptom(seen, cordon)).confident is sure

@@ -181,3 +181,23 @@ def test_the_cause_of_a_failed_pull_is_told_in_words_or_not_at_all(message: str,
     found = title([pull])
     assert found.startswith(line)
     assert "other" not in found
+
+
+def test_a_reboot_leads_before_the_containers_that_it_ended() -> None:
+    found = [
+        Finding(
+            f"{rule}:Node//n1",
+            rule,
+            Ref("Node", "", "n1"),
+            claim,
+            Severity.WARNING,
+            "a warning within half an hour",
+            NOW,
+            SinceSource.EVENT,
+        )
+        for rule, claim in (
+            ("restarts-together-on-node", "6 containers of 6 owners ended within two minutes"),
+            ("node-rebooted", "rebooted 11 min ago"),
+        )
+    ]
+    assert title(found) == "n1 rebooted"

@@ -132,7 +132,7 @@ def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, dict):
-        inner = (value.get(key) for key in ("message", "msg", "reason"))
+        inner = (value.get(key) for key in ("message", "msg", "errmsg", "reason"))
         return next((each for each in inner if isinstance(each, str)), "")
     return ""
 

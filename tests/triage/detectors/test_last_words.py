@@ -63,6 +63,18 @@ def test_an_address_beside_the_sentence_that_decides_is_told_with_it() -> None:
     assert first(report).title == "orders exits 1: no reachable servers (10.96.44.12:27777)"
 
 
+def test_the_error_inside_a_line_of_mongodb_decides() -> None:
+    cluster = background()
+    line = (
+        '{"s":"F","c":"CONTROL","ctx":"main","msg":"Error during global initialization","attr":'
+        '{"error":{"code":140,"errmsg":"cannot read certificate file: /etc/ssl/mongo.pem: '
+        'No such file or directory"}}}'
+    )
+    report = look(cluster, [words(crashing(cluster, "mongodb"), line)])
+    assert "/etc/ssl/mongo.pem: No such file" in first(report).title
+    assert told(report)[0].facts["class"] == "file-missing"
+
+
 def test_without_the_log_the_crash_is_told_as_before() -> None:
     cluster = background()
     crashing(cluster, "orders")

@@ -49,7 +49,11 @@ def _limit(pod: Pod, name: str) -> str:
 
 
 def _ran(ended: ContainerStateTerminated | None) -> int | None:
+    """Seconds that a container ran; None for one that never did, which the kubelet starts at the
+    beginning of Unix time."""
     if ended is None or ended.started_at is None or ended.finished_at is None:
+        return None
+    if not ended.started_at.timestamp():
         return None
     return max(0, int((ended.finished_at - ended.started_at).total_seconds()))
 
