@@ -43,7 +43,7 @@ _HINT = (
 _HINTS = tuple(_HINT.split("|"))
 _NOISE = re.compile(
     r"HTTP/\d(?:\.\d)?\" \d{3} |^\s*-{1,2}[a-z][\w-]+[ =].{0,40}\s{2,}"
-    r"|^\s+at \S+\(|^\s+File \"|^\s*\.\.\. \d+ more|^#\d+ "
+    r"|^\s*at [\w.$<>/]+\(|^Try .{0,60}--help|^\s+File \"|^\s*\.\.\. \d+ more|^#\d+ "
     r"|^# (?:HELP|TYPE) |^\w+(?:\{[^}]*\})? [\d.e+]+$"
     r"|^\s*(?:npm|yarn) (?:ERR!|error) (?:code|exit|errno)",
     re.IGNORECASE,

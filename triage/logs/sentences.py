@@ -122,7 +122,7 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"|doesn't exist|already exists)",
         r"(?:relation|database) \"[^\"]*\" does not exist|no such table|no such column",
         r"unknown column|Table '[^']*' doesn't exist|UndefinedTable|UndefinedColumn",
-        r"unknown database|invalid object name|Cannot open database",
+        r"unknown database|invalid object name|Cannot open database \"[^\"]*\" requested",
         r"duplicate (?:key|column) name|invalid column name",
         r"schema (?:version|mismatch|is out of date|validation|-validation)",
         r"checksum mismatch for migration|missing table \[|missing column \[",
@@ -232,6 +232,7 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"requires (?:\w+ )?version|symbol not found|undefined symbol",
         r"You must (?:install|update).{0,20}\.NET|does not support (?:CPU|x86-64-v|avx)",
         r"CPU (?:ISA|does not support)|vm\.max_map_count|max virtual memory areas",
+        r"doesn't match stored|unable to initialize table",
     ),
     "data-damaged": (
         r"valid checkpoint record|page corruption|corrupt(?:ed|ion)?\b|bad file format",

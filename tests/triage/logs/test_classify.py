@@ -166,3 +166,10 @@ def test_a_sentence_is_short_and_holds_no_password() -> None:
     assert "connection refused" in sentence(long)
     assert "hunter2" not in sentence("cannot reach postgres://shop:hunter2@db:5432/shop")
     assert "hunter2" not in sentence("bad option password=hunter2 in dsn")
+
+
+def test_neither_a_frame_of_a_stack_nor_a_hint_to_the_help_is_a_last_line() -> None:
+    """A frame without its indent: logs are read without leading tabs."""
+    said = "it cannot go on"
+    assert last_line([said, "at shop.orders.Main.main(Main.scala)"]) == said
+    assert last_line([said, "Try 'tool --help' for more information."]) == said
