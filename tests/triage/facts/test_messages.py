@@ -323,3 +323,9 @@ def test_a_message_is_quoted_by_its_sentence(message: str, said: str) -> None:
 def test_the_server_of_an_extension_is_not_the_api_server(resource: str, silent: bool) -> None:
     said = f"the server is currently unable to handle the request (get {resource})"
     assert api_error(said) is silent
+
+
+def test_the_server_of_metrics_is_not_the_api_server() -> None:
+    said = "the server is currently unable to handle the request"
+    assert not api_error(f"unable to fetch metrics from external metrics API: {said}")
+    assert api_error(said)

@@ -37,8 +37,9 @@ _SILENT = r"(?:connection refused|i/o timeout|tls handshake timeout|eof|no route
 _AGGREGATED = r"(?![^\s)]*\.k8s\.io)[\w-]+\.[^\s)]+"
 """An API group of an extension: its server may be away."""
 _API = re.compile(
-    r"the server was unable to return a response in the time allotted|unable to handle the "
-    r"request(?!\W{1,3}(?:get|list|post) [^\s.)]+\.(?:[^\s)]*metrics\.k8s\.io|" + _AGGREGATED + "))"
+    r"the server was unable to return a response in the time allotted"
+    r"|(?<!metrics API: the server is currently )unable to handle the request"
+    r"(?!\W{1,3}(?:get|list|post) [^\s.)]+\.(?:[^\s)]*metrics\.k8s\.io|" + _AGGREGATED + "))"
     r"|context deadline exceeded.{0,80}/api"
     r"|(?:get|post|put|patch|delete|list) "
     r"\"?https?://[^\s\"]+(?::6443|:443)?/(?:api|apis)/[^\n]{0,200}"
