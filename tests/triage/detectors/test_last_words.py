@@ -90,6 +90,25 @@ def test_a_termination_message_needs_no_log() -> None:
     assert first(report).title == "orders exits 1: bind: address already in use"
 
 
+@pytest.mark.parametrize(("reason", "quoted"), [("StartError", True), ("Error", False)])
+def test_what_the_runtime_says_of_a_container_that_it_cannot_start(
+    reason: str, quoted: bool
+) -> None:
+    cluster = background()
+    pod = crashing(
+        cluster,
+        "train",
+        message="OCI runtime create failed: error running prestart hook #0: exit status 1, stderr: "
+        "\ngpu-cli: driver/library version mismatch: unknown",
+    )
+    pod["status"]["containerStatuses"][0]["lastState"]["terminated"]["reason"] = reason
+    report = look(cluster)
+    line = "train cannot start: gpu-cli: driver/library version mismatch: unknown"
+    assert (first(report).title == line) is quoted
+    pages = [match.id for match in MATCHER.match_symptom(first(report)) if match.confident]
+    assert pages == (["container-cannot-start"] if quoted else [])
+
+
 def failed_job(cluster: Cluster, *, cronjob: bool) -> dict[str, Any]:
     """A Job that gave up, and its pod."""
     owner = None

@@ -16,6 +16,7 @@ from tests.triage.situation import (
 )
 from triage.facts.finding import Severity
 from triage.facts.messages.kubelet import sandbox_cause
+from triage.facts.messages.volumes import mount_problem
 from triage.facts.messages.wording import QUOTE, inner_words, quoted, signature
 
 
@@ -476,6 +477,18 @@ def test_why_a_pod_does_not_end_is_in_the_title() -> None:
     assert first(cluster) == (
         "odd is stuck terminating: failed to kill container: device or resource busy"
     )
+
+
+@pytest.mark.parametrize(
+    ("message", "problem"),
+    [
+        ("code = Aborted desc = an operation with the given Volume ID 7 already exists", "pending"),
+        ("code = Internal desc = rbd image a/b is still being used", "in-use"),
+        ("no words that are known", ""),
+    ],
+)
+def test_an_attempt_that_runs_is_no_volume_in_use(message: str, problem: str) -> None:
+    assert mount_problem(message)[0] == problem
 
 
 def test_the_innermost_sentence_of_a_message_is_kept() -> None:

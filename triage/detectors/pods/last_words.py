@@ -69,6 +69,14 @@ def _verdict(text: str) -> Classification | None:
     return verdict([clean_json(row) for row in text.split("\n")])
 
 
+def _of_runtime(message: str) -> Classification | None:
+    """The last line of what the runtime says of a container that it cannot start."""
+    from triage.logs.classify import Classification, sentence
+
+    lines = [clean_json(row) for row in message.split("\n") if row.strip()]
+    return Classification("cannot-start", sentence(lines[-1]), None, 0) if lines else None
+
+
 @object_detector("Pod")
 def said(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     """Termination messages of containers that ended with an error, and the output of exec probes
@@ -82,14 +90,15 @@ def said(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         if not looping and not view.within(end.finished_at, RECENT):
             continue
         found = _verdict(end.message)
+        head = f"exits {end.exit_code}"
+        if found is None and end.reason == "StartError":  # of the runtime, not of the program
+            found, head = _of_runtime(end.message), "cannot start"
         if found is None:
             continue
         path = f"status.containerStatuses[{status.name}] termination message"
         evidence = field_evidence(ref, path, found.sentence, end.finished_at)
         severe = looping or status.state.terminated is not None
-        yield _finding(
-            pod, status.name, found, severe, f"exits {end.exit_code}", end.exit_code, evidence, view
-        )
+        yield _finding(pod, status.name, found, severe, head, end.exit_code, evidence, view)
         return
     for event in reversed(view.events_of(pod)):
         if event.reason != "Unhealthy" or not view.within(event.last, EDGE):

@@ -348,7 +348,11 @@ def _volume(pod: Pod, events: list[EventFact], view: ClusterView) -> Finding:
                 related.append(Ref("PersistentVolume", "", bound))
                 driver = pv.spec.csi.driver if pv.spec.csi else ""
             break
-    why, words = mount_problem(group[-1].message)
+    telling = next(
+        (e for e in reversed(group) if mount_problem(e.message)[0] not in ("", "pending")),
+        group[-1],
+    )
+    why, words = mount_problem(telling.message)
     facts: dict[str, Fact] = {
         **view.pod_facts(pod),
         "cause": cause,
@@ -364,7 +368,7 @@ def _volume(pod: Pod, events: list[EventFact], view: ClusterView) -> Finding:
         "mount": "cannot be mounted on",
         "timeout": "is not attached or mounted in time on",
     }.get(cause, "cannot be mounted on")
-    said = quoted(group[-1].message)
+    said = quoted(telling.message)
     if words and cause in ("mount", "other"):
         said = f"{words} ({said})"
     return make(

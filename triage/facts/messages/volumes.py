@@ -96,8 +96,12 @@ _MOUNT = (
     (
         "in-use",
         "it is still in use",
-        r"still (?:being used|in use)|(?:is|device or resource) busy|already mounted"
-        r"|operation with the given volume id \S+ already exists",
+        r"still (?:being used|in use)|(?:is|device or resource) busy|already mounted",
+    ),
+    (
+        "pending",
+        "an earlier attempt of its driver has not ended",
+        r"operation with the given volume id \S+ already exists",
     ),
     (
         "permission",
@@ -126,8 +130,8 @@ _MOUNT = (
 
 
 def mount_problem(message: str) -> tuple[str, str]:
-    """(in-use, permission, file-system, unreachable, missing or "", the same in words) of a mount
-    that fails."""
+    """(in-use, pending, permission, file-system, unreachable, missing or "", the same in words) of
+    a mount that fails."""
     for name, words, pattern in _MOUNT:
         if re.search(pattern, message, re.IGNORECASE):
             return name, words

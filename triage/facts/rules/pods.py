@@ -127,7 +127,7 @@ pod-sandbox-failed (pod): The pod's sandbox (network namespace) cannot be create
 pod-volume-failed (pod): A volume cannot be attached or mounted
     source: FailedAttachVolume, FailedMount
     cause: str: multi-attach, attach, attach-limit, mount, timeout or other
-    why: str: in-use, permission, missing, file-system, unreachable or empty
+    why: str: in-use, pending, permission, missing, file-system, unreachable or empty
     volume: str
     driver: str: CSI driver or empty
     claim: str
