@@ -95,7 +95,7 @@ def _rank(finding: Finding) -> int:
     if finding.rule == "pod-sandbox-failed" and facts.get("cause") == "image":
         return _RANK["failures-on-new-nodes"] - 1  # nothing starts, the network agent included
     if finding.rule == "pod-sandbox-failed" and facts.get("cause") in ("cni-not-ready", "cni"):
-        return _RANK["restarts-together-on-node"] - 1
+        return _RANK["node-rebooted"] - 1
     if (
         finding.rule in ("dns-degraded", "ingress-degraded")
         and facts.get("ready")
