@@ -379,7 +379,7 @@ def _(cluster: Cluster) -> None:
 
 @member(
     "workloads",
-    "scaled to zero",
+    "scaled to zero without a Service",
     "was scaled to 0 by kubectl-scale",
     guide="workload-scaled-to-zero",
 )
