@@ -204,6 +204,30 @@ def layout(lines: Iterable[Line], width: int) -> list[Line]:
     return [row for each in lines for row in rows(each, width)]
 
 
+class KeptLayout:
+    """As `layout`, and the rows of lines that come again as the same objects are kept: of thousands
+    of lines that are laid out with each key few are new."""
+
+    def __init__(self) -> None:
+        self._width = -1
+        self._known: dict[int, tuple[Line, tuple[Line, ...]]] = {}
+        """By the id of the line."""
+
+    def __call__(self, lines: Iterable[Line], width: int) -> list[Line]:
+        known = self._known if width == self._width else {}
+        kept: dict[int, tuple[Line, tuple[Line, ...]]] = {}
+        found: list[Line] = []
+        for each in lines:
+            key = id(each)
+            laid = known.get(key)
+            if laid is None:
+                laid = (each, rows(each, width))
+            kept[key] = laid
+            found += laid[1]
+        self._known, self._width = kept, width
+        return found
+
+
 def rows(line_: Line, width: int) -> tuple[Line, ...]:
     """Break a line at spaces so that no row is wider than `width` cells; each row keeps the target.
     A wide right edge gets a row of its own when the text does not fit beside it."""

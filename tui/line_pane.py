@@ -17,7 +17,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from text.lines import BLANK, STYLES, Line, heavy, layout
+from text.lines import BLANK, STYLES, KeptLayout, Line, heavy, layout
 from tui.strips import to_strip
 
 Build = Callable[[int], Sequence[Line]]
@@ -131,6 +131,7 @@ class LinePane(CursorPane, can_focus=True):
         """`follow`: stay at the end as lines are added (logs)."""
         super().__init__(classes=classes)
         self._build: Build = lambda width: ()
+        self._layout = KeptLayout()
         self._lines: Sequence[Line] = ()
         self._follow = follow
         self._cursor = -1
@@ -181,7 +182,7 @@ class LinePane(CursorPane, can_focus=True):
         if self.follows and old and target and target == old[-1].target:
             self._held = False  # the cursor follows the end as well
         at_end = self.scroll_offset.y >= self.max_scroll_y
-        new = layout(self._build(width), width)
+        new = self._layout(self._build(width), width)
         self._lines = new
         before = self._cursor
         if self.follows and not self._held:
@@ -225,12 +226,9 @@ class LinePane(CursorPane, can_focus=True):
             for index, row in enumerate(self._lines):
                 if row.target == target:
                     return index
-        targets = self._stops()
-        return (
-            min(targets, key=lambda index: abs(index - near))
-            if targets and near >= 0
-            else (targets[0] if targets else -1)
-        )
+        if near < 0:
+            return next((index for index, row in enumerate(self._lines) if row.target), -1)
+        return min(self._stops(), key=lambda index: abs(index - near), default=-1)
 
     def _stops(self) -> list[int]:
         """The rows where the cursor can stand: the first line of each run of lines with the same

@@ -62,9 +62,11 @@ class Ranking:
         """Symptoms of the report with their runbooks."""
         views = {}
         for symptom in report.symptoms:
-            view = SymptomView(symptom, tuple(self._match(symptom, report)))
-            known = self._known.get(symptom.id)
-            views[symptom.id] = view if known is None or known != view else known
+            matches, known = tuple(self._match(symptom, report)), self._known.get(symptom.id)
+            same = known is not None and known.symptom == symptom and known.matches == matches
+            views[symptom.id] = (
+                known if known is not None and same else SymptomView(symptom, matches)
+            )
             yield
         self._known = views
         return placed([*views.values()])

@@ -36,3 +36,17 @@ def test_a_note_that_the_report_puts_above_an_old_trouble_stays_there() -> None:
     new, old = symptom("scaled", Severity.INFO), symptom("old", Severity.WARNING)
     notes = symptom("one", Severity.INFO), symptom("other", Severity.INFO)
     assert order("other", new, old, *notes) == ["scaled", "old", "other", "one"]
+
+
+def test_an_unchanged_symptom_is_the_same_view_so_that_it_is_not_drawn_again() -> None:
+    ranks = {"fits": True, "turns": False}
+
+    def matches(found: Symptom, _: Report) -> list[Match]:
+        return [match(confident=ranks[found.id])]
+
+    ranking, given = Ranking(matches), (symptom("fits"), symptom("turns"))
+    before = run(ranking.rank(report(*given)))
+    ranks["turns"] = True
+    after = run(ranking.rank(report(symptom("fits"), given[1])))
+    assert after[0] is before[0]
+    assert after[1] is not before[1]

@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from tests.tui.fake import HOSTILE
 from text.lines import (
     HINT,
+    KeptLayout,
     columns,
     field,
     fields,
@@ -130,3 +131,13 @@ def test_a_sentence_is_cut_at_a_word_and_an_address_anywhere(
     text: str, width: int, short: str
 ) -> None:
     assert shorten(text, width) == short
+
+
+@given(st.lists(ANYTHING, max_size=8), st.lists(st.sampled_from((20, 20, 33)), max_size=4))
+def test_a_layout_that_keeps_rows_is_the_layout_of_the_lines(
+    texts: list[str], widths: list[int]
+) -> None:
+    kept, lines = KeptLayout(), [line(text, hang=2) for text in texts]
+    for width in widths:
+        assert kept(lines, width) == layout(lines, width)
+        lines = [line("new"), *lines[1:]]

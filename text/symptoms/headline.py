@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from msgspec.structs import replace
 
 from cluster.live.freshness import WatchState
-from incident.view import NOTHING_READABLE, Connection, View, nothing_readable
+from incident.view import NOTHING_READABLE, Connection, SymptomView, View, nothing_readable
 from text.connection import gap_lines
 from text.keys import NO_KEYS, Keys
 from text.lines import Line, line, prose
@@ -34,12 +35,18 @@ def headline(view: View, now: datetime) -> str:
     unknown state never looks healthy."""
     if not view.symptoms:
         return _no_symptoms(view)
-    touched = len({ref for item in view.symptoms for ref in item.symptom.objects})
+    touched = _touched(view.symptoms)
     begun = first_sign(view)
     first = f", first {clock(begun, now)} UTC ({ago(begun, now)} ago)" if begun else ""
     reading = unread_kinds(view) and view.api.reach is not Connection.LOST
     still = "still reading: " if reading else ""
     return f"{still}{plural(len(view.symptoms), 'symptom')}, {plural(touched, 'object')}{first}"
+
+
+@lru_cache(1)
+def _touched(symptoms: Sequence[SymptomView]) -> int:
+    """The number of objects that these symptoms concern."""
+    return len({ref for item in symptoms for ref in item.symptom.objects})
 
 
 def first_sign(view: View) -> datetime | None:

@@ -17,8 +17,10 @@ from triage.facts.finding import Course, Severity
 
 AXIS = timedelta(hours=12)
 """Older times are left off the axis."""
-KEPT_SYMPTOMS = 1024
-"""Symptoms of which the lines are kept: with each key and every two seconds few differ."""
+KEPT_SYMPTOMS = 8192
+"""Symptoms of which the lines are kept: with each key and every two seconds few differ. A cluster
+of 150,000 pods, 4 % of them broken, has 4,000; lines that are dropped before they are asked for
+again cost as much as none that are kept."""
 
 
 def symptom_lines(
@@ -36,8 +38,9 @@ def symptom_lines(
     # first: what is not known must not scroll out of sight
     lines = [*paged, *unknown_lines(view, 1, keys)]
     folded = folded_symptoms(view, chosen)
+    left_out = set(map(id, folded))
     for item in view.symptoms:
-        if item not in folded:
+        if id(item) not in left_out:
             lines += symptom_rows(item, now)
         if item.symptom.id == chosen:
             lines += first
