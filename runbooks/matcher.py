@@ -81,6 +81,8 @@ class _Matched(NamedTuple):
     basis: tuple[object, ...]
     pages: Sequence[_Page]
     judged: _Judged
+    asked: Sequence[tuple[int, Mapping[int, bool]]]
+    """What its pages asked about other symptoms and for which report, each once."""
 
 
 class Matcher:
@@ -204,19 +206,21 @@ class Matcher:
         known = self._matched.get(symptom.id)
         kept: dict[str, _Page] = {}
         if known is not None and known.basis == basis:
+            if not any(elsewhere.changed_since(turn, asked) for turn, asked in known.asked):
+                return known.judged
             kept = {
                 page.runbook.id: page
                 for page in known.pages
                 if not elsewhere.changed_since(page.turn, page.asked)
             }
-            if len(kept) == len(known.pages):
-                return known.judged
         here = evidence.index_of(symptom)
         pages = [
             kept.get(runbook.id) or self._judge(runbook, symptom, here, elsewhere)
             for runbook in self._near(here)
         ]
-        known = _Matched(basis, pages, _judged(page.match for page in pages))
+        asked = {(page.turn, id(page.asked)): (page.turn, page.asked) for page in pages}
+        judged = _judged(page.match for page in pages)
+        known = _Matched(basis, pages, judged, tuple(asked.values()))
         self._matched[symptom.id] = known
         return known.judged
 
