@@ -12,8 +12,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
-from msgspec.structs import replace
-
 from cluster.kube.kinds import KINDS
 from cluster.kube.objects import Event, Object, OwnerReference, Pod, Ref
 from cluster.kube.owners import controller_of
@@ -23,10 +21,11 @@ from triage.changes.change_log import ChangeIndex
 from triage.changes.from_findings import with_findings
 from triage.detectors import registry
 from triage.detectors.registry import CLUSTER_DETECTORS, OBJECT_DETECTORS
+from triage.detectors.verdicts import detected, touch_findings, with_same, without_odd_since
 from triage.facts.cluster_view import ClusterView, statuses
 from triage.facts.cooperative import Cooperative, run
 from triage.facts.events import EventMemory, times_of
-from triage.facts.finding import ChangeFact, Finding, Gap, Report, SinceSource
+from triage.facts.finding import ChangeFact, Finding, Gap, Report
 from triage.facts.finding_index import FindingIndex
 from triage.facts.measurements import Sources
 from triage.facts.odd_objects import (
@@ -37,12 +36,14 @@ from triage.facts.odd_objects import (
     reason,
     without_odd_times,
 )
-from triage.facts.population import Population
+from triage.facts.population import OWNER_KINDS, Population
+from triage.facts.reads.results import COUNTS, FRESHNESS, POPULATION, SOURCES, Reads
 from triage.facts.significance import significant
 from triage.facts.windows import CHANGES
 from triage.reevaluation import Reevaluation
-from triage.symptoms import grouping as symptoms
+from triage.symptoms.grouping import FOUND, Grouping
 from triage.symptoms.history import SymptomHistory
+from triage.symptoms.related_changes import touch_changes
 
 registry.load()
 
@@ -90,6 +91,13 @@ class Triage:
         """Pods that need evaluation."""
         self._odd_objects = OddObjects()
         self._history = SymptomHistory()
+        self._reads = Reads()
+        self.events.touched = self._reads.touch_event
+        self._grouping = Grouping(self.population, self._reads)
+        self._changed: tuple[ChangeFact, ...] = ()
+        """The changes of the last report."""
+        self._read: tuple[object, Sources] = ((), Sources())
+        """The states of the kinds and what was measured, as the last report saw them."""
         self._renamed: set[tuple[str, str]] = set()
         """(kind, namespace) of objects that may name a Service that came or went."""
         self._marked: tuple[str, tuple[OwnerReference, ...]] = ("", ())
@@ -110,8 +118,13 @@ class Triage:
             self._take_event(change, store, now)
             return
         if not significant(change):
+            if kind == "Lease":
+                self._reads.touch_row(change)
             return
+        self._reads.touch_row(change)
         self.population.apply(change)
+        if kind == "Pod" or kind in OWNER_KINDS:
+            self._reads.touch(POPULATION)
         if change.new is None:
             self._odd_objects.discard(ref)
         if kind != "Pod":
@@ -227,14 +240,16 @@ class Triage:
         if row is None:
             if old:
                 del self._found[ref]
+                touch_findings(old, (), self._reads)
             self._unwatch(ref, old)
             self._due_at.pop(ref, None)
             return
         if ref.kind == "Pod" and self._is_plain(ref):
             self._due_at.pop(ref, None)
             return
-        found = self._detect(ref, row, view)
+        found = with_same(old, self._detect(ref, row, view))
         if found or old:
+            touch_findings(old, found, self._reads)
             self._unwatch(ref, old)
             if found:
                 self._found[ref] = found
@@ -258,7 +273,7 @@ class Triage:
         if failed or odd_times:
             row, odd = without_odd_times(row, view.now)
             found, failed, _ = _run_detectors(ref, row, view)
-            found = tuple(_without_odd_since(f, view.now) for f in found)
+            found = tuple(without_odd_since(f, view.now) for f in found)
             if odd or failed:
                 self._odd_objects.add(ref, OUT_OF_RANGE if odd else failed)
                 return found
@@ -363,35 +378,44 @@ class Triage:
     ) -> Cooperative[Report]:
         """As `report`, in steps. Neither the store nor the engine may take a change between them: a
         report shows one moment."""
-        view = ClusterView(
-            store, self.events, now, freshness, self._slices, extra, tuple(self._counts)
-        )
-        yield from self._gather(view)
-        yield from self._evaluate_marked(view)
+        alone = ClusterView(store, self.events, now, freshness, self._slices)
+        yield from self._gather(alone)
+        yield from self._evaluate_marked(alone)
         self.events.forget_before(now)
         yield
-        index = FindingIndex(self.population)
+        self._touch_read(freshness, extra or Sources())
+        reads, counts = self._reads, tuple(self._counts)
+        view = ClusterView(store, self.events, now, freshness, self._slices, extra, counts, reads)
+        index = FindingIndex(self.population, reads)
         for number, finding in enumerate(itertools.chain(*self._found.values()), 1):
             index.add(finding)
-            if number % symptoms.FOUND == 0:
+            if number % FOUND == 0:
                 yield
         yield
         failed: dict[str, str] = {}
         fence = Fence(failed)
-        view.begin()
+        ends: datetime | None = None
         for detect in CLUSTER_DETECTORS:
             with fence(detect.__name__.replace("_", " ")):
-                for finding in list(detect(view, index)):
-                    index.add(_without_odd_since(finding, now))
+                findings, end = detected(detect, view, index, reads)
+                for finding in findings:
+                    index.add(finding)
+                ends = min((each for each in (ends, end) if each is not None), default=None)
             yield
+        view.begin()
+        if ends is not None:
+            view.wake(ends)
         self._remember_counts(view)
         yield
         changes: tuple[ChangeFact, ...] = ()
         with fence("changes"):
             changes = tuple(self.changes.all(now, CHANGES, self.events))
             changes = tuple(with_findings(changes, view, index, now - CHANGES))
+        touch_changes(self._changed, changes, reads)
+        self._changed = changes
         yield
-        grouped = yield from symptoms.group(view, index, changes, failed)
+        grouped = yield from self._grouping.group(view, index, changes, failed)
+        reads.tidy()
         self._ends = view.due
         gaps = (*_gaps(freshness, extra), *self._odd_objects.gaps(failed))
         complete = not any(g.what in _REQUIRED for g in gaps)
@@ -409,12 +433,33 @@ class Triage:
             recovered=recovered,
         )
 
+    def _touch_read(self, freshness: Mapping[str, Freshness], extra: Sources) -> None:
+        """Touch the states of the kinds and what was measured, where they differ from those of the
+        last report."""
+        states = tuple(
+            (
+                kind,
+                each.state,
+                each.reason,
+                each.complete(),
+                each.heard if each.state is not WatchState.LIVE else None,
+            )
+            for kind, each in freshness.items()
+        )
+        before, measured = self._read
+        if states != before:
+            self._reads.touch(FRESHNESS)
+        if any(getattr(extra, name) is not getattr(measured, name) for name in _MEASURED):
+            self._reads.touch(SOURCES)
+        self._read = states, extra
+
     def _remember_counts(self, view: ClusterView) -> None:
         """Keep the number of objects of each completely read kind: every 15 s, for one hour."""
         if self._counts and view.now - self._counts[-1][0] < timedelta(seconds=15):
             return
         counts = {kind: view.store.count(kind) for kind in _TRACKED if view.readable(kind)}
         self._counts.append((view.now, counts))
+        self._reads.touch(COUNTS)
 
 
 def _run_detectors(
@@ -431,12 +476,6 @@ def _run_detectors(
         except Exception as error:  # An odd object costs only itself.
             why = reason(error)
     return tuple(found), why, view.odd or any(odd_time(f.since, view.now) for f in found)
-
-
-def _without_odd_since(finding: Finding, now: datetime) -> Finding:
-    if not odd_time(finding.since, now):
-        return finding
-    return replace(finding, since=None, since_source=SinceSource.FIRST_SEEN)
 
 
 def _plain(pod: Pod) -> bool:
@@ -474,6 +513,7 @@ def _signature(pod: Pod) -> tuple[object, ...]:
     )
 
 
+_MEASURED = tuple(name for name in Sources.__struct_fields__ if name != "gaps")
 _NAMING_SERVICES = (
     "Ingress",
     "HTTPRoute",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -12,13 +12,13 @@ from cluster.kube.objects import Pod, Ref
 from cluster.live.store import Key, Store, StoreUpdate
 from tests.triage.build import NOW, Cluster, meta, row
 from tests.triage.situation import LIVE
-from triage.cohorts.cohort import COUNTED
+from triage.cohorts.healthy import COUNTED, HealthyCounts
 from triage.engine import GATHERED, Triage
 from triage.facts.finding_index import FindingIndex
-from triage.facts.population import HealthyCounts, attributes
+from triage.facts.population import attributes
 from triage.symptoms import grouping
 from triage.symptoms.grouping import FOUND
-from triage.symptoms.history import SymptomHistory
+from triage.symptoms.history import FOLLOWED, SymptomHistory
 
 MANY = 3 * GATHERED
 
@@ -63,8 +63,8 @@ def test_a_report_of_many_findings_takes_a_bounded_number_in_each_step(
     for owner, name in (
         (FindingIndex, "add"),
         (grouping, "keys"),
-        (grouping, "_place"),
-        (SymptomHistory, "_followed"),
+        (grouping, "_symptom"),
+        (SymptomHistory, "_follow"),
     ):
         real = getattr(owner, name)
 
@@ -77,8 +77,8 @@ def test_a_report_of_many_findings_takes_a_bounded_number_in_each_step(
     for _ in engine.reporting(NOW, store, LIVE):
         assert taken["add"] <= FOUND
         assert taken["keys"] <= FOUND
-        assert taken["_place"] <= 1
-        assert taken["_followed"] <= 1
+        assert taken["_symptom"] <= 1
+        assert taken["_follow"] <= FOLLOWED
         whole += taken
         taken.clear()
     assert len(whole) == 4
@@ -106,7 +106,7 @@ def test_what_many_failing_pods_share_is_counted_once_and_in_steps(
         taken["looked"] += 1
         return attributes(pod)
 
-    def leave_out(healthy: HealthyCounts, pod: Pod, of_node: Iterable[tuple[str, str]]) -> None:
+    def leave_out(healthy: HealthyCounts, pod: Pod, of_node: Mapping[str, str]) -> None:
         taken["left out"] += 1
         left_out(healthy, pod, of_node)
 

@@ -4,7 +4,7 @@ evaluation."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -34,6 +34,8 @@ from triage.facts.events import EventFact, EventMemory
 from triage.facts.finding import Fact
 from triage.facts.measurements import Sources
 from triage.facts.odd_objects import odd_time
+from triage.facts.reads.recorded import ReadEvents, ReadStore
+from triage.facts.reads.results import COUNTS, FRESHNESS, SOURCES, Reads
 from triage.facts.windows import NEW_NODE, READY_GRACE
 
 ZONE = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
@@ -55,6 +57,7 @@ POOL = (
     "node-pool",
     "pool",
 )
+_TICK, _DAY = timedelta(microseconds=1), timedelta(days=1)
 _CONTROL_PLANE = (
     "node-role.kubernetes.io/control-plane",
     "node-role.kubernetes.io/master",
@@ -162,17 +165,18 @@ class ClusterView:
         slices: Mapping[tuple[str, str], set[str]] | None = None,
         sources: Sources | None = None,
         counts: Sequence[tuple[datetime, Mapping[str, int]]] = (),
+        reads: Reads | None = None,
     ) -> None:
-        self.store = store
-        self.events = events
-        self.now = now
-        self.freshness = freshness or {}
+        self.store = store if reads is None else ReadStore(store, reads)
+        self.events = events if reads is None else ReadEvents(events, reads)
+        self._now = now
+        self._freshness = freshness or {}
+        self._reads = reads
         self.due: datetime | None = None
         """When to look at the present object again, or at several together, if nothing changes
         before."""
-        self.sources = sources or Sources()
-        self.counts = counts
-        """Counts of objects by kind at earlier times, oldest first."""
+        self._sources = sources or Sources()
+        self._counts = counts
         self.odd = False
         """Whether the present object contains an impossible time."""
         self._roles: dict[tuple[str, str], str] = {}
@@ -182,15 +186,53 @@ class ClusterView:
         self._labels: frozenset[str | tuple[str, str]] | None = None
         self._largest: dict[str, str] = {}
 
+    # -- what is read besides objects and events
+
+    @property
+    def now(self) -> datetime:
+        """The time of this picture. What depends on it is made again for each report: ask for
+        `recent` or `older`, which name the end of their verdict, where there may be much of it."""
+        if self._reads is not None:
+            self._reads.clock = True
+        return self._now
+
+    @property
+    def freshness(self) -> Mapping[str, Freshness]:
+        """The state of each kind."""
+        self.note(FRESHNESS)
+        return self._freshness
+
+    @property
+    def sources(self) -> Sources:
+        """What was measured."""
+        self.note(SOURCES)
+        return self._sources
+
+    @property
+    def counts(self) -> Sequence[tuple[datetime, Mapping[str, int]]]:
+        """Counts of objects by kind at earlier times, oldest first."""
+        self.note(COUNTS)
+        return self._counts
+
+    def note(self, place: Hashable) -> None:
+        """Note that something is read at this place (`triage.facts.reads`)."""
+        if self._reads is not None:
+            self._reads.noted.add(place)
+
+    # -- the time
+
     def begin(self) -> None:
         """Begin the next object, or the detectors of several."""
         self.due = None
         self.odd = False
         self._selected = None
+        if self._reads is not None:
+            self._reads.begin()
+            self._roles.clear()  # found again, so that what they rest on is noted
 
     def wake(self, at: datetime) -> None:
         """Ask for another evaluation at `at` (a grace period ends, an event grows old)."""
-        if at > self.now and (self.due is None or at < self.due):
+        if at > self._now and (self.due is None or at < self.due):
             self.due = at
 
     def older(self, since: datetime | None, span: timedelta) -> bool:
@@ -198,10 +240,19 @@ class ClusterView:
         time is not older."""
         if since is None or self._is_odd(since):
             return False
-        if self.now - since >= span:
+        if self._now - since >= span:
             return True
         self.wake(since + span)
         return False
+
+    def recent(self, moment: datetime, span: timedelta) -> bool:
+        """Whether a time lies at most `span` back, or ahead. Does not ask for another
+        evaluation."""
+        if self._now - moment > span:
+            return False
+        if self._reads is not None:
+            self._reads.end_at(min(moment, self._now + _DAY) + span + _TICK)
+        return True
 
     def young(self, since: datetime | None, grace: timedelta) -> timedelta | None:
         """The age while it is within the grace, then None; asks for another evaluation."""
@@ -209,14 +260,16 @@ class ClusterView:
 
     def within(self, moment: datetime | None, span: timedelta) -> bool:
         """Whether a time lies at most `span` back; asks for another evaluation when that ends."""
-        if moment is None or self._is_odd(moment) or self.now - moment > span:
+        if moment is None or self._is_odd(moment) or self._now - moment > span:
             return False
         self.wake(moment + span + timedelta(seconds=1))
         return True
 
     def _is_odd(self, moment: datetime) -> bool:
-        odd = odd_time(moment, self.now)
+        odd = odd_time(moment, self._now)
         self.odd = self.odd or odd
+        if odd and self._reads is not None:
+            self._reads.clock = True
         return odd
 
     def readable(self, kind: str) -> bool:
@@ -288,6 +341,7 @@ class ClusterView:
     def slices_of(self, namespace: str, service: str) -> list[EndpointSlice]:
         """The EndpointSlices of a Service."""
         if self._slices is not None:
+            self.note(("EndpointSlice", namespace))
             known = (
                 self.store.get("EndpointSlice", namespace, name)
                 for name in sorted(self._slices.get((namespace, service), ()))
@@ -298,6 +352,7 @@ class ClusterView:
 
     def labelled(self, key: str, value: str | None = None) -> bool:
         """Whether a node has a label (of this value)."""
+        self.note("Node")
         if self._labels is None:
             rows = [node.metadata.labels for node in self.store.all("Node", Node)]
             pairs = {pair for labels in rows for pair in labels.items()}
@@ -306,6 +361,7 @@ class ClusterView:
 
     def largest(self, resource: str) -> str:
         """The most of a resource that a node may give, "" where none has any."""
+        self.note("Node")
         if resource not in self._largest:
             texts = [n.status.allocatable.get(resource, "") for n in self.store.all("Node", Node)]
             self._largest[resource] = max(texts, key=lambda t: parse(t) or 0, default="")
@@ -314,6 +370,7 @@ class ClusterView:
     @property
     def service_namespaces(self) -> Mapping[str, Sequence[str]]:
         """The namespaces in which a Service of a name exists, by name."""
+        self.note("Service")
         if self._service_namespaces is None:
             self._service_namespaces = {}
             for namespace, name in self.store.rows("Service"):

@@ -8,7 +8,7 @@ observation. The absence of an event proves nothing.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -107,6 +107,8 @@ class EventMemory:
         self._reason: dict[str, dict[str, EventFact]] = {}
         self._signs: dict[str, MessageSigns] = {}
         self._forgot: datetime | None = None
+        self.touched: Callable[[EventFact], None] = _ignore
+        """Called with each fact that is added, replaced or dropped."""
 
     def __len__(self) -> int:
         return len(self._facts)
@@ -162,6 +164,9 @@ class EventMemory:
 
     def _put(self, fact: EventFact) -> None:
         known = self._facts.get(fact.uid)
+        if known is not None:
+            self.touched(known)
+        self.touched(fact)
         if known is None or known.message != fact.message:
             self._signs.pop(fact.uid, None)
             if (signs := message_signs(fact.message)) is not None:
@@ -173,6 +178,7 @@ class EventMemory:
 
     def _drop(self, uid: str) -> None:
         fact = self._facts.pop(uid)
+        self.touched(fact)
         self._signs.pop(uid, None)
         _discard(self._about, fact.about, uid)
         _discard(self._reason, fact.reason, uid)
@@ -187,6 +193,9 @@ def _discard(index: dict[K, dict[str, EventFact]], key: K, uid: str) -> None:
         group.pop(uid, None)
         if not group:
             del index[key]
+
+
+def _ignore(fact: EventFact) -> None: ...
 
 
 def _order(fact: EventFact) -> tuple[datetime, str]:

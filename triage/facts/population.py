@@ -7,8 +7,9 @@ cost a walk over the whole cluster.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Hashable, Iterator, Mapping, Set
 from datetime import datetime
+from typing import TypeVar
 
 from cluster.kube import images
 from cluster.kube.objects import OwnerReference, Pod, Ref
@@ -20,7 +21,9 @@ from triage.facts.cluster_view import is_finished
 Attribute = tuple[str, str]
 """(what, value)."""
 
-_OWNER_KINDS = frozenset({"ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"})
+K = TypeVar("K", bound=Hashable)
+_HOUR = 3600
+OWNER_KINDS = frozenset({"ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"})
 """Not pods, of which some own others (the driver of a Spark job): they end, and what they own is
 collected a moment later."""
 
@@ -94,6 +97,49 @@ def _same_images(pod: Pod, other: Pod) -> bool:
     return True
 
 
+class Creations:
+    """How many pods were created when. Asking costs the hours and the seconds of one hour, not the
+    pods."""
+
+    def __init__(self) -> None:
+        self._hours: dict[int, int] = {}
+        self._seconds: dict[int, dict[int, int]] = {}
+        """Of each hour, by the second since the epoch."""
+
+    def add(self, moment: datetime, number: int) -> None:
+        """One pod more (1) or less (-1) was created at this moment."""
+        second = int(moment.timestamp())
+        hour = second // _HOUR
+        add(self._hours, hour, number)
+        seconds = self._seconds.setdefault(hour, {})
+        add(seconds, second, number)
+        if not seconds:
+            del self._seconds[hour]
+
+    def since(self, moment: datetime) -> int:
+        """How many were created at that second or later."""
+        edge = int(moment.timestamp())
+        first = edge // _HOUR
+        later = sum(count for hour, count in self._hours.items() if hour > first)
+        seconds = self._seconds.get(first, {})
+        return later + sum(count for second, count in seconds.items() if second >= edge)
+
+    def copy(self) -> Creations:
+        other = Creations()
+        other._hours = self._hours.copy()
+        other._seconds = {hour: seconds.copy() for hour, seconds in self._seconds.items()}
+        return other
+
+
+def add(counts: dict[K, int], key: K, number: int) -> None:
+    """Add to one of these counts; those of nothing are left out."""
+    count = counts.get(key, 0) + number
+    if count:
+        counts[key] = count
+    else:
+        counts.pop(key, None)
+
+
 class Population:
     """Counts of attributes over the pods that are not finished, their creation times, and
     references to owners that are gone."""
@@ -102,8 +148,12 @@ class Population:
         self._counts: Counter[Attribute] = Counter()
         self._claims: set[Attribute] = set()
         self.total = 0
-        self.created: Counter[int] = Counter()
-        """Pods by creation, in seconds since the epoch."""
+        self.created = Creations()
+        self.moved: set[str] = set()
+        """Nodes that changed, or the number of whose pods did, since `triage.cohorts.healthy` took
+        them."""
+        self.version = 0
+        """Grows with each change of a count."""
         self.control_plane: dict[Key, str] = {}
         """Pods of control plane components: key -> component."""
         self.missing_owners: dict[str, Ref] = {}
@@ -136,16 +186,19 @@ class Population:
                 if isinstance(row, Pod) and not is_finished(row):
                     self._count(row, sign)
             self._component(change)
-        if change.kind == "Pod" or change.kind in _OWNER_KINDS:
+        elif change.kind == "Node":
+            self.moved.add(change.key[1])
+        if change.kind == "Pod" or change.kind in OWNER_KINDS:
             self._refer(change)
 
     def created_since(self, moment: datetime) -> int:
         """How many of the pods were created at that second or later."""
-        edge = int(moment.timestamp())
-        return sum(count for second, count in self.created.items() if second >= edge)
+        return self.created.since(moment)
 
     def _count(self, pod: Pod, sign: int) -> None:
+        self.version += 1
         if pod.spec.node_name:
+            self.moved.add(pod.spec.node_name)
             self._add(("node", pod.spec.node_name), sign)
         attributes = self._siblings.attributes(pod)
         if attributes is not self._run:
@@ -154,12 +207,7 @@ class Population:
         self._run_length += sign
         self.total += sign
         if pod.metadata.creation_timestamp is not None:
-            second = int(pod.metadata.creation_timestamp.timestamp())
-            count = self.created.get(second, 0) + sign
-            if count:
-                self.created[second] = count
-            else:
-                self.created.pop(second, None)
+            self.created.add(pod.metadata.creation_timestamp, sign)
 
     def _end_run(self) -> None:
         """Count the pods of one controller together: six attributes of each pod were a tenth of a
@@ -170,13 +218,10 @@ class Population:
             self._run_length = 0
 
     def _add(self, attribute: Attribute, number: int) -> None:
-        count = self._counts.get(attribute, 0) + number
-        if count:
-            self._counts[attribute] = count
-        else:
-            self._counts.pop(attribute, None)
+        add(self._counts, attribute, number)
         if attribute[0] == "claim":
-            self._claims.add(attribute) if count else self._claims.discard(attribute)
+            present = attribute in self._counts
+            self._claims.add(attribute) if present else self._claims.discard(attribute)
 
     def _component(self, change: StoreUpdate) -> None:
         new = change.new
@@ -213,7 +258,7 @@ class Population:
                 continue
             for owner in row.metadata.owner_references:
                 if owner.controller:
-                    if owner.uid and owner.kind in _OWNER_KINDS:
+                    if owner.uid and owner.kind in OWNER_KINDS:
                         self._name(owner, row.metadata.namespace, sign)
                     break
 
@@ -238,69 +283,10 @@ class Population:
                 self._owners.pop(uid, None)
 
 
-class HealthyCounts:
-    """Counts over all pods that are not failing. Asking costs nothing per pod of the population."""
-
-    def __init__(self, population: Population) -> None:
-        self._population = population
-        self._left_out: set[Key] = set()
-        self._failing: Counter[Attribute] = Counter()
-        self._created: Counter[int] = Counter()
-        """Failing pods by creation, in seconds since the epoch."""
-        self.total = population.total
-        self.on_nodes: Mapping[Attribute, int] | None = None
-        """All pods by the attributes of their nodes; None until `triage.cohorts.cohort` counts."""
-        self.born: Mapping[str, datetime] = {}
-        """Creation times of the nodes, counted with them."""
-
-    def leave_out(self, pod: Pod, of_node: Iterable[Attribute]) -> None:
-        """Count a pod as failing, once; `of_node`: the attributes of its node."""
-        if self.leaves_out(pod):
-            return
-        self._left_out.add((pod.metadata.namespace, pod.metadata.name))
-        if is_finished(pod):
-            return
-        self.total = max(0, self.total - 1)
-        self._failing.update(attributes(pod))
-        self._failing.update(of_node)
-        if pod.metadata.creation_timestamp is not None:
-            self._created[int(pod.metadata.creation_timestamp.timestamp())] += 1
-
-    def leaves_out(self, pod: Pod) -> bool:
-        return (pod.metadata.namespace, pod.metadata.name) in self._left_out
-
-    def copy(self) -> HealthyCounts:
-        """The same counts, from which other pods can be left out."""
-        other = HealthyCounts(self._population)
-        other._left_out, other._failing = self._left_out.copy(), self._failing.copy()
-        other._created, other.total = self._created.copy(), self.total
-        other.on_nodes, other.born = self.on_nodes, self.born
-        return other
-
-    def count(self, attribute: Attribute) -> int:
-        known = self._population.counts.get(attribute)
-        if known is None:
-            known = (self.on_nodes or {}).get(attribute, 0)
-        return max(0, known - self._failing.get(attribute, 0))
-
-    def created_since(self, moment: datetime) -> int:
-        """How many were created at that second or later."""
-        edge = int(moment.timestamp())
-        failing = sum(count for second, count in self._created.items() if second >= edge)
-        return max(0, self._population.created_since(moment) - failing)
-
-    def claims(self) -> Iterator[tuple[str, int]]:
-        """Volume claims in use, as namespace/name, with the number of pods."""
-        for what, value in self._population.claims:
-            count = self.count((what, value))
-            if count:
-                yield value, count
-
-
 def load(store: Store) -> Population:
     """The population of a store as it stands."""
     population = Population()
-    for kind in sorted({*_OWNER_KINDS, "Pod"}):
+    for kind in sorted({*OWNER_KINDS, "Node", "Pod"}):
         for key, row in store.rows(kind).items():
             population.apply(StoreUpdate(kind, key, None, row))
     return population

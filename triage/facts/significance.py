@@ -22,6 +22,7 @@ def significant(change: StoreUpdate) -> bool:
 def _without_heartbeats(node: Node) -> tuple[object, ...]:
     meta, status = node.metadata, node.status
     return (
+        meta.uid,
         node.spec,
         meta.labels,
         meta.annotations,

@@ -10,12 +10,12 @@ from cluster.kube.objects import Pod, Ref
 from cluster.kube.owners import WORKLOADS
 from cluster.kube.selectors import service_selects
 from triage.cohorts import cohort
+from triage.cohorts.healthy import COUNTED, HealthyCounts
 from triage.facts.addresses import Standing
 from triage.facts.cluster_view import ClusterView, is_finished, ref_of
 from triage.facts.cooperative import Cooperative
 from triage.facts.finding import Fact, Finding, Severity
 from triage.facts.finding_index import FindingIndex
-from triage.facts.population import HealthyCounts
 from triage.facts.rules.catalogue import EFFECTS
 from triage.facts.windows import INCIDENT
 from triage.symptoms import unnamed_peers
@@ -504,7 +504,7 @@ def join_shared(
         for number, ref in enumerate(refs, 1):
             if cohort.has(pods[ref], shared.what, shared.value, view):
                 having.append(ref)
-            if number % cohort.COUNTED == 0:
+            if number % COUNTED == 0:
                 yield
         if len(having) >= 3:
             for ref in having[1:]:

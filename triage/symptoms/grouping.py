@@ -7,18 +7,22 @@ nothing is scheduled. A cluster-wide finding pulls in what it explains.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+import operator
+from collections.abc import Hashable, Iterable
+from datetime import UTC, datetime, timedelta
+
+import msgspec
 
 from cluster.kube.objects import Ref
-from triage.cohorts.cohort import count_healthy
+from triage.cohorts.healthy import HealthyCounts
 from triage.facts import blast_radius as blast
 from triage.facts.cluster_view import ClusterView
 from triage.facts.cooperative import Cooperative
 from triage.facts.finding import ChangeFact, Dependant, Finding, Severity, SharedAttribute, Symptom
 from triage.facts.finding_index import FindingIndex
 from triage.facts.odd_objects import Fence
-from triage.facts.population import HealthyCounts
+from triage.facts.population import Population
+from triage.facts.reads.results import HEALTHY, Reads
 from triage.facts.rules.catalogue import EFFECTS
 from triage.symptoms import order
 from triage.symptoms.causes import (
@@ -40,85 +44,177 @@ FOUND = 200
 """Findings that are looked at in one step: less than a millisecond."""
 
 
-def group(
-    view: ClusterView, index: FindingIndex, changes: tuple[ChangeFact, ...], failed: dict[str, str]
-) -> Cooperative[tuple[Symptom, ...]]:
-    """All symptoms, in the order of `triage.symptoms.order`. Notes (info) that stand alone are
-    gathered by their rule. A part that fails is left out, and named with its reason in `failed`."""
-    fence = Fence(failed)
-    findings = list(index.all())
-    sick = sick_nodes(index)
-    groups = Groups()
-    first_key: dict[str, str] = {}
-    loud: list[Finding] = []
-    for number, finding in enumerate(findings, 1):
-        if number % FOUND == 0:
-            yield
-        own = list(keys(finding, sick))
-        first_key[finding.id] = own[0]
-        if (
-            finding.severity is Severity.INFO
-            and not finding.young
-            and finding.object.kind != "Pod"
-            and finding.rule not in NODE_TROUBLE
-        ):
-            continue
-        loud.append(finding)
-        for key in own[1:]:
-            groups.join(own[0], key)
-    yield
-    with fence("causes"):
-        join_causes(loud, first_key, groups, index, view)
-    yield
-    with fence("causes"):
-        join_chains(loud, first_key, groups, view)
-        join_nodes(loud, groups, view)
-    yield
-    healthy = yield from count_healthy(failing_pods(findings, view), index.population, view)
-    with fence("shared causes"):
-        yield from join_shared(loud, healthy, first_key, groups, view)
-    yield
-    members: dict[str, list[Finding]] = {}
-    for finding in findings:
-        members.setdefault(groups.find(first_key[finding.id]), []).append(finding)
-    quiet: dict[str, list[Finding]] = {}
-    result: list[Symptom] = []
-    yield
-    related = RelatedChanges(changes, view)
-    yield
-    for key, group_ in sorted(members.items()):
-        if all(f.severity is Severity.INFO for f in group_):
-            for finding in group_:
-                if not finding.young:
-                    now = ":now" if order.rises(finding, view.now) else ""
-                    quiet.setdefault(finding.rule + now, []).append(finding)
-            group_ = [f for f in group_ if f.young]
-        if group_:
-            result.append((yield from _symptom(key, group_, view, index, related, healthy, fence)))
-            yield
-    for rule, group_ in sorted(quiet.items()):
-        note = yield from _symptom(f"note:{rule}", group_, view, index, related, healthy, fence)
-        result.append(note)
-        yield
-    places = {}
-    for symptom in result:
-        places[symptom.id] = _place(symptom, view.now)
-        yield
-    return tuple(sorted(result, key=lambda s: places[s.id]))
+class _Made(msgspec.Struct, frozen=True):
+    """A symptom, and what of it decides its place."""
+
+    symptom: Symptom
+    reach: int
+    rules: frozenset[str]
+    over: bool
+    """Nothing of it goes on."""
 
 
-def _place(symptom: Symptom, now: datetime) -> order.Place:
+class Grouping:
+    """Makes the symptoms of each report. A symptom is kept while its findings are the same and
+    nothing that it rests on is touched."""
+
+    def __init__(self, population: Population, reads: Reads) -> None:
+        self._reads = reads
+        self._healthy = HealthyCounts(population)
+        self._names: set[Hashable] = set()
+        """The names of the symptoms of the last report."""
+
+    def group(
+        self,
+        view: ClusterView,
+        index: FindingIndex,
+        changes: tuple[ChangeFact, ...],
+        failed: dict[str, str],
+    ) -> Cooperative[tuple[Symptom, ...]]:
+        """All symptoms, in the order of `triage.symptoms.order`. Notes (info) that stand alone are
+        gathered by their rule. A part that fails is left out, and named with its reason in
+        `failed`."""
+        members = yield from self._members(view, index, failed)
+        related = RelatedChanges(changes, view)
+        yield
+        names: set[Hashable] = set()
+        result: list[_Made] = []
+        for key, findings in members:
+            names.add(_name(key))
+            result.append((yield from self._symptom(key, findings, view, index, related, failed)))
+            yield
+        self._reads.drop(self._names - names)
+        self._names = names
+        now = view.now
+        places = {each.symptom.id: _place(each, now) for each in result}
+        yield
+        result.sort(key=lambda each: places[each.symptom.id])
+        return tuple(each.symptom for each in result)
+
+    def _members(
+        self, view: ClusterView, index: FindingIndex, failed: dict[str, str]
+    ) -> Cooperative[list[tuple[str, list[Finding]]]]:
+        """The findings of each symptom, by its key."""
+        fence = Fence(failed)
+        findings = list(index.all())
+        sick = sick_nodes(index)
+        groups = Groups()
+        first_key: dict[str, str] = {}
+        loud: list[Finding] = []
+        for number, finding in enumerate(findings, 1):
+            if number % FOUND == 0:
+                yield
+            own = list(keys(finding, sick))
+            first_key[finding.id] = own[0]
+            if (
+                finding.severity is Severity.INFO
+                and not finding.young
+                and finding.object.kind != "Pod"
+                and finding.rule not in NODE_TROUBLE
+            ):
+                continue
+            loud.append(finding)
+            for key in own[1:]:
+                groups.join(own[0], key)
+        yield
+        with fence("causes"):
+            join_causes(loud, first_key, groups, index, view)
+        yield
+        with fence("causes"):
+            join_chains(loud, first_key, groups, view)
+            join_nodes(loud, groups, view)
+        yield
+        if (yield from self._healthy.take(failing_pods(findings, view), view)):
+            self._reads.touch(HEALTHY)
+        with fence("shared causes"):
+            yield from join_shared(loud, self._healthy, first_key, groups, view)
+        yield
+        members: dict[str, list[Finding]] = {}
+        for finding in findings:
+            members.setdefault(groups.find(first_key[finding.id]), []).append(finding)
+        yield
+        quiet: dict[str, list[Finding]] = {}
+        result: list[tuple[str, list[Finding]]] = []
+        for key, group in sorted(members.items()):
+            if all(f.severity is Severity.INFO for f in group):
+                for finding in group:
+                    if not finding.young:
+                        now = ":now" if order.rises(finding, view.now) else ""
+                        quiet.setdefault(finding.rule + now, []).append(finding)
+                group = [f for f in group if f.young]
+            if group:
+                result.append((key, group))
+        result.extend((f"note:{rule}", group) for rule, group in sorted(quiet.items()))
+        return result
+
+    def _symptom(
+        self,
+        key: str,
+        findings: list[Finding],
+        view: ClusterView,
+        index: FindingIndex,
+        changes: RelatedChanges,
+        failed: dict[str, str],
+    ) -> Cooperative[_Made]:
+        if len(findings) > 1:
+            findings = sorted(findings, key=lambda f: (f.severity.rank, f.since or _LATEST, f.id))
+        now, name = view.now, _name(key)
+        known = self._reads.kept(name, now)
+        if known is not None:
+            made: _Made = known.value
+            before = made.symptom.findings
+            if len(before) == len(findings) and all(map(operator.is_, before, findings)):
+                if known.due is not None:
+                    view.wake(known.due)
+                return made
+        due = view.due
+        view.begin()
+        mine: dict[str, str] = {}
+        symptom = yield from _symptom(key, findings, view, index, changes, self._healthy, mine)
+        last = self._reads.last(name)
+        if last is not None and last.symptom == symptom:
+            symptom = last.symptom  # the same value: what was made from it stays too
+        made = _made(symptom)
+        if mine:
+            failed.update(mine)
+        else:
+            self._reads.keep(name, made, now, view.due)
+        if due is not None:
+            view.wake(due)
+        return made
+
+
+_LATEST = datetime.max.replace(tzinfo=UTC)
+
+
+def _name(key: str) -> Hashable:
+    return ("symptom", key)
+
+
+def _made(symptom: Symptom) -> _Made:
     loud = [f for f in symptom.findings if f.severity is not Severity.INFO]
     down = sum(d.object.kind == "Service" and d.why.startswith("no ready") for d in symptom.blast)
+    return _Made(
+        symptom,
+        order.width(symptom.findings, down),
+        frozenset(f.rule for f in loud),
+        bool(loud) and not any(f.active for f in loud),
+    )
+
+
+def _place(made: _Made, now: datetime) -> order.Place:
+    symptom = made.symptom
+    note = symptom.severity is Severity.INFO  # nothing else rises
+    rises = note and any(order.rises(f, now) for f in symptom.findings)
     return order.key(
         symptom.severity,
         symptom.since,
         now,
-        order.width(symptom.findings, down),
-        {f.rule for f in loud},
+        made.reach,
+        made.rules,
         symptom.id,
-        any(order.rises(f, now) for f in symptom.findings),
-        bool(loud) and not any(f.active for f in loud),
+        rises,
+        made.over,
     )
 
 
@@ -129,9 +225,10 @@ def _symptom(
     index: FindingIndex,
     changes: RelatedChanges,
     healthy: HealthyCounts,
-    fence: Fence,
+    failed: dict[str, str],
 ) -> Cooperative[Symptom]:
-    findings = sorted(findings, key=lambda f: (f.severity.rank, f.since or view.now, f.id))
+    """The symptom of these findings, which are in their order."""
+    fence = Fence(failed)
     severity = findings[0].severity
     since = began(
         [f for f in findings if f.severity is not Severity.INFO or severity is Severity.INFO]

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
+import msgspec
 from msgspec.structs import replace
 
 from cluster.kube.objects import Ref
@@ -22,6 +23,36 @@ UNHEARD = "api-server-unreachable"
 _COMPARED = timedelta(minutes=5)
 """How far back the extent is compared: shorter changes are noise."""
 _MOST_POINTS = 240
+FOLLOWED = 20
+"""Symptoms that are followed in one step."""
+
+
+class _Extent:
+    """How many objects a symptom had, every 15 s."""
+
+    def __init__(self) -> None:
+        self.points: deque[tuple[datetime, int]] = deque(maxlen=_MOST_POINTS)
+        self._steady = True
+        """Whether all the points are the same."""
+
+    def take(self, now: datetime, count: int) -> None:
+        points = self.points
+        if not points or now - points[-1][0] >= timedelta(seconds=15):
+            self._steady = self._steady and (not points or points[-1][1] == count)
+            points.append((now, count))
+
+    def stays(self, count: int) -> bool:
+        """Whether it has always had so many."""
+        return self._steady and self.points[-1][1] == count
+
+
+class _Followed(msgspec.Struct, frozen=True):
+    """A symptom as it was given, what of it decides its course, and as it was returned."""
+
+    given: Symptom
+    active: bool
+    reach: int
+    symptom: Symptom
 
 
 class SymptomHistory:
@@ -31,7 +62,8 @@ class SymptomHistory:
         self._last: dict[str, Symptom] = {}
         self._begun: dict[tuple[str, str], tuple[datetime, Collection[Ref]]] = {}
         """The first sign of what stands, and the objects that showed it, by id and mechanism."""
-        self._extent: dict[str, deque[tuple[datetime, int]]] = {}
+        self._extent: dict[str, _Extent] = {}
+        self._followed: dict[str, _Followed] = {}
         self._gone: dict[str, Symptom] = {}
 
     def follow(
@@ -47,11 +79,14 @@ class SymptomHistory:
             if s.since and (complete or s.mechanism == UNHEARD)
         }
         self._begun = signs if complete else self._begun | signs
-        followed = []
-        for each in symptoms:
-            followed.append(self._followed(each, now))
-            yield
-        found = tuple(followed)
+        followed = {}
+        for number, each in enumerate(symptoms, 1):
+            followed[each.id] = self._follow(each, now)
+            if number % FOLLOWED == 0:
+                yield
+        self._followed = followed
+        yield
+        found = tuple(each.symptom for each in followed.values())
         present = {s.id for s in found if s.severity is not Severity.INFO}
         noted = {s.id for s in found}
         for id_, symptom in list(self._last.items()):
@@ -80,30 +115,37 @@ class SymptomHistory:
             return since, symptom.objects
         return known
 
-    def _followed(self, symptom: Symptom, now: datetime) -> Symptom:
+    def _follow(self, symptom: Symptom, now: datetime) -> _Followed:
+        """The symptom with its first sign and its course; the same as before when they are."""
         since, _ = self._begun.get((symptom.id, symptom.mechanism), (symptom.since, ()))
-        if since != symptom.since:
-            symptom = replace(symptom, since=since)
-        if symptom.severity is Severity.INFO:
-            return symptom
-        points = self._extent.setdefault(symptom.id, deque(maxlen=_MOST_POINTS))
-        if not points or now - points[-1][0] >= timedelta(seconds=15):
-            points.append((now, len(symptom.objects)))
-        return replace(symptom, course=_course(symptom, points, now))
+        known = self._followed.get(symptom.id)
+        if known is None or known.given is not symptom:
+            loud = [f for f in symptom.findings if f.severity is not Severity.INFO]
+            active = any(f.active for f in loud)
+            known = _Followed(symptom, active, order.width(symptom.findings, 0), symptom)
+        course = symptom.course
+        if symptom.severity is not Severity.INFO:
+            extent = self._extent.setdefault(symptom.id, _Extent())
+            extent.take(now, len(symptom.objects))
+            course = _course(known, extent, since, now)
+        if known.symptom.since == since and known.symptom.course is course:
+            return known
+        return replace(known, symptom=replace(symptom, since=since, course=course))
 
 
-def _course(symptom: Symptom, points: Sequence[tuple[datetime, int]], now: datetime) -> Course:
-    count = len(symptom.objects)
-    loud = [f for f in symptom.findings if f.severity is not Severity.INFO]
-    recent = [n for at, n in points if now - at <= KEPT]
-    before = [n for at, n in points if _COMPARED <= now - at <= KEPT]
-    if not any(f.active for f in loud) or max(recent, default=0) >= max(count * 2, 1):
+def _course(known: _Followed, extent: _Extent, since: datetime | None, now: datetime) -> Course:
+    count = len(known.given.objects)
+    recent: list[int] = []
+    before: list[int] = []
+    if not extent.stays(count):
+        recent = [n for at, n in extent.points if now - at <= KEPT]
+        before = [n for at, n in extent.points if _COMPARED <= now - at <= KEPT]
+    if not known.active or max(recent, default=0) >= max(count * 2, 1):
         return Course.RECOVERING
     if before and count >= before[-1] + 2 and count * 4 >= before[-1] * 5:
         return Course.WORSE
-    reach = order.width(symptom.findings, 0)
-    if order.is_standing(symptom.since, now, reach):
+    if order.is_standing(since, now, known.reach):
         return Course.STANDING
-    if symptom.since is None or now - symptom.since <= NEW:
+    if since is None or now - since <= NEW:
         return Course.NEW
     return Course.ONGOING

@@ -9,7 +9,7 @@ its grace, and a loss of these hours.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime, timedelta
 
 from cluster.kube.objects import Ref
@@ -82,7 +82,7 @@ def key(
     since: datetime | None,
     now: datetime,
     reach: int,
-    rules: set[str],
+    rules: Set[str],
     id_: str,
     rises: bool = False,
     over: bool = False,

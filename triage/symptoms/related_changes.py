@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -13,6 +14,7 @@ from cluster.kube.owners import WORKLOADS
 from triage.changes.change_log import ALIKE, LEAD, REACTION, rank
 from triage.facts.cluster_view import ClusterView
 from triage.facts.finding import ChangeFact, Finding, Severity
+from triage.facts.reads.results import CHANGES, TOGETHER, Reads
 
 _BESIDE_PODS = frozenset(
     {"workload-created", "service-edited", "ingress-edited", "autoscaler-edited"}
@@ -104,11 +106,41 @@ class RelatedChanges:
             (self._by_manager, managers),
             (self._by_rule, ("secrets-written-together",)),
         )
+        for namespace in {ref.namespace for ref in (*related, *exposed)} | namespaces:
+            view.note((CHANGES, namespace))
+        for name in managers | nodes:
+            view.note(("changes named", name))
+        view.note(TOGETHER)
+        if wide or has_nodes:
+            view.note(CHANGES)
         numbers = {n for of, keys in asked for key in keys for n in of.get(key, ())}
         numbers.update(n for one in namespaces for n in _near(self._near_namespace, one, since))
         if wide or has_nodes:
             numbers.update(_near(self._near, None, since))
         return rank([self._changes[number] for number in sorted(numbers)], since, relation)
+
+
+def touch_changes(before: Sequence[ChangeFact], after: Sequence[ChangeFact], reads: Reads) -> None:
+    """Touch the places where `RelatedChanges.of` reads what differs."""
+    if len(before) == len(after) and all(map(operator.is_, before, after)):
+        return
+    known = {_identity(change): change for change in before}
+    differing: list[ChangeFact] = []
+    for change in after:
+        old = known.pop(_identity(change), None)
+        if old is not change and old != change:
+            differing += [change] if old is None else [change, old]
+    for change in (*differing, *known.values()):
+        reads.touch(CHANGES)
+        reads.touch((CHANGES, change.object.namespace))
+        for name in (change.object.name, change.manager):
+            reads.touch(("changes named", name))
+        if change.rule == "secrets-written-together":
+            reads.touch(TOGETHER)
+
+
+def _identity(change: ChangeFact) -> tuple[object, ...]:
+    return (change.rule, change.object, change.at, change.what, change.manager)
 
 
 _moment: Callable[[tuple[datetime, int]], datetime] = itemgetter(0)

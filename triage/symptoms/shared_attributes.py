@@ -9,11 +9,11 @@ from cluster.kube.managed_fields import writes
 from cluster.kube.objects import Pod, Ref
 from cluster.statistics import fisher
 from triage.cohorts import cohort
+from triage.cohorts.healthy import HealthyCounts
 from triage.facts.cluster_view import ClusterView, is_finished
 from triage.facts.cooperative import Cooperative
 from triage.facts.finding import Finding, SharedAttribute
 from triage.facts.finding_index import FindingIndex
-from triage.facts.population import HealthyCounts
 from triage.symptoms.causes import SYSTEM
 from triage.symptoms.titles import leading
 

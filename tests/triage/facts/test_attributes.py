@@ -14,7 +14,8 @@ from cluster.live.store import StoreUpdate
 from cluster.statistics import holm
 from tests.triage.build import NOW, Cluster, ago, managed, meta, row, ts
 from tests.triage.situation import background, service
-from triage.cohorts.cohort import ALPHA, count_healthy, of_pods
+from triage.cohorts.cohort import ALPHA, of_pods
+from triage.cohorts.healthy import HealthyCounts
 from triage.engine import Triage, triage_once
 from triage.facts import blast_radius as blast
 from triage.facts.cluster_view import ClusterView
@@ -31,7 +32,8 @@ def shared(cluster: Cluster, bad: list[dict[str, Any]]) -> dict[str, SharedAttri
     store = cluster.store()
     pods = [store.get("Pod", raw["metadata"]["namespace"], raw["metadata"]["name"]) for raw in bad]
     view = ClusterView(store, EventMemory(), NOW, {}, None)
-    healthy = run(count_healthy((), load(store), view))
+    healthy = HealthyCounts(load(store))
+    run(healthy.take((), view))
     found = run(of_pods([p for p in pods if isinstance(p, Pod)], healthy, view, limit=40))
     assert all(one.p_value < ALPHA for one in found)
     return {one.what: one for one in found}

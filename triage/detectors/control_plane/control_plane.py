@@ -34,7 +34,7 @@ def control_plane(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
             for p in pods
             for e in view.events_of(p)
             if e.reason in ("Unhealthy", "ProbeError")
-            and view.now - e.last <= EDGE
+            and view.recent(e.last, EDGE)
             and not e.message.startswith("Startup")
         ]
         unhealthy = sum(e.count for e in probes)
@@ -88,7 +88,7 @@ def errors_in_messages(view: ClusterView, index: FindingIndex) -> Iterator[Findi
     api: list[EventFact] = []
     lookups: list[tuple[str, EventFact]] = []
     for event, said in view.events.with_signs():
-        if view.now - event.last > RECENT or _of_the_gone(event, view):
+        if not view.recent(event.last, RECENT) or _of_the_gone(event, view):
             continue
         if said.etcd:
             etcd.append((said.etcd, event))
@@ -176,7 +176,7 @@ def _of_the_gone(event: EventFact, view: ClusterView) -> bool:
     over."""
     return (
         event.about.kind == "Pod"
-        and view.now - event.last > _SHORT_PAST
+        and not view.recent(event.last, _SHORT_PAST)
         and view.readable("Pod")
         and view.store.get(*event.about) is None
     )
@@ -188,7 +188,7 @@ def leader_changes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     they lost the API server or etcd."""
     groups: dict[str, list[EventFact]] = {}
     for event in view.events.reasons("LeaderElection"):
-        if view.now - event.last <= RECENT and event.about.namespace in ("kube-system", ""):
+        if view.recent(event.last, RECENT) and event.about.namespace in ("kube-system", ""):
             groups.setdefault(event.about.name, []).append(event)
     often = {name: g for name, g in groups.items() if _within_the_hour(g, view) >= 3}
     if not often:
@@ -210,8 +210,8 @@ def _within_the_hour(events: list[EventFact], view: ClusterView) -> int:
     """How often they happened within the hour. The count of an older event covers more."""
     return sum(
         e.count
-        if view.now - e.first <= RECENT
-        else len([t for t in e.times if view.now - t <= RECENT])
+        if view.recent(e.first, RECENT)
+        else len([t for t in e.times if view.recent(t, RECENT)])
         for e in events
     )
 

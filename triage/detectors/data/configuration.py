@@ -3,6 +3,7 @@ only new pods."""
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -119,7 +120,7 @@ def keys_lost(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     for key, row in view.store.rows("Secret").items():
         ref = Ref("Secret", *key)
         write = last_write(row.metadata)
-        if write is None or write.time is None or view.now - write.time > timedelta(hours=24):
+        if write is None or write.time is None or not view.recent(write.time, timedelta(hours=24)):
             continue
         created = row.metadata.creation_timestamp
         empty = (
@@ -239,22 +240,18 @@ def new_pods_failing(view: ClusterView, index: FindingIndex) -> Iterator[Finding
         for finding in index.rule(rule):
             if finding.severity != Severity.INFO:
                 failing.setdefault(finding.object, []).append(finding)
+    ready = functools.cache(view.node_ready)
     pods = [
         p
         for p in (view.store.get(*r) for r in failing)
-        if isinstance(p, Pod) and view.node_ready(p.spec.node_name)
+        if isinstance(p, Pod)
+        and p.metadata.creation_timestamp
+        and view.recent(p.metadata.creation_timestamp, timedelta(hours=24))
+        and ready(p.spec.node_name)
     ]
-    pods = [
-        p
-        for p in pods
-        if p.metadata.creation_timestamp
-        and view.now - p.metadata.creation_timestamp <= timedelta(hours=24)
-    ]
-    owners = {view.owner(p) for p in pods}
-    if len(pods) < 3 or len(owners) < 2:
-        return
     only_new, since = _only_new(pods, index)
-    if not only_new:
+    owners = {view.owner(p) for p in pods} if only_new and len(pods) >= 3 else set[Ref]()
+    if len(owners) < 2:
         return
     at = min(p.metadata.creation_timestamp for p in pods if p.metadata.creation_timestamp)
     namespaces = {p.metadata.namespace for p in pods}

@@ -33,7 +33,7 @@ def vanished(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     own counts."""
     fell: dict[str, tuple[int, int, datetime]] = {}
     for at, counts in view.counts:
-        if view.now - at > _WINDOW:
+        if not view.recent(at, _WINDOW):
             continue
         for kind, before in counts.items():
             now = view.store.count(kind)
@@ -242,7 +242,7 @@ def recreated(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         for row in survivors
     )
     if not older or _intact(
-        created, view, ("Namespace", "Deployment", "DaemonSet", "StatefulSet", "ReplicaSet", "Pod")
+        view, ("Namespace", "Deployment", "DaemonSet", "StatefulSet", "ReplicaSet", "Pod"), created
     ):
         return
     ref = Ref("Namespace", "", "kube-system")
@@ -268,15 +268,17 @@ def recreated(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     )
 
 
-def _intact(moment: datetime, view: ClusterView, kinds: Iterable[str]) -> bool:
-    """Whether objects of these kinds are there that are older than `moment` by more than an hour,
-    other than the server's own."""
+def _intact(view: ClusterView, kinds: Iterable[str], moment: datetime | None = None) -> bool:
+    """Whether objects of these kinds are there that are older than `moment` (None: now) by more
+    than an hour, other than the server's own."""
     for kind in kinds:
         for (_, name), row in view.store.rows(kind).items():
             if kind == "Namespace" and name in _BY_SERVER:
                 continue
             birth = row.metadata.creation_timestamp
-            if birth is not None and moment - birth > _MUCH_OLDER:
+            if birth is None:
+                continue
+            if moment - birth > _MUCH_OLDER if moment else not view.recent(birth, _MUCH_OLDER):
                 return True
     return False
 
@@ -301,7 +303,7 @@ def system_emptied(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         for n in view.store.all("Node", Node)
         if ready_status(n) == "True"
         and n.metadata.creation_timestamp
-        and view.now - n.metadata.creation_timestamp > _MUCH_OLDER
+        and not view.recent(n.metadata.creation_timestamp, _MUCH_OLDER)
     ]
     pods = view.store.in_namespace("Pod", "kube-system")
     mirrors = [
@@ -337,10 +339,7 @@ def system_emptied(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     if (
         not traces
         and not events
-        and (
-            _intact(view.now, view, ("Deployment", "DaemonSet"))
-            or not (maps or images or operators)
-        )
+        and (_intact(view, ("Deployment", "DaemonSet")) or not (maps or images or operators))
     ):
         # the other namespaces have theirs: this distribution keeps its system workloads elsewhere,
         # or nowhere

@@ -228,8 +228,8 @@ def load_balancer(row: Service, view: ClusterView) -> Iterator[Finding]:
     ]
     count = sum(
         e.count
-        if view.now - e.first <= 2 * RECENT
-        else len([t for t in e.times if view.now - t <= RECENT])
+        if view.recent(e.first, 2 * RECENT)
+        else len([t for t in e.times if view.recent(t, RECENT)])
         for e in churn
     )
     if count >= CHURN:
@@ -327,7 +327,7 @@ def webhooks(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
                 refused = [
                     e
                     for e in view.events.reasons("FailedCreate")
-                    if hook.name in e.message and view.now - e.last <= RECENT
+                    if hook.name in e.message and view.recent(e.last, RECENT)
                 ]
                 ref = Ref(kind, *key)
                 state = "does not exist" if gone else "has no ready endpoint"

@@ -75,7 +75,7 @@ def unknown_together(view: ClusterView, index: FindingIndex) -> Iterator[Finding
             for event in view.events.about(finding.object):
                 if event.reason == "NodeNotReady":
                     recovered.setdefault(finding.object.name, []).extend(
-                        t for t in event.times if view.now - t <= RECENT
+                        t for t in event.times if view.recent(t, RECENT)
                     )
     points = sorted(
         [(t, n) for n, t in moments.items()] + [(t, n) for n, ts in recovered.items() for t in ts]
@@ -182,7 +182,7 @@ def leases_stale(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
                 facts={**view.node_facts(node), "seconds": seconds, "ready": status},
             )
         return
-    old = [r for r in rows if r.spec.renew_time and view.now - r.spec.renew_time > LEASE_STALE]
+    old = [r for r in rows if r.spec.renew_time and not view.recent(r.spec.renew_time, LEASE_STALE)]
     if len(old) * 2 < len(rows) or len(rows) < 2:
         return
     silent = [f for f in index.rule("node-not-ready") if f.facts.get("status") == "Unknown"]
@@ -264,7 +264,7 @@ def in_turn(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     moments: list[tuple[datetime, str]] = []
     for name, findings in downs.items():
         times = [
-            f.since for f in findings if f.since is not None and view.now - f.since <= INCIDENT
+            f.since for f in findings if f.since is not None and view.recent(f.since, INCIDENT)
         ]
         if times and any(
             f.rule in ("node-not-ready", "node-system-oom", "node-rebooted") for f in findings
@@ -424,7 +424,7 @@ def probes_time_out(view: ClusterView, index: FindingIndex) -> Iterator[Finding]
     slow: dict[str, dict[Ref, list[EventFact]]] = {}
     pods: dict[str, set[Ref]] = {}
     for event in view.events.reasons("Unhealthy", "ProbeError"):
-        if view.now - event.last > EDGE or probe_cause(event.message) != "timeout":
+        if not view.recent(event.last, EDGE) or probe_cause(event.message) != "timeout":
             continue
         pod = view.store.get("Pod", event.about.namespace, event.about.name)
         if not isinstance(pod, Pod) or not pod.spec.node_name:

@@ -210,7 +210,7 @@ def sandboxes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     runtime restarted, or the node did."""
     by_node: dict[str, list[tuple[EventFact, Ref]]] = {}
     for event in view.events.reasons("SandboxChanged"):
-        if view.now - event.last > RECENT:
+        if not view.recent(event.last, RECENT):
             continue
         pod = view.store.get("Pod", event.about.namespace, event.about.name)
         if pod is None and view.readable("Pod"):
