@@ -443,3 +443,37 @@ def test_a_taint_beside_the_deciding_cause_or_of_a_failed_node_makes_no_page_sur
     cordon = finding("node-cordoned")
     page = next(r for r in MATCHER.library.runbooks if r.id == "taint-not-tolerated")
     assert judge(page, symptom(seen, cordon)).confident is sure
+
+
+CAUSES = [
+    "insufficient-memory",
+    "insufficient-cpu",
+    "insufficient-pods",
+    "insufficient-storage",
+    "insufficient-other",
+    "taint",
+    "node-not-ready",
+    "affinity",
+    "anti-affinity",
+    "topology-spread",
+    "volume-affinity",
+    "volume-count",
+    "volume-unbound",
+    "volume-binding",
+    "claim-missing",
+    "resource-claim",
+    "host-port",
+    "cordoned",
+    "no-nodes",
+]
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_only_the_deciding_cause_of_an_unscheduled_pod_makes_a_page_sure(cause: str) -> None:
+    def sure(*causes: str) -> list[str]:
+        seen = finding("pod-unschedulable", "web", "Pod", cause=cause, causes=causes)
+        beside = finding("node-cordoned"), finding("node-not-ready")
+        return [m.id for m in MATCHER.match_symptom(symptom(seen, *beside)) if m.confident]
+
+    others = [other for other in CAUSES if other != cause]
+    assert sure(cause, *others) == sure(cause)
