@@ -22,6 +22,7 @@ from triage.engine import Triage
 from triage.facts.cooperative import run
 from triage.facts.finding import Report
 from triage.facts.measurements import LastWords, Sample, Sources
+from triage.facts.reads import results
 from triage.facts.reads.recorded import ReadStore
 from triage.facts.reads.results import Reads
 from triage.logs.classify import verdict
@@ -308,7 +309,10 @@ def forget(engine: Triage) -> None:
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_a_report_with_kept_results_equals_one_made_from_nothing(seed: int) -> None:
+def test_a_report_with_kept_results_equals_one_made_from_nothing(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "LONGEST", timedelta(days=365))
     world = World(seed)
     for number in range(STEPS):
         kept, made = world.step()
@@ -333,6 +337,15 @@ def test_an_event_makes_one_symptom_and_keeps_the_others() -> None:
     single = [each for each in before if len(each.objects) == 1]
     assert before
     assert all(any(each is other for other in after) for each in single)
+
+
+def test_a_result_that_nothing_touched_is_made_again_after_a_minute() -> None:
+    reads = Reads()
+    reads.begin()
+    reads.noted.add("here")
+    reads.keep("sum", 3, NOW, None)
+    assert reads.kept("sum", NOW + timedelta(seconds=59)) is not None
+    assert reads.kept("sum", NOW + timedelta(seconds=60)) is None
 
 
 def test_every_reading_method_of_the_store_notes_what_is_read() -> None:

@@ -3,13 +3,13 @@
 An evaluation that looks at several objects (a detector over findings, a symptom) reads objects,
 events, findings and counts through a `ClusterView` with `Reads`. Each read notes a place; each
 change touches the places where it can be seen. A result is valid while no place of its own was
-touched and no verdict about the time has ended.
+touched, no verdict about the time has ended and it is younger than `LONGEST`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from cluster.kube.objects import Pod, Ref
@@ -25,6 +25,9 @@ COUNTS = "counts"
 CHANGES = "changes"
 TOGETHER = "Secrets written together"
 EVENTS = "events"
+LONGEST = timedelta(seconds=60)
+"""Time after which a result is made again although nothing that it is known to read has changed: a
+read that was not noted misleads for no longer than that."""
 _SPARE = 1_000
 """Places that no evaluation reads any more, beside as many as are read."""
 
@@ -109,8 +112,8 @@ class Reads:
         """Keep the result of the present evaluation, which asked to be made again at `due`."""
         if self.clock:
             self.until = now
-        elif due is not None:
-            self.end_at(due)
+        else:
+            self.end_at(now + LONGEST if due is None else min(due, now + LONGEST))
         places = []
         for noted in self.noted:
             place = self._places.get(noted)
