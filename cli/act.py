@@ -22,7 +22,7 @@ from actions.parameters import target
 from actions.plan import ActionPlan, ActionResult, Outcome
 from cli import exits
 from cli.arguments import settings
-from cli.connection import opened, options_of, require_cluster
+from cli.connection import opened, options_of, require_cluster, require_kinds
 from cli.exits import Refusal
 from cli.printing import print_document, print_lines
 from cli.prompt import Prompt
@@ -130,7 +130,10 @@ async def act(
         print_lines(plan_lines(plan), sys.stderr)
         if plan.refused or arguments.plan:
             _print_document(plan, None, arguments.output)
-            return exits.USAGE if plan.refused else exits.ANSWERED
+            if not plan.refused:
+                return exits.ANSWERED
+            require_kinds(investigation.view)
+            return exits.USAGE
         if not investigation.view.write:
             raise Refusal(investigation.read_only_reason or READ_ONLY)
         typed = await _confirmed(plan, yes=arguments.yes)

@@ -67,10 +67,23 @@ def require_cluster(view: View) -> None:
         raise Refusal(why_unread(view), UNREACHED)
 
 
+def require_kinds(view: View) -> None:
+    """Raises `Refusal` when kinds were not read in time: what was refused for an object that does
+    not exist may have been refused for that."""
+    late = [kind.kind for kind in view.kinds if kind.state in UNREAD]
+    if late:
+        some = ", ".join(late[:5]) + (f" and {len(late) - 5} more" if len(late) > 5 else "")
+        raise Refusal(
+            f"refused before everything was read: {some} did not come in time; try again",
+            UNREACHED,
+        )
+
+
 def why_unread(view: View) -> str:
     return view.problem or view.api.reason or "the cluster was not read"
 
 
+UNREAD = frozenset({WatchState.WAITING, WatchState.LOADING})
 LATE = 10.0
 """Longest time in seconds for a report of what was read in time."""
 
@@ -136,7 +149,7 @@ def is_settled(view: View) -> bool:
         or not view.ranked
         or not view.settled
         or not view.kinds
-        or any(kind.state in (WatchState.WAITING, WatchState.LOADING) for kind in view.kinds)
+        or any(kind.state in UNREAD for kind in view.kinds)
     ):
         return False
     # The report may be older than the kinds. A report without a live kind is about to be made

@@ -11,7 +11,7 @@ import sys
 
 from cli import exits
 from cli.arguments import settings
-from cli.connection import opened, options_of, require_cluster
+from cli.connection import opened, options_of, require_cluster, require_kinds
 from cli.exits import Refusal
 from cli.printing import print_document, print_lines, width
 from incident.session import LiveInvestigation
@@ -44,7 +44,10 @@ async def _run(arguments: argparse.Namespace) -> int:
                 return await sweep(investigation, arguments.output)
             plan = await investigation.plan_probe(arguments.name, given)
             if not agreed(plan, arguments):
-                return exits.USAGE if plan.refused else exits.ANSWERED
+                if not plan.refused:
+                    return exits.ANSWERED
+                require_kinds(investigation.view)
+                return exits.USAGE
             try:
                 result = await investigation.run_probe(plan, tell)
             except asyncio.CancelledError:
