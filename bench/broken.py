@@ -85,6 +85,7 @@ def largest(place: BenchRun) -> list[Figure]:
         usual = statistics.median(cost.wall for cost in triages)
         with open_terminal(here.stanch(), here.environment()) as terminal:
             first = terminal.wait_for(SYMPTOM, 120)
+            terminal.settle(1)  # until there are symptoms to move through
             loading = _moved(terminal, 60)
             whole = terminal.wait_for(COUNTED, 300)
             terminal.settle(10)

@@ -326,6 +326,9 @@ class LinePane(CursorPane, can_focus=True):
         near = range(top - 1, top + self.size.height + 1)
         if ahead and (ahead[0] in near or self._cursor in near):
             self._move(ahead[min(abs(by), len(ahead)) - 1])
+        elif self._cursor not in near and (shown := [index for index in targets if index in near]):
+            # Lines that came before the cursor have moved it out of sight.
+            self._move(shown[0 if by > 0 else -1])
         else:  # Lines between or beyond the targets are there to be read.
             self.scroll_relative(y=by, animate=False)
 

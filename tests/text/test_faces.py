@@ -19,7 +19,7 @@ from incident.view import ApiView, Connection, RecordView, SymptomView, View
 from tests.drill_gates import ground
 from text.lines import Line, layout, plain_text, without_hints
 from text.symptoms.headline import headline, unknown_lines
-from text.symptoms.listing import symptom_lines
+from text.symptoms.listing import folded_lines, symptom_lines
 from text.symptoms.triage import triage_lines
 from text.symptoms.why import match_lines, why_lines, why_rule
 from timeline.summary import Summary
@@ -191,6 +191,10 @@ def test_old_and_small_troubles_fold_into_one_line_and_what_is_gone_is_said() ->
     assert " 2 older than a day: web crashes; disk is full" in text
     folded = said(symptom_lines(view, ground.NOW, first.symptom.id))
     assert any("2 older than a day: web crashes; disk is full" in row for row in folded)
+    many = [*old, *(replace(old[0], symptom=replace(old[0].symptom, id=str(n))) for n in range(9))]
+    (row,) = said(folded_lines(many))
+    assert row.startswith(" 11 older than a day: web crashes; disk is full; ")
+    assert row.endswith("; and 7 more")
     unfolded = said(symptom_lines(view, ground.NOW, "web crashes"))
     assert not any("older than a day" in row for row in unfolded), "a chosen one is shown"
     assert any("disk is full" in row for row in unfolded)

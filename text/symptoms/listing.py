@@ -56,6 +56,10 @@ def page_lines(view: View) -> list[Line]:
     return [line((" paged  ", "heading"), page, hint, hang=8)]
 
 
+NAMED = 4
+"""Folded symptoms that their line names: there may be a thousand."""
+
+
 def folded_symptoms(view: View, chosen: str = "") -> list[SymptomView]:
     """Standing symptoms that share one line, unless one of them is `chosen` (id). Beside notes
     alone they stay: a note is never the incident."""
@@ -66,9 +70,11 @@ def folded_symptoms(view: View, chosen: str = "") -> list[SymptomView]:
 
 
 def folded_lines(folded: Sequence[SymptomView]) -> list[Line]:
-    """One line for the standing symptoms. Its target is the first of them, which unfolds all."""
-    titles = "; ".join(item.symptom.title for item in folded)
-    text = f" {len(folded)} older than a day: {titles}"
+    """One line for the standing symptoms, which names the first of them. Its target is the first,
+    which unfolds all."""
+    titles = "; ".join(item.symptom.title for item in folded[:NAMED])
+    more = len(folded) - NAMED
+    text = f" {len(folded)} older than a day: {titles}" + (f"; and {more} more" if more > 0 else "")
     return [line(text, target=folded[0].symptom.id, hang=2)] if folded else []
 
 

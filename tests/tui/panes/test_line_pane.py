@@ -76,6 +76,25 @@ async def test_the_key_for_the_end_shows_it_when_the_cursor_is_there_already() -
         assert pane.scroll_offset.y == 50
 
 
+@pytest.mark.parametrize(("by", "reached"), [(1, "new 0"), (-1, "new 10")])
+async def test_a_key_moves_a_cursor_that_new_lines_pushed_out_of_sight(
+    by: int, reached: str
+) -> None:
+    async with PaneApp().run_test(size=(40, 10)) as pilot:
+        pane = pilot.app.screen.query_one(LinePane)
+        old = [line(f"old {number}", target=f"old {number}") for number in range(3)]
+        new = [line(f"new {number}", target=f"new {number}") for number in range(60)]
+        pane.show(lambda width: old)
+        await pilot.pause()
+        pane.move_to("old 2")
+        pane.show(lambda width: [*new, *old])
+        await pilot.pause()
+        assert (pane.target, pane.scroll_offset.y) == ("old 2", 0)
+        pane.action_move(by)
+        await pilot.pause()
+        assert pane.target == reached
+
+
 async def test_a_longer_explanation_lays_out_no_screen(monkeypatch: pytest.MonkeyPatch) -> None:
     async with PaneApp().run_test(size=(40, 10)) as pilot:
         pane = pilot.app.screen.query_one(LinePane)
