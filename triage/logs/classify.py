@@ -18,7 +18,14 @@ _NEAR = 3
 _WEIGHT = {"panic": 0, "config-invalid": 1}
 """Weight of a class; default 2. A cause outweighs a mere end."""
 _PEER = frozenset(
-    {"unreachable", "name-not-found", "credentials-refused", "tls-refused", "too-many-connections"}
+    {
+        "unreachable",
+        "name-not-found",
+        "credentials-refused",
+        "tls-refused",
+        "too-many-connections",
+        "peer-memory-full",
+    }
 )
 """Classes with sentences about a peer."""
 _QUIET_TOO = frozenset({"too-many-connections", "disk-full"})

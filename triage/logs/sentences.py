@@ -14,6 +14,7 @@ from triage.logs.translations import TRANSLATED
 
 CLASSES: Mapping[str, str] = {
     "too-many-connections": "no connection is left",
+    "peer-memory-full": "what it writes to has no memory left",
     "credentials-refused": "its credentials are refused",
     "name-not-found": "a name is not found",
     "unreachable": "what it needs cannot be reached",
@@ -58,6 +59,9 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"timed out fetching a new connection from the connection pool|P2024",
         r"server (?:has|is at) (?:its )?max(?:imum)? connections",
         r"maximum connections exceeded",
+    ),
+    "peer-memory-full": (
+        r"OOM command not allowed|SERVER_ERROR out of memory",  # what a client of a cache is told
     ),
     "no-threads": (
         r"unable to create (?:a )?(?:new )?(?:native |OS )?thread|pthread_create failed",
@@ -233,6 +237,8 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"You must (?:install|update).{0,20}\.NET|does not support (?:CPU|x86-64-v|avx)",
         r"CPU (?:ISA|does not support)|vm\.max_map_count|max virtual memory areas",
         r"doesn't match stored|unable to initialize table",
+        r"failed to initialize NVML|ERROR_DRIVER_NOT_LOADED",
+        r"CUDA driver version is insufficient|no CUDA-capable device",
     ),
     "data-damaged": (
         r"valid checkpoint record|page corruption|corrupt(?:ed|ion)?\b|bad file format",
@@ -260,7 +266,7 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"(?-i:ENOMEM)|insufficient memory for|memory allocation of \d+ bytes failed",
         r"memory allocation failed|failed to allocate (?:memory|\d+)|GC overhead limit",
         r"not enough memory|could not reserve enough space|Unable to allocate",
-        r"OOM command not allowed|cannot allocate \d+ bytes",
+        r"cannot allocate \d+ bytes",
         r"memory (?:limit|high watermark).{0,30}(?:exceeded|set|reached)|can't allocate",
     ),
     "variable-missing": (

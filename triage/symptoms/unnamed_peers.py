@@ -27,7 +27,14 @@ _OWN = frozenset(
 )
 """Rules of pods that name a cause which lies in no peer."""
 _OF_A_PEER = frozenset(
-    {"unreachable", "name-not-found", "too-many-connections", "credentials-refused", "tls-refused"}
+    {
+        "unreachable",
+        "name-not-found",
+        "too-many-connections",
+        "peer-memory-full",
+        "credentials-refused",
+        "tls-refused",
+    }
 )
 _VARIES = re.compile(r"[0-9a-f]*\d[0-9a-f]*")
 """Numbers, addresses and ids in a sentence."""

@@ -46,14 +46,14 @@ _SELF = frozenset({"unreachable", "name-not-found", "tls-refused"})
 """Classes that the kubelet itself writes about a probe: they do not concern a peer."""
 _BY_API = re.compile(r"is forbidden|serviceaccount|/apis?/|kubernetes", re.IGNORECASE)
 """Refused by the Kubernetes API, not by a database or a cloud."""
-_SHARED = frozenset(
-    {"too-many-connections", "unreachable", "name-not-found", "credentials-refused"}
-)
+_FULL = {"too-many-connections": "connection", "peer-memory-full": "memory"}
+"""Classes in which the peer answers, and says what it has used up."""
+_SHARED = frozenset({*_FULL, "unreachable", "name-not-found", "credentials-refused"})
 """Classes that are the peer's fault when several workloads report them."""
 _PORTS = (
     (5432, ("postgres", "psql", "pg_", "sorry, too many clients", "connection slots", 'role "')),
     (3306, ("mysql", "maria", "error 1040", "too many connections")),
-    (6379, ("redis", "max number of clients")),
+    (6379, ("redis", "max number of clients", "maxmemory")),
     (27017, ("mongo",)),
     (5672, ("amqp", "rabbit")),
 )
@@ -247,7 +247,7 @@ def _exit_end(pod: Pod, container: str) -> datetime | None:
 def _usual(said: Classification, namespace: str, view: ClusterView) -> Address | None:
     """The only Service with the usual port of a server that a sentence speaks of without its
     address: in the namespace, or in the cluster where there is none."""
-    if said.class_ != "too-many-connections":
+    if said.class_ not in _FULL:
         return None
     words = said.sentence.lower()
     port = next((port for port, names in _PORTS if any(n in words for n in names)), 0)
@@ -283,7 +283,7 @@ def _dependencies(
             continue
         standing = first.facts["standing"]
         over = not any(f.active for f in theirs)
-        full = class_ == "too-many-connections"
+        full = class_ in _FULL
         if len(owners) < 2 and not full and standing != Standing.NO_ENDPOINT:
             continue
         yield make(
@@ -323,8 +323,8 @@ def _told(class_: str, owners: list[str], first: Finding, standing: str, over: b
         f" ({', '.join(owners[:4])}{' …' if len(owners) > 4 else ''})" if len(owners) > 1 else ""
     )
     sentence = first.facts["sentence"]
-    if class_ == "too-many-connections":
-        return f"has no connection left for {who}{names}: {sentence}"
+    if class_ in _FULL:
+        return f"has no {_FULL[class_]} left for {who}{names}: {sentence}"
     if standing == Standing.NO_SERVICE:
         return f"does not exist, and {who}{names} ask for it: {sentence}"
     if class_ == "credentials-refused":

@@ -218,6 +218,17 @@ def test_a_database_that_is_full_is_one_symptom() -> None:
     assert loud[0].mechanism == "dependency-failing"
 
 
+def test_a_cache_without_memory_is_the_fault_not_its_clients() -> None:
+    cluster = background()
+    service(cluster, "sessions", "shop", {"app": "sessions"}, port=6379)
+    full = "OOM command not allowed when used memory > 'maxmemory'."
+    said = [words(crashing(cluster, name), full) for name in ("orders", "billing")]
+    loud = [s for s in look(cluster, said).symptoms if s.severity is not Severity.INFO]
+    assert len(loud) == 1
+    assert loud[0].objects[0] == Ref("Service", "shop", "sessions")
+    assert loud[0].title.startswith("Service sessions has no memory left for 2 workloads")
+
+
 def probe_says(message: str) -> list[Finding]:
     """The findings of a ready database whose readiness probe failed with this message."""
     cluster, _ = full_database(0)
