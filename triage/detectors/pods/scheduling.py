@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
@@ -10,11 +11,12 @@ from cluster.kube.objects import Node, Pod, PodSpec
 from triage.detectors.registry import object_detector
 from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, condition, queue_of, ref_of
+from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
 from triage.facts.messages.scheduler import SCHEDULING_TEXT, scheduling, scheduling_text
 from triage.facts.placement import meant_for, untolerated
-from triage.facts.windows import NOTE_AFTER, SCALE_UP_GRACE, SCHEDULE_GRACE
+from triage.facts.windows import NOTE_AFTER, RECENT, SCALE_UP_GRACE, SCHEDULE_GRACE
 
 
 @object_detector("Pod")
@@ -81,6 +83,11 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     if read.causes[0][0] == "nodepool" and (own := scheduling(scheduled.message)).nodes:
         # Karpenter says only that it adds no node; the scheduler says what each node lacks.
         read = own._replace(causes=(*own.causes, *read.causes))
+    refused = _no_machine(pod, view)
+    if refused is not None:
+        kinds = _KIND.search(refused.message)
+        named = kinds[1] if kinds else ""
+        read = read._replace(causes=(("no-machine", 0), *read.causes), detail=named)
     target = meant_for(pod.spec)
     if target:  # a DaemonSet's pod: its affinity leaves out all other nodes, which is no reason
         kept = tuple(each for each in read.causes if each[0] != "affinity")
@@ -100,6 +107,8 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     asked, too_much = _asked(pod, cause, read.detail, view)
     evidence: list[Evidence] = [condition_evidence(ref, scheduled)]
     evidence.extend(event_evidence(e) for e in failed[-1:])
+    if refused is not None:
+        evidence.append(event_evidence(refused))
     summoned = [e for e in view.events_of(pod) if e.reason in _NODE_ASKED]
     evidence.extend(event_evidence(e) for e in summoned[-1:])
     coming = bool(summoned) and not view.older(
@@ -133,6 +142,31 @@ NOT_SCHEDULED = timedelta(minutes=2)
 """A working scheduler reports on a pod within this time."""
 _NODE_ASKED = ("TriggeredScaleUp", "Nominated")
 """Events of the cluster autoscaler and of Karpenter when they add a node for this pod."""
+
+
+_POOL = "karpenter.sh/nodepool"
+_CLAIM = re.compile(r"nodeclaim/([\w.-]+)")
+_KIND = re.compile(r"sufficient (\w+\.[\w-]+) capacity")
+
+
+def _no_machine(pod: Pod, view: ClusterView) -> EventFact | None:
+    """The newest event in which Karpenter says that the provider has no machine left for this pod:
+    of a node claim that was meant for it, or of the node pool that it selects; None for none."""
+    pool = pod.spec.node_selector.get(_POOL, "")
+    meant = {
+        found[1]
+        for e in view.events_of(pod)
+        if e.reason == "Nominated" and (found := _CLAIM.search(e.message)) is not None
+    }
+    if not pool and not meant:
+        return None
+    said = [
+        e
+        for e in view.events.reasons("InsufficientCapacityError")
+        if view.recent(e.last, RECENT)
+        and (e.about.name in meant or (pool and e.about.name.rpartition("-")[0] == pool))
+    ]
+    return max(said, key=lambda e: (e.last, e.uid), default=None)
 
 
 _RESOURCES = {

@@ -149,6 +149,7 @@ SCHEDULING_TEXT = {
     "provisioning": "the provider did not provision a node in time",
     "provider": "the provider refuses the pod",
     "nodepool": "no node pool fits",
+    "no-machine": "the provider has no machine left for its node pool",
     "gated": "scheduling gates",
     "queued": "a queue admits them",
     "other": "no node fits",

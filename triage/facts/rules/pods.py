@@ -31,8 +31,8 @@ pod-unschedulable (pod): The scheduler finds no node
     cause: str: insufficient-memory, insufficient-cpu, insufficient-pods, insufficient-storage,
         insufficient-other, taint, node-not-ready, affinity, anti-affinity, topology-spread,
         volume-affinity, volume-count, volume-unbound, volume-binding, claim-missing,
-        resource-claim, host-port, cordoned, no-nodes, provisioning, provider, nodepool, gated,
-        queued or other; the one that most nodes give
+        resource-claim, host-port, cordoned, no-nodes, provisioning, provider, nodepool, no-machine,
+        gated, queued or other; the one that most nodes give
     causes: tuple: all, most frequent first
     nodes: int: nodes looked at
     detail: str: the word that decides: the resource, the key of the taint, the claim, the selector
