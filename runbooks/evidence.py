@@ -37,17 +37,19 @@ GENERAL = 0.49
 """Highest score where nothing decides."""
 WITHOUT_STRONG = 0.4
 """Highest score without a strong condition."""
+_WORDS = frozenset({"pod-last-words", "dependency-failing"})
+"""Rules that quote a log."""
 
 
 class Held(msgspec.Struct, frozen=True):
     """A condition that holds: what was seen, ids of the findings, the share of its weight (1
-    inside the symptom), and whether all of it is young: within its grace much passes by itself."""
+    inside the symptom), and whether all of it passes (`_passes`)."""
 
     condition: Criterion
     seen: str
     findings: tuple[str, ...]
     share: float
-    young: bool = False
+    passes: bool = False
     follows: bool = False
     """All of it follows from other faults."""
 
@@ -325,9 +327,9 @@ def _score(held: Mapping[Weight, Sequence[Held]]) -> float:
 
 def _decides(held: Mapping[Weight, Sequence[Held]]) -> bool:
     """Whether something shows the runbook's own mechanism: a strong condition of at least
-    CONFIDENT, or a weaker one beside a finding of the symptom that weighs at least BESIDE. What is
-    young does not count."""
-    strong = [one for one in held[Weight.STRONG] if not one.young]
+    CONFIDENT, or a weaker one beside a finding of the symptom that weighs at least BESIDE. What
+    passes does not count."""
+    strong = [one for one in held[Weight.STRONG] if not one.passes]
     return any((one.condition.value or STRONG) >= CONFIDENT for one in strong) or (
         bool(strong)
         and any(
@@ -363,7 +365,7 @@ def _holds(
         if not found:
             return None
         best = max(found, key=lambda one: one.share)
-        return Held(condition, best.seen, best.findings, best.share, best.young, best.follows)
+        return Held(condition, best.seen, best.findings, best.share, best.passes, best.follows)
     if condition.all_of:
         every = [
             _holds(part, weight, symptom, here, elsewhere)
@@ -374,9 +376,9 @@ def _holds(
             return None
         seen = "; ".join(dict.fromkeys(one.seen for one in every if one))
         names = dict.fromkeys(name for one in every if one for name in one.findings)
-        young = any(one.young for one in every if one)
+        passes = any(one.passes for one in every if one)
         follows = all(one.follows for one in every if one)
-        return Held(condition, seen, tuple(names), 1.0, young, follows)
+        return Held(condition, seen, tuple(names), 1.0, passes, follows)
     if condition.on == "shared":
         return _shared(condition, here)
     if condition.on == "change":
@@ -413,10 +415,16 @@ def _finding(
 def _found(condition: Criterion, found: list[Finding], share: float) -> Held:
     claim = found[0].claim if len(found) == 1 else f"{found[0].claim} (and {len(found) - 1} more)"
     where = "" if share == 1.0 else ", elsewhere in the cluster"
-    young = all(one.young for one in found)
+    passes = all(map(_passes, found))
     follows = all(one.rule in FOLLOWING and one.facts.get("pods") != 0 for one in found)
     names = tuple(one.id for one in found)
-    return Held(condition, f"{claim}{where}", names, share, young, follows)
+    return Held(condition, f"{claim}{where}", names, share, passes, follows)
+
+
+def _passes(finding: Finding) -> bool:
+    """Whether it is young, so that it may pass by itself, or tells words of a run that is over: the
+    container runs again, as after a start before what it needs."""
+    return finding.young or (finding.rule in _WORDS and not finding.active)
 
 
 def _enough(condition: Criterion, found: list[Finding]) -> list[Finding]:

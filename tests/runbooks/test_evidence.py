@@ -477,3 +477,11 @@ def test_only_the_deciding_cause_of_an_unscheduled_pod_makes_a_page_sure(cause: 
 
     others = [other for other in CAUSES if other != cause]
     assert sure(cause, *others) == sure(cause)
+
+
+@pytest.mark.parametrize("rule", ["pod-last-words", "dependency-failing"])
+@pytest.mark.parametrize("active", [True, False])
+def test_the_words_of_a_run_that_is_over_make_no_page_sure(rule: str, active: bool) -> None:
+    one = finding(rule, "pod", "Pod", **{"class": "unreachable"})
+    page = next(r for r in MATCHER.library.runbooks if r.id == "crash-dependency-unreachable")
+    assert judge(page, symptom(replace(one, active=active))).confident is active
