@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -264,9 +264,10 @@ def _usual(said: Classification, namespace: str, view: ClusterView) -> Address |
 
 
 def _dependencies(
-    words: Iterable[Finding], view: ClusterView, index: FindingIndex
+    words: Collection[Finding], view: ClusterView, index: FindingIndex
 ) -> Iterator[Finding]:
-    """Services that fail their clients: no free connections, no ready pod, or named by several."""
+    """Services that fail their clients: no free connections, no ready pod, or named by several.
+    Where a pod behind one fails with known words of its own, they are quoted."""
     callers: dict[tuple[str, str], list[Finding]] = {}
     for finding in words:
         service, class_ = str(finding.facts["service"]), str(finding.facts["class"])
@@ -284,12 +285,17 @@ def _dependencies(
         standing = first.facts["standing"]
         over = not any(f.active for f in theirs)
         full = class_ in _FULL
+        down = standing == Standing.NO_ENDPOINT and not full
+        own_words = [f for f in words if f.object in behind and f.facts["class"] and f.active]
+        said = str(first.facts["sentence"])
+        if down and own_words:
+            said = f"{own_words[0].object.name} {own_words[0].claim}"
         if len(owners) < 2 and not full and standing != Standing.NO_ENDPOINT:
             continue
         yield make(
             "dependency-failing",
             own,
-            _told(class_, owners, first, str(standing), over),
+            _told(class_, owners, said, str(standing), over),
             _severity(theirs, owners),
             "critical where three workloads or more fail at it",
             since=min((f.since for f in theirs if f.since is not None), default=None),
@@ -317,12 +323,11 @@ def _severity(theirs: list[Finding], owners: list[str]) -> Severity:
     return Severity.CRITICAL if len(owners) >= _MANY else Severity.WARNING
 
 
-def _told(class_: str, owners: list[str], first: Finding, standing: str, over: bool) -> str:
+def _told(class_: str, owners: list[str], sentence: str, standing: str, over: bool) -> str:
     who = f"{len(owners)} workloads" if len(owners) > 1 else owners[0]
     names = (
         f" ({', '.join(owners[:4])}{' …' if len(owners) > 4 else ''})" if len(owners) > 1 else ""
     )
-    sentence = first.facts["sentence"]
     if class_ in _FULL:
         return f"has no {_FULL[class_]} left for {who}{names}: {sentence}"
     if standing == Standing.NO_SERVICE:

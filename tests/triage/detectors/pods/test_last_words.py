@@ -499,3 +499,24 @@ def test_a_part_of_the_control_plane_says_on_the_first_line_what_ended_it() -> N
         '(exits 1: no kind "KubeSchedulerConfiguration" is registered for version '
         '"kubescheduler.config.k8s.io/v1beta2")'
     )
+
+
+@pytest.mark.parametrize(
+    ("own", "quoted"),
+    [
+        ("FATAL: bootstrap check failure: vm.max_map_count [65530] is too low", "max_map_count"),
+        ("stopped", "connection refused"),
+    ],
+)
+def test_the_words_of_the_pod_behind_a_service_come_before_those_of_its_callers(
+    own: str, quoted: str
+) -> None:
+    cluster = background()
+    service(cluster, "store", "shop", {"app": "store"}, port=9200)
+    said = [words(crashing(cluster, "store"), own)]
+    line = 'FATAL: health check: Head "http://store:9200": dial tcp: connect: connection refused'
+    said += [words(crashing(cluster, name), line) for name in ("collector", "query")]
+    (finding,) = told(look(cluster, said), "dependency-failing")
+    head = "does not answer 2 workloads (collector, query) and has no ready pod: "
+    assert finding.claim.startswith(head)
+    assert quoted in finding.claim
