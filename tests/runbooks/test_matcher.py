@@ -178,6 +178,11 @@ def test_few_texts_of_other_machines_make_a_page_sure() -> None:
             "ModuleNotFoundError: No module named 'yaml' when the tests run locally",
             "crash-configuration",
         ),
+        (
+            "Access denied for user 'shop'@'10.1.2.3' (using password: YES)",
+            "DBeaver: Access denied for user 'shop'@'10.1.2.3' (using password: YES)",
+            "crash-credentials-refused",
+        ),
     ],
 )
 def test_an_error_of_another_machine_makes_no_page_sure(here: str, there: str, page: str) -> None:
@@ -213,6 +218,13 @@ def test_an_error_of_another_machine_makes_no_page_sure(here: str, there: str, p
             "replicas-packed-on-one-node",
         ),
         ("hpa at max", "cluster autoscaler is at max size", "autoscaler-at-maximum"),
+        (
+            "the hpa cannot scale, it has no metrics",
+            "the hpa scaled web from 8 to 3",
+            "autoscaler-cannot-scale",
+        ),
+        ("DNS is down", "remember the day when DNS was down", "coredns-oom"),
+        ("ImagePullBackOff of web", "a meme of ImagePullBackOff", "image-not-found"),
     ],
 )
 def test_words_of_a_page_in_another_sense_do_not_make_it_sure(
