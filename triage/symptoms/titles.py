@@ -401,10 +401,11 @@ def _on(findings: Sequence[Finding]) -> str:
 
 
 def _who(findings: Sequence[Finding]) -> Subject:
-    """`web`, `3 pods of web` or `7 pods of 3 owners`."""
+    """`web`, `3 pods of web`, `4 pods of cart and web` or `7 pods of 3 owners`."""
     owners = Counter(str(f.facts.get("owner") or f.object.name) for f in findings)
     pods = len({f.object for f in findings})
     if len(owners) > 1:
-        return Subject(f"{pods} pods of {len(owners)} owners", several=True)
+        of = " and ".join(sorted(owners)) if len(owners) == 2 else f"{len(owners)} owners"
+        return Subject(f"{pods} pods of {of}", several=True)
     name = min(owners)
     return Subject(f"{pods} pods of {name}", several=True) if pods > 1 else Subject(name)

@@ -201,3 +201,29 @@ def test_a_reboot_leads_before_the_containers_that_it_ended() -> None:
         )
     ]
     assert title(found) == "n1 rebooted"
+
+
+@pytest.mark.parametrize(
+    ("owners", "who"),
+    [
+        (("web", "web"), "2 pods of web"),
+        (("web", "cart"), "2 pods of cart and web"),
+        (("web", "cart", "feed"), "3 pods of 3 owners"),
+    ],
+)
+def test_two_owners_are_named(owners: tuple[str, ...], who: str) -> None:
+    found = [
+        Finding(
+            f"pod-image-pull-failed:Pod/shop/{owner}-{number}",
+            "pod-image-pull-failed",
+            Ref("Pod", "shop", f"{owner}-{number}"),
+            "cannot pull its image",
+            Severity.WARNING,
+            "a warning",
+            NOW,
+            SinceSource.EVENT,
+            facts={"owner": owner, "image": "registry.example/app:1", "cause": "unauthorized"},
+        )
+        for number, owner in enumerate(owners)
+    ]
+    assert title(found).startswith(f"{who} cannot pull image registry.example/app:1")
