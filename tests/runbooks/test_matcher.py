@@ -223,6 +223,16 @@ def test_an_error_of_another_machine_makes_no_page_sure(here: str, there: str, p
             "the hpa scaled web from 8 to 3",
             "autoscaler-cannot-scale",
         ),
+        (
+            "taint {gpu: true} that the pod does not tolerate",
+            "worker-3 NotReady,SchedulingDisabled",
+            "taint-not-tolerated",
+        ),
+        (
+            "PDB blocks the drain",
+            "the pdb of web allows 2 disruptions, drain goes on",
+            "disruption-budget-blocks",
+        ),
         ("DNS is down", "remember the day when DNS was down", "coredns-oom"),
         ("ImagePullBackOff of web", "a meme of ImagePullBackOff", "image-not-found"),
     ],
