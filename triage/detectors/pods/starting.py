@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from cluster.kube.objects import Pod, Ref
+from triage.detectors.pods.attachments import attached_elsewhere
 from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, condition, ref_of, statuses
 from triage.facts.events import EventFact
@@ -332,7 +333,7 @@ def _volume(pod: Pod, events: list[EventFact], view: ClusterView) -> Finding:
     cause = next(c for c in order if c in by_cause)
     group = by_cause[cause]
     volume = next((v for v in (volume_name(e.message) for e in group) if v), "")
-    claim = driver = ""
+    claim = driver = holder = ""
     related: list[Ref] = []
     for spec in pod.spec.volumes:
         if spec.persistent_volume_claim is None:
@@ -347,12 +348,16 @@ def _volume(pod: Pod, events: list[EventFact], view: ClusterView) -> Finding:
             if pv is not None:
                 related.append(Ref("PersistentVolume", "", bound))
                 driver = pv.spec.csi.driver if pv.spec.csi else ""
+                holder = attached_elsewhere(pv, pod.spec.node_name, view)
             break
     telling = next(
         (e for e in reversed(group) if mount_problem(e.message)[0] not in ("", "pending")),
         group[-1],
     )
     why, words = mount_problem(telling.message)
+    said = quoted(telling.message)
+    if cause == "timeout" and holder:
+        cause, said = "multi-attach", f"{holder} holds it ({said})"
     facts: dict[str, Fact] = {
         **view.pod_facts(pod),
         "cause": cause,
@@ -368,7 +373,6 @@ def _volume(pod: Pod, events: list[EventFact], view: ClusterView) -> Finding:
         "mount": "cannot be mounted on",
         "timeout": "is not attached or mounted in time on",
     }.get(cause, "cannot be mounted on")
-    said = quoted(telling.message)
     if words and cause in ("mount", "other"):
         said = f"{words} ({said})"
     return make(

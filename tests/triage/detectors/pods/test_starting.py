@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.triage.build import ago, ts
+from tests.triage.build import ago, meta, ts
 from tests.triage.situation import (
     about,
     background,
@@ -505,3 +505,46 @@ def test_the_deciding_end_of_a_long_message_is_kept() -> None:
     assert quoted(text).endswith("cannot allocate memory")
     one, other = "mkdir /a/pod3f69a0b1: no space", "mkdir /a/pod3f69a0b2: no space"
     assert signature(one) == signature(other)
+
+
+@pytest.mark.parametrize(
+    ("mode", "nodes", "cause"),
+    [
+        ("ReadWriteOnce", ["away"], "multi-attach"),
+        ("ReadWriteOncePod", ["away"], "multi-attach"),
+        ("ReadWriteMany", ["away"], "timeout"),
+        ("ReadWriteOnce", ["away", ""], "timeout"),
+        ("ReadWriteOnce", [], "timeout"),
+    ],
+)
+def test_a_volume_for_one_node_that_another_node_holds_after_the_event_that_said_so(
+    mode: str, nodes: list[str], cause: str
+) -> None:
+    cluster = background()
+    pod = pod_of(cluster)
+    pod["metadata"]["creationTimestamp"] = ts(ago(hours=2))
+    claim = {"persistentVolumeClaim": {"claimName": "data"}, "name": "data"}
+    pod["spec"]["volumes"] = [claim]
+    cluster.waiting(pod, "ContainerCreating")
+    spec = {"accessModes": [mode], "volumeName": "pvc-1"}
+    cluster.add("PersistentVolumeClaim", {"metadata": meta("data", "shop"), "spec": spec})
+    volume = {"accessModes": [mode], "csi": {"driver": "ebs.csi.aws.com", "volumeHandle": "v"}}
+    cluster.add("PersistentVolume", {"metadata": meta("pvc-1"), "spec": volume})
+    for node in nodes:
+        row = {
+            "attacher": "ebs.csi.aws.com",
+            "nodeName": node or pod["spec"]["nodeName"],
+            "source": {"persistentVolumeName": "pvc-1"},
+        }
+        attached = {"metadata": meta(f"csi-{node}"), "spec": row, "status": {"attached": True}}
+        cluster.add("VolumeAttachment", attached)
+    message = (
+        "Unable to attach or mount volumes: unmounted volumes=[data], unattached volumes=[], "
+        "failed to process volumes=[]: timed out waiting for the condition"
+    )
+    name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+    times = ago(minutes=1), ago(minutes=50)
+    cluster.event("Pod", "shop", name, "FailedMount", message, *times, count=20, uid_=uid)
+    found = about(look(cluster), "pod-volume-failed", "odd")
+    assert found.facts["cause"] == cause
+    assert ("away holds it" in found.claim) is (cause == "multi-attach")
