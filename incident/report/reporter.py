@@ -139,9 +139,9 @@ class Reporter:
         self.report, self.symptoms, self.ranked = report, symptoms, ranked
         if symptoms or loaded:
             self.found.set()
-        if loaded and ranked:
-            # Until everything has been read, a missing object may just not have been read yet; none
-            # of that is recorded.
+        if ranked and (loaded or self._once):
+            # Until everything has been read, a missing object may just not have been read yet, and
+            # the next report tells. A single answer has no next: what it says is recorded.
             await self._through(workings.observed(report, symptoms, now))
         # Pauses begin where the report ends: one of many symptoms on a busy machine takes longer.
         self._states = states
