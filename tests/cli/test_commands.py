@@ -398,6 +398,7 @@ def test_help_imports_nothing_heavy() -> None:
     for name in (
         "textual",
         "kubernetes",
+        "httpcore",
         "httpx",
         "sqlite_utils",
         "rapidfuzz",
