@@ -410,7 +410,7 @@ class Api:
         if client is None:
             from cluster.api.http import HttpClient
 
-            context: ssl.SSLContext | None = None
+            context: ssl.SSLContext | bool = False
             if self.access.uses_tls:  # reading the system's authorities takes 20 ms
                 context = client_context(
                     self.access.trust,

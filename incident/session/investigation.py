@@ -1,7 +1,7 @@
 """One live investigation: connects, reports, steps through runbooks, probes, acts, and records all
 of it.
 
-Heavy modules (httpcore, SQLite, RapidFuzz) are imported in `start`, after the first paint.
+Heavy modules (httpx, SQLite, RapidFuzz) are imported in `start`, after the first paint.
 """
 
 from __future__ import annotations

@@ -398,7 +398,6 @@ def test_help_imports_nothing_heavy() -> None:
     for name in (
         "textual",
         "kubernetes",
-        "httpcore",
         "httpx",
         "sqlite_utils",
         "rapidfuzz",

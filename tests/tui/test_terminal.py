@@ -276,7 +276,6 @@ def test_first_paint_needs_nothing_heavy() -> None:
         "kubernetes",
         "rapidfuzz",
         "sqlite_utils",
-        "httpcore",
         "httpx",
         "aiohttp",
         "textual.widgets._data_table",

@@ -41,7 +41,7 @@ async def answering(answer: bytes) -> AsyncIterator[tuple[int, list[bytes]]]:
 async def get(
     url: str, *, proxy: str = "", params: Any = None, headers: Any = (), content: Any = None
 ) -> bytes:
-    client = HttpClient(None, proxy, 10)
+    client = HttpClient(False, proxy, 10)
     try:
         response = await client.send("GET", url, params, headers, content, LIMITS)
         try:
