@@ -19,7 +19,7 @@ class Cadence(msgspec.Struct, frozen=True):
 
     report: float = 0.3
     """Least time between two reports: a person does not read faster."""
-    report_loading: float = 1.0
+    report_loading: float = 1.5
     """The same while kinds are still being read and something was found: reading comes first."""
     report_share: float = 0.1
     """Largest share of the time that reports take: after one of 100 ms the next waits for 1 s,

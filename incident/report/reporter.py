@@ -77,6 +77,8 @@ class Reporter:
         """Set when the first objects have arrived, or none can be read."""
         self.found = asyncio.Event()
         """Set when there is a symptom to show, or everything has been read and there is none."""
+        self.whole = asyncio.Event()
+        """Set when a report was made after everything has been read."""
         self._clock, self._input_priority = clock, input_priority
         self._cadence = cadence
         self._once = once
@@ -108,6 +110,10 @@ class Reporter:
     ) -> None:
         """Take the changes that `drain` returns in pieces, and report when a report is due."""
         began = time.monotonic()
+        if self.report is not None and workings.ranks and not (self.ranked or live.loaded()):
+            # The runbooks are here; the next report comes when more has been read.
+            self.symptoms = await self._through(workings.rank(self.report))
+            self.ranked = True
         news = False
         for changes in drain():
             news = news or any(map(significant, changes))
@@ -139,6 +145,8 @@ class Reporter:
         self.report, self.symptoms, self.ranked = report, symptoms, ranked
         if symptoms or loaded:
             self.found.set()
+        if loaded:
+            self.whole.set()
         if ranked and (loaded or self._once):
             # Until everything has been read, a missing object may just not have been read yet, and
             # the next report tells. A single answer has no next: what it says is recorded.

@@ -73,6 +73,15 @@ class Connecting:
                     await session.reporter.found.wait()
                     await asyncio.sleep(session.cadence.drawn)
 
+    async def _answered(self) -> None:
+        """Return when everything has been read and its report is drawn, at the latest after
+        `Cadence.loaded`: threads would compete with that report for the interpreter."""
+        session = self._session
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(session.cadence.loaded):
+                await session.reporter.whole.wait()
+                await asyncio.sleep(session.cadence.drawn)
+
     async def _open_record(self, access: Access) -> None:
         """Open the record, before everything has been read: runs that it holds go on where they
         stood. After that, remove what an earlier run left in the cluster."""
@@ -95,7 +104,7 @@ class Connecting:
         if not session.options.once:  # A single answer is given before the first round.
             session.spawn(components.measure(session.reporter.hurry), "measure")
         if session.options.record and session.live is not None:
-            await session.live.wait_loaded(session.cadence.loaded)
+            await self._answered()
             await asyncio.to_thread(components.read_earlier)
             await components.sweep_leftovers()
 
@@ -122,12 +131,13 @@ class Connecting:
             components.load_runbooks()
         else:
             await asyncio.to_thread(components.load_runbooks)
-        session.reporter.hurry()
+        if session.options.once or session.live is None or session.live.loaded():
+            session.reporter.hurry()
         session.ask()
         if session.options.record:
             # Only for sessions with screens: a single answer is printed before this helps.
             if session.live is not None:
-                await session.live.wait_loaded(session.cadence.loaded)
+                await self._answered()
             await asyncio.sleep(session.cadence.warm_up)
             await asyncio.to_thread(components.warm_up)
             session.gc.settle()

@@ -266,3 +266,51 @@ async def test_a_report_pauses_less_often_while_no_key_is_pressed(
     await making._through(steps())
     assert passes - 1 <= len(taken) <= passes
     assert making._worked == pytest.approx(passed / 2), "its CPU, not the time that passed"
+
+
+async def test_runbooks_rank_the_last_report_while_kinds_are_read_and_no_report_is_made_for_them() -> (
+    None
+):
+    """Each report while kinds are read evaluates nodes and owners again."""
+    made, loaded = list[str](), False
+
+    def reporting(*_: object) -> Iterator[None]:
+        made.append("report")
+        yield
+
+    def rank(_: object) -> Generator[None, None, tuple[str, ...]]:
+        made.append("rank")
+        yield
+        return ("symptom",)
+
+    engine = SimpleNamespace(
+        update=lambda *_: None,
+        settle=lambda *_: iter(()),
+        reporting=reporting,
+        next_end=lambda: None,
+    )
+    workings: Any = SimpleNamespace(
+        engine=engine,
+        ranks=False,
+        limited=lambda _: "a report",
+        measured=lambda: None,
+        rank=rank,
+        observed=lambda *_: iter(()),
+    )
+    live: Any = SimpleNamespace(
+        store=Store(),
+        loaded=lambda: loaded,
+        write_buffer=WriteBuffer(),
+        freshness=lambda: {"Pod": Freshness("Pod", WatchState.LOADING, 1, heard=NOW)},
+    )
+    one = Reporter(lambda: NOW, InputPriority(), Cadence())
+    await one.take(workings, live, lambda: [[FIRST]])
+    assert (made, one.ranked, one.whole.is_set()) == (["report", "rank"], False, False)
+    workings.ranks = True
+    for _ in range(2):
+        await one.take(workings, live, list)
+    assert (made, one.ranked, one.whole.is_set()) == (["report", "rank", "rank"], True, False)
+    loaded = True
+    await one.take(workings, live, list)
+    assert made == ["report", "rank", "rank", "report", "rank"]
+    assert one.whole.is_set()
