@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bench import answers, broken
-from bench.measures import MEASURES, BenchRun, kubectl
+from bench import answers, beside, broken, changes, keys, measures
+from bench.measures import BenchRun, kubectl
 from bench.record import record
 from bench.report import Figure, document, text
 from tests.rungs.controlplane import control_plane
@@ -35,8 +35,17 @@ PACKAGES = (
     "triage",
     "tui",
 )
-ALONE = {"record": record, **broken.MEASURES}
-"""Measures that bring their own server: the embedded cluster, or one of rendered answers."""
+ALONE = {
+    "record": record,
+    **beside.ALONE,
+    **keys.ALONE,
+    **changes.MEASURES,
+    **broken.MEASURES,
+}
+"""Measures that bring their own server: a control plane, the embedded cluster, or rendered
+answers."""
+MEASURES = {**measures.MEASURES, **beside.MEASURES, **keys.MEASURES}
+"""Measures on the control plane that this module starts."""
 Measure = Callable[[BenchRun], list[Figure]]
 QUIET = 8.0  # seconds that controllers and kwok get to have been through everything
 

@@ -29,7 +29,7 @@ GOAL = 100.0
 def record(place: BenchRun) -> list[Figure]:
     """From a key to its sign while notes are written: to a quick disk, to a file that another
     process holds, and to a disk of half a second a sync."""
-    with _served(place) as kubeconfig:
+    with served(place, DRILL) as kubeconfig:
         command = place.stanch(kubeconfig=kubeconfig)
         slow = [sys.executable, "-m", "bench.slow_disk", str(SYNC), *command[1:]]
         rows = []
@@ -99,9 +99,9 @@ def _holding(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _served(place: BenchRun) -> Iterator[Path]:
+def served(place: BenchRun, drill: str) -> Iterator[Path]:
     """The kubeconfig of a drill that another process serves."""
-    command = [str(Path(sys.executable).with_name("stanch")), "drill", DRILL, "--serve"]
+    command = [str(Path(sys.executable).with_name("stanch")), "drill", drill, "--serve"]
     with subprocess.Popen(
         command, env=dict(place.environment()), stdout=subprocess.PIPE, text=True
     ) as server:

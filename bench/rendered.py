@@ -25,12 +25,10 @@ import time
 import zlib
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from subprocess import DEVNULL, Popen
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -399,28 +397,6 @@ class _Metadata(msgspec.Struct):
 
 
 _metadata = msgspec.json.Decoder(_Metadata)
-
-
-@contextmanager
-def rendered(folder: Path, pods: int, *options: str) -> Iterator[Path]:
-    """A server in a process of its own; gives its kubeconfig. Raises RuntimeError when it does not
-    start within 300 s."""
-    kubeconfig = folder / "kubeconfig"
-    kubeconfig.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "bench.rendered", str(folder), str(pods), *options]
-    with Popen(command, stdin=DEVNULL) as server:
-        try:
-            for _ in range(3_000):
-                if kubeconfig.exists():
-                    break
-                if server.poll() is not None:
-                    raise RuntimeError("the rendered server did not start")
-                time.sleep(0.1)
-            else:
-                raise RuntimeError("the rendered server did not start within 300 s")
-            yield kubeconfig
-        finally:
-            server.terminate()
 
 
 def main() -> None:

@@ -35,6 +35,27 @@ def spread(values: Sequence[float], unit: str = "s") -> str:
     return ", ".join(f"{value:.2f}" for value in values) + f" {unit}"
 
 
+def figure(
+    name: str, values: Sequence[float], unit: str, goal: float | None = None, digits: int = 2
+) -> Figure:
+    """The median of several runs; the note says minimum, median and maximum."""
+    return Figure(name, median(values), unit, goal, f"{three(values, digits)} of {len(values)}")
+
+
+def ratios(
+    name: str, mine: Sequence[float], theirs: Sequence[float], goal: float | None = None
+) -> Figure:
+    """The median of the ratios of runs that went in turn."""
+    each = [one / other for one, other in zip(mine, theirs, strict=True)]
+    return figure(name, each, "ratio", goal)
+
+
+def three(values: Sequence[float], digits: int = 2) -> str:
+    """Minimum, median and maximum."""
+    found = (min(values), median(values), max(values))
+    return ", ".join(f"{value:.{digits}f}" for value in found)
+
+
 def text(rows: Sequence[Figure]) -> str:
     lines = [f"{'figure':44} {'value':>10} {'unit':9} {'goal':>8}  {'':7} note"]
     for row in rows:

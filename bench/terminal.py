@@ -18,6 +18,9 @@ _ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\
 _MARKED = re.compile(
     rb"\x1b\[(\d+);\d+H|(\xe2\x80\xba)"
 )  # to a line, and the mark of the chosen row
+_KEYS = {1: b"j", -1: b"k"}
+PATIENCE = 1.0
+"""Seconds after which a key that moved nothing is doubted."""
 _QUERIES = {  # what a program asks of its terminal, and a plain answer
     b"\x1b[6n": b"\x1b[1;1R",
     b"\x1b[c": b"\x1b[?62;22c",
@@ -89,11 +92,23 @@ class TerminalProgram:
         wanted = sign.encode()
         return self._answer(wanted, lambda seen: wanted in seen, limit)
 
-    def move(self, key: bytes, limit: float = 5.0) -> float:
-        """Press a key that moves the mark of the chosen row; seconds until it is drawn in another
-        line, or `limit`."""
-        before = self._marked
+    def step(self, way: int, limit: float = 5.0) -> float | None:
+        """Move the mark of the chosen row down (1) or up (-1); seconds until it is drawn in another
+        line, `limit` if it is not within that time, None when the row is the last that way.
 
+        A row at the edge and a program that hangs look the same at first. Then the opposite key
+        tells: at the edge it moves the mark the other way.
+        """
+        before, began = self._marked, time.monotonic()
+        taken = self._answer(_KEYS[way], self._moves_from(before), PATIENCE)
+        if taken < PATIENCE:
+            return taken
+        self._answer(_KEYS[-way], self._moves_from(before), limit - PATIENCE)
+        if self._marked == before:
+            return limit
+        return None if (self._marked - before) * way < 0 else time.monotonic() - began
+
+    def _moves_from(self, before: int) -> Callable[[bytes], bool]:
         def moved(seen: bytes) -> bool:
             line = 0
             for found in _MARKED.finditer(seen):
@@ -103,7 +118,7 @@ class TerminalProgram:
                     return True
             return False
 
-        return self._answer(key, moved, limit)
+        return moved
 
     def _answer(self, keys: bytes, drawn: Callable[[bytes], bool], limit: float) -> float:
         began = time.monotonic()
