@@ -250,15 +250,46 @@ def test_nodes_that_were_never_meant_decide_last(message: str, cause: str, detai
 
 
 @pytest.mark.parametrize(
-    ("taint", "usual"),
-    [("node-role.kubernetes.io/control-plane", {"taint"}), ("maintenance", set())],
+    ("taint", "masters", "causes", "nodes"),
+    [
+        ("taint {node-role.kubernetes.io/control-plane: }", 0, {"anti-affinity": 3}, 3),
+        ("taint {maintenance: }", 1, {"anti-affinity": 3, "taint": 2}, 5),
+        ("taint(s)", 0, {"anti-affinity": 3, "taint": 2}, 5),
+        ("taint(s)", 1, {"anti-affinity": 3, "taint": 1}, 4),
+        ("taint(s)", 2, {"anti-affinity": 3}, 3),
+    ],
 )
-def test_only_the_taint_of_the_control_plane_is_usual(taint: str, usual: set[str]) -> None:
+def test_nodes_of_the_control_plane_are_counted_apart(
+    taint: str, masters: int, causes: dict[str, int], nodes: int
+) -> None:
     read = scheduling(
-        f"0/4 nodes are available: 1 node(s) had untolerated taint {{{taint}: }}, 3 node(s) didn't "
-        "match pod anti-affinity rules. preemption: 0/4 nodes are available: 4 x"
+        f"0/5 nodes are available: 2 node(s) had untolerated {taint}, 3 node(s) didn't match pod "
+        "anti-affinity rules. preemption: 0/5 nodes are available: 5 x",
+        masters=masters,
     )
-    assert (read.causes[0][0], set(read.usual)) == ("anti-affinity", usual)
+    assert (dict(read.causes), read.nodes, read.control_plane) == (causes, nodes, 5 - nodes)
+
+
+@pytest.mark.parametrize(
+    ("own", "cause"),
+    [
+        ("1 Too many pods", "insufficient-pods"),
+        ("1 node(s) didn't have free ports for the requested pod ports", "host-port"),
+        ("1 node(s) had untolerated taint {dedicated: db}", "taint"),
+    ],
+)
+@pytest.mark.parametrize(
+    "others",
+    [
+        "45 node(s) didn't satisfy plugin(s) [NodeAffinity]",
+        "45 node(s) didn't match Pod's node affinity/selector",
+    ],
+)
+def test_the_node_of_a_bound_pod_decides(own: str, cause: str, others: str) -> None:
+    message = f"0/46 nodes are available: {own}, {others}. preemption: 0/46 nodes are available"
+    assert scheduling(message, bound=True).causes == ((cause, 1),)
+    alone = f"0/45 nodes are available: {others}."
+    assert scheduling(alone, bound=True).causes == (("affinity", 45),)
 
 
 @pytest.mark.parametrize(

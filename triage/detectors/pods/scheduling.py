@@ -10,11 +10,17 @@ from typing import Any
 from cluster.kube.objects import Node, Pod, PodSpec
 from triage.detectors.registry import object_detector
 from triage.facts import quantity
-from triage.facts.cluster_view import ClusterView, condition, queue_of, ref_of
+from triage.facts.cluster_view import ClusterView, condition, queue_of, ready_status, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
-from triage.facts.messages.scheduler import SCHEDULING_TEXT, scheduling, scheduling_text
+from triage.facts.messages.scheduler import (
+    CONTROL_PLANE,
+    SCHEDULING_TEXT,
+    Scheduling,
+    scheduling,
+    scheduling_text,
+)
 from triage.facts.placement import meant_for, untolerated
 from triage.facts.windows import NOTE_AFTER, RECENT, SCALE_UP_GRACE, SCHEDULE_GRACE
 
@@ -79,8 +85,13 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         return
     failed = [e for e in view.events_of(pod) if e.reason == "FailedScheduling"]
     text = failed[-1].message if failed else scheduled.message
-    read = scheduling(text or scheduled.message)
-    if read.causes[0][0] == "nodepool" and (own := scheduling(scheduled.message)).nodes:
+    target = meant_for(pod.spec)
+    masters = 0 if target else _control_plane(pod.spec, view)
+    read = scheduling(text or scheduled.message, bool(target), masters)
+    if (
+        read.causes[0][0] == "nodepool"
+        and (own := scheduling(scheduled.message, bool(target), masters)).nodes
+    ):
         # Karpenter says only that it adds no node; the scheduler says what each node lacks.
         read = own._replace(causes=(*own.causes, *read.causes))
     refused = _no_machine(pod, view)
@@ -88,10 +99,8 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         kinds = _KIND.search(refused.message)
         named = kinds[1] if kinds else ""
         read = read._replace(causes=(("no-machine", 0), *read.causes), detail=named)
-    target = meant_for(pod.spec)
-    if target:  # a DaemonSet's pod: its affinity leaves out all other nodes, which is no reason
-        kept = tuple(each for each in read.causes if each[0] != "affinity")
-        read = read._replace(causes=kept or read.causes, nodes=0)
+    if target:
+        read = _of_node(read, pod.spec, view)
     causes = tuple(name for name, _ in read.causes)
     cause = causes[0] if causes else "other"
     if cause == "taint" and not read.detail:
@@ -102,7 +111,9 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         f"{words} on {count}" if count else words
         for words, (_, count) in zip(said, read.causes, strict=True)
     )
-    of = f" of {read.nodes} nodes" if read.nodes else ""
+    of = f" of {read.nodes} node{'s' if read.nodes > 1 else ''}" if read.nodes else ""
+    if read.control_plane:
+        of += f", beside {read.control_plane} of the control plane"
     detail = _wanted(pod, cause, view) or read.detail
     asked, too_much = _asked(pod, cause, read.detail, view)
     evidence: list[Evidence] = [condition_evidence(ref, scheduled)]
@@ -130,12 +141,38 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         facts={
             **view.pod_facts(pod),
             "cause": cause,
-            "causes": tuple(name for name in causes if name == cause or name not in read.usual),
+            "causes": causes,
             "nodes": read.nodes,
             "detail": detail,
             "asked": f"it is for {target} alone" if target else asked if too_much else "",
         },
     )
+
+
+def _of_node(read: Scheduling, spec: PodSpec, view: ClusterView) -> Scheduling:
+    """What the scheduler says of the one node that a DaemonSet's pod is for: what that node does
+    not show is said of others, where something else is said."""
+    node = view.node(meant_for(spec))
+    if node is None:
+        return read._replace(nodes=0)
+    away = set[str]()
+    if untolerated(spec, node) is None:
+        away.add("taint")
+    if not node.spec.unschedulable:
+        away.add("cordoned")
+    if ready_status(node) == "True":
+        away.add("node-not-ready")
+    kept = tuple(each for each in read.causes if each[0] not in away)
+    lead = bool(kept) and kept[0] == read.causes[0]
+    return read._replace(
+        causes=kept or read.causes, nodes=0, detail=read.detail if lead or not kept else ""
+    )
+
+
+def _control_plane(spec: PodSpec, view: ClusterView) -> int:
+    """How many nodes keep the pod away by the taint of the control plane."""
+    found = (untolerated(spec, node) for node in view.store.all("Node", Node))
+    return sum(taint is not None and taint.key in CONTROL_PLANE for taint in found)
 
 
 NOT_SCHEDULED = timedelta(minutes=2)

@@ -33,6 +33,8 @@ _SCHEDULING: tuple[tuple[str, str], ...] = (
     ("exceed max volume count", "volume-count"),
     ("available persistent volumes to bind", "volume-unbound"),
     ("node affinity", "affinity"),
+    ("nodeaffinity", "affinity"),
+    ("volumebinding", "volume-affinity"),
     ("node selector", "affinity"),
     ("prefilter result", "affinity"),
     ("pod affinity", "affinity"),
@@ -70,24 +72,26 @@ _DETAIL = {"insufficient-other": _RESOURCE, "taint": _TAINT}
 
 
 class Scheduling(NamedTuple):
-    """Why no node fits: causes, most frequent first, each with the number of nodes; `nodes` looked
-    at. `detail` belongs to the first cause: the resource, the key of the taint, the claim. `usual`:
-    causes of nodes of the control plane alone, which keep out every workload."""
+    """Why no node fits: causes, most frequent first, each with the number of nodes; `nodes` that
+    could take it were looked at. `detail` belongs to the first cause: the resource, the key of the
+    taint, the claim. `control_plane`: nodes beside these, whose taint keeps out every workload."""
 
     causes: tuple[tuple[str, int], ...]
     nodes: int
     detail: str = ""
-    usual: frozenset[str] = frozenset()
+    control_plane: int = 0
 
 
-def scheduling(message: str) -> Scheduling:
+def scheduling(message: str, bound: bool = False, masters: int = 0) -> Scheduling:
     """Read a FitError of Kubernetes 1.20 to 1.35: `0/5 nodes are available: 2 Insufficient memory,
     3 node(s) had untolerated taint {k: v}. preemption: …`, or the text of another scheduler.
 
     The clauses are in lexicographic order, so they are ranked by their count here. Nodes of the
-    control plane, whose taint no workload tolerates, count last; so do nodes that the pod's own
-    selector leaves out, where others pass it and lack something. Texts before the filters run have
-    no counts.
+    control plane, whose taint no workload tolerates, do not count where there are others. Nodes
+    that the pod's own selector leaves out count last where others pass it and lack something, and
+    not at all for a pod that is `bound` by its affinity to one node. Where taints have no key
+    (1.35), `masters` of their nodes are of the control plane. Texts before the filters run have no
+    counts.
     """
     text = re.split(r"\.?\s+(?:preemption:|no new claims to deallocate)", message, maxsplit=1)[0]
     head = re.search(r"\d+/(\d+) nodes are available", text)
@@ -106,7 +110,12 @@ def scheduling(message: str) -> Scheduling:
         number, what = (int(parts[1]), parts[2]) if parts else (0, clause)
         lowered = what.lower()
         cause = next((name for needle, name in _SCHEDULING if needle in lowered), "other")
-        own = 0 if _CONTROL_PLANE.search(what) else number
+        keyed = _TAINT.search(what)
+        own = number
+        if keyed is not None and keyed[1].rstrip(".,") in CONTROL_PLANE:
+            own = 0
+        elif cause == "taint" and keyed is None:
+            own = max(number - masters, 0)
         counts[cause] = counts.get(cause, 0) + number
         workers[cause] = workers.get(cause, 0) + own
         detail = quoted(what) if cause == "other" else ""
@@ -114,16 +123,22 @@ def scheduling(message: str) -> Scheduling:
             detail = named[1].rstrip(".,")
         if detail and own > details.get(cause, (-1, ""))[0]:
             details[cause] = own, detail
-    usual = frozenset(cause for cause, count in counts.items() if count and not workers[cause])
-    if any(cause.startswith(_AFTER_AFFINITY) for cause in counts):
-        workers["affinity"] = 0
-    ranked = sorted(counts.items(), key=lambda item: (-workers[item[0]], -item[1], item[0]))
-    return Scheduling(tuple(ranked), nodes, details.get(ranked[0][0], (0, ""))[1], usual)
+    if bound:  # the other nodes are no reason: that of its own decides
+        counts = {cause: n for cause, n in counts.items() if cause != "affinity"} or counts
+    control_plane = 0
+    if not bound and any(workers.values()):
+        control_plane = sum(counts.values()) - sum(workers.values())
+        counts = {cause: n for cause in counts if (n := workers[cause]) or not counts[cause]}
+    last = "affinity" if any(cause.startswith(_AFTER_AFFINITY) for cause in counts) else ""
+    ranked = sorted(counts.items(), key=lambda item: (item[0] == last, -item[1], item[0]))
+    detail = details.get(ranked[0][0], (0, ""))[1]
+    return Scheduling(tuple(ranked), max(nodes - control_plane, 0), detail, control_plane)
 
 
 _AFTER_AFFINITY = ("insufficient-", "host-port", "volume-", "topology", "anti-", "resource-claim")
 """What the filters behind NodeAffinity say: of nodes that the selector allows."""
-_CONTROL_PLANE = re.compile(r"node-role\.kubernetes\.io/(?:control-plane|master)")
+CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
+"""Keys of the taint that keeps workloads off the nodes of the control plane."""
 
 
 SCHEDULING_TEXT = {
