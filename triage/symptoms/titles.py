@@ -10,6 +10,7 @@ from typing import NamedTuple
 from triage.facts.finding import Finding, Severity
 from triage.facts.messages.kubelet import IMAGE_CAUSES
 from triage.facts.messages.scheduler import scheduling_text
+from triage.facts.messages.wording import first_two
 from triage.symptoms.unnamed_peers import complains, explains, owner_of
 
 _TELLING = (
@@ -167,8 +168,8 @@ def _told(findings: Sequence[Finding]) -> str:
         details = len({str(f.facts.get("detail")) for f in same})
         if facts.get("cause") == "claim-missing" and details > 1:
             owner = str(facts.get("owner") or lead.object.name)
-            others = len({f.facts.get("owner") or f.object.name for f in same}) - 1
-            who = Subject(f"{owner} and {others} more", True) if others else Subject(owner)
+            owners = {str(f.facts.get("owner") or f.object.name) for f in same}
+            who = Subject(first_two(sorted(owners)), True) if len(owners) > 1 else Subject(owner)
             why = f"{why} (and {details - 1} more)"
         asked = {str(f.facts.get("asked") or "") for f in same}
         more = f"; {min(asked)}" if len(asked) == 1 and asked != {""} else ""
@@ -201,7 +202,8 @@ def _told(findings: Sequence[Finding]) -> str:
         return _last_words(same)
     if rule == "pod-preempted" and count > 1:
         claims = {f.claim.partition(": ")[0].removeprefix("was ") for f in same}
-        return f"{lead.object.name} and {count - 1} more were {min(claims)}"
+        names = [lead.object.name, *sorted(f.object.name for f in same)]
+        return f"{first_two(names)} were {min(claims)}"
     if rule == "pod-container-create-failed" and count > 1:
         text = lead.claim.removeprefix("does not start: ")
         return f"{count} pods do not start{_on(same)}: {text.split('cannot be created: ')[-1]}"
@@ -357,15 +359,14 @@ def _last_words(findings: Sequence[Finding]) -> str:
     alike = (f for f in findings if f.facts.get("class") == class_)
     others = {str(f.facts.get("owner") or f.object.name) for f in alike} - {owner}
     if not lead.facts.get("class"):
-        more = f" and {len(others)} more" if others else ""
-        return f"{owner}{more}, {lead.claim}"
+        return f"{first_two([owner, *sorted(others)])}, {lead.claim}"
     if not others:
         return f"{owner} {lead.claim}"
     claim = lead.claim
     for one, several in _OF_SEVERAL.items():
         if claim.startswith(one):
             claim = several + claim.removeprefix(one)
-    return f"{owner} and {len(others)} more {claim}"
+    return f"{first_two([owner, *sorted(others)])} {claim}"
 
 
 _OF_A_PEER = ("", "unreachable", "name-not-found")
@@ -401,11 +402,10 @@ def _on(findings: Sequence[Finding]) -> str:
 
 
 def _who(findings: Sequence[Finding]) -> Subject:
-    """`web`, `3 pods of web`, `4 pods of cart and web` or `7 pods of 3 owners`."""
+    """`web`, `3 pods of web`, `4 pods of cart and web` or `7 pods of cart, feed and 3 more`."""
     owners = Counter(str(f.facts.get("owner") or f.object.name) for f in findings)
     pods = len({f.object for f in findings})
     if len(owners) > 1:
-        of = " and ".join(sorted(owners)) if len(owners) == 2 else f"{len(owners)} owners"
-        return Subject(f"{pods} pods of {of}", several=True)
+        return Subject(f"{pods} pods of {first_two(sorted(owners))}", several=True)
     name = min(owners)
     return Subject(f"{pods} pods of {name}", several=True) if pods > 1 else Subject(name)

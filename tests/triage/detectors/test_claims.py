@@ -131,7 +131,7 @@ def test_pods_whose_claims_do_not_exist_are_one_symptom() -> None:
             f'0/9 nodes are available: persistentvolumeclaim "{name}-data" not found.'
         )
     assert first(cluster) == (
-        "cart-0 and 1 more are pending: volume claim cart-data not found (and 1 more)"
+        "cart-0 and orders-0 are pending: volume claim cart-data not found (and 1 more)"
     )
 
 

@@ -79,13 +79,13 @@ def words(number: int, claim: str, class_: str) -> Finding:
 @pytest.mark.parametrize(
     ("claim", "one", "several"),
     [
-        ("exits 1: no route", "web-0 exits 1: no route", "web-0 and 1 more exit 1: no route"),
+        ("exits 1: no route", "web-0 exits 1: no route", "web-0 and web-1 exit 1: no route"),
         (
             "waits in db: refused",
             "web-0 waits in db: refused",
-            "web-0 and 1 more wait in db: refused",
+            "web-0 and web-1 wait in db: refused",
         ),
-        ("is not ready: x", "web-0 is not ready: x", "web-0 and 1 more are not ready: x"),
+        ("is not ready: x", "web-0 is not ready: x", "web-0 and web-1 are not ready: x"),
     ],
 )
 def test_last_words_of_several_are_said_of_several(claim: str, one: str, several: str) -> None:
@@ -97,7 +97,7 @@ def test_a_last_line_that_is_not_understood_stands_behind_the_name() -> None:
     claim = "the log's last line: bye"
     assert title([words(0, claim, "")]) == "web-0, the log's last line: bye"
     assert title([words(0, claim, ""), words(1, claim, "")]) == (
-        "web-0 and 1 more, the log's last line: bye"
+        "web-0 and web-1, the log's last line: bye"
     )
 
 
@@ -208,10 +208,11 @@ def test_a_reboot_leads_before_the_containers_that_it_ended() -> None:
     [
         (("web", "web"), "2 pods of web"),
         (("web", "cart"), "2 pods of cart and web"),
-        (("web", "cart", "feed"), "3 pods of 3 owners"),
+        (("web", "cart", "feed"), "3 pods of cart, feed and 1 more"),
+        (("web", "cart", "feed", "feed", "ads"), "5 pods of ads, cart and 2 more"),
     ],
 )
-def test_two_owners_are_named(owners: tuple[str, ...], who: str) -> None:
+def test_owners_are_named(owners: tuple[str, ...], who: str) -> None:
     found = [
         Finding(
             f"pod-image-pull-failed:Pod/shop/{owner}-{number}",

@@ -65,7 +65,7 @@ def test_without_a_server_that_is_down_equal_complaints_are_one_symptom() -> Non
     cluster = background()
     clients = [failing(cluster, name, 8) for name in ("orders", "prices", "users")]
     [title] = titles(look(cluster, [words(pod) for pod in clients]))
-    assert title.startswith("orders and 2 more exit 1: ")
+    assert title.startswith("orders, prices and 1 more exit 1: ")
 
 
 def test_of_two_servers_that_are_down_none_is_blamed() -> None:

@@ -14,6 +14,7 @@ from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, event_evidence, field_evidence, from_events, make
 from triage.facts.finding_index import FindingIndex
+from triage.facts.messages.wording import first_owners
 from triage.facts.quantity import span_text
 from triage.facts.windows import EDGE, RECENT
 
@@ -140,8 +141,8 @@ def errors_in_messages(view: ClusterView, index: FindingIndex) -> Iterator[Findi
         yield make(
             "dns-lookups-failing",
             CLUSTER,
-            f"messages of {len(owners)} owners in {len(namespaces)} namespaces report name "
-            f"look-ups that fail ({kind})",
+            f"messages of {first_owners((o.namespace, o.name) for o in owners)} in "
+            f"{len(namespaces)} namespaces report name look-ups that fail ({kind})",
             _fresh([e for _, e in lookups], view),
             "look-ups that fail for two owners or five times, a note after half an hour",
             since=min(e.first for _, e in lookups),

@@ -27,6 +27,7 @@ from triage.facts.finding_builder import CLUSTER, event_evidence, make
 from triage.facts.finding_index import FindingIndex
 from triage.facts.messages.container_probes import probe_cause
 from triage.facts.messages.kubelet import RUNTIMES
+from triage.facts.messages.wording import first_owners
 from triage.facts.windows import EDGE, INCIDENT, LEASE_STALE, RECENT
 
 AT_ONCE = timedelta(seconds=90)
@@ -444,7 +445,8 @@ def probes_time_out(view: ClusterView, index: FindingIndex) -> Iterator[Finding]
         yield make(
             "probes-time-out-on-node",
             Ref("Node", "", name),
-            f"probes of {len(pods[name])} pods of {len(owners)} owners time out on it"
+            f"probes of {len(pods[name])} pods of "
+            f"{first_owners((o.namespace, o.name) for o in owners)} time out on it"
             + (f", {restarted} pods were restarted for it" if restarted else ""),
             Severity.CRITICAL if restarted >= SLOW_OWNERS else Severity.WARNING,
             "three or more owners on one node within 30 min (critical when as many were killed)",

@@ -22,6 +22,7 @@ from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, from_events, make
 from triage.facts.messages.kubelet import RUNTIMES, oom_victim, runtime_away
+from triage.facts.messages.wording import first_owners
 from triage.facts.reboots import powered_on, reboots_around
 from triage.facts.windows import EDGE, INCIDENT, JOINING, RECENT, TOGETHER
 
@@ -382,8 +383,8 @@ def restarts_together(node: Node, view: ClusterView) -> Iterator[Finding]:
     yield make(
         "restarts-together-on-node",
         ref_of(node),
-        f"{len(best)} containers of {len(owners)} owners ended within two minutes (exit "
-        f"{', '.join(codes)})",
+        f"{len(best)} containers of {first_owners((o.namespace, o.name) for o in owners)} ended "
+        f"within two minutes (exit {', '.join(codes)})",
         Severity.WARNING if fresh and not planned else Severity.INFO,
         "three or more owners within two minutes, within an hour",
         since=at,

@@ -25,6 +25,7 @@ from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make
 from triage.facts.finding_index import FindingIndex
 from triage.facts.measurements import LastWords, Sample
+from triage.facts.messages.wording import first_two
 from triage.facts.windows import EDGE, RECENT
 from triage.logs.address import Address
 
@@ -324,18 +325,16 @@ def _severity(theirs: list[Finding], owners: list[str]) -> Severity:
 
 
 def _told(class_: str, owners: list[str], sentence: str, standing: str, over: bool) -> str:
-    who = f"{len(owners)} workloads" if len(owners) > 1 else owners[0]
-    names = (
-        f" ({', '.join(owners[:4])}{' …' if len(owners) > 4 else ''})" if len(owners) > 1 else ""
-    )
+    who = first_two(owners)
+    ask = "asks" if len(owners) == 1 else "ask"
     if class_ in _FULL:
-        return f"has no {_FULL[class_]} left for {who}{names}: {sentence}"
+        return f"has no {_FULL[class_]} left for {who}: {sentence}"
     if standing == Standing.NO_SERVICE:
-        return f"does not exist, and {who}{names} ask for it: {sentence}"
+        return f"does not exist, and {who} {ask} for it: {sentence}"
     if class_ == "credentials-refused":
-        return f"refuses the credentials of {who}{names}: {sentence}"
+        return f"refuses the credentials of {who}: {sentence}"
     why = " and has no ready pod" if standing == Standing.NO_ENDPOINT else ""
-    return f"{'did' if over else 'does'} not answer {who}{names}{why}: {sentence}"
+    return f"{'did' if over else 'does'} not answer {who}{why}: {sentence}"
 
 
 def _behind(service: Ref, view: ClusterView) -> set[Ref]:

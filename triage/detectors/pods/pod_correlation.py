@@ -15,6 +15,7 @@ from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, event_evidence, make
 from triage.facts.finding_index import FindingIndex
+from triage.facts.messages.wording import first_owners
 from triage.facts.windows import NEW_NODE, RECENT
 
 _TROUBLE = (
@@ -170,6 +171,7 @@ def stuck_on_node(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
             (f.facts.get("owner_kind"), f.object.namespace, f.facts.get("owner") or f.object.name)
             for f in group
         }
+        names = ((space, str(owner)) for _, space, owner in owners)
         node = view.node(name)
         telling = bool(ending.get(name)) or any(
             f.rule == "pod-sandbox-failed" for f in creating.get(name, [])
@@ -187,7 +189,7 @@ def stuck_on_node(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         yield make(
             "pods-stuck-on-node",
             Ref("Node", "", name),
-            f"pods of {len(owners)} owners hang on it: {', '.join(p for p in parts if p)}",
+            f"pods of {first_owners(names)} hang on it: {', '.join(p for p in parts if p)}",
             Severity.WARNING,
             "several owners on one node",
             since=since,
@@ -234,7 +236,8 @@ def sandboxes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         yield make(
             "sandboxes-recreated-on-node",
             Ref("Node", "", name),
-            f"{len(group)} pods of {len(owners)} owners got a new sandbox",
+            f"{len(group)} pods of {first_owners((o.namespace, o.name) for o in owners)} got a "
+            "new sandbox",
             Severity.INFO if planned or young else Severity.WARNING,
             "a runtime restart without a cordon within the hour",
             since=since,
@@ -268,7 +271,7 @@ def not_ready_together(view: ClusterView, index: FindingIndex) -> Iterator[Findi
             start += 1
         if end + 1 - start > len(best):
             best = findings[start : end + 1]
-    owners = {(f.object.namespace, f.facts.get("owner")) for f in best}
+    owners = {(f.object.namespace, str(f.facts.get("owner") or f.object.name)) for f in best}
     namespaces = {f.object.namespace for f in best}
     nodes = {f.facts.get("node") for f in best}
     if len(owners) < 4 or len(namespaces) < 2 or len(nodes) < 3:
@@ -276,7 +279,7 @@ def not_ready_together(view: ClusterView, index: FindingIndex) -> Iterator[Findi
     yield make(
         "not-ready-together",
         CLUSTER,
-        f"pods of {len(owners)} owners in {len(namespaces)} namespaces on {len(nodes)} nodes "
+        f"pods of {first_owners(owners)} in {len(namespaces)} namespaces on {len(nodes)} nodes "
         "became unready within two minutes",
         Severity.CRITICAL,
         "four owners, two namespaces and three nodes at once",

@@ -23,6 +23,7 @@ from triage.facts.create_failures import create_failure
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import field_evidence, from_events, make
 from triage.facts.messages.scheduler import scheduling, scheduling_text
+from triage.facts.messages.wording import first_two
 from triage.facts.placement import eligible, meant_for, untolerated
 from triage.facts.windows import EDGE, READY_GRACE, ROLLOUT_GRACE
 
@@ -254,7 +255,7 @@ def short(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
     if bad:
         room = next((why for _, _, why in bad if why), "")
         nodes = tuple(sorted({n for _, n, _ in bad if n}))
-        on = f" on {_some(nodes)}" if room and nodes else ""
+        on = f" on {first_two(nodes)}" if room and nodes else ""
         yield _short(
             row,
             f"{ready} of {desired} pods ready" + (f": no room{on} ({room})" if room else ""),
@@ -288,7 +289,7 @@ def _missed(row: DaemonSet, pods: list[Pod], view: ClusterView) -> Iterator[Find
     if fitting and row.status.desired_number_scheduled > len(covered):
         yield _short(
             row,
-            f"has no pod on {_some(fitting)}, though nothing keeps it away there",
+            f"has no pod on {first_two(fitting)}, though nothing keeps it away there",
             Severity.WARNING,
             None,
             fitting,
@@ -369,17 +370,9 @@ def _no_room(pod: Pod) -> str:
     said = next((c for c in pod.status.conditions if c.type == "PodScheduled"), None)
     if said is None or said.status != "False":
         return ""
-    # the other nodes are left out by the affinity of the pod, so they are no reason
-    read = scheduling(said.message)
-    named = [cause for cause, _ in read.causes if cause != "affinity"]
-    detail = read.detail if named and named[0] == read.causes[0][0] else ""
-    return scheduling_text(named[0], detail) if named else ""
-
-
-def _some(names: tuple[str, ...]) -> str:
-    """`n1, n2 and 3 more`."""
-    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
-    return f"{', '.join(names[:2])}{more}"
+    read = scheduling(said.message, bound=True)
+    cause = read.causes[0][0]
+    return scheduling_text(cause, read.detail) if cause != "affinity" else ""
 
 
 _CHANCE = timedelta(minutes=2)

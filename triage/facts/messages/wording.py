@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 
 _RPC = re.compile(r"(?:rpc error: )?code = \w+ desc = ")
 
@@ -39,6 +41,23 @@ def quoted(message: str) -> str:
         return text
     begin, end = text[: QUOTE // 2 + 1], text[-QUOTE // 2 - 1 :]
     return f"{begin.rpartition(' ')[0] or begin} … {end.partition(' ')[2] or end}"
+
+
+def first_two(names: Iterable[str]) -> str:
+    """`cart`, `cart and web`, `cart, feed and 3 more`, in the order given: names say more than
+    their number."""
+    known = list(dict.fromkeys(names))
+    if len(known) <= 2:
+        return " and ".join(known)
+    return f"{known[0]}, {known[1]} and {len(known) - 2} more"
+
+
+def first_owners(owners: Iterable[tuple[str, str]]) -> str:
+    """As `first_two`, of owners as (namespace, name), sorted: the namespace is said where two have
+    one name."""
+    known = sorted(set(owners), key=lambda owner: (owner[1], owner[0]))
+    alike = Counter(name for _, name in known)
+    return first_two(f"{space}/{name}" if alike[name] > 1 else name for space, name in known)
 
 
 def _told(answer: re.Match[str]) -> str:

@@ -45,7 +45,7 @@ def test_several_workloads_are_one_line() -> None:
     for name in ("cart", "search"):
         preempted(cluster, name, "pod unknown")
     assert look(cluster).symptoms[0].title == (
-        "cart and 1 more were preempted by a pod of higher priority"
+        "cart and search were preempted by a pod of higher priority"
     )
 
 
