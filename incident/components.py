@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cluster.live.input_priority import InputPriority
     from cluster.live.live_cluster import LiveCluster
     from incident.metrics.definitions import DefinitionsReader
+    from incident.metrics.disks import DisksReader
     from incident.metrics.last_words import LastWordsReader
     from incident.metrics.metrics import Metrics
     from incident.object_details import ObjectDetails
@@ -424,23 +425,25 @@ class Components:
         from triage.facts.measurements import Sources
 
         sources = sources or Sources()
-        words, definitions = self.readers
+        words, definitions, disks = self.readers
         return replace(
             sources,
             last_words=words.sample,
             definitions=definitions.sample,
+            disks=disks.sample,
             gaps=(*sources.gaps, *words.gaps()),
         )
 
     @cached_property
-    def readers(self) -> tuple[LastWordsReader, DefinitionsReader]:
+    def readers(self) -> tuple[LastWordsReader, DefinitionsReader, DisksReader]:
         """What is read after a report has asked for it."""
         from incident.metrics.definitions import DefinitionsReader
+        from incident.metrics.disks import DisksReader
         from incident.metrics.last_words import LastWordsReader
 
         live = self._connected()
         words = LastWordsReader(live, self.clock, self.record.redact, self.cadence)
-        return words, DefinitionsReader(live, self.clock)
+        return words, DefinitionsReader(live, self.clock), DisksReader(live, self.clock)
 
     async def measure(self, measured: Callable[[], None]) -> None:
         """Measure what objects do not show (`incident.metrics`), until cancelled. `measured` is

@@ -23,6 +23,7 @@ from cluster.kube.prometheus import MetricSample as Series
 from cluster.kube.prometheus import increases, quantile, samples
 from cluster.live.live_cluster import LiveCluster
 from incident.cadence import Cadence
+from incident.metrics.documents import number, part, parts
 from incident.metrics.kube_proxy import KubeProxies
 from triage.facts.finding import Gap
 from triage.facts.measurements import (
@@ -192,12 +193,12 @@ class Metrics:
             return await self._ask("metrics.k8s.io", ask)
 
         nodes = await listed("nodes")
-        for item in _parts(nodes or {}, "items"):
+        for item in parts(nodes or {}, "items"):
             usage = metrics_usage(item)
             self._nodes[usage.node] = (now, usage)
         if nodes is not None and self.live.store.count("Pod") <= PODS_ASKED:
             pods = await listed("pods")
-            rows = [row for item in _parts(pods or {}, "items") for row in metrics_containers(item)]
+            rows = [row for item in parts(pods or {}, "items") for row in metrics_containers(item)]
             if rows:
                 self._containers["metrics.k8s.io"] = (now, 0.0, rows)
 
@@ -273,9 +274,9 @@ def _is_ready(node: Node) -> bool:
 
 def node_usage(node: str, stats: Mapping[str, Any]) -> NodeUsage:
     """One node from its stats/summary; a value that the kubelet does not give is None."""
-    whole = _part(stats, "node")
-    system = {str(each.get("name")): each for each in _parts(whole, "systemContainers")}
-    pods = _parts(stats, "pods")
+    whole = part(stats, "node")
+    system = {str(each.get("name")): each for each in parts(whole, "systemContainers")}
+    pods = parts(stats, "pods")
     return NodeUsage(
         node=node,
         cpu_cores=_cores(whole),
@@ -291,9 +292,9 @@ def node_usage(node: str, stats: Mapping[str, Any]) -> NodeUsage:
 
 def metrics_usage(item: Mapping[str, Any]) -> NodeUsage:
     """One item of metrics.k8s.io/NodeMetrics."""
-    usage = _part(item, "usage")
+    usage = part(item, "usage")
     memory = parse(str(usage.get("memory", "")))
-    name = str(_part(item, "metadata").get("name", ""))
+    name = str(part(item, "metadata").get("name", ""))
     return NodeUsage(
         node=name,
         cpu_cores=parse(str(usage.get("cpu", ""))),
@@ -303,11 +304,11 @@ def metrics_usage(item: Mapping[str, Any]) -> NodeUsage:
 
 def metrics_containers(item: Mapping[str, Any]) -> list[ContainerUsage]:
     """The containers of one item of metrics.k8s.io/PodMetrics."""
-    meta = _part(item, "metadata")
+    meta = part(item, "metadata")
     ref = Ref("Pod", str(meta.get("namespace", "")), str(meta.get("name", "")))
     found = []
-    for container in _parts(item, "containers"):
-        usage = _part(container, "usage")
+    for container in parts(item, "containers"):
+        usage = part(container, "usage")
         memory = parse(str(usage.get("memory", "")))
         cores = parse(str(usage.get("cpu", "")))
         held = int(memory) if memory is not None else None
@@ -318,9 +319,9 @@ def metrics_containers(item: Mapping[str, Any]) -> list[ContainerUsage]:
 def container_memory(stats: Mapping[str, Any]) -> dict[tuple[Ref, str], int]:
     """Working set of each container in a stats/summary, in bytes."""
     found: dict[tuple[Ref, str], int] = {}
-    for pod in _parts(stats, "pods"):
-        ref = _part(pod, "podRef")
-        for container in _parts(pod, "containers"):
+    for pod in parts(stats, "pods"):
+        ref = part(pod, "podRef")
+        for container in parts(pod, "containers"):
             memory = _memory(container)
             if memory is not None:
                 where = Ref("Pod", str(ref.get("namespace", "")), str(ref.get("name", "")))
@@ -403,26 +404,11 @@ def _is_passed_on(series: Series) -> bool:
     return labels.get("verb") == "CONNECT" or labels.get("subresource") == "proxy"
 
 
-def _part(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    part = value.get(name)
-    return part if isinstance(part, dict) else {}
-
-
-def _parts(value: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    part = value.get(name)
-    return [each for each in part if isinstance(each, dict)] if isinstance(part, list) else []
-
-
-def _number(value: Mapping[str, Any], name: str) -> float | None:
-    number = value.get(name)
-    return float(number) if isinstance(number, int | float) else None
-
-
 def _cores(value: Mapping[str, Any]) -> float | None:
-    nano = _number(_part(value, "cpu"), "usageNanoCores")
+    nano = number(part(value, "cpu"), "usageNanoCores")
     return nano / 1e9 if nano is not None else None
 
 
 def _memory(value: Mapping[str, Any]) -> int | None:
-    memory = _number(_part(value, "memory"), "workingSetBytes")
+    memory = number(part(value, "memory"), "workingSetBytes")
     return int(memory) if memory is not None else None

@@ -84,8 +84,8 @@ class Views:
             await asyncio.sleep(max(0.0, self._least() - (time.monotonic() - began)))
 
     def _read_more(self) -> None:
-        """Begin to read the logs and definitions that the last report asks for, one reading at a
-        time."""
+        """Begin to read the logs, definitions and disks that the last report asks for, one reading
+        at a time."""
         session = self._session
         report, live = session.reporter.report, session.live
         if report is None or live is None or report is self._logged or self._reading:
@@ -93,12 +93,14 @@ class Views:
         self._logged = report
         if not (live.loaded() or session.options.once) or live.health.reach is Reach.UNREACHABLE:
             return
-        words, definitions = session.ready().readers
+        words, definitions, disks = session.ready().readers
         readings: list[Coroutine[Any, Any, bool]] = []
         if sources := words.unread(report):
             readings.append(words.read(sources))
         if rows := definitions.unread():
             readings.append(definitions.read(rows))
+        if nodes := disks.unread(report):
+            readings.append(disks.read(nodes))
         if readings:
             self._reading = True
             session.spawn(self._read(readings), "last words")

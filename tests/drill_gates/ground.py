@@ -26,6 +26,7 @@ from drills.scenario.expand import expand, objects
 from drills.scenario.model import GroundTruth, Scenario, parse
 from drills.scenario.world import World
 from incident.cadence import Cadence
+from incident.metrics.disks import disk_usage, short_of_disk
 from incident.metrics.last_words import LINES, EndedLog, LastWordsReader
 from incident.metrics.metrics import container_usage
 from incident.view import SymptomView
@@ -129,6 +130,26 @@ def figures(scenario: Scenario) -> Sources:
     return Sources(containers=Sample(NOW, 60.0, tuple(used)))
 
 
+def disks(scenario: Scenario, report: Report) -> Sources:
+    """What the kubelets of a drill say of the disks that a report calls short, as the program asks
+    them."""
+    world = expand(scenario, NOW)
+    measured = Measurements(world.surroundings, NOW, world.zone_of)
+    short = {name for finding in report.findings if (name := short_of_disk(finding))}
+    found = [
+        disk_usage(
+            name,
+            measured.summary(
+                node, [pod for pod in world.of("Pod") if pod["spec"].get("nodeName") == name]
+            ),
+        )
+        for name in sorted(short)
+        if (node := world.get("Node", "", name)) is not None
+    ]
+    values = tuple(one for one in found if one is not None)
+    return Sources(disks=Sample(NOW, 0.0, values) if values else None)
+
+
 def judge(
     served: Iterable[Raw],
     change: Change = lambda raw: raw,
@@ -212,12 +233,29 @@ def judge_with_logs(scenario: Scenario) -> Seen:
     before = _judge(store, (), None)
     reader = _PlayedLogs(world, store)
     unread = reader.unread(before.report)
-    if not unread or not asyncio.run(reader.read(unread)):
+    beside = disks(scenario, before.report)
+    news = asyncio.run(reader.read(unread)) if unread else False
+    if news:
+        beside = msgspec.structs.replace(beside, last_words=reader.sample)
+    elif beside.disks is None:
         return before
-    return _judge(store, (), Sources(last_words=reader.sample))
+    return _judge(store, (), beside)
+
+
+@cache
+def stated(name: str) -> Seen:
+    """The drill by its objects alone."""
+    return judge(rows(name))
+
+
+@cache
+def asked(name: str) -> Sources:
+    """What the kubelets of a drill are asked for after the first report."""
+    return disks(load(name), stated(name).report)
 
 
 @cache
 def seen(name: str) -> Seen:
-    """The drill as it is served."""
-    return judge(rows(name))
+    """The drill as it is served, with what its kubelets are asked for."""
+    beside = asked(name)
+    return judge(rows(name), sources=beside) if beside.disks is not None else stated(name)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from tests.drill_gates.expected import DRILLS, SILENT, TOLD, shared_by
-from tests.drill_gates.ground import NOW, calm, judge, rows, seen
+from tests.drill_gates.ground import NOW, asked, calm, judge, rows, seen
 from tests.drill_gates.noise import SHARE, failing, noise
 
 
@@ -16,7 +16,7 @@ def test_the_story_is_found_among_unrelated_failures(name: str) -> None:
     # in a cluster of which nothing is older than eight minutes, nothing else may be
     extra = noise(pods, young=name == "etcd-data-deleted")
     assert failing(extra) >= SHARE * pods
-    found, before = judge([*rows(name), *extra]), seen(name)
+    found, before = judge([*rows(name), *extra], sources=asked(name)), seen(name)
     assert set(found.confident) <= set(before.confident), "the noise was taken for a story"
     if name in SILENT:
         return

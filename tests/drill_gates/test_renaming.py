@@ -11,7 +11,7 @@ import pytest
 
 from drills.scenario.renaming import Renamer, mapping, shuffle
 from tests.drill_gates.expected import DRILLS
-from tests.drill_gates.ground import Raw, judge, rows, seen
+from tests.drill_gates.ground import Raw, judge, rows, stated
 
 _KEPT_BY_SHUFFLE = {
     "nginx": "edge",
@@ -32,16 +32,16 @@ def test_the_ranking_stays_under_other_names(name: str, seed: int) -> None:
     assert len([old for old, new in names.items() if old != new]) >= 10
     renamed = shuffle(list(rows(name)), seed)
     assert not _names_of(renamed) & set(names), "a name survived"
-    assert judge(renamed).ranked == seen(name).ranked
+    assert judge(renamed).ranked == stated(name).ranked
     anonymous = judge(_anonymous(renamed))
-    assert anonymous.confident == seen(name).confident
-    assert anonymous.first_three[:1] == seen(name).first_three[:1]
+    assert anonymous.confident == stated(name).confident
+    assert anonymous.first_three[:1] == stated(name).first_three[:1]
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_no_choice_of_names_matters(seed: int) -> None:
     for name in ("network-policy-cni-version-skew", "secret-not-found-blocks-deployments"):
-        assert judge(shuffle(list(rows(name)), seed)).ranked == seen(name).ranked
+        assert judge(shuffle(list(rows(name)), seed)).ranked == stated(name).ranked
 
 
 def _names_of(found: list[Raw]) -> set[str]:

@@ -119,6 +119,35 @@ class Definition(msgspec.Struct, frozen=True):
     """The Service of its conversion webhook."""
 
 
+class PodDisk(msgspec.Struct, frozen=True):
+    """What one pod holds of the file systems of its node, in bytes and inodes."""
+
+    pod: Ref
+    logs_bytes: int = 0
+    files_bytes: int = 0
+    """Writable layers of its containers and emptyDir volumes."""
+    inodes: int = 0
+
+    @property
+    def bytes(self) -> int:
+        """Logs and files."""
+        return self.logs_bytes + self.files_bytes
+
+
+class DiskUsage(msgspec.Struct, frozen=True):
+    """The file system of a node that has the least room, from its kubelet's stats/summary."""
+
+    node: str
+    capacity_bytes: int
+    available_bytes: int
+    images_bytes: int
+    """0 where images lie on another file system."""
+    pods: tuple[PodDisk, ...]
+    """Without logs where only images and writable layers lie on it."""
+    inodes_free: float | None = None
+    """Share of the inodes."""
+
+
 class ApiServerUsage(msgspec.Struct, frozen=True):
     """The API server between two scrapes, and its readiness checks."""
 
@@ -154,6 +183,7 @@ class Sources(msgspec.Struct, frozen=True):
     proxies: Sample[ProxyUsage] | None = None
     last_words: Sample[LastWords] | None = None
     definitions: Sample[Definition] | None = None
+    disks: Sample[DiskUsage] | None = None
     gaps: tuple[Gap, ...] = ()
     log_owners: Mapping[Ref, Ref] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     """DaemonSet by pod, where the store does not say it."""

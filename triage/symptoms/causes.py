@@ -40,6 +40,7 @@ NODE_TROUBLE = frozenset(
         "pods-stuck-on-node",
         "node-lease-stale",
         "node-disk-reclaim-failed",
+        "node-disk-used",
         "node-flapping",
         "node-recovered",
         "kubelet-memory-high",

@@ -54,6 +54,14 @@ memory-near-limit (measured): A container uses over 90 % of its memory limit
     source: metrics
     share: float
     role: str
+node-disk-used (measured): What holds most of the disk of a node that is short of it: logs, files of
+        pods, images or something outside of them
+    source: kubelet stats/summary (stats.k8s.io v1alpha1)
+    largest: str: logs, files, images, inodes or other (at least a third of what is used)
+    share: float: of what is used
+    bytes: int
+    top: str: the pod that holds most of it
+    top_bytes: int
 dns-load-high (measured): DNS answers mostly NXDOMAIN, or many times more than usual (search path,
         ndots)
     source: story 003 #3
