@@ -130,7 +130,25 @@ def title(findings: Sequence[Finding]) -> str:
 
 
 def _title(findings: Sequence[Finding]) -> str:
-    return _told(findings) + _agent_words(findings)
+    return _told(findings) + _agent_words(findings) + _disk_words(findings)
+
+
+def _disk_words(findings: Sequence[Finding]) -> str:
+    """What fills the disk that a title is about: `; container logs …`, without figures, which
+    change."""
+    lead = leading(findings)
+    used = [f for f in findings if f.rule == "node-disk-used" and f.object == lead.object]
+    if lead.facts.get("pressure") != "disk" or not used:
+        return ""
+    facts = used[0].facts
+    words = {
+        "logs": "container logs fill it",
+        "files": "files of pods fill it",
+        "images": "images fill it",
+        "inodes": "its inodes are used up",
+        "other": "something outside of pods and images fills it",
+    }[str(facts.get("largest"))]
+    return f"; {words}" + (f", most of {facts['top']}" if facts.get("top") else "")
 
 
 def _agent_words(findings: Sequence[Finding]) -> str:
@@ -186,12 +204,13 @@ def _told(findings: Sequence[Finding]) -> str:
         why = causes.get(str(facts.get("cause")), str(facts.get("said") or "sandbox fails"))
         if any(f.facts.get("agent_away") for f in same):
             why = "the network agent is away"
-        return f"pods do not start{_on(same)}: {why}"
+        return f"{_waiting(same)} not start{_on(same)}: {why}"
     if rule == "pod-volume-failed":
         if len({f.facts.get("owner") or f.object.name for f in same}) == 1:
             owner = str(lead.facts.get("owner") or lead.object.name)
             return re.sub(r"^(volume \S+) ", rf"\1 of {owner} ", lead.claim)
-        return f"volumes of {count} pods do not attach or mount"
+        said = _most_said(same)
+        return f"volumes of {count} pods do not attach or mount: {said}"
     if rule == "pod-config-missing":
         what = f"key {facts.get('key')} of " if facts.get("key") else ""
         is_missing = "is missing"
@@ -254,6 +273,24 @@ def _told(findings: Sequence[Finding]) -> str:
     others = len({f.object for f in same} - {lead.object})
     more = f" (and {others} more)" if others else ""
     return sentence(Subject(_name(lead)), lead.claim.split("; ")[0]) + more
+
+
+def _waiting(findings: Sequence[Finding]) -> str:
+    """`web does`, `pods of cart and web do`, `pods of cart, shop, web and 2 more do`."""
+    owners = sorted({str(f.facts.get("owner") or f.object.name) for f in findings})
+    if len({f.object for f in findings}) == 1:
+        return f"{owners[0]} does"
+    named = owners if len(owners) <= 4 else [*owners[:3], f"{len(owners) - 3} more"]
+    *first, last = named
+    return f"pods of {', '.join(first)} and {last} do" if first else f"pods of {last} do"
+
+
+def _most_said(findings: Sequence[Finding]) -> str:
+    """The reason of the cause that most of them have, in the words of the first of these."""
+    causes = Counter((f.facts.get("cause"), f.facts.get("why")) for f in findings)
+    (most, _), *_ = causes.most_common(1)
+    first = next(f for f in findings if (f.facts.get("cause"), f.facts.get("why")) == most)
+    return first.claim.partition(": ")[2]
 
 
 def _said(findings: Sequence[Finding]) -> str:

@@ -73,7 +73,7 @@ def situation(log: str, unready: bool, waiting: bool) -> Report:
     ("unready", "waiting", "begins"),
     [
         (True, False, "2 nodes are not ready: the network plugin is not ready"),
-        (False, True, "pods do not start: the network agent is away"),
+        (False, True, "pods of web-n1 and web-n2 do not start: the network agent is away"),
         (True, True, "2 nodes are not ready: the network plugin is not ready"),
     ],
 )

@@ -433,7 +433,7 @@ def test_after_a_reboot_pods_that_count_as_running_wait_for_the_network_agent() 
             count=110,
         )
     report = look(cluster)
-    assert report.symptoms[0].title == "pods do not start on n2: the network agent is away"
+    assert report.symptoms[0].title.endswith("do not start on n2: the network agent is away")
     assert len([s for s in report.symptoms if s.severity is not Severity.INFO]) == 1
     assert any("calico/node container is running" in f.claim for f in report.symptoms[0].findings)
     assert not sure(report), "the node is not new"
@@ -456,8 +456,8 @@ def test_the_title_quotes_what_the_network_plugin_says() -> None:
             count=30,
         )
     assert first(cluster) == (
-        "pods do not start on n2: error getting ClusterInformation: connection is unauthorized: "
-        "Unauthorized"
+        "pods of mail and orders do not start on n2: error getting ClusterInformation: connection "
+        "is unauthorized: Unauthorized"
     )
 
 
