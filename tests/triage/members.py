@@ -68,6 +68,8 @@ def refused(cluster: Cluster, message: str, kind: str = "Deployment") -> None:
     cluster.raw = [(k, r) for k, r in cluster.raw if r is not gone]
     target = work.get("set", work)
     target["status"].update(replicas=2, readyReplicas=2)
+    if kind == "DaemonSet":
+        target["status"].update(desiredNumberScheduled=3, currentNumberScheduled=2, numberReady=2)
     cluster.event(
         "ReplicaSet" if kind == "Deployment" else kind,
         "shop",
@@ -192,6 +194,37 @@ def unmounted(cluster: Cluster, reason: str, message: str) -> None:
     pod = pending(cluster, "db-0", node="n1", since=ago(minutes=20))
     pod["spec"]["volumes"] = [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]
     cluster.pod_event(pod, reason, message, ago(minutes=1), ago(minutes=20), count=9)
+
+
+@member(
+    "volumes",
+    "mounts of several owners",
+    "volumes of 2 pods do not attach or mount",
+    "access denied by server",
+    guide="mount-refused",
+)
+def _(cluster: Cluster) -> None:
+    said = 'MountVolume.SetUp failed for volume "d" : mount failed: exit status 32, mount.nfs: access denied by server while mounting nfs:/x'
+    for name in ("db-0", "files-0"):
+        pod = pending(cluster, name, node="n1", since=ago(minutes=20))
+        pod["spec"]["volumes"] = [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]
+        cluster.pod_event(pod, "FailedMount", said, ago(minutes=1), ago(minutes=20), count=9)
+
+
+@member(
+    "start",
+    "no address for pods of several nodes",
+    "pods of db-0, files-0 and web-0",
+    "no pod addresses left",
+    guide="pod-ip-exhaustion",
+)
+def _(cluster: Cluster) -> None:
+    said = 'Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox "1f": plugin type="aws-cni" name="aws-cni" failed (add): add cmd: failed to assign an IP address to container'
+    for name, node in (("db-0", "n1"), ("files-0", "n2"), ("web-0", "n3")):
+        pod = pending(cluster, name, node=node, since=ago(minutes=20))
+        cluster.pod_event(
+            pod, "FailedCreatePodSandBox", said, ago(minutes=1), ago(minutes=20), count=9
+        )
 
 
 @member("volumes", "resize pending", "10Gi of 20Gi", "file system", guide="volume-full")

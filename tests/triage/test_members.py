@@ -72,7 +72,7 @@ def test_a_service_without_pods_is_not_said_to_have_some(name: str, sure: bool) 
     assert ("service-endpoints-not-ready" in {m.id for m in matches if m.score >= 0.5}) is sure
 
 
-_QUOTED = {"invalid", "other"}
+_QUOTED = {"other"}
 """Causes of which only the API server's own words tell what to do."""
 
 
