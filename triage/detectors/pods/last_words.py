@@ -59,6 +59,8 @@ _PORTS = (
     (5672, ("amqp", "rabbit")),
 )
 """The usual port for a sentence without an address, by its words."""
+_NEVER_RAN = frozenset({"StartError", "ContainerCannotRun"})
+"""Reasons of containerd and Docker for a process that never began: it has no words of its own."""
 _MANY = 3
 """Number of workloads from which a shared fault is critical."""
 
@@ -90,10 +92,10 @@ def said(pod: Pod, view: ClusterView) -> Iterator[Finding]:
             continue
         if not looping and not view.within(end.finished_at, RECENT):
             continue
-        found = _verdict(end.message)
-        head = f"exits {end.exit_code}"
-        if found is None and end.reason == "StartError":  # of the runtime, not of the program
+        if end.reason in _NEVER_RAN:  # the words are of the runtime, not of the program
             found, head = _of_runtime(end.message), "cannot start"
+        else:
+            found, head = _verdict(end.message), f"exits {end.exit_code}"
         if found is None:
             continue
         path = f"status.containerStatuses[{status.name}] termination message"

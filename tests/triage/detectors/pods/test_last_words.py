@@ -109,6 +109,28 @@ def test_what_the_runtime_says_of_a_container_that_it_cannot_start(
     assert pages == (["container-cannot-start"] if quoted else [])
 
 
+@pytest.mark.parametrize("reason", ["StartError", "ContainerCannotRun"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        'exec: "pyhton": executable file not found in $PATH',
+        'exec: "./run.sh": permission denied',
+        "exec /app/run.sh: no such file or directory",
+        "exec /app/run: invalid argument",
+        "error mounting config.yaml to rootfs: not a directory",
+    ],
+)
+def test_words_of_the_runtime_are_none_of_a_program_that_never_ran(reason: str, said: str) -> None:
+    cluster = background()
+    message = f"failed to create shim task: OCI runtime create failed: runc create failed: {said}"
+    pod = crashing(cluster, "train", message=message)
+    pod["status"]["containerStatuses"][0]["lastState"]["terminated"]["reason"] = reason
+    report = look(cluster)
+    assert {finding.facts["class"] for finding in told(report)} == {"cannot-start"}
+    pages = [match.id for match in MATCHER.match_symptom(first(report)) if match.confident]
+    assert pages == ["container-cannot-start"]
+
+
 def failed_job(cluster: Cluster, *, cronjob: bool) -> dict[str, Any]:
     """A Job that gave up, and its pod."""
     owner = None
