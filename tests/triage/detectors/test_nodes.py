@@ -359,6 +359,29 @@ def test_full_disk_evicts() -> None:
     assert one(report, "node-disk-reclaim-failed")
 
 
+@pytest.mark.parametrize(
+    ("resource", "type_"),
+    [
+        ("ephemeral-storage", "DiskPressure"),
+        ("memory", "MemoryPressure"),
+        ("pids", "PIDPressure"),
+    ],
+)
+@pytest.mark.parametrize(("ended", "over"), [(6, True), (20, False)])
+def test_what_a_node_reclaimed_is_over_once_its_pressure_has_ended(
+    resource: str, type_: str, ended: int, over: bool
+) -> None:
+    cluster = background()
+    for condition in cluster.nodes[1]["status"]["conditions"]:
+        if condition["type"] == type_:
+            condition["lastTransitionTime"] = ts(ago(minutes=ended))
+    said = f"Attempting to reclaim {resource}"
+    cluster.event("Node", "", "n2", "EvictionThresholdMet", said, ago(minutes=15))
+    finding = one(look(cluster), "node-eviction-threshold")
+    assert (finding.severity is Severity.INFO, finding.active) == (over, not over)
+    assert ("reclaimed" in finding.claim) is over
+
+
 def test_nodes_rebooting_in_turn_name_the_burner() -> None:
     cluster = background(8)
     burner = cluster.deployment("render", "media", replicas=2)

@@ -4,7 +4,7 @@ at once."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from cluster.kube.objects import Node, Pod, Ref
@@ -136,6 +136,19 @@ _NOTHING_ELIGIBLE = re.compile(r"found \d+ bytes eligible to free")
 """pkg/kubelet/images/image_gc_manager.go: images are removed, and the disk stays as full."""
 
 
+def _pressure_ended(node: Node, resource: str, events: Sequence[EventFact]) -> bool:
+    """Whether the kubelet has taken the condition of the resource back after its last event."""
+    type_ = {"memory": "MemoryPressure", "pids": "PIDPressure"}.get(resource, "DiskPressure")
+    last = max(e.last for e in events)
+    return any(
+        c.type == type_
+        and c.status == "False"
+        and c.last_transition_time is not None
+        and c.last_transition_time > last
+        for c in node.status.conditions
+    )
+
+
 @object_detector("Node")
 def reclaim(node: Node, view: ClusterView) -> Iterator[Finding]:
     """EvictionThresholdMet and failing garbage collection, within half an hour."""
@@ -156,13 +169,18 @@ def reclaim(node: Node, view: ClusterView) -> Iterator[Finding]:
             failed.extend([event] if view.within(event.last, EDGE) else [])
     for resource, group in sorted(by_resource.items()):
         count = sum(e.count for e in group)
+        over = _pressure_ended(node, resource, group)
+        claim = f"the kubelet reclaims {resource} by evicting pods"
+        if over:
+            claim = f"the kubelet reclaimed {resource} by evicting pods, and has enough again"
         yield make(
             "node-eviction-threshold",
             ref_of(node),
-            f"the kubelet reclaims {resource} by evicting pods",
-            Severity.WARNING,
-            "an eviction threshold was met within 30 min",
+            claim,
+            Severity.INFO if over else Severity.WARNING,
+            "an eviction threshold was met within 30 min; a note once its pressure has ended",
             **from_events(group),
+            active=not over,
             detail=resource,
             facts={**view.node_facts(node), "resource": resource, "count": count},
         )
