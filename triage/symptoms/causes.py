@@ -292,7 +292,8 @@ def join_causes(
                     groups.join(key, first_key[other.id])  # its own pods say why
             for rule in _STOPS.get(str(finding.facts.get("component")), ()):
                 for other in index.rule(rule):
-                    groups.join(key, first_key[other.id])
+                    if _stopped(other, finding):
+                        groups.join(key, first_key[other.id])
         elif finding.rule == "claim-pending":
             for ref in finding.related:
                 for other in index.about(ref):
@@ -324,9 +325,19 @@ def join_causes(
 
 _STOPS = {
     "kube-scheduler": ("pod-not-scheduled",),
-    "kube-controller-manager": ("generation-not-observed", "deletion-stuck"),
+    "kube-controller-manager": ("generation-not-observed", "deletion-stuck", "cronjob-missed"),
 }
 """What stops without a component."""
+
+
+def _stopped(finding: Finding, component: Finding) -> bool:
+    """Whether something stands still since the component is away: it is not hours older (a crash
+    loop renews its Lease now and then), and gives no reason of its own."""
+    began, away = finding.since, component.since
+    older = began is not None and away is not None and away - began > INCIDENT
+    return not older and finding.facts.get("reason") in (None, "Late")
+
+
 _NETWORK = ("cni-not-ready", "cni", "network-plugin")
 
 
@@ -425,6 +436,7 @@ def join_chains(
     waiting = [f for f in by_rule.get("pod-sandbox-failed", []) if f.facts.get("cause") in _NETWORK]
     refused = [f for f in by_rule.get("pod-last-words", []) if f.facts.get("role") == "cni"]
     unready = [f for f in by_rule.get("node-not-ready", []) if f.facts["cause"] in _NETWORK]
+    unready += by_rule.get("node-network-unavailable", [])
     for agent in (*agents, *refused):  # A node without its network agent creates no sandboxes.
         node = agent.facts.get("node")
         # of a crash loop the last round is seen, not the first

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from cluster.kube.objects import Condition, Ref
-from tests.triage.build import NOW, Cluster, ago, meta
+from tests.triage.build import NOW, Cluster, ago, meta, ts
 from tests.triage.members import static
 from tests.triage.situation import (
     LIVE,
@@ -145,6 +145,38 @@ def test_a_component_that_is_away_and_its_own_pods_are_one_symptom() -> None:
     assert away.id in {f.id for f in report.symptoms[0].findings}
     assert one(report, "control-plane-degraded").id in {f.id for f in report.symptoms[0].findings}
     assert report.symptoms[0].title.startswith("kube-controller-manager is away")
+
+
+@pytest.mark.parametrize(
+    ("more", "hours", "together"),
+    [
+        ({}, 1, True),
+        ({"concurrencyPolicy": "Forbid"}, 1, False),
+        ({}, 30, False),
+    ],
+    ids=["stands still", "its Job runs", "a day before"],
+)
+def test_a_schedule_that_stands_still_without_controllers_follows(
+    more: dict[str, str], hours: int, together: bool
+) -> None:
+    cluster = background()
+    lease(cluster, "n1", NOW, "kube-node-lease")
+    lease(cluster, "kube-controller-manager", ago(minutes=50))
+    running = [{"kind": "Job", "namespace": "shop", "name": "report-1"}] if more else []
+    cluster.add(
+        "CronJob",
+        {
+            "metadata": meta("report", "shop"),
+            "spec": {"schedule": "*/10 * * * *", "jobTemplate": {"spec": {}}, **more},
+            "status": {"lastScheduleTime": ts(ago(hours=hours)), "active": running},
+        },
+    )
+    report = look(cluster)
+    away, missed = one(report, "component-away"), one(report, "cronjob-missed")
+    [symptom] = [each for each in report.symptoms if away in each.findings]
+    assert (missed in symptom.findings) is together
+    sure = {each.id for each in MATCHER.match_symptom(symptom, report) if each.confident}
+    assert sure == {"control-plane-component-down"}
 
 
 @pytest.mark.parametrize("renewed", [ago(seconds=20), ago(days=9)])

@@ -58,6 +58,7 @@ FOLLOWING = frozenset(
         "daemonset-short",
         "service-no-endpoints",
         "pod-stuck-terminating",
+        "cronjob-missed",
     }
 )
 """Effects that, beside a cause in the same symptom, say nothing about another one. A Service that
