@@ -301,7 +301,8 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"(?:invalid|illegal|bad|malformed) (?:config\w*|setting|option|value|argument"
         r"|literal|URL|URI|port|flag|parameter|yaml|json|duration|cron|dsn"
         r"|connection string|environment|log level|directive|syntax|address)",
-        r"config(?:uration)?\b(?!.*(?:dial tcp|dialing|connection refused))"
+        r"config(?:uration)?\b(?!.*(?:dial tcp|dialing|connection refused|deadline exceeded"
+        r"|i/o timeout|timed out|no route to host))"
         r".{0,60}(?:error|invalid|fail|malformed|not valid|unable to parse|problem)",
         r"(?:error|fail\w*|invalid|unable to|cannot|could not)\b.{0,40}(?:pars|load"
         r"|read(?! (?:property|properties) of)|decod|process)\w*.{0,30}"

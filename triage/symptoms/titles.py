@@ -152,13 +152,22 @@ def _disk_words(findings: Sequence[Finding]) -> str:
 
 
 def _agent_words(findings: Sequence[Finding]) -> str:
-    """Why the network agent fails, where that is the cause of what leads: ` (aws-node exits 1: …)`,
-    "" for none."""
-    if leading(findings).rule not in ("node-not-ready", "pod-sandbox-failed"):
+    """Why the network agent or the proxy fails, where that is the cause of what leads:
+    ` (aws-node exits 1: …)`, "" for none. An agent without words of a known class crashes."""
+    if leading(findings).rule not in _OF_AN_AGENT:
         return ""
-    said = [f for f in findings if f.rule == "pod-last-words" and f.facts["role"] == "cni"]
-    said = [f for f in said if f.facts["class"]]
-    return f" ({_last_words(said[:1])})" if said else ""
+    agents = [f for f in findings if f.facts.get("role") in ("cni", "proxy")]
+    said = [f for f in agents if f.rule == "pod-last-words" and f.facts["class"]]
+    loops = [f for f in agents if f.rule == "pod-crash-looping"]
+    if said:
+        return f" ({_last_words(said[:1])})"
+    return f" ({_who(loops).be('is')} in a crash loop)" if loops else ""
+
+
+_OF_AN_AGENT = frozenset(
+    {"node-not-ready", "node-network-unavailable", "node-rebooted", "pod-sandbox-failed"}
+)
+"""Rules of a node whose own agents may say why."""
 
 
 def _told(findings: Sequence[Finding]) -> str:

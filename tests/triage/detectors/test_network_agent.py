@@ -90,9 +90,44 @@ def test_what_its_cloud_says_stands_on_the_line_of_what_waits_for_it(
 
 def test_an_agent_without_a_word_is_no_refusal() -> None:
     report = situation(FINE, unready=True, waiting=True)
-    assert "aws-node" not in report.symptoms[0].title
+    assert report.symptoms[0].title.endswith(" (2 pods of aws-node are in a crash loop)")
     matches = MATCHER.match_symptom(report.symptoms[0], report)
     assert "crash-credentials-refused" not in {match.id for match in matches}
+
+
+def test_a_node_without_a_network_names_the_agent_that_fails_on_it() -> None:
+    cluster = Cluster(3)
+    cluster.deployment("calm", "other", replicas=3)
+    containers = [{"name": "calico-node", "image": "quay.io/calico/node:v3.29.3"}]
+    work = cluster.deployment(
+        "calico-node",
+        "kube-system",
+        kind="DaemonSet",
+        spec={"hostNetwork": True, "containers": containers},
+    )
+    pod = next(each for each in work["pods"] if each["spec"]["nodeName"] == "n2")
+    cluster.waiting(pod, "CrashLoopBackOff", restarts=9, phase="Running", last=END)
+    down = {"type": "NetworkUnavailable", "status": "True", "reason": "CalicoIsDown"}
+    cluster.nodes[1]["status"]["conditions"].append(
+        {**down, "lastTransitionTime": ts(ago(minutes=20))}
+    )
+    said = "failed to query the config map: Get https://10.96.0.1:443/: context deadline exceeded"
+    ref = Ref("Pod", "kube-system", pod["metadata"]["name"])
+    report = look(cluster, [LastWords(ref, "calico-node", verdict([said]), said)])
+    symptom = report.symptoms[0]
+    assert (
+        symptom.title == f"n2: the network of the node is not set up (calico-node exits 1: {said})"
+    )
+    sure = {each.id for each in MATCHER.match_symptom(symptom, report) if each.confident}
+    assert sure == {"crash-dependency-unreachable"}
+
+
+END = {
+    "exitCode": 1,
+    "reason": "Error",
+    "startedAt": ts(ago(minutes=4)),
+    "finishedAt": ts(ago(minutes=3)),
+}
 
 
 def test_an_agent_that_is_away_from_an_old_node_has_the_page_of_sandboxes() -> None:
