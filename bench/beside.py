@@ -12,12 +12,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.measures import COUNTED, SETTLE, WHOLE, BenchRun, idle_share, kubectl
-from bench.process import Cost, cpu_seconds, resident, run
+from bench.measures import (
+    COUNTED,
+    SETTLE,
+    WHOLE,
+    BenchRun,
+    Cost,
+    cpu_seconds,
+    idle_share,
+    kubectl,
+    resident,
+    run,
+)
 from bench.record import served
 from bench.report import Figure, figure, ratios
-from bench.screen import Screen
-from bench.terminal import open_terminal
+from bench.terminal import Screen, open_terminal
 from cluster.kube.kinds import KINDS
 from tests.rungs.controlplane import control_plane
 from tests.rungs.population import population

@@ -15,8 +15,7 @@ from pathlib import Path
 
 from bench.changes import LARGE
 from bench.keys import COUNTED, SYMPTOM, key_rows, moved
-from bench.measures import OBJECTS, WHOLE, BenchRun, idle_share, kubectl
-from bench.process import Cost, resident, run
+from bench.measures import OBJECTS, WHOLE, BenchRun, Cost, idle_share, kubectl, resident, run
 from bench.report import Figure, figure, ratios
 from bench.server import load as loaded_so_far
 from bench.server import rendered, scratch_folder

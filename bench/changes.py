@@ -9,8 +9,7 @@ import time
 from pathlib import Path
 
 from bench.keys import COUNTED, OPEN, SYMPTOM, key_rows, moved
-from bench.measures import OBJECTS, BenchRun, percentile
-from bench.process import cpu_seconds, resident, run
+from bench.measures import OBJECTS, BenchRun, cpu_seconds, percentile, resident, run
 from bench.report import Figure, figure, three
 from bench.server import ask, load, rendered, scratch_folder
 from bench.terminal import TerminalProgram, open_terminal

@@ -42,6 +42,10 @@ class Kind(msgspec.Struct, frozen=True):
     optional: bool = False
     """Its absence (404, 403) does not make an answer partial."""
 
+    needs: str = ""
+    """A kind that a server offers wherever it offers this one: it is asked for first, and while it
+    is absent this one is not asked for."""
+
     spare: bool = False
     """Many roles leave it out and other kinds replace it in part: that it is forbidden is listed
     quietly."""
@@ -238,6 +242,7 @@ KINDS: tuple[Kind, ...] = (
         5,
         ("gtw",),
         optional=True,
+        needs="GatewayClass",
         spare=True,
     ),
     Kind(
@@ -248,6 +253,7 @@ KINDS: tuple[Kind, ...] = (
         5,
         words="HTTP routes",
         optional=True,
+        needs="GatewayClass",
         spare=True,
     ),
     Kind(
@@ -258,6 +264,7 @@ KINDS: tuple[Kind, ...] = (
         5,
         words="gRPC routes",
         optional=True,
+        needs="GatewayClass",
         spare=True,
     ),
     Kind(
@@ -268,6 +275,7 @@ KINDS: tuple[Kind, ...] = (
         5,
         words="TLS routes",
         optional=True,
+        needs="GatewayClass",
         spare=True,
     ),
     Kind(

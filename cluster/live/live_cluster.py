@@ -15,7 +15,7 @@ from cluster.errors import Forbidden
 from cluster.health.monitor import ApiHealth, HealthMonitor, HeartbeatConfig
 from cluster.health.reach import Reach
 from cluster.kube.interning import Interning
-from cluster.kube.kinds import KINDS, Kind
+from cluster.kube.kinds import KINDS, Kind, plural_words
 from cluster.live.freshness import Freshness, WatchState
 from cluster.live.input_priority import InputPriority
 from cluster.live.kind_state import KindState
@@ -202,6 +202,7 @@ class LiveCluster:
     async def _run_kind(self, kind: Kind) -> None:
         """List and watch cluster-wide if that is allowed, else in the namespaces."""
         fallback = bool(kind.namespaced and self._namespaces)
+        await self._offered(kind)
         try:
             await self._run_namespace(kind, "", escalate=fallback)
         except Forbidden:
@@ -210,7 +211,27 @@ class LiveCluster:
                 for namespace in self._namespaces:
                     group.create_task(self._run_namespace(kind, namespace))
 
-    async def _run_namespace(self, kind: Kind, namespace: str, escalate: bool = False) -> None:
+    async def _offered(self, kind: Kind) -> None:
+        """Return unless the kind that this one needs is absent; then it is absent too, and waits
+        until that one comes."""
+        if kind.needs not in self._settled:
+            return
+        await self._settled[kind.needs].wait()
+        if not self._absent(kind.needs):
+            return
+        state = self._add_state(kind, "")
+        state.trouble(
+            WatchState.ABSENT,
+            f"The server does not offer {plural_words(kind.needs)}, which they need.",
+        )
+        while self._absent(kind.needs):
+            await self._monitor.pause(self._config.denied)
+        self._states[kind.name].remove(state)
+
+    def _absent(self, name: str) -> bool:
+        return any(part.state is WatchState.ABSENT for part in self._states[name])
+
+    def _add_state(self, kind: Kind, namespace: str) -> KindState:
         state = KindState(
             kind,
             namespace,
@@ -221,6 +242,10 @@ class LiveCluster:
             partial(self._settle, kind),
         )
         self._states[kind.name].append(state)
+        return state
+
+    async def _run_namespace(self, kind: Kind, namespace: str, escalate: bool = False) -> None:
+        state = self._add_state(kind, namespace)
         watch = KindWatch(
             Collection(self.api, kind, namespace, self._config),
             state,

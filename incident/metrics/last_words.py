@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from cluster.api.logs import read_logs
-from cluster.errors import ApiError, ClusterError
+from cluster.errors import ApiError, ClusterError, NotFound
 from cluster.kube.objects import ContainerStatus, Pod, Ref
 from cluster.kube.owners import top_owner
 from cluster.live.live_cluster import LiveCluster
@@ -128,6 +128,8 @@ class LastWordsReader:
                     text = await self._text(source, previous)
                 except ClusterError as error:
                     self._refused += isinstance(error, ApiError) and error.status in (401, 403)
+                    if isinstance(error, NotFound):
+                        break  # the pod or its container is gone; a run that is not there is a 400
                     continue
                 self._answered += 1
                 found = await asyncio.to_thread(self._words, source, text, previous)

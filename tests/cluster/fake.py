@@ -69,6 +69,8 @@ class FakeCluster:
     forbidden: set[str] = field(default_factory=set)
     """Collections (paths) that are answered with 403."""
     absent: set[str] = field(default_factory=set)
+    served: set[str] = field(default_factory=set)
+    """Collections beside `/pods` that have the same objects."""
     token: str = ""
     """Bearer token that is asked for, "" for none."""
     snapshots: dict[str, tuple[int, list[Obj]]] = field(default_factory=dict)
@@ -156,7 +158,8 @@ class FakeCluster:
             return web.json_response(
                 status(403, "Forbidden", f"{request.path} is forbidden"), status=403
             )
-        if request.path in self.absent or not request.path.endswith("/pods"):
+        known = request.path.endswith("/pods") or request.path in self.served
+        if request.path in self.absent or not known:
             return web.json_response(
                 status(404, "NotFound", "the server could not find the requested resource"),
                 status=404,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from cli.triage import triage
+from cluster.errors import from_response
 from cluster.kube.objects import (
     Container,
     ContainerState,
@@ -17,12 +20,16 @@ from cluster.kube.objects import (
     Pod,
     PodSpec,
     PodStatus,
+    Ref,
 )
 from drills.server.faults import FaultRule
-from incident.metrics.last_words import logs_of
+from incident.cadence import Cadence
+from incident.metrics import last_words
+from incident.metrics.last_words import EndedLog, LastWordsReader, logs_of
 from incident.options import Options
 from incident.view import View
 from tests.incident.drill import investigating, served, until
+from tests.triage import build
 
 STORY = "crash-credentials-refused"
 TITLE = 'api exits 1: cannot open the database: pq: password authentication failed for user "shop"'
@@ -61,6 +68,26 @@ def test_an_init_container_that_runs_is_read_a_sidecar_that_started_is_not(
         ),
     )
     assert [log.container for log in logs_of(pod)] == read
+
+
+@pytest.mark.parametrize(("status", "requests"), [(404, 1), (400, 2)])
+async def test_the_log_of_another_run_is_asked_for_unless_the_pod_is_gone(
+    status: int, requests: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kubelet answers 400 where that run is not there, 404 where the pod or container is not
+    (kubelet `getContainerLogs`)."""
+    asked = list[bool]()
+
+    async def refused(*_: object, previous: bool, **__: object) -> None:
+        asked.append(previous)
+        raise from_response(status, {}, b"", "read the log")
+
+    monkeypatch.setattr(last_words, "read_logs", refused)
+    live: Any = SimpleNamespace(api=None)
+    reader = LastWordsReader(live, lambda: build.NOW, str, Cadence())
+    source = EndedLog(Ref("Pod", "shop", "web-0"), "web", previous=True, run="1", running=False)
+    assert not await reader.read((source,))
+    assert len(asked) == requests
 
 
 def test_one_answer_has_the_sentence_that_decides_and_its_guide(tmp_path: Path) -> None:

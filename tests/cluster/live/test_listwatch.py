@@ -552,6 +552,23 @@ def paths(fake: FakeCluster, *, watches: bool = False) -> list[str]:
     ]
 
 
+async def test_kinds_that_need_an_absent_kind_are_absent_without_a_request(
+    fake: FakeCluster, api: Api
+) -> None:
+    """A server without the Gateway API is asked for one of its five kinds, until that one comes."""
+    kinds = [replace(BY_NAME["Pod"], name="Owner", plural="owners"), *PODS]
+    kinds[1] = replace(kinds[1], needs="Owner")
+    async with several(api, kinds) as live:
+        await until(live.loaded)
+        states = {name: each.state for name, each in live.freshness().items()}
+        assert states == {"Owner": WatchState.ABSENT, "Pod": WatchState.ABSENT}
+        assert set(paths(fake)) == {"/api/v1/owners"}
+        await fake.put("a")
+        fake.served.add("/api/v1/owners")
+        await until(lambda: live.store.count("Pod") == 1)
+    assert {each.needs for each in KINDS} - {""} <= {each.name for each in KINDS}
+
+
 async def test_kinds_are_watched_when_all_are_listed(fake: FakeCluster, api: Api) -> None:
     """A watch opens a connection of its own, and lists would wait for that."""
     await fake.put("a")
