@@ -41,7 +41,8 @@ class ReportSchedule:
         self.hurry()
 
     def is_due(self, now: float, *, news: bool, loaded: bool) -> bool:
-        """Whether to report now. `news`: something changed. `loaded`: everything has been read."""
+        """Whether to report now; the answer True begins a report, which `made` ends. `news`:
+        something changed. `loaded`: everything has been read."""
         if loaded and not self._loaded:
             self._loaded = True
             self.hurry()
@@ -54,7 +55,10 @@ class ReportSchedule:
         passed, cadence = now - self._made, self._cadence
         ended = now >= self._ends and passed >= cadence.report_due
         idle = ended or passed >= cadence.report_idle
-        return now >= self._due and (self._waiting or idle)
+        if now < self._due or not (self._waiting or idle):
+            return False
+        self._waiting = False  # From here on: what asks for a report during this one.
+        return True
 
     def left(self, now: float) -> float:
         """Seconds until the report that news wait for is due; infinite when none is."""
@@ -73,5 +77,6 @@ class ReportSchedule:
             pause = max(-self._saved / cadence.report_share, least)
             if pause > cadence.report_longest:
                 pause, self._saved = cadence.report_longest, 0.0
-        self._made, self._due, self._waiting = now, now + pause, False
-        self._ends = now + ends
+        self._made, self._ends = now, now + ends
+        if not self._waiting:  # What this report could not hold yet is not put off.
+            self._due = now + pause

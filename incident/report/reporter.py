@@ -126,7 +126,7 @@ class Reporter:
         states = [(kind.state, kind.reason) for kind in live.freshness().values()]
         turned = self.report is not None and states != self._states
         news = news or turned
-        if not self._schedule.is_due(began, news=news, loaded=whole) or not self._heard(live):
+        if not self._heard(live) or not self._schedule.is_due(began, news=news, loaded=whole):
             return
         engine, store = workings.engine, live.store
         self._worked = 0.0

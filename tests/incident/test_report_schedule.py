@@ -128,3 +128,15 @@ def test_news_that_came_during_a_pause_are_reported_at_its_end() -> None:
     assert left == pytest.approx(CADENCE.search - 0.01)
     assert schedule.is_due(10.01 + left, news=False, loaded=False)
     assert schedule.left(10.01 + left) == math.inf, "a report that is due waits for no time"
+
+
+def test_what_asks_for_a_report_during_one_gets_the_next_at_once() -> None:
+    """The end of the report took the question away: runbooks that were read while it was made
+    ranked nothing until something in the cluster changed."""
+    schedule = ReportSchedule(CADENCE)
+    assert schedule.is_due(10.0, news=True, loaded=True)
+    schedule.hurry()
+    schedule.made(10.5, 0.5, found=True)
+    assert schedule.is_due(10.6, news=False, loaded=True)
+    schedule.made(11.0, 0.5, found=True)
+    assert not schedule.is_due(11.1, news=False, loaded=True)
