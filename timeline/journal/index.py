@@ -14,7 +14,13 @@ import msgspec
 from timeline.entry import parse_stamp
 from timeline.journal.rows import SELECT, from_foreign_row
 from timeline.journal.sidecar import Sidecar
-from timeline.journal.storage import JournalError, check_schema, open_reader
+from timeline.journal.storage import (
+    JournalError,
+    check_schema,
+    is_begun,
+    open_reader,
+    read_head,
+)
 from timeline.redaction.clean import Clean
 from timeline.summary import KINDS_READ, ClusterId, Summary, summarize
 
@@ -46,13 +52,11 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
 
 def list_incidents(directory: Path, *, clean: Clean) -> Sequence[Incident]:
     """All incidents in `directory`, newest first; none when it does not exist. Includes damaged
-    files. A copy (`ID-salvaged`, `ID-imported`) stands behind its original as long as that can be
-    read, so that it is not the one that goes on."""
-    found = (
-        [_read(path, clean) for path in sorted(directory.glob("*.db"), key=_stem)]
-        if directory.is_dir()
-        else []
-    )
+    files, but not what a process left that was killed before its first entry. A copy
+    (`ID-salvaged`, `ID-imported`) stands behind its original as long as that can be read, so that
+    it is not the one that goes on."""
+    paths = sorted(directory.glob("*.db"), key=_stem) if directory.is_dir() else []
+    found = [incident for path in paths if (incident := _read(path, clean)) is not None]
     oldest = datetime.min.replace(tzinfo=UTC)
     return sorted(found, key=lambda incident: incident.opened_at or oldest, reverse=True)
 
@@ -116,14 +120,18 @@ def _modified(path: Path) -> float:
     return max(times)
 
 
-def _read(path: Path, clean: Clean) -> Incident:
+def _read(path: Path, clean: Clean) -> Incident | None:
+    """The incident, None when no entry was ever recorded in it."""
     try:
+        if not is_begun(path):
+            return None
         database, release, _ = open_reader(path)
     except (OSError, sqlite3.Error) as error:
         return Incident(id=path.stem, path=path, state="damaged", problem=clean(str(error)))
     try:
         check_schema(database, path)
-        return _summary(path, database.conn, clean)
+        found = _summary(path, database.conn, clean)
+        return found if found.entries or found.pending or read_head(path) else None
     except (JournalError, sqlite3.Error, ValueError) as error:
         return Incident(id=path.stem, path=path, state="damaged", problem=clean(str(error)))
     finally:

@@ -193,10 +193,16 @@ def connect_reader(path: Path, *, immutable: bool = False, timeout: float = 5.0)
 
 def create_file(path: Path, meta: Mapping[str, str]) -> None:
     """Create `path` (0600) with the tables, the append-only triggers and the meta rows. Leaves
-    nothing when that fails. Raises FileExistsError, OSError, sqlite3.Error."""
+    nothing when that fails. Raises FileExistsError, OSError, sqlite3.Error.
+
+    The empty file takes the name. The tables are made beside it, so that a process that is killed
+    leaves nothing that looks damaged (`is_begun`).
+    """
     create_private(path)
+    making = path.with_name(f"{path.name}.new")
     try:
-        database = Database(sqlite3.connect(path), execute_plugins=False)
+        create_private(making)
+        database = Database(sqlite3.connect(making), execute_plugins=False)
         try:
             database.execute(f"PRAGMA page_size={PAGE_SIZE}")
             database.execute("PRAGMA synchronous=EXTRA")
@@ -205,11 +211,18 @@ def create_file(path: Path, meta: Mapping[str, str]) -> None:
             database.commit()
         finally:
             database.close()
+        making.replace(path)
         sync_directory(path.parent)
     except BaseException:
-        for made in (path, path.with_name(f"{path.name}-journal")):
+        for made in (path, making, making.with_name(f"{making.name}-journal")):
             made.unlink(missing_ok=True)
         raise
+
+
+def is_begun(path: Path) -> bool:
+    """Whether the file was ever filled with tables. An empty one with no head beside it is the name
+    that a process had taken when it was killed; nothing was recorded. Raises OSError."""
+    return path.stat().st_size > 0 or head_path(path).exists()
 
 
 def _create_tables(database: Database, meta: Mapping[str, str]) -> None:
