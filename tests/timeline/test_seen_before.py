@@ -63,3 +63,18 @@ def test_the_last_picture_of_a_context_is_that_of_its_newest_other_incident(
     picture = last_picture(folder, "prod", clean=clean_uncut, own=now.path)
     assert [entry.text for entry in picture] == ["prod fails"]
     assert last_picture(folder, "elsewhere", clean=clean_uncut, own=now.path) == ()
+
+
+def test_a_server_that_did_not_answer_is_no_picture_of_its_cluster(
+    new_journal: Callable[..., Journal], clock: Clock
+) -> None:
+    """An incident that began while the server was lost took the place of the last picture."""
+    seen = {"symptom": "node:a", "event": "appeared", "count": 3}
+    lost = {"symptom": "api", "event": "appeared", "count": 0}
+    for data in (seen, lost):
+        journal = new_journal(origin=EntryOrigin(context="prod"))
+        journal.append(NewEntry(kind="session", text="opened", data={"event": "opened"}))
+        journal.append(NewEntry(kind="observation", text=str(data["symptom"]), data=data))
+        clock.forward(minutes=5)
+    picture = last_picture(journal.path.parent, "prod", clean=clean_uncut, own=None)
+    assert [entry.text for entry in picture] == ["node:a"]

@@ -42,7 +42,8 @@ def read_earlier(directory: Path, *, clean: Clean, own: Path | None) -> Sequence
 def last_picture(
     directory: Path, context: str, *, clean: Clean, own: Path | None
 ) -> Sequence[Entry]:
-    """The observations of the newest incident of a context, except `own`, that has some."""
+    """The observations of the newest incident of a context, except `own`, that saw an object fail.
+    One that only met a server that did not answer saw nothing of the cluster."""
     known = [
         each
         for each in list_incidents(directory, clean=clean)
@@ -54,7 +55,7 @@ def last_picture(
                 seen = [entry for entry in journal.entries() if entry.kind == "observation"]
         except (JournalError, sqlite3.Error, OSError):
             continue
-        if seen:
+        if any(entry.data.get("count") != 0 for entry in seen):
             return seen
     return ()
 
