@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 
 from msgspec.structs import replace
 
@@ -12,7 +13,7 @@ from cli.connection import LATE, opened, options_of
 from cli.documents import triage_document
 from cli.printing import print_document, print_lines
 from incident.options import Options
-from incident.view import Connection, View, nothing_readable
+from incident.view import Connection, RecordView, View, nothing_readable
 from text.symptoms.headline import nothing_read
 from text.symptoms.triage import triage_lines
 from triage.facts.finding import Severity
@@ -34,20 +35,31 @@ def read(options: Options, wait: float) -> View:
     # The task returns nothing: `asyncio.run` formats its main task with its result when it removes
     # the signal handler, and formatting a view of 20,000 pods takes 0.5 s.
     asyncio.run(keep())
+    if options.record and (why := not_recorded(views[0].record)):
+        print(f"stanch: this answer is not recorded: {why}", file=sys.stderr)
     return views[0]
 
 
 async def triage(options: Options, wait: float) -> View:
     """One reading of the cluster and its triage; the connection is closed before it returns."""
     async with opened(replace(options, once=True), wait) as investigation:
-        if not nothing_read(investigation.view):
-            return investigation.view
-        await investigation.answer_now(LATE)  # the runbook of a lost API server
+        lost = nothing_read(investigation.view)
+        if lost:
+            await investigation.answer_now(LATE)  # the runbook of a lost API server
+        view = await investigation.keep_answer()
+        if not lost:
+            return view
         from incident.offline import archive
 
-        view = investigation.view
         picture = await asyncio.to_thread(archive.last_picture, options, view.context)
         return replace(view, record=replace(view.record, picture=picture))
+
+
+def not_recorded(record: RecordView) -> str:
+    """Why the record lacks something of the answer, "" when all of it is on disk."""
+    if record.state == "none" or record.refused:
+        return record.reason
+    return "the disk did not take it in time" if record.waiting else ""
 
 
 def print_view(view: View, output: str, *, whole: bool = False) -> None:

@@ -294,13 +294,19 @@ class Components:
         0.5 s of CPU. A single reading keeps no record and skips this."""
         if self.options.once and not self.options.record:
             return
-        observer = self.observer
-        observer.learn(self.record.foreign())
-        for draft in observer.observe(report, symptoms, now):
-            self.record.append(draft)
-            yield
-            if observer is not self.observer:  # another incident began, with an observer of its own
-                return
+        observer, entries = self.observer, self.record.foreign()
+        while True:
+            observer.learn(entries)
+            for draft in observer.observe(report, symptoms, now):
+                if observer is not self.observer:
+                    break
+                self.record.append(draft)
+                yield
+            if observer is self.observer:
+                break
+            # The record was opened meanwhile, in a thread, or another incident began: the rest is
+            # for the new observer, which may not know what was recorded just then.
+            observer, entries = self.observer, self.record.by_record()
         self._observe_clock()
 
     def _observe_clock(self) -> None:

@@ -147,9 +147,9 @@ class Reporter:
             self.found.set()
         if loaded:
             self.whole.set()
-        if ranked and (loaded or self._once):
-            # Until everything has been read, a missing object may just not have been read yet, and
-            # the next report tells. A single answer has no next: what it says is recorded.
+        if loaded and ranked and not self._once:
+            # Until everything has been read, a missing object may just not have been read yet; none
+            # of that is recorded. A single answer is recorded as it is given, whole or not.
             await self._through(workings.observed(report, symptoms, now))
         # Pauses begin where the report ends: one of many symptoms on a busy machine takes longer.
         self._states = states

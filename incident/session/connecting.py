@@ -95,7 +95,10 @@ class Connecting:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(session.cadence.first_find):
                     cluster = replace(cluster, uid=await components.read_cluster_uid())
-        await asyncio.to_thread(components.open_record, cluster)
+        try:
+            await asyncio.to_thread(components.open_record, cluster)
+        finally:
+            session.record_tried.set()
         if not session.options.once and all(kind.heard is None for kind in self._views.now.kinds):
             await asyncio.to_thread(components.read_picture, access.context)
         session.ask()

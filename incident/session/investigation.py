@@ -167,6 +167,22 @@ class LiveInvestigation:
                 await made.wait()
         stop()
 
+    async def keep_answer(self) -> View:
+        """For a single answer: record what the last view says once the record is open, and return
+        that view with the state of the record. What is printed then stands in the record, or
+        `RecordView` says why not."""
+        view, session = self.view, self._session
+        components = session.ready()
+        if session.live is not None and session.options.record:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.cadence.stop):
+                    await session.record_tried.wait()
+            if view.report is not None:
+                for _ in components.observed(view.report, view.symptoms, session.clock()):
+                    pass
+            await components.record.settled(self.cadence.stop)
+        return replace(view, record=components.record.view())
+
     def give_way(self) -> None:
         self._session.input_priority.ask()
 

@@ -43,6 +43,8 @@ class SessionState:
         self.asked = False
         """Whether a view is due although nothing in the live state changed."""
         self.retry = asyncio.Event()
+        self.record_tried = asyncio.Event()
+        """Set when the record is open, or could not be opened."""
         self.stopping = False
         self.input_priority = InputPriority()
         self.gc = GcPolicy(self.cadence)

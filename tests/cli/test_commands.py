@@ -17,7 +17,6 @@ import pytest
 
 from cli import exits
 from cli.connection import on_terminal
-from drills.server.faults import FaultRule
 from tests.incident.drill import served
 
 Run = subprocess.CompletedProcess[str]
@@ -275,19 +274,16 @@ def test_a_server_that_is_lost_is_shown_as_on_the_screens(
     assert "Last seen, from the record:" in ran.stdout
 
 
-def test_an_answer_before_everything_was_read_is_recorded(home: Path, tmp_path: Path) -> None:
-    """What was printed is in the record, though one kind did not come in time."""
-    with served("nodes-notready-system-oom", tmp_path) as (server, path):
-        server.faults.add(FaultRule("slow", resource="leases", seconds=60.0))
-        arguments = ("--kubeconfig", str(path), "--wait", "5", "-o", "json")
-        ran = stanch(home, "triage", "--incident", "new", *arguments)
-    document = json.loads(ran.stdout)
-    assert document["complete"] is False
-    assert document["symptoms"]
-    lines = stanch(home, "timeline", "export", "--format", "jsonl").stdout.splitlines()
-    entries = [json.loads(line).get("entry", {}) for line in lines]
-    recorded = {each["data"].get("symptom") for each in entries if each.get("data")}
-    assert {each["id"] for each in document["symptoms"]} <= recorded
+def test_an_answer_that_cannot_be_recorded_says_so(
+    home: Path, tmp_path: Path, kubeconfig: Path
+) -> None:
+    (tmp_path / "file").touch()
+    state = {"STANCH_STATE": str(tmp_path / "file" / "state")}
+    arguments = ("triage", "--incident", "new", "--kubeconfig", str(kubeconfig), "-o", "json")
+    ran = stanch(home, *arguments, environment=state)
+    assert ran.returncode == exits.CRITICAL
+    assert json.loads(ran.stdout)["symptoms"]
+    assert "this answer is not recorded: no incident could be opened" in ran.stderr
 
 
 def test_a_failing_exec_plugin(home: Path, tmp_path: Path, kubeconfig: Path) -> None:
