@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import fcntl
 import os
 import pty
@@ -14,6 +15,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 _ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _MARKED = re.compile(
@@ -148,8 +150,10 @@ def open_terminal(
 ) -> Iterator[TerminalProgram]:
     """Start a program on a pseudo-terminal of its own; it is ended by its process id with the
     block."""
+    priority = _session_priority()
     pid, descriptor = pty.fork()
     if pid == 0:
+        _set_session_priority(priority)
         os.execvpe(argv[0], list(argv), dict(environment))  # noqa: S606  # a list, no shell
     fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
     terminal = TerminalProgram(pid, descriptor)
@@ -158,6 +162,24 @@ def open_terminal(
     finally:
         _end(terminal)
         os.close(descriptor)
+
+
+_AUTOGROUP = Path("/proc/self/autogroup")
+"""Linux shares a busy machine among sessions, and the program on the terminal has one of its own:
+`nice` of the bench would not reach it (sched(7), "The autogroup feature")."""
+
+
+def _session_priority() -> str:
+    try:
+        return _AUTOGROUP.read_text().split()[-1]
+    except (OSError, IndexError):
+        return ""
+
+
+def _set_session_priority(priority: str) -> None:
+    with contextlib.suppress(OSError):  # another system, or no right to it
+        if priority:
+            _AUTOGROUP.write_text(priority)
 
 
 def _end(terminal: TerminalProgram) -> None:
