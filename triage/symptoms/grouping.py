@@ -18,12 +18,20 @@ from triage.cohorts.healthy import HealthyCounts
 from triage.facts import blast_radius as blast
 from triage.facts.cluster_view import ClusterView
 from triage.facts.cooperative import Cooperative
-from triage.facts.finding import ChangeFact, Dependant, Finding, Severity, SharedAttribute, Symptom
+from triage.facts.finding import (
+    ChangeFact,
+    Dependant,
+    Finding,
+    Severity,
+    SharedAttribute,
+    Symptom,
+)
 from triage.facts.finding_index import FindingIndex
 from triage.facts.odd_objects import Fence
 from triage.facts.population import Population
 from triage.facts.reads.results import HEALTHY, Reads
-from triage.facts.rules.catalogue import EFFECTS
+from triage.facts.rules.catalogue import CONFIGURATIONS, EFFECTS
+from triage.facts.windows import INCIDENT
 from triage.symptoms import order
 from triage.symptoms.causes import (
     NODE_TROUBLE,
@@ -266,13 +274,14 @@ _BEFORE = timedelta(minutes=5)
 
 def began(findings: Iterable[Finding]) -> datetime | None:
     """When a symptom began: the earliest of its findings, without effects that are older than every
-    cause in it.
+    cause in it, and without a configuration that stood for hours before the first sign of trouble:
+    it is a cause that waited.
 
     A pod that has crashed for an hour on a node that fails now has its own fault, which does not
     make the node's an hour old. An unavailable workload counts from its own time where its pods
     show the cause, also after the first of these pods are deleted.
     """
-    timed = [f for f in findings if f.since is not None]
+    timed = _without_standing([f for f in findings if f.since is not None])
     causes = [f for f in timed if f.rule not in EFFECTS]
     first = min((f.since for f in causes if f.since is not None), default=None)
     lacking = {(f.object.namespace, f.facts.get("owner")) for f in causes}
@@ -290,6 +299,19 @@ def began(findings: Iterable[Finding]) -> datetime | None:
         ),
         default=None,
     )
+
+
+def _without_standing(timed: list[Finding]) -> list[Finding]:
+    """The findings without configurations that are hours older than every sign of trouble."""
+    signs = [f.since for f in timed if f.since is not None and f.rule not in CONFIGURATIONS]
+    if not signs:
+        return timed
+    first = min(signs) - INCIDENT
+    return [
+        f
+        for f in timed
+        if f.rule not in CONFIGURATIONS or (f.since is not None and f.since >= first)
+    ]
 
 
 _LACKS = frozenset({"workload-unavailable", "workload-degraded"})

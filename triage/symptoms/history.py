@@ -1,5 +1,5 @@
 """The course of symptoms: new, getting worse, standing, recovering; and recovered ones, kept for an
-hour with the time of their end."""
+hour with the time of their end. What stands is not critical for effects on its own objects."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from cluster.kube.objects import Ref
 from triage.facts.cooperative import Cooperative
 from triage.facts.finding import Course, Severity, Symptom
+from triage.facts.rules.catalogue import CONFIGURATIONS, EFFECTS
 from triage.symptoms import order
 
 KEPT = timedelta(hours=1)
@@ -25,6 +26,18 @@ _COMPARED = timedelta(minutes=5)
 _MOST_POINTS = 240
 FOLLOWED = 20
 """Symptoms that are followed in one step."""
+
+
+_Sign = tuple[str, str, bool]
+
+
+def _sign(symptom: Symptom) -> _Sign:
+    """Its id, its mechanism, and whether anything shows it but a configuration: trouble that
+    follows from one is as old as itself."""
+    shows = any(
+        f.rule not in CONFIGURATIONS and f.severity is not Severity.INFO for f in symptom.findings
+    )
+    return symptom.id, symptom.mechanism, shows
 
 
 class _Extent:
@@ -52,6 +65,8 @@ class _Followed(msgspec.Struct, frozen=True):
     given: Symptom
     active: bool
     reach: int
+    local: bool
+    """Whether it is critical for effects on its own objects alone."""
     symptom: Symptom
 
 
@@ -60,8 +75,8 @@ class SymptomHistory:
 
     def __init__(self) -> None:
         self._last: dict[str, Symptom] = {}
-        self._begun: dict[tuple[str, str], tuple[datetime, Collection[Ref]]] = {}
-        """The first sign of what stands, and the objects that showed it, by id and mechanism."""
+        self._begun: dict[_Sign, tuple[datetime, Collection[Ref]]] = {}
+        """The first sign of what stands, and the objects that showed it."""
         self._extent: dict[str, _Extent] = {}
         self._followed: dict[str, _Followed] = {}
         self._gone: dict[str, Symptom] = {}
@@ -74,7 +89,7 @@ class SymptomHistory:
         objects that showed it are deleted, and a note while it names one of them; signs of a
         picture that is not `complete` are not kept, except that nothing is heard."""
         signs = {
-            (s.id, s.mechanism): self._first_sign(s, s.since)
+            _sign(s): self._first_sign(s, s.since)
             for s in symptoms
             if s.since and (complete or s.mechanism == UNHEARD)
         }
@@ -105,7 +120,7 @@ class SymptomHistory:
         return found, tuple(gone)
 
     def _first_sign(self, symptom: Symptom, since: datetime) -> tuple[datetime, Collection[Ref]]:
-        known = self._begun.get((symptom.id, symptom.mechanism))
+        known = self._begun.get(_sign(symptom))
         note = symptom.severity is Severity.INFO
         if (
             known is None
@@ -117,20 +132,33 @@ class SymptomHistory:
 
     def _follow(self, symptom: Symptom, now: datetime) -> _Followed:
         """The symptom with its first sign and its course; the same as before when they are."""
-        since, _ = self._begun.get((symptom.id, symptom.mechanism), (symptom.since, ()))
+        since, _ = self._begun.get(_sign(symptom), (symptom.since, ()))
         known = self._followed.get(symptom.id)
         if known is None or known.given is not symptom:
             loud = [f for f in symptom.findings if f.severity is not Severity.INFO]
             active = any(f.active for f in loud)
-            known = _Followed(symptom, active, order.width(symptom.findings, 0), symptom)
+            reach = order.width(symptom.findings, 0)
+            critical = {f.rule for f in loud if f.severity is Severity.CRITICAL}
+            local = bool(critical) and critical <= _LOCAL
+            known = _Followed(symptom, active, reach, local, symptom)
         course = symptom.course
         if symptom.severity is not Severity.INFO:
             extent = self._extent.setdefault(symptom.id, _Extent())
             extent.take(now, len(symptom.objects))
             course = _course(known, extent, since, now)
-        if known.symptom.since == since and known.symptom.course is course:
+        severity = symptom.severity
+        if known.local and order.is_standing(since, now, known.reach):
+            severity = Severity.WARNING  # known for over a day: it must not hide what is new
+        followed = known.symptom
+        if (followed.since, followed.course, followed.severity) == (since, course, severity):
             return known
-        return replace(known, symptom=replace(symptom, since=since, course=course))
+        return replace(
+            known, symptom=replace(symptom, since=since, course=course, severity=severity)
+        )
+
+
+_LOCAL = EFFECTS | {"node-not-ready"}
+"""Rules that are critical for their own objects, not for a cause that others depend on."""
 
 
 def _course(known: _Followed, extent: _Extent, since: datetime | None, now: datetime) -> Course:

@@ -7,19 +7,30 @@ of ConfigMaps and Secrets are never read: what they name shows in the last words
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import msgspec
 
 from cluster.kube.managed_fields import last_write
-from cluster.kube.objects import CronJob, DaemonSet, Deployment, Ref, StatefulSet, TemplatePodSpec
+from cluster.kube.objects import (
+    ControllerRevision,
+    CronJob,
+    DaemonSet,
+    Deployment,
+    Ref,
+    ReplicaSet,
+    StatefulSet,
+    TemplatePodSpec,
+)
 from triage.detectors.registry import object_detector
 from triage.facts.addresses import Resolved, Standing, resolve
-from triage.facts.cluster_view import ClusterView, ref_of
+from triage.facts.cluster_view import ClusterView, ref_of, statuses
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import field_evidence, make
 from triage.facts.windows import NOTE_AFTER, READY_GRACE
 from triage.logs.address import Address
 
+_Workload = Deployment | StatefulSet | DaemonSet | CronJob
 _MOST = 4
 """Findings of one workload: more of them say nothing new."""
 
@@ -34,9 +45,7 @@ class _Named(msgspec.Struct, frozen=True):
 
 
 @object_detector("Deployment", "StatefulSet", "DaemonSet", "CronJob")
-def references(
-    row: Deployment | StatefulSet | DaemonSet | CronJob, view: ClusterView
-) -> Iterator[Finding]:
+def references(row: _Workload, view: ClusterView) -> Iterator[Finding]:
     """A name or port of a Service that is not there. A warning where the name is certainly meant
     for this cluster: it has the form of cluster DNS, or a Service has nearly that name, or that
     name elsewhere, or the port is wrong. A note otherwise: it may be a default that is not used."""
@@ -55,8 +64,7 @@ def references(
             continue
         port = named.address.port if meant.standing is Standing.NO_PORT else 0
         found.setdefault((meant.service, meant.standing, port), (named, meant))
-    edit = last_write(row.metadata, "f:spec", "f:template")
-    since = (edit.time if edit is not None else None) or created
+    since, source = _written(row, view)
     for (service, standing, port), (named, meant) in list(found.items())[:_MOST]:
         name = f"{service.namespace}/{service.name}"
         sure = standing is Standing.NO_PORT or meant.near or "." in named.address.host
@@ -68,7 +76,7 @@ def references(
             "a name of cluster DNS, or nearly that of a Service (a note where it may be a default "
             "that is not used)",
             since=since,
-            source=SinceSource.MANAGED_FIELDS if edit is not None else SinceSource.CREATION,
+            source=source,
             young=view.young(created, READY_GRACE),
             evidence=[
                 field_evidence(
@@ -88,6 +96,34 @@ def references(
             },
             related=[service],
         )
+
+
+def _written(row: _Workload, view: ClusterView) -> tuple[datetime | None, SinceSource]:
+    """Since when its template is as it is: the last write to it, else the beginning of its current
+    revision, else the first end of a container, else its creation."""
+    edit = last_write(row.metadata, "f:spec", "f:template")
+    if edit is not None:
+        return edit.time, SinceSource.MANAGED_FIELDS
+    owned = [
+        each
+        for each in view.store.owned_by(row.metadata.uid).values()
+        if isinstance(each, ControllerRevision)
+        or (isinstance(each, ReplicaSet) and each.spec.replicas)
+    ]
+    revisions = [t for each in owned if (t := each.metadata.creation_timestamp)]
+    if revisions:
+        return max(revisions), SinceSource.CREATION
+    ends = [
+        end.finished_at
+        for pod in view.pods_of(ref_of(row))
+        for status in statuses(pod)
+        if (end := status.state.terminated or status.last_state.terminated) is not None
+        and end.exit_code
+        and end.finished_at is not None
+    ]
+    if ends:
+        return min(ends), SinceSource.STATUS
+    return row.metadata.creation_timestamp, SinceSource.CREATION
 
 
 def _named(spec: TemplatePodSpec) -> Iterator[_Named]:

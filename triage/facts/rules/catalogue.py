@@ -63,6 +63,26 @@ FOLLOWING = frozenset(
 )
 """Effects that, beside a cause in the same symptom, say nothing about another one. A Service that
 no pod matches is a cause."""
+CONFIGURATIONS = frozenset(
+    {
+        "daemonset-image-drift",
+        "exposed-privileged-workload",
+        "external-name-missing",
+        "governing-service-missing",
+        "ingress-class-missing",
+        "ingress-host-twice",
+        "node-kernel-cfs-bug",
+        "node-version-outlier",
+        "replicas-in-one-zone",
+        "replicas-on-one-node",
+        "rollout-not-graceful",
+        "service-isolated",
+        "service-port-mismatch",
+        "service-reference-wrong",
+        "stateful-on-emptydir",
+    }
+)
+"""Rules about how something is set up: it may stand for long before it hurts."""
 USUAL = frozenset(
     {"node-version-outlier", "node-pods-full", "pdb-blocking", "daemonset-short", "node-cordoned"}
 )

@@ -1,0 +1,101 @@
+"""Variables that name what is not there: since when, and what a symptom with one is dated by."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from cluster.live.freshness import Freshness
+from cluster.live.store import StoreUpdate
+from tests.triage.build import NOW, Cluster, ago, managed, ts
+from tests.triage.situation import LIVE, background, found, look
+from triage.engine import Triage
+from triage.facts.finding import Severity, SinceSource, Symptom
+
+
+def caller(cluster: Cluster, created: datetime, **more: Any) -> dict[str, Any]:
+    """A Deployment that names a Service which does not exist."""
+    work = cluster.deployment("front", "shop", replicas=1, created=created, **more)
+    variables = [{"name": "API_URL", "value": "http://ledger.shop.svc:80/v1"}]
+    work["spec"]["template"]["spec"]["containers"][0]["env"] = variables
+    return work
+
+
+def crashes(cluster: Cluster, work: dict[str, Any], first: datetime) -> None:
+    work["status"].update(readyReplicas=0, availableReplicas=0)
+    last = {"exitCode": 1, "reason": "Error", "startedAt": ts(first), "finishedAt": ts(first)}
+    cluster.waiting(work["pods"][0], "CrashLoopBackOff", restarts=3, phase="Running", last=last)
+    for condition in work["pods"][0]["status"]["conditions"]:
+        condition["lastTransitionTime"] = ts(first)
+
+
+def reference(cluster: Cluster) -> tuple[datetime | None, SinceSource]:
+    [finding] = found(cluster, "service-reference-wrong")
+    return finding.since, finding.since_source
+
+
+def test_a_wrong_reference_is_as_old_as_the_revision_that_has_it() -> None:
+    cluster = background()
+    work = caller(cluster, ago(days=20))
+    work["set"]["metadata"]["creationTimestamp"] = ts(ago(hours=3))
+    assert reference(cluster) == (ago(hours=3), SinceSource.CREATION)
+    edit = managed("kubectl", ago(hours=2), {"f:spec": {"f:template": {}}})
+    work["metadata"]["managedFields"] = [edit]
+    assert reference(cluster) == (ago(hours=2), SinceSource.MANAGED_FIELDS)
+
+
+def test_without_a_revision_it_is_as_old_as_the_first_crash() -> None:
+    cluster = background()
+    work = caller(cluster, ago(days=20))
+    cluster.raw = [(kind, raw) for kind, raw in cluster.raw if raw is not work["set"]]
+    assert reference(cluster) == (ago(days=20), SinceSource.CREATION)
+    work = caller(cluster, ago(days=20), kind="StatefulSet")
+    cluster.raw = [(k, raw) for k, raw in cluster.raw if k != "Deployment" or raw is work]
+    crashes(cluster, work, ago(minutes=50))
+    assert reference(cluster) == (ago(minutes=50), SinceSource.STATUS)
+
+
+def of_front(symptoms: tuple[Symptom, ...]) -> Symptom:
+    [one] = (
+        s
+        for s in symptoms
+        if any(f.rule == "service-reference-wrong" for f in s.findings)
+        and s.severity is not Severity.INFO
+    )
+    return one
+
+
+def test_a_configuration_of_days_does_not_date_a_crash_of_now() -> None:
+    cluster = background()
+    work = caller(cluster, ago(days=6))
+    assert of_front(look(cluster).symptoms).since == ago(days=6)
+    crashes(cluster, work, ago(minutes=12))
+    symptom = of_front(look(cluster).symptoms)
+    assert {f.rule for f in symptom.findings} > {"service-reference-wrong"}
+    assert symptom.since == ago(minutes=12)
+    work["set"]["metadata"]["creationTimestamp"] = ts(ago(minutes=30))
+    assert of_front(look(cluster).symptoms).since == ago(minutes=30)  # it led to the crash
+
+
+def test_a_crash_of_now_is_new_though_its_cause_was_listed_for_days() -> None:
+    """The history keeps the first sign of what stands, not of a configuration that waited."""
+    cluster = background()
+    work = caller(cluster, ago(days=6))
+    engine, live = Triage(lambda: NOW), dict[str, Freshness](LIVE)
+    store = cluster.store()
+    for kind in live:
+        engine.update(
+            [StoreUpdate(kind, key, None, row) for key, row in store.rows(kind).items()], store
+        )
+    assert of_front(engine.report(NOW, store, live).symptoms).since == ago(days=6)
+    crashes(cluster, work, ago(minutes=12))
+    after = cluster.store()
+    for kind in ("Pod", "Deployment"):
+        engine.update(
+            [
+                StoreUpdate(kind, key, store.rows(kind).get(key), row)
+                for key, row in after.rows(kind).items()
+            ],
+            after,
+        )
+    assert of_front(engine.report(NOW, after, live).symptoms).since == ago(minutes=12)
