@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from cluster.kube.objects import Ref
-from tests.triage.build import NOW, ago, ts
-from tests.triage.situation import background, look, old_crash_loop, pending
+from tests.triage.build import NOW, Cluster, ago, ts
+from tests.triage.situation import background, look, old_crash_loop, pending, service
 from triage.facts.cooperative import run
 from triage.facts.finding import Course, Severity, Symptom
 from triage.facts.finding_builder import make
@@ -154,3 +154,39 @@ def test_a_note_begins_with_the_objects_that_it_names_now() -> None:
     assert begun(ago(days=1), "node-1") == ago(days=1)
     assert begun(ago(days=1), "node-1", "node-2") == ago(days=1)
     assert begun(ago(minutes=1), "node-2") == ago(minutes=1)
+
+
+def dead(cluster: Cluster, name: str, since: datetime) -> None:
+    """A Deployment of two whose pods crash."""
+    work = cluster.deployment(name, "shop", replicas=2, created=since)
+    work["status"].update(
+        readyReplicas=0,
+        availableReplicas=0,
+        conditions=[{"type": "Available", "status": "False", "lastTransitionTime": ts(since)}],
+    )
+    for pod in work["pods"]:
+        cluster.waiting(pod, "CrashLoopBackOff", restarts=900, phase="Running")
+
+
+def test_a_small_trouble_of_days_is_a_warning_and_a_new_one_critical() -> None:
+    cluster = background()
+    dead(cluster, "attic", ago(days=41))
+    [old] = (s for s in look(cluster).symptoms if s.severity is not Severity.INFO)
+    assert (old.severity, old.course) == (Severity.WARNING, Course.STANDING)
+    dead(cluster, "payments", ago(minutes=40))
+    first, second = (s for s in look(cluster).symptoms if s.severity is not Severity.INFO)
+    assert first.severity is Severity.CRITICAL
+    assert "payments" in first.title
+    assert "attic" in second.title
+
+
+def test_a_cause_that_others_depend_on_stays_critical_for_days() -> None:
+    cluster = background()
+    dns = cluster.deployment(
+        "names", "kube-system", replicas=2, image="mirror/coredns:1.11", created=ago(days=3)
+    )
+    service(cluster, "resolver", "kube-system", {"app": "names"}, port=53, ready=False)
+    dns["status"].update(readyReplicas=0, availableReplicas=0)
+    for pod in dns["pods"]:
+        cluster.waiting(pod, "CrashLoopBackOff", restarts=900, phase="Running")
+    assert look(cluster).symptoms[0].severity is Severity.CRITICAL
