@@ -301,6 +301,9 @@ def join_causes(
                         groups.join(key, first_key[other.id])
         elif finding.rule in SYSTEM or finding.rule in (
             "dependency-failing",
+            "mesh-degraded",
+            "pulls-failing-on-node",
+            "service-names-unresolved",
             "pod-preempted",
             "quota-exceeded",
             "apiservice-unavailable",
@@ -414,9 +417,13 @@ def join_chains(
     together, failing = (
         by_rule.get(rule, []) for rule in ("not-ready-together", "dns-lookups-failing")
     )
+    nameless = by_rule.get("service-names-unresolved", [])
+    for mesh in by_rule.get("mesh-degraded", []):
+        pods = set(mesh.related)
+        join(mesh, [f for f in together if len(pods.intersection(f.related)) * 2 > len(f.related)])
     for dns in by_rule.get("dns-degraded", []):
         own = [f for f in by_rule.get("service-no-endpoints", []) if f.object in dns.related]
-        join(dns, [*together, *failing, *lost, *own])
+        join(dns, [*together, *failing, *nameless, *lost, *own])
     plane = [
         f
         for f in by_rule.get("control-plane-degraded", [])

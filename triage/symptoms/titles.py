@@ -30,7 +30,9 @@ _TELLING = (
     "control-plane-degraded",
     "node-system-oom",
     "dns-degraded",
+    "mesh-degraded",
     "ingress-degraded",
+    "service-names-unresolved",
     "etcd-errors-in-messages",
     "leader-changes",
     "daemonset-image-drift",
@@ -58,6 +60,7 @@ _TELLING = (
     "create-failed",
     "quota-exceeded",
     "pods-rejected-in-bulk",
+    "pulls-failing-on-node",
     "pod-image-pull-failed",
     "pod-oom-killed",
     "pod-last-words",
@@ -239,7 +242,10 @@ def _told(findings: Sequence[Finding]) -> str:
         return lead.claim.replace(" of its pods", f" pods of {lead.object.name}", 1)
     if rule == "pod-image-pull-failed":
         images = {str(f.facts.get("image")) for f in same}
+        registries = {str(f.facts.get("registry") or "") for f in same} - {""}
         name = f"image {min(images)}" if len(images) == 1 else "their images"
+        if len(images) > 1 and len(registries) == 1:
+            name += f" from {min(registries)}"
         cause = IMAGE_CAUSES.get(str(facts.get("cause")), "")
         return f"{who} cannot pull {name}" + (f" ({cause})" if cause else "")
     probe = f"{facts.get('probe_kind') or 'liveness'} probe"
@@ -276,6 +282,12 @@ def _told(findings: Sequence[Finding]) -> str:
         pods = set(lead.related)  # what depends on them says that they do not answer
         own = [f for f in findings if f.object in pods and f.facts.get("class")]
         return sentence(Subject(_name(lead)), lead.claim) + _said(own)
+    if rule == "mesh-degraded":
+        namespace, name = lead.object.namespace, lead.object.name
+        own = [
+            f for f in findings if (f.object.namespace, f.facts.get("owner")) == (namespace, name)
+        ]
+        return sentence(Subject(name), lead.claim.split("; ")[0]) + _said(own)
     if _CLOCK.search(lead.claim):  # the first of them, as the age beside the title
         dated = [(f.since, f.id, f) for f in same if f.since is not None]
         lead = min(dated)[2] if dated else lead
@@ -356,7 +368,7 @@ def sentence(subject: Subject, claim: str) -> str:
     subject of its own stands behind a colon."""
     if claim.startswith("pods cannot be created"):
         return f"pods of {subject} {claim.removeprefix('pods ')}"
-    if claim.startswith(("the cluster's DNS", "the ingress controller")):
+    if claim.startswith(("the cluster's DNS", "the ingress controller", "the control plane of")):
         return f"{subject}, {claim}"
     first, _, rest = claim.partition(" ")
     if subject.several and first in ("was", "is", "has"):

@@ -18,6 +18,7 @@ from cluster.kube.objects import Pod, Ref, Service
 from cluster.kube.owners import controller_of
 from cluster.kube.selectors import service_selects
 from cluster.kube.text import clean_json
+from triage.detectors.pods.unresolved_names import services_of, unresolved
 from triage.detectors.registry import cluster_detector, object_detector
 from triage.facts.addresses import Resolved, Standing, resolve
 from triage.facts.cluster_view import ClusterView, is_ready, ref_of, statuses
@@ -138,7 +139,10 @@ def last_words(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         if finding is not None:
             found[finding.id] = finding
             yield finding
-    yield from _dependencies(found.values(), view, index)
+    nameless = tuple(unresolved(found.values(), view, index))
+    yield from nameless
+    by_dns = services_of(found.values(), view) if nameless else frozenset[Ref]()
+    yield from _dependencies(found.values(), view, index, by_dns)
 
 
 def _from_log(
@@ -267,10 +271,11 @@ def _usual(said: Classification, namespace: str, view: ClusterView) -> Address |
 
 
 def _dependencies(
-    words: Collection[Finding], view: ClusterView, index: FindingIndex
+    words: Collection[Finding], view: ClusterView, index: FindingIndex, by_dns: frozenset[Ref]
 ) -> Iterator[Finding]:
     """Services that fail their clients: no free connections, no ready pod, or named by several.
-    Where a pod behind one fails with known words of its own, they are quoted."""
+    Where a pod behind one fails with known words of its own, they are quoted. The names of those in
+    `by_dns` are not found, which is no fault of the Services."""
     callers: dict[tuple[str, str], list[Finding]] = {}
     for finding in words:
         service, class_ = str(finding.facts["service"]), str(finding.facts["class"])
@@ -279,6 +284,8 @@ def _dependencies(
     for (service, class_), found in sorted(callers.items()):
         namespace, name = service.split("/")
         own = Ref("Service", namespace, name)
+        if class_ == "name-not-found" and own in by_dns:
+            continue
         behind = _behind(own, view)
         theirs = [f for f in found if f.object not in behind]
         owners = sorted({str(f.facts.get("owner") or f.object.name) for f in theirs})

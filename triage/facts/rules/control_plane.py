@@ -18,6 +18,17 @@ dns-degraded (workload): The cluster's DNS servers are down, restarting or kille
     restarted: int: pods restarted within the hour
     limit: str: memory limit
     crash_looping: int
+service-names-unresolved (cluster): Several workloads do not find the names of several Services that
+        exist
+    source: Kubernetes, DNS for Services and Pods
+    owners: int
+    services: tuple: namespace/name of the Services
+    dns_degraded: bool: the cluster's DNS servers show a fault of their own
+mesh-degraded (workload): The control plane of a service mesh is down, and sidecars wait for it
+    source: istio pilot-agent readiness; linkerd2-proxy identity
+    mesh: str: Istio, Linkerd, Consul or Kuma
+    owners: int: workloads whose sidecars are not ready
+    pods: int
 dns-single (workload): DNS runs as one replica (info)
     source: story 003: single kube-dns pod
     replicas: int

@@ -153,6 +153,11 @@ pod-stuck-terminating (pod): Deleted, and still there two minutes after its grac
     node_ready: bool
     finalizers: tuple
     said: str: why the kubelet cannot end it, or empty
+pulls-failing-on-node (node): Pulls of several owners fail on one node and on no other
+    source: kubelet ErrImagePull
+    pods: int
+    owners: int
+    differs: tuple: what this node has and no other one
 not-ready-together (cluster): Pods of many owners in several namespaces became unready within two
         minutes, on several nodes
     source: story 003 #3

@@ -1,0 +1,58 @@
+"""Pulls that several owners cannot do: the node or the registry that they share is named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.triage.build import Cluster, ago
+from tests.triage.situation import background, look
+from triage.facts.finding import Severity
+
+TIMEOUT = 'failed to pull and unpack image "{}": failed to do request: Head: i/o timeout'
+ABSENT = 'failed to resolve reference "{}": not found'
+
+
+def pulls(cluster: Cluster, nodes: list[dict[str, Any]], said: str = TIMEOUT) -> None:
+    """One pod for each owner, that cannot pull its image."""
+    for name, node in zip(("cart", "feed", "mail"), nodes, strict=True):
+        image = f"registry.example:5000/{name}:7"
+        work = cluster.deployment(name, "shop", replicas=1, image=image, created=ago(minutes=30))
+        pod = work["pods"][0]
+        pod["spec"]["nodeName"] = node["metadata"]["name"]
+        cluster.waiting(pod, "ImagePullBackOff", f'Back-off pulling image "{image}"')
+        text = f'Failed to pull image "{image}": {said.format(image)}'
+        cluster.pod_event(pod, "Failed", text, ago(minutes=2), ago(minutes=28))
+
+
+def titles(cluster: Cluster) -> list[str]:
+    return [s.title for s in look(cluster).symptoms if s.severity is not Severity.INFO]
+
+
+def test_pulls_that_fail_on_one_node_alone_name_it_and_what_differs() -> None:
+    cluster = background()
+    node = cluster.nodes[3]
+    node["status"]["nodeInfo"]["containerRuntimeVersion"] = "containerd://2.0.0"
+    pulls(cluster, [node] * 3)
+    [title] = titles(cluster)
+    assert title == (
+        "n4: 3 pods of cart, feed and 1 more cannot pull their images on it, and none fails to on "
+        "another node (it alone has container runtime containerd://2.0.0)"
+    )
+
+
+@pytest.mark.parametrize("said", [TIMEOUT, ABSENT])
+def test_pulls_on_several_nodes_name_the_registry(said: str) -> None:
+    cluster = background()
+    pulls(cluster, cluster.nodes[:3], said)
+    assert not [f for f in look(cluster).findings if f.rule == "pulls-failing-on-node"]
+    if said is TIMEOUT:
+        [title] = titles(cluster)
+        assert "cart, feed and 1 more cannot pull their images from registry.example:5000" in title
+
+
+def test_images_that_do_not_exist_are_no_fault_of_the_node() -> None:
+    cluster = background()
+    pulls(cluster, [cluster.nodes[3]] * 3, ABSENT)
+    assert not [f for f in look(cluster).findings if f.rule == "pulls-failing-on-node"]
