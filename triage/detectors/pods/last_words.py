@@ -139,9 +139,10 @@ def last_words(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         if finding is not None:
             found[finding.id] = finding
             yield finding
-    nameless = tuple(unresolved(found.values(), view, index))
-    yield from nameless
-    by_dns = services_of(found.values(), view) if nameless else frozenset[Ref]()
+    by_dns = frozenset[Ref]()
+    if (nameless := unresolved(found.values(), view, index)) is not None:
+        yield nameless
+        by_dns = services_of(found.values(), view)
     yield from _dependencies(found.values(), view, index, by_dns)
 
 

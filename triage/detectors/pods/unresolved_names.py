@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from cluster.kube.objects import Ref, Service
 from triage.facts.addresses import Standing
@@ -29,20 +29,18 @@ def names_an_existing_service(words: Finding, view: ClusterView) -> bool:
     return facts["standing"] != Standing.NO_ENDPOINT or row.spec.cluster_ip not in ("", "None")
 
 
-def unresolved(
-    words: Iterable[Finding], view: ClusterView, index: FindingIndex
-) -> Iterator[Finding]:
-    """Several workloads do not find the names of several Services that exist."""
+def unresolved(words: Iterable[Finding], view: ClusterView, index: FindingIndex) -> Finding | None:
+    """Several workloads that do not find the names of several Services that exist."""
     found = [f for f in words if f.active and names_an_existing_service(f, view)]
     services = sorted({str(f.facts["service"]) for f in found})
     owners = {(f.object.namespace, str(f.facts["owner"] or f.object.name)) for f in found}
     if len(services) < 2 or len(owners) < 2:
-        return
+        return None
     first = min(found, key=lambda f: (f.since or view.now, f.id))
     sick = any(f.severity is not Severity.INFO for f in index.rule("dns-degraded"))
     names = first_two(each.partition("/")[2] for each in services)
     notes = all(f.severity is Severity.INFO for f in found)
-    yield make(
+    return make(
         "service-names-unresolved",
         CLUSTER,
         f"{first_owners(owners)} do not find {names}, which exist: "
