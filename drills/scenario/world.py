@@ -67,15 +67,15 @@ class World:
         return self.now - abs(span)
 
     def timed(self, value: Any, key: str = "") -> Any:
-        """A copy in which each text `NOW` or `NOW-18m` is that time, as the field `key` writes
-        it."""
+        """A copy in which each text `NOW`, `NOW-18m` or `NOW+3d` is that time, as the field `key`
+        writes it."""
         if isinstance(value, dict):
             return {name: self.timed(one, name) for name, one in value.items()}
         if isinstance(value, list):
             return [self.timed(one, key) for one in value]
-        if not isinstance(value, str) or not (value == "NOW" or value.startswith("NOW-")):
+        if not isinstance(value, str) or value[:4] not in ("NOW", "NOW-", "NOW+"):
             return value
-        at = self.ago(value[4:] or "0")
+        at = self.ago(value[3:] or "0")
         return rfc3339_micro(at) if key in _MICRO else rfc3339(at)
 
     # --- objects

@@ -165,6 +165,11 @@ def _available(item: k.APIService) -> str:
     return f"{found.status} ({found.reason})" if found is not None and found.reason else "?"
 
 
+def _ready(item: k.Certificate | k.Issuer) -> str:
+    found = condition(item.status.conditions, "Ready")
+    return found.status if found is not None else "?"
+
+
 def _backend(item: k.APIService) -> str:
     service = item.spec.service
     return f"{service.namespace}/{service.name}" if service is not None else "local"
@@ -349,6 +354,23 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "HTTPRoute": _ROUTE,
     "GRPCRoute": _ROUTE,
     "TLSRoute": _ROUTE,
+    "Certificate": (
+        NAMESPACE,
+        NAME,
+        text("ready", 8, _ready, 1),
+        text("secret", 30, lambda o: o.spec.secret_name, 2),
+        text("issuer", 24, lambda o: o.spec.issuer_ref.name, 3),
+        AGE,
+    ),
+    "Issuer": (NAMESPACE, NAME, text("ready", 8, _ready, 1), AGE),
+    "ClusterIssuer": (NAME, text("ready", 8, _ready, 1), AGE),
+    "Challenge": (
+        NAMESPACE,
+        NAME,
+        text("state", 10, lambda o: o.status.state, 1),
+        text("name", 36, lambda o: o.spec.dns_name, 2),
+        AGE,
+    ),
     "APIService": (
         NAME,
         text("available", 30, _available, 1),

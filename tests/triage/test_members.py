@@ -10,7 +10,7 @@ import pytest
 
 from runbooks.model import Weight
 from tests.triage.build import Cluster, ago, meta, ts
-from tests.triage.members import MEMBERS, Member, calls, gatewayed, lines
+from tests.triage.members import MEMBERS, Member, calls, certified, gatewayed, lines
 from tests.triage.situation import MATCHER, look, loud, service
 from triage.facts.rules import catalogue
 
@@ -28,6 +28,7 @@ def test_the_same_objects_without_a_fault_are_quiet() -> None:
     and an Ingress without a class that a controller serves."""
     cluster = Cluster(3)
     gatewayed(cluster)
+    certified(cluster)
     calls(
         cluster,
         REDIS_ADDR="redis:6379",

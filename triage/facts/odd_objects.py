@@ -24,9 +24,11 @@ _UNSET = datetime(1970, 1, 1, tzinfo=UTC)
 """Runtimes write it for an unknown time; it counts as missing."""
 AHEAD = timedelta(minutes=5)
 """Clocks of nodes may be ahead of the server's by this much."""
-_PLANNED = frozenset({"deletion_timestamp"})
-"""Fields whose time may lie ahead by design (a grace period)."""
-_PLAN = timedelta(days=7)
+_FOREVER = timedelta(days=366 * 10_000)
+_PLANNED = {"deletion_timestamp": timedelta(days=7)} | dict.fromkeys(
+    ("not_after", "renewal_time"), _FOREVER
+)
+"""Fields whose time may lie ahead by design: a grace period, the end of a certificate."""
 OUT_OF_RANGE = "time out of range"
 _LISTED = 3
 _KEPT = 1_000
@@ -47,7 +49,7 @@ def without_odd_times(row: T, now: datetime) -> tuple[T, bool]:
     def clean(value: Any, name: str) -> Any:
         nonlocal found
         if isinstance(value, datetime):
-            if not odd_time(value, now, _PLAN if name in _PLANNED else AHEAD):
+            if not odd_time(value, now, _PLANNED.get(name, AHEAD)):
                 return value
             found = found or value != _UNSET
             return None

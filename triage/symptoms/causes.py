@@ -143,6 +143,15 @@ def keys(finding: Finding, sick: Mapping[str, datetime | None]) -> Iterator[str]
     elif rule == "pod-config-missing":
         yield f"config:{facts.get('kind')}/{ref.namespace}/{facts.get('name')}"
         yield _owner_key(finding)
+    elif rule == "certificate-failing":
+        yield f"config:Secret/{ref.namespace}/{facts.get('secret')}"
+        if str(facts.get("cause")).startswith("issuer"):
+            yield f"issuer:{facts.get('issuer')}"
+    elif rule == "issuer-not-ready":
+        yield f"issuer:{ref}"
+    elif rule == "ingress-tls-missing":
+        yield f"rule:{rule}:{ref.kind}/{ref.namespace}/{ref.name}"
+        yield from (f"config:Secret/{one.namespace}/{one.name}" for one in finding.related)
     elif rule == "pod-sandbox-failed":
         cause = facts.get("cause")
         own = cause in ("timeout", "name-reserved", "runtime-down", "other", "no-space")

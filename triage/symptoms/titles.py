@@ -55,6 +55,8 @@ _TELLING = (
     "pod-sandbox-failed",
     "pod-volume-failed",
     "volume-attachment-failed",
+    "issuer-not-ready",
+    "certificate-failing",
     "pod-config-missing",
     "pod-container-create-failed",
     "create-failed",
@@ -398,6 +400,9 @@ _CALLED = {
     "PodDisruptionBudget": "disruption budget",
     "ResourceQuota": "quota",
     "APIService": "API",
+    "Certificate": "certificate",
+    "ClusterIssuer": "cluster issuer",
+    "Issuer": "issuer",
     **{kind: kind for kind in ("Service", "Ingress", "Job", "CronJob", "Gateway")},
     **{kind: kind for kind in ("HTTPRoute", "GRPCRoute", "TLSRoute")},
 }

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from cluster.kube.objects.apps import *
 from cluster.kube.objects.batch import *
+from cluster.kube.objects.certificates import *
 from cluster.kube.objects.core import *
 from cluster.kube.objects.gateway import *
 from cluster.kube.objects.meta import *

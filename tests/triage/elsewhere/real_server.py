@@ -36,6 +36,9 @@ _GATEWAY_KINDS = {
     "TLSRoute": "tlsroutes",
 }
 """Kind -> plural, as the Gateway API 1.5 names them."""
+_CERTIFICATE_KINDS = {
+    kind: BY_NAME[kind] for kind in ("Certificate", "Issuer", "ClusterIssuer", "Challenge")
+}
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 
 
@@ -106,6 +109,10 @@ def served(cluster: Cluster, now: datetime) -> Iterator[Json]:
 
     if any(kind in _GATEWAY_KINDS for kind, _ in cluster.raw):
         yield from gateway_definitions()
+    if any(kind in _CERTIFICATE_KINDS for kind, _ in cluster.raw):
+        for kind, one in _CERTIFICATE_KINDS.items():
+            scope = "Namespaced" if one.namespaced else "Cluster"
+            yield definition(kind, one.plural, one.group, scope=scope)
     for kind, raw in cluster.raw:
         plain = {name: value for name, value in raw.items() if name not in ("pods", "set")}
         item = json.loads(_TIME.sub(dated, json.dumps(plain)))

@@ -23,6 +23,19 @@ service-port-mismatch (service): A port of a Service leads to a port that no con
     port: int
     target: str
     declared: tuple: ports of the containers
+certificate-failing (service): A Certificate of cert-manager is not issued, is not renewed or has
+        expired
+    source: cert-manager, internal/controller/certificates/policies; status of Certificates
+    state: str: expired, not-issued, renewal-fails or renewal-late
+    cause: str: issuer-missing, issuer-not-ready, challenge, failed or other
+    reason: str: reason of the condition that says why
+    secret: str: the Secret that it writes
+    issuer: str
+    used_by: tuple: Ingresses, Gateways, webhooks and pods' owners that name the Secret
+issuer-not-ready (service): An Issuer or ClusterIssuer of cert-manager is not ready
+    source: cert-manager, conditions of issuers
+    reason: str: reason of the condition
+    certificates: int: Certificates that name it
 service-reference-wrong (workload): An environment variable names a Service or port that does not
         exist
     source: spec.template env; Kubernetes, DNS for Services and Pods
