@@ -288,7 +288,16 @@ KINDS: tuple[Kind, ...] = (
         optional=True,
         spare=True,
     ),
-    Kind("Issuer", "issuers", "cert-manager.io/v1", k.Issuer, 5, optional=True, spare=True),
+    Kind(
+        "Issuer",
+        "issuers",
+        "cert-manager.io/v1",
+        k.Issuer,
+        5,
+        optional=True,
+        needs="Certificate",
+        spare=True,
+    ),
     Kind(
         "ClusterIssuer",
         "clusterissuers",
@@ -298,6 +307,7 @@ KINDS: tuple[Kind, ...] = (
         words="cluster issuers",
         namespaced=False,
         optional=True,
+        needs="Certificate",
         spare=True,
     ),
     Kind(
@@ -308,6 +318,7 @@ KINDS: tuple[Kind, ...] = (
         5,
         words="ACME challenges",
         optional=True,
+        needs="Certificate",
         spare=True,
     ),
     Kind(

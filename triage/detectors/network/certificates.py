@@ -167,10 +167,11 @@ def _why(
         if view.readable(named.kind):
             return _Why("issuer-missing", "IssuerMissing", f"{named} does not exist")
     elif isinstance(found, (Issuer, ClusterIssuer)):
-        state = _condition(found.status.conditions, "Ready")
-        if state is not None and state.status != "True":
-            text = f"{named} is not ready: {_words(state)}"
-            return _Why("issuer-not-ready", state.reason, text, (condition_evidence(named, state),))
+        answer = _condition(found.status.conditions, "Ready")
+        if answer is not None and answer.status != "True":
+            text = f"{named} is not ready: {_words(answer)}"
+            seen = condition_evidence(named, answer)
+            return _Why("issuer-not-ready", answer.reason, text, (seen,))
     if failed is not None:
         text = quoted(failed.message.removeprefix(_RETRIED))
         return _Why("failed", failed.reason, text or failed.reason)
