@@ -35,7 +35,11 @@ TURN = 0.1
 LONGEST = 15.0
 """Seconds of one request, however slow this machine is; before that `late` decides."""
 AGAIN = timedelta(seconds=60)
-"""Time after which the log of a running container is read again."""
+"""Time after which the log of a running container is read again ..."""
+RETRY = timedelta(seconds=15)
+"""... and one that was not answered in time."""
+KEPT = timedelta(minutes=30)
+"""What a container said before stands for this long while its newest log is not answered."""
 DENIED_FOR = timedelta(minutes=10)
 WHAT = "last words of containers"
 
@@ -67,6 +71,10 @@ class LastWordsReader:
         self._cadence = cadence
         self._known: dict[EndedLog, tuple[datetime, LastWords | None]] = {}
         self._wanted: tuple[EndedLog, ...] = ()
+        self._said: dict[tuple[Ref, str], tuple[datetime, LastWords]] = {}
+        """What each container said last, of whatever run, and when it was read."""
+        self._missed: dict[EndedLog, datetime] = {}
+        """Logs that were asked for and not answered, and when."""
         self._denied: datetime | None = None
         self._late = self._refused = self._answered = 0
         """Logs that were late in the last reading."""
@@ -75,8 +83,27 @@ class LastWordsReader:
     def sample(self) -> Sample[LastWords] | None:
         """Last lines of the containers that fail now; None while nothing was read."""
         found = [self._known[source] for source in self._wanted if source in self._known]
-        words = tuple(words for _, words in found if words is not None)
-        return Sample(max(at for at, _ in found), 0.0, words) if words else None
+        told = [(at, words) for at, words in found if words is not None]
+        told += self._said_before({(words.pod, words.container) for _, words in told})
+        if not told:
+            return None
+        return Sample(max(at for at, _ in [*found, *told]), 0.0, tuple(words for _, words in told))
+
+    def _said_before(self, told: set[tuple[Ref, str]]) -> list[tuple[datetime, LastWords]]:
+        """What containers said before, where their newest log was asked for and is not known."""
+        now = self._clock()
+        missed = dict.fromkeys(
+            (s.pod, s.container)
+            for s in self._wanted
+            if s in self._missed and (s.pod, s.container) not in told
+        )
+        return [
+            (at, replace(words, read=at))
+            for container in missed
+            if container in self._said
+            for at, words in (self._said[container],)
+            if now - at <= KEPT
+        ]
 
     def gaps(self) -> tuple[Gap, ...]:
         """Why useful logs were not read."""
@@ -97,10 +124,14 @@ class LastWordsReader:
             return ()
         self._wanted = tuple(self._sources(report))
         self._known = {s: self._known[s] for s in self._wanted if s in self._known}
+        self._missed = {s: self._missed[s] for s in self._wanted if s in self._missed}
+        failing = {(s.pod, s.container) for s in self._wanted}
+        self._said = {c: said for c, said in self._said.items() if c in failing}
         return tuple(
             s
             for s in self._wanted
-            if s not in self._known or (s.running and now - self._known[s][0] >= AGAIN)
+            if (s not in self._known or (s.running and now - self._known[s][0] >= AGAIN))
+            and (s not in self._missed or now - self._missed[s] >= RETRY)
         )
 
     async def read(self, sources: tuple[EndedLog, ...]) -> bool:
@@ -111,17 +142,17 @@ class LastWordsReader:
         # Its import takes 0.1 s of CPU, which is not the server's time.
         await asyncio.to_thread(importlib.import_module, "triage.logs.classify")
         self._late = self._refused = self._answered = 0
+        asked = self._clock()
+        self._missed |= dict.fromkeys(sources, asked)  # until they are answered
         tasks = [asyncio.create_task(self._one(source, gate)) for source in sources]
         try:
-            self._late = len(await late(tasks, self._cadence.last_words))
+            await late(tasks, self._cadence.last_words)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        now = self._clock()
-        self._denied = now if self._refused and not self._answered else None
-        for source in sources:
-            self._known.setdefault(source, (now, None))
+        self._late = sum(source in self._missed for source in sources)
+        self._denied = self._clock() if self._refused and not self._answered else None
         after = (self.sample, self.gaps())
         return (_values(before[0]), before[1]) != (_values(after[0]), after[1])
 
@@ -129,20 +160,29 @@ class LastWordsReader:
         """Read one log, or that of the other run when it gives no class of fault."""
         async with gate:
             words: LastWords | None = None
+            heard = False
             for previous in (source.previous, not source.previous):
                 try:
                     text = await self._text(source, previous)
                 except ClusterError as error:
                     self._refused += isinstance(error, ApiError) and error.status in (401, 403)
+                    heard = heard or (isinstance(error, ApiError) and not _busy(error))
                     if isinstance(error, NotFound):
                         break  # the pod or its container is gone; a run that is not there is a 400
                     continue
                 self._answered += 1
+                heard = True
                 found = await asyncio.to_thread(self._words, source, text, previous)
                 words = found if words is None or (found and found.verdict) else words
                 if source.running or (words is not None and words.verdict is not None):
                     break
-            self._known[source] = (self._clock(), words)
+            if not heard:
+                return
+            self._missed.pop(source, None)
+            now = self._clock()
+            self._known[source] = now, words
+            if words is not None:
+                self._said[source.pod, source.container] = now, words
 
     async def _text(self, source: EndedLog, previous: bool) -> list[str]:
         logs = await read_logs(
@@ -207,6 +247,11 @@ async def late(tasks: Collection[asyncio.Task[None]], limit: float) -> set[async
         if pending:
             _, pending = await asyncio.wait(pending, timeout=TURN)
     return pending
+
+
+def _busy(error: ApiError) -> bool:
+    """Whether the server answers that it cannot answer now."""
+    return error.status == 429 or error.status >= 500
 
 
 def _values(sample: Sample[LastWords] | None) -> tuple[LastWords, ...]:

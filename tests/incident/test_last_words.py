@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -15,6 +16,8 @@ from cluster.kube.objects import (
     Container,
     ContainerState,
     ContainerStateRunning,
+    ContainerStateTerminated,
+    ContainerStateWaiting,
     ContainerStatus,
     ObjectMeta,
     Pod,
@@ -25,7 +28,7 @@ from cluster.kube.objects import (
 from drills.server.faults import FaultRule
 from incident.cadence import Cadence
 from incident.metrics import last_words
-from incident.metrics.last_words import EndedLog, LastWordsReader, late, logs_of
+from incident.metrics.last_words import KEPT, RETRY, EndedLog, LastWordsReader, late, logs_of
 from incident.options import Options
 from incident.view import View
 from tests.incident.drill import investigating, served, until
@@ -147,3 +150,61 @@ async def test_a_machine_that_was_suspended_makes_no_log_late(
     monkeypatch.setattr(loop, "time", lambda: now() + 60.0)
     assert await waiting == {never}
     never.cancel()
+
+
+def crash(run: int) -> Pod:
+    """A pod in a crash loop, after this run."""
+    ended = ContainerStateTerminated(exit_code=1, finished_at=build.ago(minutes=30 - run))
+    waiting = ContainerState(waiting=ContainerStateWaiting(reason="CrashLoopBackOff"))
+    status = ContainerStatus(
+        name="web",
+        restart_count=run,
+        state=waiting,
+        last_state=ContainerState(terminated=ended),
+    )
+    return Pod(
+        metadata=ObjectMeta(name="web-0", namespace="shop", uid="u1"),
+        status=PodStatus(phase="Running", container_statuses=(status,)),
+    )
+
+
+async def test_what_was_said_before_stands_while_the_newest_log_is_not_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A busy server does not turn a told crash into a bare crash loop, and is asked again."""
+    now, busy = build.NOW, False
+
+    async def logs(*_: object, **__: object) -> object:
+        if busy:
+            raise from_response(429, {}, b"", "read the log")
+        return SimpleNamespace(lines=(SimpleNamespace(text="panic: nil map"),))
+
+    monkeypatch.setattr(last_words, "read_logs", logs)
+    reader = LastWordsReader(Mock(), lambda: now, str, Cadence())
+
+    def wanted(run: int) -> tuple[EndedLog, ...]:
+        pod = crash(run)
+        monkeypatch.setattr(reader, "_sources", lambda _: logs_of(pod))
+        return reader.unread(Mock())
+
+    assert await reader.read(wanted(1))
+    assert reader.sample is not None
+    assert [(w.last_line, w.read) for w in reader.sample.values] == [("panic: nil map", None)]
+    busy = True
+    await reader.read(wanted(2))
+    assert reader.sample is not None
+    assert [(w.last_line, w.read) for w in reader.sample.values] == [("panic: nil map", now)]
+    assert "1 log was not read" in reader.gaps()[0].why
+    assert wanted(2) == ()  # not at once
+    now += RETRY
+    again = wanted(2)
+    assert len(again) == 1
+    busy = False
+    assert await reader.read(again)
+    assert reader.sample is not None
+    assert [w.read for w in reader.sample.values] == [None]
+    assert reader.gaps() == ()
+    busy = True
+    await reader.read(wanted(3))
+    now += KEPT + RETRY
+    assert reader.sample is None  # too old to stand for what goes on

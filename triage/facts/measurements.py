@@ -107,6 +107,8 @@ class LastWords(msgspec.Struct, frozen=True):
     last_line: str = ""
     previous: bool = False
     """Whether this is the log of the previous run."""
+    read: datetime | None = None
+    """When it was read, where a newer log of the container was not answered in time."""
 
 
 class Definition(msgspec.Struct, frozen=True):

@@ -179,9 +179,19 @@ def _from_log(
     else:
         said = words.verdict
     which = "log of the previous run" if words.previous else "log"
+    old = ""
+    if words.read is not None:
+        which = f"log that was read at {words.read:%H:%M} UTC"
+        old = f" (read at {words.read:%H:%M} UTC; its newest log is not answered)"
     evidence = Evidence(f"{words.pod} {which} of {words.container}", said.sentence, sample.at)
     finding = _finding(pod, words.container, said, severe, head, code, evidence, view)
-    return replace(finding, since=base.since, since_source=base.since_source, active=base.active)
+    return replace(
+        finding,
+        claim=finding.claim + old,
+        since=base.since,
+        since_source=base.since_source,
+        active=base.active,
+    )
 
 
 def _exit_code(pod: Pod, container: str) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from cluster.kube.objects import Ref
 from tests.triage.build import Cluster, ago, managed, meta, ts
@@ -544,3 +545,13 @@ def test_the_words_of_the_pod_behind_a_service_come_before_those_of_its_callers(
     head = "does not answer collector and query and has no ready pod: "
     assert finding.claim.startswith(head)
     assert quoted in finding.claim
+
+
+def test_words_that_were_read_before_are_told_as_old() -> None:
+    cluster = background()
+    said = words(crashing(cluster, "orders"), "panic: nil map")
+    report = look(cluster, [replace(said, read=ago(minutes=6))])
+    [finding] = told(report)
+    assert finding.claim.endswith("(read at 09:20 UTC; its newest log is not answered)")
+    assert first(report).title.startswith("orders exits 1: nil map (read at 09:20 UTC")
+    assert "read at 09:20 UTC" in finding.evidence[0].source
