@@ -33,19 +33,13 @@ from triage.facts.reads.results import HEALTHY, Reads
 from triage.facts.rules.catalogue import CONFIGURATIONS, EFFECTS
 from triage.facts.windows import INCIDENT
 from triage.symptoms import order
-from triage.symptoms.causes import (
-    NODE_TROUBLE,
-    Groups,
-    failing_pods,
-    join_causes,
-    join_chains,
-    join_nodes,
-    join_shared,
-    keys,
-    sick_nodes,
-)
+from triage.symptoms.causes import join_causes
+from triage.symptoms.chains import join_chains
+from triage.symptoms.groups import Groups
+from triage.symptoms.keys import NODE_TROUBLE, keys, sick_nodes
 from triage.symptoms.related_changes import RelatedChanges
 from triage.symptoms.shared_attributes import shared_by
+from triage.symptoms.shared_causes import failing_pods, join_nodes, join_shared
 from triage.symptoms.titles import leading, title
 
 FOUND = 200
