@@ -37,10 +37,11 @@ from triage.symptoms.causes import join_causes
 from triage.symptoms.chains import join_chains
 from triage.symptoms.groups import Groups
 from triage.symptoms.keys import NODE_TROUBLE, keys, sick_nodes
+from triage.symptoms.leading import leading
 from triage.symptoms.related_changes import RelatedChanges
 from triage.symptoms.shared_attributes import shared_by
 from triage.symptoms.shared_causes import failing_pods, join_nodes, join_shared
-from triage.symptoms.titles import leading, title
+from triage.symptoms.titles import title
 
 FOUND = 200
 """Findings that are looked at in one step: less than a millisecond."""

@@ -15,7 +15,7 @@ from triage.facts.cooperative import Cooperative
 from triage.facts.finding import Finding, SharedAttribute
 from triage.facts.finding_index import FindingIndex
 from triage.symptoms.causes import SYSTEM
-from triage.symptoms.titles import leading
+from triage.symptoms.leading import leading
 
 
 def shared_by(

@@ -5,126 +5,25 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from triage.facts.finding import Finding, Severity
 from triage.facts.messages.kubelet import IMAGE_CAUSES
 from triage.facts.messages.scheduler import scheduling_text
 from triage.facts.messages.wording import first_two
-from triage.symptoms.unnamed_peers import complains, explains, owner_of
-
-_TELLING = (
-    "api-server-unreachable",
-    "component-away",
-    "objects-vanished",
-    "system-namespaces-recreated",
-    "system-workloads-missing",
-    "owners-missing",
-    "nodes-unknown-together",
-    "secret-keys-lost",
-    "secret-missing-across-namespaces",
-    "nodes-failing-in-turn",
-    "daemonset-update-failing",
-    "failures-on-new-nodes",
-    "cronjob-flood",
-    "control-plane-degraded",
-    "node-system-oom",
-    "dns-degraded",
-    "mesh-degraded",
-    "ingress-degraded",
-    "service-names-unresolved",
-    "etcd-errors-in-messages",
-    "leader-changes",
-    "daemonset-image-drift",
-    "webhook-backend-down",
-    "apiservice-unavailable",
-    "exposed-privileged-workload",
-    "stateful-on-emptydir",
-    "pods-stuck-on-node",
-    "probes-time-out-on-node",
-    "node-not-ready",
-    "node-network-unavailable",
-    "node-pressure",
-    "node-rebooted",
-    "restarts-together-on-node",
-    "sandboxes-recreated-on-node",
-    "node-lease-stale",
-    "node-flapping",
-    "dependency-failing",
-    "not-ready-together",
-    "pod-sandbox-failed",
-    "pod-volume-failed",
-    "volume-attachment-failed",
-    "issuer-not-ready",
-    "certificate-failing",
-    "pod-config-missing",
-    "pod-container-create-failed",
-    "create-failed",
-    "quota-exceeded",
-    "pods-rejected-in-bulk",
-    "pulls-failing-on-node",
-    "pod-image-pull-failed",
-    "pod-oom-killed",
-    "pod-last-words",
-    "service-reference-wrong",
-    "new-pods-failing",
-    "pod-liveness-killed",
-    "pod-crash-looping",
-    "pod-init-waiting",
-    "claim-pending",
-    "pod-preempted",
-    "pod-unschedulable",
-    "pod-evicted",
-    "pod-rejected-by-kubelet",
-    "statefulset-waits",
-    "generation-not-observed",
-    "endpoints-not-updated",
-)
-_RANK = {rule: rank for rank, rule in enumerate(_TELLING)}
-
-
-def leading(findings: Sequence[Finding]) -> Finding:
-    """The finding that says most about the mechanism, among those that count."""
-    worst = min(f.severity.rank for f in findings)
-    loud = [f for f in findings if f.severity.rank <= max(worst, 1)] or list(findings)
-    complaining = {owner_of(f) for f in loud if complains(f)}
-    if complaining:  # what they cannot reach says why
-        pods = [f for f in loud if f.object.kind == "Pod" and explains(f)]
-        loud = [f for f in pods if owner_of(f) not in complaining] or loud
-    return min(loud, key=lambda f: (_rank(f), f.severity.rank, f.id))
-
-
-def _rank(finding: Finding) -> int:
-    """How much a finding says about the mechanism. DNS or ingress that only misses a pod is an
-    effect."""
-    facts = finding.facts
-    if finding.rule == "pod-sandbox-failed" and facts.get("cause") == "image":
-        return _RANK["failures-on-new-nodes"] - 1  # nothing starts, the network agent included
-    if finding.rule == "pod-sandbox-failed" and facts.get("cause") in ("cni-not-ready", "cni"):
-        return _RANK["node-rebooted"] - 1
-    if (
-        finding.rule in ("dns-degraded", "ingress-degraded")
-        and facts.get("ready")
-        and not facts.get("oom_killed")
-        and not facts.get("restarted")
-    ):
-        return len(_RANK)
-    if finding.rule == "pod-not-ready" and facts.get("probe"):
-        return len(_RANK)  # the probe says more than the count of replicas
-    if finding.rule == "service-no-endpoints" and not facts.get("selector_matches"):
-        return _RANK["dependency-failing"] - 1  # why those that call it fail
-    if finding.rule == "service-port-mismatch":
-        return len(_RANK)  # it says why no endpoint is there
-    return _RANK.get(finding.rule, len(_RANK) + 1)
-
+from triage.symptoms.leading import leading
+from triage.symptoms.subjects import Subject, name_of, sentence, who_of
 
 _AGE = re.compile(
     r" \(for \d+ (?:s|min|h|d)\)"
     r"|(?:(?: for| after|, the oldest) \d+ (?:s|min|h|d)| \d+ (?:s|min|h|d) ago)(?=[ :;,.]|$)"
 )
+
+
 _YOUNG = re.compile(r" \(young: [^)]*\)")
 """`for 21 min`, `18 min ago`: true for a minute. A title stays; what shows it says the age beside
 it."""
+
+
 _CLOCK = re.compile(r"\b\d\d:\d\d(?::\d\d)? UTC")
 
 
@@ -166,7 +65,7 @@ def _agent_words(findings: Sequence[Finding]) -> str:
     loops = [f for f in agents if f.rule == "pod-crash-looping"]
     if said:
         return f" ({_last_words(said[:1])})"
-    return f" ({_who(loops).be('is')} in a crash loop)" if loops else ""
+    return f" ({who_of(loops).be('is')} in a crash loop)" if loops else ""
 
 
 _OF_AN_AGENT = frozenset(
@@ -193,7 +92,7 @@ def _told(findings: Sequence[Finding]) -> str:
             own = [f for f in findings if f.object in pods and f.severity is not Severity.INFO]
             return claim + _on(own) + _said(own)
         return claim
-    who = _who(same)
+    who = who_of(same)
     if rule == "pod-unschedulable":
         detail = str(facts.get("detail") or "")
         why = scheduling_text(str(facts.get("cause")), detail)
@@ -283,7 +182,7 @@ def _told(findings: Sequence[Finding]) -> str:
     if rule in ("dns-degraded", "ingress-degraded") and not facts.get("oom_killed"):
         pods = set(lead.related)  # what depends on them says that they do not answer
         own = [f for f in findings if f.object in pods and f.facts.get("class")]
-        return sentence(Subject(_name(lead)), lead.claim) + _said(own)
+        return sentence(Subject(name_of(lead)), lead.claim) + _said(own)
     if rule == "mesh-degraded":
         namespace, name = lead.object.namespace, lead.object.name
         own = [
@@ -295,7 +194,7 @@ def _told(findings: Sequence[Finding]) -> str:
         lead = min(dated)[2] if dated else lead
     others = len({f.object for f in same} - {lead.object})
     more = f" (and {others} more)" if others else ""
-    return sentence(Subject(_name(lead)), lead.claim.split("; ")[0]) + more
+    return sentence(Subject(name_of(lead)), lead.claim.split("; ")[0]) + more
 
 
 def _waiting(findings: Sequence[Finding]) -> str:
@@ -330,90 +229,6 @@ def _common(lead: Finding, same: Sequence[Finding]) -> str:
     return shorter.pop() if differ and len(shorter) == 1 else lead.claim
 
 
-class Subject(NamedTuple):
-    """Who a title is about, and whether that is more than one."""
-
-    name: str
-    several: bool = False
-
-    def __str__(self) -> str:
-        return self.name
-
-    @property
-    def its(self) -> str:
-        return "their" if self.several else "its"
-
-    def be(self, verb: str) -> str:
-        """The subject with `is`, `was` or `has` in its number."""
-        plural = {"is": "are", "was": "were", "has": "have", "has been": "have been"}
-        return f"{self.name} {plural[verb] if self.several else verb}"
-
-
-_VERB = re.compile(
-    r"(?:blocks|cannot|claims|did|does|ended|evicts|failed|gave|got|has|holds|is|keeps|leads|names"
-    r"|rebooted|refuses|runs|stays|waits|wants|was|uses)[ :]"
-)
-"""Claims that are the rest of a sentence about their object."""
-_STATE = {
-    **dict.fromkeys(("not", "cordoned", "half", "held", "open", "running,", "still"), "is"),
-    **dict.fromkeys(("evicted", "refused", "removed", "restarted", "rolled"), "was"),
-    "silent": "has been",
-    "no": "has",
-}
-"""First words of claims that are a state, and the verb that they lack."""
-_DRIFT = re.compile(r"runs another image on (.+?) than on (.+)", re.DOTALL)
-_SHARE = re.compile(r"\d+ of \d+ replicas ready")
-
-
-def sentence(subject: Subject, claim: str) -> str:
-    """A claim as a person says it: `web is not ready`, `the Lease of node-b2 …`. A claim with a
-    subject of its own stands behind a colon."""
-    if claim.startswith("pods cannot be created"):
-        return f"pods of {subject} {claim.removeprefix('pods ')}"
-    if claim.startswith(("the cluster's DNS", "the ingress controller", "the control plane of")):
-        return f"{subject}, {claim}"
-    first, _, rest = claim.partition(" ")
-    if subject.several and first in ("was", "is", "has"):
-        return f"{subject.be(first)} {rest.replace(', and is ', ', and are ')}"
-    if subject.several and first == "rebooted":
-        return f"{subject} {claim}"
-    if claim.startswith("ended by "):
-        return f"{subject.be('was')} {claim}"
-    if not subject.several and (found := _DRIFT.fullmatch(claim)):
-        return f"{subject} on {found[1]} runs another image than {found[2]}"
-    if not subject.several and _VERB.match(claim):
-        return f"{subject} {claim}"
-    if first in _STATE:
-        return f"{subject.be(_STATE[first])} {claim}"
-    if _SHARE.match(claim):
-        return f"{subject.be('has')} {claim}"
-    if first == "its" and not subject.several:
-        return f"{subject}'s {rest}"
-    return f"{subject}: {claim}"
-
-
-_CALLED = {
-    "PersistentVolumeClaim": "claim",
-    "PersistentVolume": "volume",
-    "Namespace": "namespace",
-    "HorizontalPodAutoscaler": "autoscaler",
-    "PodDisruptionBudget": "disruption budget",
-    "ResourceQuota": "quota",
-    "APIService": "API",
-    "Certificate": "certificate",
-    "ClusterIssuer": "cluster issuer",
-    "Issuer": "issuer",
-    **{kind: kind for kind in ("Service", "Ingress", "Job", "CronJob", "Gateway")},
-    **{kind: kind for kind in ("HTTPRoute", "GRPCRoute", "TLSRoute")},
-}
-"""What a person calls an object of that kind; pods, nodes and workloads have their name alone."""
-
-
-def _name(finding: Finding) -> str:
-    kind = _CALLED.get(finding.object.kind, "")
-    return f"{kind} {finding.object.name}".strip()
-
-
 def _last_words(findings: Sequence[Finding]) -> str:
     """`orders exits 1: access denied …`, and how many other workloads fail in the same way."""
     lead = next((f for f in findings if f.facts.get("class") not in _OF_A_PEER), findings[0])
@@ -434,6 +249,8 @@ def _last_words(findings: Sequence[Finding]) -> str:
 
 _OF_A_PEER = ("", "unreachable", "name-not-found")
 """Classes of words that complain about something else, or about nothing."""
+
+
 _OF_SEVERAL = {
     "exits ": "exit ",
     "waits in ": "wait in ",
@@ -462,13 +279,3 @@ def _on(findings: Sequence[Finding]) -> str:
     """The node, when all are on one."""
     nodes = {str(f.facts.get("node") or "") for f in findings}
     return f" on {min(nodes)}" if len(nodes) == 1 and nodes != {""} else ""
-
-
-def _who(findings: Sequence[Finding]) -> Subject:
-    """`web`, `3 pods of web`, `4 pods of cart and web` or `7 pods of cart, feed and 3 more`."""
-    owners = Counter(str(f.facts.get("owner") or f.object.name) for f in findings)
-    pods = len({f.object for f in findings})
-    if len(owners) > 1:
-        return Subject(f"{pods} pods of {first_two(sorted(owners))}", several=True)
-    name = min(owners)
-    return Subject(f"{pods} pods of {name}", several=True) if pods > 1 else Subject(name)
