@@ -57,7 +57,7 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
         return made.add_argument
 
     add = command("triage", "print what is wrong now")
-    most = "longest wait for the first full reading (20)"
+    most = "longest wait for the first full reading, while this process runs (20)"
     add("--wait", type=float, default=20.0, metavar="SECONDS", help=most)
     add(
         "--all", action="store_true", dest="whole", help="print every symptom with all its findings"

@@ -13,6 +13,7 @@ from cli.exits import UNREACHED, Refusal
 from cluster.live.freshness import WatchState
 from incident.config import ConfigError, load_config
 from incident.options import Options, config_directory
+from incident.own_time import late
 from incident.session import LiveInvestigation
 from incident.view import Connection, View
 
@@ -90,8 +91,8 @@ LATE = 10.0
 
 async def read_once(investigation: LiveInvestigation, wait: float) -> View:
     """Wait until every kind was read, refused or found absent, or the server is known not to
-    answer; at most `wait` seconds. Kinds that fail with a reason get `PATIENCE` seconds to recover.
-    """
+    answer; at most `wait` seconds in which this process runs. Kinds that fail with a reason get
+    `PATIENCE` seconds to recover."""
     settled, stuck = asyncio.Event(), asyncio.Event()
 
     def look(view: View) -> None:
@@ -111,15 +112,14 @@ async def read_once(investigation: LiveInvestigation, wait: float) -> View:
                 return
 
     unsubscribe = investigation.subscribe(look)
-    patience = asyncio.get_running_loop().create_task(give_up())
+    loop = asyncio.get_running_loop()
+    patience, settling = loop.create_task(give_up()), loop.create_task(settled.wait())
     try:
         look(investigation.view)
-        async with asyncio.timeout(wait):
-            await settled.wait()
-    except TimeoutError:
-        if any(kind.count for kind in investigation.view.kinds):
+        if await late([settling], wait) and any(kind.count for kind in investigation.view.kinds):
             await investigation.answer_now(LATE)  # The answer says what is missing.
     finally:
+        settling.cancel()
         patience.cancel()
         unsubscribe()
     return investigation.view

@@ -58,7 +58,7 @@ async def triage(options: Options, wait: float) -> View:
 def not_recorded(record: RecordView) -> str:
     """Why the record lacks something of the answer, "" when all of it is on disk."""
     if record.state == "none" or record.refused:
-        return record.reason
+        return record.reason.removeprefix("NOT RECORDED (").removesuffix(")")
     return "the disk did not take it in time" if record.waiting else ""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 import msgspec
@@ -20,6 +20,7 @@ from cluster.kube.objects import ContainerStatus, Pod, Ref
 from cluster.kube.owners import top_owner
 from cluster.live.live_cluster import LiveCluster
 from incident.cadence import Cadence
+from incident.own_time import late
 from triage.detectors.pods.last_words import FAILING
 from triage.facts.finding import Finding, Gap, Report
 from triage.facts.measurements import LastWords, Sample
@@ -30,8 +31,6 @@ LINES = 64
 CAP = 256 << 10
 """Bytes of one log."""
 CONCURRENT = 5
-TURN = 0.1
-"""Seconds of one turn of waiting for logs."""
 LONGEST = 15.0
 """Seconds of one request, however slow this machine is; before that `late` decides."""
 AGAIN = timedelta(seconds=60)
@@ -237,16 +236,6 @@ class LastWordsReader:
             return next((p for p in pods if isinstance(p, Pod)), None)
         pod = store.get(*finding.object)
         return pod if isinstance(pod, Pod) else None
-
-
-async def late(tasks: Collection[asyncio.Task[None]], limit: float) -> set[asyncio.Task[None]]:
-    """The tasks that do not end within `limit` seconds. A turn counts once, however long it takes:
-    where this machine is busy or was suspended, the server is not late."""
-    pending = set(tasks)
-    for _ in range(round(limit / TURN)):
-        if pending:
-            _, pending = await asyncio.wait(pending, timeout=TURN)
-    return pending
 
 
 def _busy(error: ApiError) -> bool:

@@ -28,7 +28,7 @@ from cluster.kube.objects import (
 from drills.server.faults import FaultRule
 from incident.cadence import Cadence
 from incident.metrics import last_words
-from incident.metrics.last_words import KEPT, RETRY, EndedLog, LastWordsReader, late, logs_of
+from incident.metrics.last_words import KEPT, RETRY, EndedLog, LastWordsReader, logs_of
 from incident.options import Options
 from incident.view import View
 from tests.incident.drill import investigating, served, until
@@ -127,29 +127,6 @@ async def test_the_screens_get_the_first_report_before_the_logs(tmp_path: Path) 
             before = await until(investigation, lambda view: bool(view.symptoms))
             await until(investigation, lambda view: titles(view)[:1] == [TITLE])
     assert TITLE not in titles(before)
-
-
-async def test_a_machine_that_was_suspended_makes_no_log_late(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The clock went on for a minute while the process did not run, as on a machine that is busy:
-    the answers were there, and were said to be late."""
-    loop = asyncio.get_running_loop()
-
-    async def read() -> None:
-        for _ in range(10):
-            await asyncio.sleep(0)
-
-    async def hang() -> None:
-        await asyncio.Event().wait()
-
-    task, never = asyncio.create_task(read()), asyncio.create_task(hang())
-    waiting = asyncio.create_task(late([task, never], 0.3))
-    await asyncio.sleep(0)
-    now = loop.time
-    monkeypatch.setattr(loop, "time", lambda: now() + 60.0)
-    assert await waiting == {never}
-    never.cancel()
 
 
 def crash(run: int) -> Pod:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from cluster.kube.text import clean_uncut
 from drills.server.faults import FaultRule
 from incident.components import Components
 from incident.options import Options
+from incident.own_time import late
 from incident.record import Record
 from incident.report.observer import Observer
 from incident.session import LiveInvestigation
@@ -130,3 +132,26 @@ def test_another_observer_in_the_middle_of_a_report_goes_on_with_it(
     assert list(observing()) == [], "all of it is known"
     entries = [entry for entry in recording.record.by_record() if entry.kind == "observation"]
     assert sorted(entry.data["symptom"] for entry in entries) == ["s0", "s1", "s2"]
+
+
+async def test_a_machine_that_was_suspended_makes_no_answer_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The clock went on for a minute while the process did not run, as on a machine that is busy:
+    the answers were there, and were said to be late."""
+    loop = asyncio.get_running_loop()
+
+    async def read() -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    task, never = asyncio.create_task(read()), asyncio.create_task(hang())
+    waiting = asyncio.create_task(late([task, never], 0.3))
+    await asyncio.sleep(0)
+    now = loop.time
+    monkeypatch.setattr(loop, "time", lambda: now() + 60.0)
+    assert await waiting == {never}
+    never.cancel()
