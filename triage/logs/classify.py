@@ -64,6 +64,10 @@ _PART = re.compile(
 )
 """A field of an object that a program prints over several lines, the head of a stack, and where a
 log is: they say less than the line before them."""
+_EXPLAINS = re.compile(
+    r"(?:[\w.-]{1,40}: )?(?:detail|hint|context|statement|location):\s", re.IGNORECASE
+)
+"""What PostgreSQL and its tools add to an error (src/backend/utils/error/elog.c)."""
 _INNER = re.compile(r"^\s*(?:Caused by:|--->) ")
 """The cause inside an exception of Java or .NET, which often leaves out the address or the path
 that the outer one names."""
@@ -169,11 +173,12 @@ def _joined(text: str, lines: Sequence[str], at: int) -> str:
 
 
 def last_line(lines: Sequence[str]) -> str:
-    """The last line that may describe an end: neither a program's note nor an access log."""
+    """The last line that may describe an end: neither a program's note nor an access log, nor what
+    only explains the line before it."""
     for line in reversed(lines):
         if line.strip() and _NOISE.search(line) is None:
             one = message(line)
-            if one.level > Level.INFO:
+            if one.level > Level.INFO and _EXPLAINS.match(one.text) is None:
                 return one.text[:LONG]
     return ""
 

@@ -173,3 +173,19 @@ def test_neither_a_frame_of_a_stack_nor_a_hint_to_the_help_is_a_last_line() -> N
     said = "it cannot go on"
     assert last_line([said, "at shop.orders.Main.main(Main.scala)"]) == said
     assert last_line([said, "Try 'tool --help' for more information."]) == said
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "pg_dump: detail: server version: 17.2; pg_dump version: 15.10",
+        "DETAIL:  Key (id)=(7) already exists.",
+        "HINT:  Terminate any old server processes still running.",
+        "STATEMENT:  ALTER TABLE orders ADD COLUMN note text",
+        "pg_restore: hint: Try another format.",
+    ],
+)
+def test_what_explains_an_error_is_not_the_last_line(after: str) -> None:
+    said = "pg_dump: error: aborting because of server version mismatch"
+    assert last_line([said, after]) == said
+    assert last_line(["cannot go on: detail: none", ""]) == "cannot go on: detail: none"
