@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import socket
 import ssl
 import time
@@ -97,6 +98,9 @@ class _Ladder:
 
     async def _dns(self) -> list[tuple[str, int]]:
         host, began = self._host, time.monotonic()
+        if _is_address(host):  # no name server is asked, so none can fail
+            self._add("dns", host, True, began, f"{host} is an address.")
+            return [(host, self._port)]
         try:
             async with asyncio.timeout(self._limit):
                 found = await asyncio.get_running_loop().getaddrinfo(
@@ -113,8 +117,7 @@ class _Ladder:
             return []
         addresses = list(dict.fromkeys((str(item[4][0]), self._port) for item in found))
         shown = ", ".join(address for address, _ in addresses)
-        sentence = f"{host} is {shown}." if shown != host else f"{host} is an address."
-        self._add("dns", host, True, began, sentence)
+        self._add("dns", host, True, began, f"{host} is {shown}.")
         return addresses
 
     async def _tcp(self, addresses: list[tuple[str, int]]) -> tuple[str, int] | None:
@@ -225,6 +228,14 @@ class _Ladder:
             self._add("readyz", "/readyz", ok, began, sentence, text)
         finally:
             await own.aclose()
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 async def _handshake(address: tuple[str, int], context: ssl.SSLContext, name: str) -> bytes:

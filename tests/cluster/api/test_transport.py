@@ -164,6 +164,19 @@ async def test_frozen_refused_and_unknown_hosts(fake: FakeCluster) -> None:
         await ask(Access("https://api.cluster.invalid:6443"))
 
 
+async def test_no_name_server_is_asked_for_an_address(
+    fake: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: object, **__: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", never)
+    hops = {hop.name: hop for hop in await ladder(Access(fake.url))}
+    assert (hops["dns"].ok, hops["dns"].sentence) == (True, "127.0.0.1 is an address.")
+    hops = {hop.name: hop for hop in await ladder(Access("http://api.invalid:6443"))}
+    assert (hops["dns"].ok, hops["tcp"].ok) == (False, None)
+
+
 async def test_a_trickle_does_not_outlast_the_limit_of_the_whole_call(
     fake: FakeCluster, api: Api
 ) -> None:
