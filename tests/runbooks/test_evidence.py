@@ -485,3 +485,12 @@ def test_the_words_of_a_run_that_is_over_make_no_page_sure(rule: str, active: bo
     one = finding(rule, "pod", "Pod", **{"class": "unreachable"})
     page = next(r for r in MATCHER.library.runbooks if r.id == "crash-dependency-unreachable")
     assert judge(page, symptom(replace(one, active=active))).confident is active
+
+
+@pytest.mark.parametrize(("answer", "sure"), [("refused", True), ("none", False), ("front", False)])
+def test_only_word_from_its_host_makes_a_page_about_the_api_server_sure(
+    answer: str, sure: bool
+) -> None:
+    """A name, a route, a proxy or a time limit may have failed on this side."""
+    seen = finding("api-server-unreachable", "", "Cluster", answer=answer)
+    assert any(m.confident for m in MATCHER.match_symptom(symptom(seen))) is sure

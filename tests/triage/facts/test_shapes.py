@@ -311,3 +311,19 @@ def test_a_server_that_never_answered_is_unheard_since_it_was_first_asked(
     for minutes in (0, 5):
         [symptom] = engine.report(NOW + timedelta(minutes=minutes), Store(), states).symptoms
         assert (symptom.title, symptom.since) == (title, NOW)
+
+
+@pytest.mark.parametrize(
+    ("reason", "answer"),
+    [
+        ("https://api:6443 refuses the connection; the API server is down", "refused"),
+        ("10.0.0.1:6443 refuses: the host is up, but nothing listens on the port.", "refused"),
+        ("No name server answered for api within 3 s; check DNS and the VPN.", "none"),
+        ("no connection to https://api:6443 within the time limit; a firewall", "none"),
+        ("Something in front of the API server answers, not the API server (HTTP 503)", "front"),
+    ],
+)
+def test_what_is_heard_in_place_of_the_api_server(reason: str, answer: str) -> None:
+    states = {k: Freshness(k, WatchState.WAITING, reason=reason) for k in ("Pod", "Node")}
+    [found] = triage_once(Store(), NOW, states).findings
+    assert found.facts["answer"] == answer

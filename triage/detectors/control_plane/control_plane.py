@@ -219,7 +219,8 @@ def _within_the_hour(events: list[EventFact], view: ClusterView) -> int:
 
 @cluster_detector
 def unreachable(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
-    """Every kind that was live is stale: the API server is not heard."""
+    """Every kind that was live is stale: the API server is not heard. Only a refused connection is
+    word from its host; a name, a route or a time limit may have failed on this side."""
     states = [
         f
         for f in view.freshness.values()
@@ -239,7 +240,13 @@ def unreachable(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     facts: dict[str, Fact] = {
         "kinds": len(stale),
         "since": since.isoformat() if since else "",
-        "in_front": in_front,
+        "answer": (
+            "front"
+            if in_front
+            else "refused"
+            if any(said in f.reason for f in stale for said in _REFUSED)
+            else "none"
+        ),
     }
     yield make(
         "api-server-unreachable",
@@ -264,6 +271,8 @@ def unreachable(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
 
 _IN_FRONT = "in front of the API server answers"
 """What the errors of `cluster.api.intermediaries` say."""
+_REFUSED = ("refuses the connection", "refuses: the host is up")
+"""What `cluster.api.error_messages` and `cluster.health.ladder` say of a refused connection."""
 _COMPONENTS = {
     "kube-scheduler": "new pods are not scheduled",
     "kube-controller-manager": "no controller acts: nothing is created, replaced or collected",

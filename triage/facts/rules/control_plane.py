@@ -68,7 +68,8 @@ api-server-unreachable (cluster): Nothing is heard from the API server: all that
     source: freshness of every kind
     kinds: int
     since: str: RFC 3339
-    in_front: bool: a load balancer, a login page or a proxy answers
+    answer: str: refused (its host refuses the connection), front (a load balancer, a login page
+        or a proxy answers in its place) or none, which may lie on this side
 api-errors-in-messages (cluster): Controllers and kubelets report that the API server does not
         answer
     source: events and conditions
