@@ -25,6 +25,7 @@ from triage.facts.finding import (
     SinceSource,
     Symptom,
 )
+from triage.logs.sentences import CLASSES
 
 MATCHER = Matcher(Library())
 AT = datetime(2026, 11, 21, 3, 2, tzinfo=UTC)
@@ -494,3 +495,13 @@ def test_only_word_from_its_host_makes_a_page_about_the_api_server_sure(
     """A name, a route, a proxy or a time limit may have failed on this side."""
     seen = finding("api-server-unreachable", "", "Cluster", answer=answer)
     assert any(m.confident for m in MATCHER.match_symptom(symptom(seen))) is sure
+
+
+@pytest.mark.parametrize("class_", CLASSES)
+def test_a_service_is_missing_only_where_its_name_was_not_found(class_: str) -> None:
+    """A refused connection, a time-out or an answer of the peer shows that the name had an
+    address: of a proxy, an alias or a Service that went later."""
+    facts = {"class": class_, "standing": "no-service"}
+    seen = finding("pod-last-words", "web", "Pod", **facts)
+    found = {m.id: m.confident for m in MATCHER.match_symptom(symptom(seen))}
+    assert found["reference-to-missing-service"] is (class_ == "name-not-found")

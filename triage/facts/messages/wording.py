@@ -73,7 +73,10 @@ _WRAPPERS = re.compile(
 def inner_words(message: str) -> str:
     """The innermost sentence of a message: that of a plugin, a runtime or a driver, without the
     calls that wrap it."""
-    return " ".join(_WRAPPERS.sub("", message).rstrip('"').split())
+    inner = _WRAPPERS.sub("", message)
+    if inner.endswith('"]'):  # the last of several errors in brackets
+        inner = inner.removesuffix("]")
+    return " ".join(inner.rstrip('"').split())
 
 
 def signature(message: str) -> str:

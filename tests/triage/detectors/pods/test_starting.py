@@ -461,15 +461,26 @@ def test_the_title_quotes_what_the_network_plugin_says() -> None:
     )
 
 
-def test_why_a_pod_does_not_end_is_in_the_title() -> None:
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", ""),
+        (
+            '[failed to "KillContainer" for "app" with KillContainerError: "context deadline '
+            'exceeded", ',
+            "]",
+        ),
+    ],
+)
+def test_why_a_pod_does_not_end_is_in_the_title(before: str, after: str) -> None:
     cluster = background()
     pod = pod_of(cluster)
     pod["metadata"]["deletionTimestamp"] = ts(ago(minutes=9))
     cluster.pod_event(
         pod,
         "FailedKillPod",
-        'error killing pod: failed to "KillContainer" with KillContainerError: "rpc error: code = '
-        'Unknown desc = failed to kill container: device or resource busy"',
+        f'error killing pod: {before}failed to "KillContainer" with KillContainerError: "rpc error: '
+        f'code = Unknown desc = failed to kill container: device or resource busy"{after}',
         ago(seconds=20),
         ago(minutes=8),
         count=9,
