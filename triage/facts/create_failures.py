@@ -65,7 +65,7 @@ _RULES: tuple[tuple[str, re.Pattern[str], str], ...] = tuple(
         (
             "webhook",
             r"failed calling webhook \"([^\"]+)\":? ?(.*)",
-            "webhook {0} does not answer: {1}",
+            "webhook {0} cannot be called: {1}",
         ),
         ("etcd", r"(etcdserver)", "etcd does not answer the API server"),
         (

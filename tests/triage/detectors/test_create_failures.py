@@ -67,7 +67,7 @@ def short(message: str, kind: str = "ReplicaSet", name: str = "web2-7d4b9c") -> 
             'Internal error occurred: failed calling webhook "mesh.example": failed to call '
             'webhook: Post "https://mesh.mesh.svc:443/": no endpoints available for service "mesh"',
             "webhook",
-            "webhook mesh.example does not answer",
+            "webhook mesh.example cannot be called",
         ),
         (
             "ValidatingAdmissionPolicy 'tags' with binding 'tags' denied request: tag is latest",
