@@ -483,7 +483,7 @@ def test_only_the_deciding_cause_of_an_unscheduled_pod_makes_a_page_sure(cause: 
 @pytest.mark.parametrize("rule", ["pod-last-words", "dependency-failing"])
 @pytest.mark.parametrize("active", [True, False])
 def test_the_words_of_a_run_that_is_over_make_no_page_sure(rule: str, active: bool) -> None:
-    one = finding(rule, "pod", "Pod", **{"class": "unreachable"})
+    one = finding(rule, "pod", "Pod", **{"class": "unreachable", "proven": True})
     page = next(r for r in MATCHER.library.runbooks if r.id == "crash-dependency-unreachable")
     assert judge(page, symptom(replace(one, active=active))).confident is active
 
@@ -505,3 +505,27 @@ def test_a_service_is_missing_only_where_its_name_was_not_found(class_: str) -> 
     seen = finding("pod-last-words", "web", "Pod", **facts)
     found = {m.id: m.confident for m in MATCHER.match_symptom(symptom(seen))}
     assert found["reference-to-missing-service"] is (class_ == "name-not-found")
+
+
+UNPROVEN = [
+    "config-invalid",
+    "tls-refused",
+    "too-many-connections",
+    "read-only",
+    "unreachable",
+    "disk-full",
+]
+
+
+@pytest.mark.parametrize("class_", UNPROVEN)
+def test_words_that_several_causes_have_make_no_page_sure(class_: str) -> None:
+    def sure(*, proven: bool) -> list[str]:
+        facts = {"class": class_, "proven": proven}
+        words = finding("pod-last-words", "web", "Pod", **facts)
+        crash = finding("pod-crash-looping", "web", "Pod", exit_code=1)
+        down = finding("workload-unavailable", "web", "Deployment")
+        seen = symptom(words, crash, down)
+        return [m.id for m in MATCHER.match_symptom(seen) if m.confident]
+
+    assert len(sure(proven=True)) == 1
+    assert sure(proven=False) == []

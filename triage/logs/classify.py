@@ -9,6 +9,7 @@ import msgspec
 
 from triage.logs.address import Address, address, address_near
 from triage.logs.log_line import LONGEST, Level, Message, message
+from triage.logs.proof import proves
 from triage.logs.sentences import patterns
 
 LONG = 160
@@ -108,13 +109,15 @@ _PREFIX = re.compile(
 class Classification(msgspec.Struct, frozen=True):
     """`class_` of `triage.logs.sentences.CLASSES`, the sentence that decides, and the address that
     it names. `line` is the sentence's place in the log, counted from 0. `no_dns`: no name server
-    answered, which says nothing about the name."""
+    answered, which says nothing about the name. `proven`: the words name what the class is about
+    (`triage.logs.proof`)."""
 
     class_: str
     sentence: str
     address: Address | None
     line: int
     no_dns: bool = False
+    proven: bool = True
 
 
 def verdict(lines: Sequence[str]) -> Classification | None:
@@ -146,7 +149,9 @@ def verdict(lines: Sequence[str]) -> Classification | None:
                 peer = _near(lines, at)
             text = _outer(lines, at, class_) or _joined(one.text, lines, at)
             no_dns = _NO_DNS.search(one.text) is not None
-            best = (rank, Classification(class_, sentence(text, class_), peer, at, no_dns))
+            proven = proves(class_, text, lines, at)
+            said = sentence(text, class_)
+            best = (rank, Classification(class_, said, peer, at, no_dns, proven))
         if rank == _BEST:
             break
     return best[1] if best is not None else None

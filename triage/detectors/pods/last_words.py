@@ -50,6 +50,8 @@ _BY_API = re.compile(r"is forbidden|serviceaccount|/apis?/|kubernetes", re.IGNOR
 """Refused by the Kubernetes API, not by a database or a cloud."""
 _FULL = {"too-many-connections": "connection", "peer-memory-full": "memory"}
 """Classes in which the peer answers, and says what it has used up."""
+_MEMORY_FILE = re.compile(r"shared memory|/dev/shm|shm_open", re.IGNORECASE)
+"""Files that the kernel keeps in memory."""
 _SHARED = frozenset({*_FULL, "unreachable", "name-not-found", "credentials-refused"})
 """Classes that are the peer's fault when several workloads report them."""
 _PORTS = (
@@ -228,6 +230,7 @@ def _finding(
         "host": peer.host if peer is not None else "",
         "port": peer.port if peer is not None else 0,
         "no_dns": known and said.no_dns,
+        "proven": _proven(said, pod),
         "by_api": said.class_ == "api-forbidden" and _BY_API.search(said.sentence) is not None,
         **_service_facts(resolved),
     }
@@ -244,6 +247,14 @@ def _finding(
         facts=facts,
         related=[resolved.service] if resolved is not None and resolved.service else (),
     )
+
+
+def _proven(said: Classification, pod: Pod) -> bool:
+    """Whether the words prove their class. A call without words of connecting is one where they
+    name its peer; a full disk is that of a claim where the pod has one."""
+    if said.class_ == "disk-full":
+        return bool(pod.spec.claims) and _MEMORY_FILE.search(said.sentence) is None
+    return said.proven or (said.class_ == "unreachable" and said.address is not None)
 
 
 def _service_facts(resolved: Resolved | None) -> dict[str, Fact]:

@@ -179,6 +179,7 @@ pod-last-words (pod): The sentence of its log or termination message that decide
     exit_code: int or None
     host: str: that the sentence names
     port: int
+    proven: bool: its words name what the class is about, not only that something failed
     by_api: bool: the Kubernetes API refused it, by RBAC
     no_dns: bool: no name server answered, for a name that may well exist
     service: str: namespace/name of the Service that is meant

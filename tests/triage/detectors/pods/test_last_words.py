@@ -555,3 +555,24 @@ def test_words_that_were_read_before_are_told_as_old() -> None:
     assert finding.claim.endswith("(read at 09:20 UTC; its newest log is not answered)")
     assert first(report).title.startswith("orders exits 1: nil map (read at 09:20 UTC")
     assert "read at 09:20 UTC" in finding.evidence[0].source
+
+
+@pytest.mark.parametrize(
+    ("claim", "text", "page"),
+    [
+        (True, "write /data/wal/0007: no space left on device", ["volume-full"]),
+        (False, "write /tmp/upload-7: no space left on device", []),
+        (True, 'could not resize shared memory segment "/a": No space left on device', []),
+    ],
+)
+def test_a_full_disk_is_a_full_volume_where_the_pod_has_one(
+    claim: bool, text: str, page: list[str]
+) -> None:
+    cluster = background()
+    pod = crashing(cluster, "orders")
+    if claim:
+        volume = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
+        pod["spec"].setdefault("volumes", []).append(volume)
+    report = look(cluster, [words(pod, text)])
+    found = MATCHER.match_symptom(first(report))
+    assert [match.id for match in found if match.confident] == page
