@@ -13,19 +13,24 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from cluster.kube.kinds import KINDS
-from cluster.kube.objects import Event, Object, OwnerReference, Pod, Ref
-from cluster.kube.owners import controller_of
+from cluster.kube.objects import Event, Object, Ref
 from cluster.live.freshness import Freshness, WatchState
 from cluster.live.store import Store, StoreUpdate
 from triage.changes.change_log import ChangeIndex
 from triage.changes.from_findings import with_findings
 from triage.detectors import registry
 from triage.detectors.registry import CLUSTER_DETECTORS, OBJECT_DETECTORS
-from triage.detectors.verdicts import detected, touch_findings, with_same, without_odd_since
-from triage.facts.cluster_view import ClusterView, statuses
+from triage.detectors.verdicts import (
+    detected,
+    run_detectors,
+    touch_findings,
+    with_same,
+    without_odd_since,
+)
+from triage.facts.cluster_view import ClusterView
 from triage.facts.cooperative import Cooperative, run
 from triage.facts.events import EventMemory, times_of
-from triage.facts.finding import ChangeFact, Finding, Gap, Report
+from triage.facts.finding import ChangeFact, Finding, Report
 from triage.facts.finding_index import FindingIndex
 from triage.facts.measurements import Sources
 from triage.facts.odd_objects import (
@@ -40,6 +45,8 @@ from triage.facts.population import OWNER_KINDS, Population
 from triage.facts.reads.results import COUNTS, FRESHNESS, POPULATION, SOURCES, Reads
 from triage.facts.significance import significant
 from triage.facts.windows import CHANGES
+from triage.gaps import REQUIRED, gaps_of
+from triage.marks import Marks
 from triage.reevaluation import Reevaluation
 from triage.symptoms.grouping import FOUND, Grouping
 from triage.symptoms.history import SymptomHistory
@@ -73,22 +80,15 @@ class Triage:
         self.population = Population()
         self.changes = ChangeIndex()
         self._found: dict[Ref, tuple[Finding, ...]] = {}
-        self._dirty: set[Ref] = set()
         self._due: list[tuple[datetime, int, Ref]] = []
         self._due_at: dict[Ref, datetime] = {}
+        self._marks = Marks(self._found, self._due_at, self.events)
+        self._dirty = self._marks.dirty
         self._order = itertools.count()
         self._ends: datetime | None = None
         """When a grace period of the last report's findings about several objects ends."""
-        self._watching: dict[Ref, set[Ref]] = {}
-        """Objects whose findings depend on another object: related object -> objects to evaluate
-        again."""
-        self._slices: dict[tuple[str, str], set[str]] = {}
-        """EndpointSlices by (namespace, Service)."""
         self._counts: deque[tuple[datetime, dict[str, int]]] = deque(maxlen=240)
-        self._rollouts: set[Ref] = set()
         self._reevaluation = Reevaluation(OBJECT_DETECTORS)
-        self._odd: set[Ref] = set()
-        """Pods that need evaluation."""
         self._odd_objects = OddObjects()
         self._history = SymptomHistory()
         self._reads = Reads()
@@ -98,17 +98,13 @@ class Triage:
         """The changes of the last report."""
         self._read: tuple[object, Sources] = ((), Sources())
         """The states of the kinds and what was measured, as the last report saw them."""
-        self._renamed: set[tuple[str, str]] = set()
-        """(kind, namespace) of objects that may name a Service that came or went."""
-        self._marked: tuple[str, tuple[OwnerReference, ...]] = ("", ())
-        """The owners marked last in this update: pods of one controller come one after another."""
 
     # -- taking changes
 
     def update(self, changes: Iterable[StoreUpdate], store: Store) -> None:
         """Take the changes of the store in their order; the store already contains them."""
         now = self._clock()
-        self._marked = ("", ())
+        self._marks.begin()
         for change in changes:
             self._take(change, store, now)
 
@@ -132,34 +128,7 @@ class Triage:
                 self.changes.apply(change, store, now)
             except Exception as error:  # An odd object costs only its own changes.
                 self._odd_objects.add(ref, reason(error))
-        if kind in ("ReplicaSet", "ControllerRevision") and change.old is None:
-            owner = controller_of(change.new.metadata) if change.new is not None else None
-            if owner is not None:
-                self._rollouts.add(owner)
-        if watching := self._watching.get(ref):
-            self._dirty |= watching
-        if kind == "Pod":
-            self._sort_out(change, ref)
-            self._touch_pod(change, store)
-        elif kind in OBJECT_DETECTORS or ref in self._found:
-            self._dirty.add(ref)
-        if kind in ("ReplicaSet", "Job"):
-            row = change.new or change.old
-            owner = controller_of(row.metadata) if row is not None else None
-            if owner is not None and owner.kind in OBJECT_DETECTORS:
-                self._dirty.add(owner)
-        elif kind == "EndpointSlice":
-            row = change.new or change.old
-            name = (
-                row.metadata.labels.get("kubernetes.io/service-name", "") if row is not None else ""
-            )
-            if name:
-                self._dirty.add(Ref("Service", ref.namespace, name))
-                group = self._slices.setdefault((ref.namespace, name), set())
-                group.discard(ref.name) if change.new is None else group.add(ref.name)
-        elif kind == "Service" and (change.old is None or change.new is None):
-            naming = ("Ingress",) if change.new is not None else _NAMING_SERVICES
-            self._renamed.update((each, ref.namespace) for each in naming)
+        self._marks.take(change, store)
 
     def _take_event(self, change: StoreUpdate, store: Store, now: datetime) -> None:
         event = change.new
@@ -173,62 +142,7 @@ class Triage:
                 self._odd_objects.add(change.ref, OUT_OF_RANGE)
         about = self.events.see(kept)
         if about is not None:
-            self._touch_about(about, store)
-
-    def _sort_out(self, change: StoreUpdate, ref: Ref) -> None:
-        """Decide whether a changed pod needs evaluation."""
-        new = change.new
-        if isinstance(new, Pod) and not _plain(new):
-            self._odd.add(ref)
-        else:
-            self._odd.discard(ref)
-        if self._is_plain(ref):
-            self._due_at.pop(ref, None)
-            self._dirty.discard(ref)
-        else:
-            self._dirty.add(ref)
-
-    def _is_plain(self, ref: Ref) -> bool:
-        """Whether a pod is healthy or deleted, and has no findings or events: it needs no
-        evaluation."""
-        return ref not in self._odd and ref not in self._found and not self.events.known(ref)
-
-    def _touch_about(self, about: Ref, store: Store) -> None:
-        if about.kind in OBJECT_DETECTORS:
-            self._dirty.add(about)
-        if about.kind in ("ReplicaSet", "Job"):
-            row = store.get(*about)
-            owner = controller_of(row.metadata) if row is not None else None
-            if owner is not None and owner.kind in OBJECT_DETECTORS:
-                self._dirty.add(owner)
-
-    def _touch_pod(self, change: StoreUpdate, store: Store) -> None:
-        """Mark what a pod's change may concern: its owners always, its node only for restarts and
-        ends."""
-        old, new = change.old, change.new
-        before = _signature(old) if isinstance(old, Pod) else None
-        if before is not None and isinstance(new, Pod) and before == _signature(new):
-            return
-        for row in (old, new):
-            if not isinstance(row, Pod):
-                continue
-            self._mark_owners(row, store)
-            if row.spec.node_name and (
-                before is None or any(s.restart_count or s.state.terminated for s in statuses(row))
-            ):
-                self._dirty.add(Ref("Node", "", row.spec.node_name))
-
-    def _mark_owners(self, pod: Pod, store: Store) -> None:
-        namespace, owners = pod.metadata.namespace, pod.metadata.owner_references
-        if not owners or (owners is self._marked[1] and namespace == self._marked[0]):
-            return
-        self._marked = (namespace, owners)
-        owner = controller_of(pod.metadata)
-        while owner is not None:
-            if owner.kind in OBJECT_DETECTORS:
-                self._dirty.add(owner)
-            above = store.get(*owner) if owner.kind in ("ReplicaSet", "Job") else None
-            owner = controller_of(above.metadata) if above is not None else None
+            self._marks.touch_about(about, store)
 
     # -- evaluating
 
@@ -241,21 +155,19 @@ class Triage:
             if old:
                 del self._found[ref]
                 touch_findings(old, (), self._reads)
-            self._unwatch(ref, old)
+            self._marks.unwatch(ref, old)
             self._due_at.pop(ref, None)
             return
-        if ref.kind == "Pod" and self._is_plain(ref):
+        if ref.kind == "Pod" and self._marks.is_plain(ref):
             self._due_at.pop(ref, None)
             return
         found = with_same(old, self._detect(ref, row, view))
         if found or old:
             touch_findings(old, found, self._reads)
-            self._unwatch(ref, old)
+            self._marks.unwatch(ref, old)
             if found:
                 self._found[ref] = found
-                for finding in found:
-                    for related in finding.related:
-                        self._watching.setdefault(related, set()).add(ref)
+                self._marks.watch(ref, found)
             else:
                 del self._found[ref]
         if view.due is not None:
@@ -269,10 +181,10 @@ class Triage:
         """The findings of one object. An object with impossible times is evaluated again without
         them; what still fails is left out, and named. A node is not named for the times of its
         pods: they cost nothing of it."""
-        found, failed, odd_times = _run_detectors(ref, row, view)
+        found, failed, odd_times = run_detectors(ref, row, view)
         if failed or odd_times:
             row, odd = without_odd_times(row, view.now)
-            found, failed, _ = _run_detectors(ref, row, view)
+            found, failed, _ = run_detectors(ref, row, view)
             found = tuple(without_odd_since(f, view.now) for f in found)
             if odd or failed:
                 self._odd_objects.add(ref, OUT_OF_RANGE if odd else failed)
@@ -281,28 +193,19 @@ class Triage:
             self._odd_objects.discard(ref)
         return found
 
-    def _unwatch(self, ref: Ref, findings: Iterable[Finding]) -> None:
-        for finding in findings:
-            for related in finding.related:
-                group = self._watching.get(related)
-                if group is not None:
-                    group.discard(ref)
-                    if not group:
-                        del self._watching[related]
-
     def _gather(self, view: ClusterView) -> Cooperative[None]:
         """Mark objects that are due, and those that a rollout or newly read kinds may concern."""
-        while self._rollouts:
+        while self._marks.rollouts:
             # A rollout's changes depend on its siblings, which may have arrived after it.
-            self._refresh_rollouts(self._rollouts.pop(), view)
+            self._refresh_rollouts(self._marks.rollouts.pop(), view)
             yield
         while self._due and self._due[0][0] <= view.now:
             at, _, ref = heapq.heappop(self._due)
             if self._due_at.get(ref) == at:
                 del self._due_at[ref]
                 self._dirty.add(ref)
-        while self._renamed:
-            kind, namespace = self._renamed.pop()
+        while self._marks.renamed:
+            kind, namespace = self._marks.renamed.pop()
             self._dirty.update(Ref(kind, *key) for key in view.store.in_namespace(kind, namespace))
             yield
         number = 0
@@ -312,7 +215,7 @@ class Triage:
                 yield
         if number:
             self._dirty.update(ref for ref in self._found if ref.kind == "Pod")
-            self._dirty.update(self._odd)
+            self._dirty.update(self._marks.odd)
         self._dirty.update(self._reevaluation.some(view.store, view.now))
 
     def _refresh_rollouts(self, owner: Ref, view: ClusterView) -> None:
@@ -328,7 +231,7 @@ class Triage:
     ) -> Cooperative[None]:
         """Evaluate changed objects ahead of the next report. The store may change between the
         steps."""
-        view = ClusterView(store, self.events, now, freshness, self._slices)
+        view = ClusterView(store, self.events, now, freshness, self._marks.slices)
         yield from self._gather(view)
         yield from self._evaluate_marked(view)
 
@@ -378,14 +281,16 @@ class Triage:
     ) -> Cooperative[Report]:
         """As `report`, in steps. Neither the store nor the engine may take a change between them: a
         report shows one moment."""
-        alone = ClusterView(store, self.events, now, freshness, self._slices)
+        alone = ClusterView(store, self.events, now, freshness, self._marks.slices)
         yield from self._gather(alone)
         yield from self._evaluate_marked(alone)
         self.events.forget_before(now)
         yield
         self._touch_read(freshness, extra or Sources())
         reads, counts = self._reads, tuple(self._counts)
-        view = ClusterView(store, self.events, now, freshness, self._slices, extra, counts, reads)
+        view = ClusterView(
+            store, self.events, now, freshness, self._marks.slices, extra, counts, reads
+        )
         index = FindingIndex(self.population, reads)
         for number, finding in enumerate(itertools.chain(*self._found.values()), 1):
             index.add(finding)
@@ -417,8 +322,8 @@ class Triage:
         grouped = yield from self._grouping.group(view, index, changes, failed)
         reads.tidy()
         self._ends = view.due
-        gaps = (*_gaps(freshness, extra), *self._odd_objects.gaps(failed))
-        complete = not any(g.what in _REQUIRED for g in gaps)
+        gaps = (*gaps_of(freshness, extra), *self._odd_objects.gaps(failed))
+        complete = not any(g.what in REQUIRED for g in gaps)
         grouped, recovered = yield from self._history.follow(grouped, now, complete)
         yield
         return Report(
@@ -462,95 +367,7 @@ class Triage:
         self._reads.touch(COUNTS)
 
 
-def _run_detectors(
-    ref: Ref, row: Object, view: ClusterView
-) -> tuple[tuple[Finding, ...], str, bool]:
-    """Findings of the detectors of its kind for one object, why one of them failed (or ""), and
-    whether they read a time that cannot be true."""
-    view.begin()
-    found: list[Finding] = []
-    why = ""
-    for detect in OBJECT_DETECTORS.get(ref.kind, ()):
-        try:
-            found.extend(detect(row, view))
-        except Exception as error:  # An odd object costs only itself.
-            why = reason(error)
-    return tuple(found), why, view.odd or any(odd_time(f.since, view.now) for f in found)
-
-
-def _plain(pod: Pod) -> bool:
-    """Running, ready, never restarted, not terminating. Most pods are, and are skipped."""
-    status = pod.status
-    if (
-        status.phase != "Running"
-        or pod.metadata.deletion_timestamp is not None
-        or status.init_container_statuses
-    ):
-        return False
-    for container in status.container_statuses:
-        if container.restart_count or container.state.running is None:
-            return False
-    ready = False
-    for condition in status.conditions:  # a loop: called for every pod
-        if condition.type == "Ready":
-            ready = condition.status == "True"
-        elif condition.type.startswith("PodResize"):
-            return False
-    return ready
-
-
-def _signature(pod: Pod) -> tuple[object, ...]:
-    """The parts of a pod that matter to its owners and its node."""
-    return (
-        pod.status.phase,
-        pod.spec.node_name,
-        pod.metadata.deletion_timestamp is None,
-        next((c.status for c in pod.status.conditions if c.type == "Ready"), ""),
-        tuple(
-            (s.restart_count, s.image_id, s.state.waiting.reason if s.state.waiting else "")
-            for s in statuses(pod)
-        ),
-    )
-
-
 _MEASURED = tuple(name for name in Sources.__struct_fields__ if name != "gaps")
-_NAMING_SERVICES = (
-    "Ingress",
-    "HTTPRoute",
-    "GRPCRoute",
-    "TLSRoute",
-    "Deployment",
-    "StatefulSet",
-    "DaemonSet",
-    "CronJob",
-)
-"""Kinds that name Services of their namespace: evaluated again when one is deleted. One that is
-missed is watched for."""
-_REQUIRED = frozenset(kind.name for kind in KINDS if not kind.optional)
-_SPARE = frozenset(kind.name for kind in KINDS if kind.spare)
-
-
-def _gaps(freshness: Mapping[str, Freshness], extra: Sources | None) -> tuple[Gap, ...]:
-    """What could not be read, or only in part or late."""
-    gaps: list[Gap] = []
-    for kind, state in sorted(freshness.items()):
-        if state.state is WatchState.LIVE or (
-            state.state is WatchState.ABSENT and kind not in _REQUIRED
-        ):
-            continue
-        why = {
-            WatchState.WAITING: "not read yet",
-            WatchState.LOADING: f"still loading ({state.count:,} so far)",
-            WatchState.STALE: "stale",
-            WatchState.FORBIDDEN: "forbidden",
-            WatchState.ABSENT: "the server does not offer it",
-        }[state.state]
-        if state.reason:
-            why = f"{why}: {state.reason}"
-        gaps.append(Gap(kind, why, quiet=kind in _SPARE and state.state is WatchState.FORBIDDEN))
-    if extra is not None:
-        gaps.extend(extra.gaps)
-    return tuple(gaps)
 
 
 def triage_once(

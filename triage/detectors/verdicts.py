@@ -1,5 +1,5 @@
-"""The findings of detectors over the cluster, kept from report to report while nothing that they
-read has changed."""
+"""The findings of detectors: of one object, and of those over the cluster, which are kept from
+report to report while nothing that they read has changed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from triage.detectors.registry import ClusterDetector
+from cluster.kube.objects import Object, Ref
+from triage.detectors.registry import OBJECT_DETECTORS, ClusterDetector
 from triage.facts.cluster_view import ClusterView
 from triage.facts.finding import Finding, SinceSource
 from triage.facts.finding_index import FindingIndex
-from triage.facts.odd_objects import odd_time
+from triage.facts.odd_objects import odd_time, reason
 from triage.facts.reads.results import Reads
 
 
@@ -60,3 +61,19 @@ def without_odd_since(finding: Finding, now: datetime) -> Finding:
     if not odd_time(finding.since, now):
         return finding
     return replace(finding, since=None, since_source=SinceSource.FIRST_SEEN)
+
+
+def run_detectors(
+    ref: Ref, row: Object, view: ClusterView
+) -> tuple[tuple[Finding, ...], str, bool]:
+    """Findings of the detectors of its kind for one object, why one of them failed (or ""), and
+    whether they read a time that cannot be true."""
+    view.begin()
+    found: list[Finding] = []
+    why = ""
+    for detect in OBJECT_DETECTORS.get(ref.kind, ()):
+        try:
+            found.extend(detect(row, view))
+        except Exception as error:  # An odd object costs only itself.
+            why = reason(error)
+    return tuple(found), why, view.odd or any(odd_time(f.since, view.now) for f in found)
