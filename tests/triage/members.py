@@ -285,6 +285,25 @@ def certified(cluster: Cluster, **given: Any) -> None:
     cluster.add("Secret", {"metadata": meta("web-tls", "shop")})
 
 
+# -- balancers
+
+
+def balanced(cluster: Cluster, age: int = 30, **given: Any) -> None:
+    """A Service of type LoadBalancer without an address, of `age` minutes; `given`: what is there
+    that may give one."""
+    at = meta("front", "shop", created=ago(minutes=age))
+    spec = {"type": "LoadBalancer", "selector": {"app": "calm"}, "ports": [{"port": 80}]}
+    cluster.add("Service", {"metadata": at, "spec": spec, "status": {"loadBalancer": {}}})
+    for node in cluster.nodes:
+        node["spec"]["providerID"] = given.get("provider", "")
+    if "image" in given:
+        container = {"name": "main", "image": given["image"]}
+        cluster.deployment("giver", "lb", replicas=1, spec={"containers": [container]})
+    if "event" in given:
+        reason, said = given["event"]
+        cluster.event("Service", "shop", "front", reason, said, ago(minutes=1), ago(minutes=age))
+
+
 # -- images
 
 
@@ -1104,6 +1123,7 @@ _BUILDERS: Mapping[str, Callable[..., Any]] = {
         aggregated,
         asks,
         away,
+        balanced,
         calls,
         certified,
         cronjob,

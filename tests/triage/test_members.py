@@ -10,7 +10,7 @@ import pytest
 
 from runbooks.model import Weight
 from tests.triage.build import Cluster, ago, meta, ts
-from tests.triage.members import MEMBERS, Member, calls, certified, gatewayed, lines
+from tests.triage.members import MEMBERS, Member, balanced, calls, certified, gatewayed, lines
 from tests.triage.situation import MATCHER, look, loud, service
 from triage.facts.rules import catalogue
 
@@ -71,6 +71,15 @@ def test_a_service_without_pods_is_not_said_to_have_some(name: str, sure: bool) 
     report = look(cluster)
     matches = [m for s in report.symptoms for m in MATCHER.match_symptom(s, report)]
     assert ("service-endpoints-not-ready" in {m.id for m in matches if m.score >= 0.5}) is sure
+
+
+def test_a_balancer_that_never_had_an_address_is_a_note_after_a_day() -> None:
+    """Nothing that worked has stopped: test clusters keep such Services for months."""
+    cluster = Cluster(3)
+    balanced(cluster, age=26 * 60)
+    report = look(cluster)
+    assert [f.rule for f in report.findings] == ["load-balancer-pending"]
+    assert loud(report) == set()
 
 
 _QUOTED = {"other"}

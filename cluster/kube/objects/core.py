@@ -45,6 +45,8 @@ class NodeSpec(Wire, frozen=True):
     taints: tuple[Taint, ...] = ()
     pod_cidr: str = msgspec.field(default="", name="podCIDR")
     pod_cidrs: tuple[str, ...] = msgspec.field(default=(), name="podCIDRs")
+    provider_id: str = msgspec.field(default="", name="providerID")
+    """`aws:///eu-west-1a/i-0f`, "" where no cloud provider looks after the node."""
 
 
 class NodeStatus(Wire, frozen=True):
@@ -102,6 +104,7 @@ class ServiceSpec(Wire, frozen=True):
     ports: tuple[ServicePort, ...] = ()
     external_name: str = ""
     external_traffic_policy: str = ""
+    load_balancer_class: str = ""
     load_balancer_source_ranges: tuple[str, ...] = ()
     publish_not_ready_addresses: bool = False
 

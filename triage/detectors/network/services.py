@@ -6,20 +6,16 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from cluster.kube.managed_fields import last_write
-from cluster.kube.objects import Node, Pod, Ref, Service
+from cluster.kube.objects import Pod, Ref, Service
 from triage.detectors.network.callers import callers_of
 from triage.detectors.registry import cluster_detector, object_detector
 from triage.facts import blast_radius as blast
-from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, is_finished, is_ready, ref_of
-from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
-from triage.facts.finding_builder import event_evidence, field_evidence, from_events, make
+from triage.facts.finding_builder import event_evidence, field_evidence, make
 from triage.facts.finding_index import FindingIndex
-from triage.facts.messages.wording import quoted
 from triage.facts.scaled_away import FORGOTTEN, behind, scaled_away
 from triage.facts.windows import (
-    EDGE,
     NOTE_AFTER,
     READY_GRACE,
     RECENT,
@@ -27,25 +23,6 @@ from triage.facts.windows import (
     start_allowance,
 )
 
-_FAILED = (
-    "SyncLoadBalancerFailed",
-    "UpdateLoadBalancerFailed",
-    "CreatingLoadBalancerFailed",
-    "DeleteLoadBalancerFailed",
-    "UnAvailableLoadBalancer",
-    "UpdateLoadBalancerFailure",
-    "FailedDeployModel",
-    "FailedBuildModel",
-    "LoadBalancerUpdateFailed",
-)
-_DONE = (
-    "EnsuredLoadBalancer",
-    "UpdatedLoadBalancer",
-    "UpdatedLoadbalancer",
-    "SuccessfullyReconciled",
-)
-CHURN = 6
-"""Rewrites of a load balancer within an hour that count as churn."""
 _INTERNAL = ("internal", "private", "intranet")
 
 
@@ -187,107 +164,6 @@ def _nearest(row: Service, view: ClusterView) -> str:
 
 def _born(pod: Pod) -> datetime | None:
     return pod.metadata.creation_timestamp
-
-
-@object_detector("Service")
-def load_balancer(row: Service, view: ClusterView) -> Iterator[Finding]:
-    """The service controller's events, Normal ones included, and addresses that never come (story
-    001)."""
-    if row.spec.type != "LoadBalancer":
-        return
-    ref = ref_of(row)
-    events = view.events.about(ref)
-    done = max((e.last for e in events if e.reason in _DONE), default=None)
-    failed = [
-        e
-        for e in events
-        if e.reason in _FAILED
-        and view.within(e.last, EDGE)
-        and (done is None or e.last > done)  # a later try may have succeeded
-    ]
-    if failed:
-        count = sum(e.count for e in failed)
-        yield make(
-            "load-balancer-failed",
-            ref,
-            f"its load balancer cannot be synchronised: {_reason(failed[-1])}",
-            Severity.WARNING,
-            "the cloud controller fails within 30 min",
-            **from_events(failed),
-            facts={
-                "reason": failed[-1].reason,
-                "count": count,
-                "address": bool(row.status.load_balancer.ingress),
-            },
-        )
-    churn = [
-        e
-        for e in events
-        if e.reason in ("UpdatedLoadBalancer", "UpdatedLoadbalancer")
-        and view.within(e.last, RECENT)
-    ]
-    count = sum(
-        e.count
-        if view.recent(e.first, 2 * RECENT)
-        else len([t for t in e.times if view.recent(t, RECENT)])
-        for e in churn
-    )
-    if count >= CHURN:
-        first = min(e.first for e in churn)
-        seconds = int((max(e.last for e in churn) - first).total_seconds())
-        yield make(
-            "load-balancer-churn",
-            ref,
-            f"its load balancer got other backends {count} times in {quantity.span_text(seconds)}",
-            Severity.WARNING,
-            "six or more rewrites within an hour",
-            since=first,
-            source=SinceSource.EVENT,
-            evidence=[event_evidence(e) for e in churn[-2:]],
-            facts={"count": count, "seconds": seconds},
-        )
-    created = row.metadata.creation_timestamp
-    if (
-        not row.status.load_balancer.ingress
-        and not failed
-        and events
-        and view.older(created, 2 * READY_GRACE)
-        and created is not None
-    ):
-        pending = [
-            e for e in events if e.reason == "EnsuringLoadBalancer" and view.within(e.last, RECENT)
-        ]
-        if pending:
-            age = view.now - created
-            yield make(
-                "load-balancer-pending",
-                ref,
-                f"has no address after {quantity.span_text(age)}",
-                Severity.WARNING,
-                "no address after 10 min",
-                since=created,
-                source=SinceSource.CREATION,
-                evidence=[event_evidence(pending[-1])],
-                facts={"seconds": int(age.total_seconds())},
-            )
-    if row.spec.external_traffic_policy == "Local":
-        nodes = {p.spec.node_name for p in view.selected(row) if is_ready(p)}
-        total = sum(1 for n in view.store.all("Node", Node) if not n.spec.unschedulable)
-        if nodes and len(nodes) * 3 < total:
-            yield make(
-                "load-balancer-local-few",
-                ref,
-                f"externalTrafficPolicy Local with pods on {len(nodes)} of {total} nodes",
-                Severity.INFO,
-                "by design the other nodes fail the balancer's check",
-                evidence=[field_evidence(ref, "spec.externalTrafficPolicy", "Local")],
-                facts={"nodes": len(nodes), "total": total},
-            )
-
-
-def _reason(event: EventFact) -> str:
-    """The sentence of the cloud controller, its reason where it says none."""
-    return quoted(event.message) if event.message else event.reason
 
 
 def internal(row: Service) -> bool:

@@ -69,6 +69,8 @@ load-balancer-churn (service): The load balancer's backends are rewritten again 
 load-balancer-pending (service): A Service of type LoadBalancer has no address
     source: status.loadBalancer
     seconds: int
+    controller: str: what may give it one, empty where nothing does
+    asked: bool: a controller is at work on it
 load-balancer-local-few (service): externalTrafficPolicy Local with endpoints on few nodes: the
         others fail the balancer's check by design (info)
     source: story 001
