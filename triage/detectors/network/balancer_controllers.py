@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-from cluster.kube.objects import DaemonSet, Deployment, Node, Pod, PodSpec, Service, StatefulSet
+from cluster.kube.objects import Node, Pod, PodSpec, Service
 from triage.facts.cluster_view import ClusterView, ref_of
 
 _IMAGE = re.compile(
@@ -32,12 +32,8 @@ def giver_of_addresses(row: Service, view: ClusterView) -> str:
         scheme = node.spec.provider_id.partition(":")[0]
         if scheme not in _WITHOUT:
             return f"the provider of the nodes ({scheme})"
-    for kind, type_ in (
-        ("Deployment", Deployment),
-        ("DaemonSet", DaemonSet),
-        ("StatefulSet", StatefulSet),
-    ):
-        for work in view.store.all(kind, type_):
+    for kind in ("Deployment", "DaemonSet", "StatefulSet"):
+        for work in view.store.rows(kind).values():
             if _gives(work.spec.template.spec):
                 return str(ref_of(work))
     for pod in view.store.in_namespace("Pod", "kube-system").values():

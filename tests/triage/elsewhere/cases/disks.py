@@ -16,7 +16,7 @@ from tests.triage.elsewhere.trouble import (
 from tests.triage.elsewhere.world import World
 
 
-@case("node-disk-full-container-logs")
+@case("node-disk-full-container-logs", ranked_only=True)
 def logs_fill_the_disk(now: datetime, fault: bool) -> tuple[World, Truth]:
     w = flavours.kubeadm(now, n=10, minor=25, docker=True, pods=140)
     spec = pod_spec(container("gateway", "registry.corp.example/lab/mqtt-gateway:1.0", limit="1Gi"))
@@ -75,7 +75,7 @@ def logs_fill_the_disk(now: datetime, fault: bool) -> tuple[World, Truth]:
     return w, Truth(w.ago(18), (("node", name_of(node)),))
 
 
-@case("node-disk-full-container-logs")
+@case("node-disk-full-container-logs", ranked_only=True)
 def two_nodes_of_a_batch_full(now: datetime, fault: bool) -> tuple[World, Truth]:
     w = flavours.eks(now, n=12, pods=150)
     spec = pod_spec(container("trace", "registry.corp.example/data/tracer:0.2", limit=""))

@@ -361,7 +361,7 @@ def bare_metal_runtime_freezes(now: datetime, fault: bool) -> list[Obj]:
     return lab.finish()
 
 
-@case("node-disk-full-container-logs", twin=True)
+@case("node-disk-full-container-logs", twin=True, ranked_only=True)
 def vsphere_logs_fill_disks(now: datetime, fault: bool) -> list[Obj]:
     lab, *_ = cluster(
         now,
