@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +17,8 @@ from runbooks import evidence
 from runbooks.loader import Library
 from runbooks.match import Match, Reason
 from runbooks.model import Runbook
-from triage.facts.finding import Report, Symptom
+from triage.facts.finding import Report, Severity, Symptom
+from triage.symptoms.order import rises
 
 # Imported at first use: RapidFuzz and the vocabulary take 0.1 s, and the first report, which ranks
 # evidence alone, does not wait for them.
@@ -194,7 +196,7 @@ class Matcher:
             return self._known(symptom, report).listed
         here = evidence.index_of(symptom)
         found = (evidence.judge_within(one, symptom, here, None) for one in self._near(here))
-        return _judged(one if one.own else None for one in found).listed
+        return _judged((one if one.own else None for one in found), note=False).listed
 
     def _known(self, symptom: Symptom, report: Report) -> _Judged:
         self._take_library()
@@ -202,7 +204,8 @@ class Matcher:
         if elsewhere.take(report):
             present = {one.id for one in report.symptoms}
             self._matched = {key: one for key, one in self._matched.items() if key in present}
-        basis = (symptom, report.as_of.date())  # the text of a change says its day
+        note = _is_note(symptom, report.as_of)
+        basis = (symptom, report.as_of.date(), note)  # the text of a change says its day
         known = self._matched.get(symptom.id)
         kept: dict[str, _Page] = {}
         if known is not None and known.basis == basis:
@@ -219,7 +222,7 @@ class Matcher:
             for runbook in self._near(here)
         ]
         asked = {(page.turn, id(page.asked)): (page.turn, page.asked) for page in pages}
-        judged = _judged(page.match for page in pages)
+        judged = _judged((page.match for page in pages), note=note)
         known = _Matched(basis, pages, judged, tuple(asked.values()))
         self._matched[symptom.id] = known
         return known.judged
@@ -299,8 +302,24 @@ class Matcher:
         return known
 
 
-def _judged(matches: Iterable[Match | None]) -> _Judged:
+def _is_note(symptom: Symptom, now: datetime) -> bool:
+    """Whether a symptom tells of no fault: a note that does not rise, as what a schedule, a release
+    or a drain does every day."""
+    return symptom.severity is Severity.INFO and not any(
+        rises(one, now) or one.rule in _HELD for one in symptom.findings
+    )
+
+
+_HELD = frozenset({"cpu-throttled-at-limit", "hpa-maxed", "job-suspended", "pod-unschedulable"})
+"""Rules whose notes say what holds something back now."""
+
+
+def _judged(matches: Iterable[Match | None], *, note: bool) -> _Judged:
+    """`note`: of a symptom that tells of no fault, for which no page is sure."""
     found = _one_cause([one for one in matches if one is not None])
+    if note:
+        top = evidence.GENERAL
+        found = [replace(one, score=min(one.score, top), confident=False) for one in found]
     return _Judged(
         _ordered(one for one in found if one.score >= LISTED),
         [one for one in found if one.score < LISTED and one.against],

@@ -1,14 +1,21 @@
-"""What makes a story sure: each smallest set of evidence that does shows what its title says."""
+"""What makes a page sure: each smallest set of evidence that does shows what the title of a story
+says, and a note that tells of no fault makes none sure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
+from cluster.kube.objects import Ref
 from runbooks.evidence import BESIDE, CONFIDENT, STRONG, SUPPORT
 from runbooks.loader import Library
+from runbooks.matcher import Matcher
 from runbooks.model import Criterion, Runbook, Weight
+from triage.facts.finding import Finding, Report, Severity, SinceSource, Symptom
+from triage.facts.rules.catalogue import FINDINGS
 
 TITLES = {
     "cni-not-ready-on-new-node": {"new_node"},
@@ -52,7 +59,54 @@ def smallest(runbook: Runbook) -> Iterator[frozenset[str]]:
 
 @pytest.mark.parametrize("id_", sorted(TITLES))
 def test_no_story_is_sure_without_what_its_title_says(id_: str) -> None:
-    page = next(one for one in Library().runbooks if one.id == id_)
+    page = next(one for one in LIBRARY.runbooks if one.id == id_)
     found = list(smallest(page))
     assert found
     assert [sorted(one) for one in found if one.isdisjoint(TITLES[id_])] == []
+
+
+@pytest.mark.parametrize("rule", sorted(FINDINGS))
+def test_a_note_that_tells_of_no_fault_makes_no_page_sure(rule: str) -> None:
+    """Whatever the pages ask for, a note is no fault until it rises: every rule with the facts that
+    any page wants of it."""
+    pages = [
+        condition
+        for page in LIBRARY.runbooks
+        for top in page.conditions(Weight.STRONG)
+        for condition in top.parts()
+        if condition.rule == rule and condition.on == "finding"
+    ]
+    for condition in pages:
+        facts = {name: plain(wanted) for name, wanted in dict(condition.where).items()}
+        for severity, sure in ((Severity.INFO, False), (Severity.WARNING, True)):
+            seen = note(rule, facts, severity)
+            report = Report(AT, True, (), (seen,), seen.findings, ())
+            told = any(one.confident for one in MATCHER.match_symptom(seen, report))
+            assert not told or sure or rule in RISING, (rule, facts)
+
+
+RISING = {
+    "cpu-throttled-at-limit",
+    "hpa-maxed",
+    "job-failed",
+    "job-suspended",
+    "pod-ended-by-kubelet",
+    "pod-unschedulable",
+    "service-isolated",
+}
+"""Rules whose notes tell of a loss, or of what holds something back."""
+AT = datetime(2026, 11, 21, 3, 2, tzinfo=UTC)
+LIBRARY = Library()
+MATCHER = Matcher(LIBRARY)
+
+
+def plain(wanted: object) -> object:
+    """A value that a comparison of a page may accept."""
+    value = wanted[0] if isinstance(wanted, list | tuple) else wanted
+    return 5 if isinstance(value, str) and value.startswith(">") else value
+
+
+def note(rule: str, facts: dict[str, Any], severity: Severity) -> Symptom:
+    ref = Ref("Pod", "shop", "web-1")
+    one = Finding(f"{rule}:1", rule, ref, rule, severity, "r", AT, SinceSource.EVENT, (), facts)
+    return Symptom("s", rule, severity, AT, (ref,), (one,))

@@ -58,8 +58,9 @@ def is_standing(since: datetime | None, now: datetime, reach: int) -> bool:
 def rises(finding: Finding, now: datetime) -> bool:
     """Whether a note stands above what is older than a day.
 
-    It is young, a Job that gave up in these hours and has not succeeded since, a Service that a
-    policy of this day cuts off, or a person scaled to 0 within two hours.
+    It is young, a Job that gave up in these hours and has not succeeded since, a pod that its
+    kubelet ended, a Service that a policy of this day cuts off, or a person scaled to 0 within two
+    hours.
     An autoscaler and a schedule scale every day, a change of the responder is known, and what has
     been at 0 for longer is idle.
     """
@@ -73,7 +74,7 @@ def rises(finding: Finding, now: datetime) -> bool:
     return finding.young or scaled or finding.rule in _LOST
 
 
-_LOST = frozenset({"job-failed", "service-isolated"})
+_LOST = frozenset({"job-failed", "pod-ended-by-kubelet", "service-isolated"})
 """Rules whose notes tell a loss of these hours."""
 
 
