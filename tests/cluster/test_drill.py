@@ -56,7 +56,7 @@ async def live_on(kubeconfig: Path) -> AsyncIterator[LiveCluster]:
         yield live
     finally:
         live.stop()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await task
 
 
@@ -127,9 +127,7 @@ async def test_frozen_and_back(drill: DrillServer, kubeconfig: Path) -> None:
             )
         )
         drill.faults.freeze()
-        await until(
-            lambda: live.health.reach is Reach.UNREACHABLE, BEAT.interval + 2 * BEAT.limit + 5
-        )
+        await until(lambda: live.health.reach is Reach.UNREACHABLE)
         assert set(states(live).values()) == {WatchState.STALE}
         # Up to the last heartbeat the open watches would have told of every change: what is shown
         # is not older than that.

@@ -195,19 +195,19 @@ async def test_a_frozen_api_server_is_said_to_be_lost_and_comes_back_by_itself(
         async with investigating(kubeconfig, tmp_path) as investigation:
             before = await until(investigation, is_read)
             server.faults.freeze()
-            lost = await until(investigation, lambda view: view.api.reach is Connection.LOST, 10.0)
+            lost = await until(investigation, lambda view: view.api.reach is Connection.LOST)
             assert all(kind.state in (WatchState.STALE, WatchState.ABSENT) for kind in lost.kinds)
             assert {symptom.symptom.id for symptom in before.symptoms} <= {
                 symptom.symptom.id for symptom in lost.symptoms
             }
             assert lost.api.reason
             investigation.note("the API server does not answer")
-            hops = await until(investigation, lambda view: bool(view.api.hops), 10.0)
+            hops = await until(investigation, lambda view: bool(view.api.hops))
             failing = [hop.name for hop in hops.api.hops if hop.ok is False]
             assert failing
             assert "TCP" not in failing
             server.faults.clear()
-            back = await until(investigation, is_live, 10.0)
+            back = await until(investigation, is_live)
             texts = [entry.text for entry in investigation.entries()]
     assert back.report is not None
     assert any("does not answer" in text for text in texts)

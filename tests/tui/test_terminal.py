@@ -177,21 +177,24 @@ def test_a_terminal_that_has_gone_ends_it_cleanly(told: bool, tmp_path: Path) ->
     assert "stop" in log.read_text("utf-8")
 
 
-def test_quit_takes_less_than_a_second_also_with_the_server_lost() -> None:
-    """The quickest of three: a busy machine may be slow once, a wait for a server is there each
-    time."""
-    taken: list[float] = []
-    while len(taken) < 3 and not (taken and min(taken) < 1.0):
-        terminal = Terminal("lost")
-        try:
-            terminal.until("does NOT answer")
-            started = time.monotonic()
-            os.write(terminal.main, b"q")
-            assert terminal.ended() == 0
-            taken.append(time.monotonic() - started)
-        finally:
-            terminal.close()
-    assert min(taken) < 1.0
+def test_quit_waits_for_no_server_that_is_lost() -> None:
+    """The quickest of three beside the quickest with a server that answers: a busy machine may be
+    slow once, a wait for a server is there each time."""
+    taken: dict[str, list[float]] = {"story": [], "lost": []}
+    for _ in range(3):
+        for scene, words in (("story", "CRIT"), ("lost", "does NOT answer")):
+            terminal = Terminal(scene)
+            try:
+                terminal.until(words)
+                started = time.monotonic()
+                os.write(terminal.main, b"q")
+                assert terminal.ended() == 0
+                taken[scene].append(time.monotonic() - started)
+            finally:
+                terminal.close()
+        if min(taken["lost"]) < min(taken["story"]) + 1.0:
+            return
+    raise AssertionError(taken)
 
 
 def test_a_terminal_without_utf8_gets_ascii() -> None:

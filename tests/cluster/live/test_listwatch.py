@@ -45,7 +45,7 @@ async def running(
         yield live
     finally:
         live.stop()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await task
         await api.aclose()
 

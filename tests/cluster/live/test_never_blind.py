@@ -78,7 +78,7 @@ async def test_refused_at_the_start_then_it_comes() -> None:
     api = Api(Access(server=f"http://127.0.0.1:{port}"), limits=Limits(1, 1, 1, 1))
     live = LiveCluster(api, kinds=(BY_NAME["Pod"],), watch_config=FAST, heartbeat=BEAT)
     task = asyncio.create_task(live.run())
-    await until(lambda: live.health.reach is Reach.UNREACHABLE, 5.0)
+    await until(lambda: live.health.reach is Reach.UNREACHABLE)
     await until(lambda: bool(live.health.hops))
     assert "refuses" in live.health.reason
     assert live.freshness()["Pod"].state is WatchState.WAITING
