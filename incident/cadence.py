@@ -104,8 +104,7 @@ class Cadence(msgspec.Struct, frozen=True):
     loaded: float = 30.0
     """Longest wait for all kinds to be read. Then work begins that can do without the rest."""
     warm_up: float = 1.0
-    """Time after that before the modules are imported that the first key and the first step need.
-    """
+    """Time after that before the modules are imported that the first step needs."""
     reconnect: float = 5.0
     """Time between two readings of a kubeconfig that could not be read."""
     reopen: float = 2.0

@@ -121,9 +121,12 @@ class Components:
 
         self.ranking = Ranking(self.matcher.match_symptom)
 
-    def warm_up(self) -> None:
-        """Import what the first keystroke and the first step need (blocking)."""
+    def read_words(self) -> None:
+        """Read what ranking words needs (blocking)."""
         self.matcher.match_words("warm up")
+
+    def warm_up(self) -> None:
+        """Import what the first step needs (blocking)."""
         _ = self.walkthrough, self.details
 
     @property

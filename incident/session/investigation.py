@@ -188,6 +188,9 @@ class LiveInvestigation:
 
     # -- runbooks
 
+    async def read_words(self) -> None:
+        await asyncio.to_thread(self._session.ready().read_words)
+
     def match_words(self, text: str) -> Sequence[Match]:
         components = self._session.components
         if components is not None and components.ranking is None and self.options.once:

@@ -78,6 +78,9 @@ class FakeInvestigation:
         """Why the disk refuses entries, until `taken` is set."""
         self.taken = asyncio.Event()
         self._refused: list[Entry] = []
+        self.words_read = asyncio.Event()
+        """Until it is set, words cannot be ranked."""
+        self.words_read.set()
         self.store = Store()
         self.calls: list[tuple[str, object]] = []
         self.saved_views: dict[str, str] = {}
@@ -337,6 +340,10 @@ class FakeInvestigation:
         self.calls.append(("retry", None))
 
     # -- runbooks
+
+    async def read_words(self) -> None:
+        self.calls.append(("read_words", None))
+        await self.words_read.wait()
 
     def match_words(self, text: str) -> Sequence[Match]:
         words = text.lower()

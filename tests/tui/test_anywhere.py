@@ -94,6 +94,21 @@ async def test_words_are_ranked_with_each_key_and_enter_opens_the_first() -> Non
         )
 
 
+async def test_words_that_come_before_the_runbooks_are_read_are_kept_and_enter_with_them() -> None:
+    """What words are ranked with is read when the prompt opens: most sessions never open it."""
+    async with screens(size=WIDE) as (app, fake, pilot):
+        fake.words_read.clear()
+        await pilot.press("m")
+        await until(pilot, lambda: ("read_words", None) in fake.calls)
+        await pilot.press(*"refused policy")
+        await until(pilot, lambda: "reading runbooks" in shown(app))
+        await pilot.press("enter")
+        fake.words_read.set()
+        await until(
+            pilot, lambda: app.current_mode == "runbook" and "Stop the bleeding" in shown(app)
+        )
+
+
 async def test_quit_asks_only_while_something_runs() -> None:
     async with screens() as (app, _, pilot):
         app.open_run.running = "a probe"

@@ -46,6 +46,10 @@ class SymptomScreen(Frame):
         self._why = LinePane(classes="why")
         self._right = Container(self._head, self._why, classes="pane right")
         self._matches: Sequence[Match] = ()
+        self._ready = False
+        """Whether words can be ranked."""
+        self._opens = False
+        """Whether Enter was pressed before that."""
 
     def body(self) -> Iterable[Widget]:
         yield self._input
@@ -65,8 +69,14 @@ class SymptomScreen(Frame):
         said = f" {rows} pasted lines are matched; enter keeps them as evidence, ctrl-u clears"
         self._pasted.show(lambda _: [line((said, "key"))] if rows else [])
         self._pasted.display = bool(rows)
-        text, matches = self._input.value, self._matches
-        self._ranking.show(lambda _: ranking_lines(text, matches, reach))
+        text, matches, ready = self._input.value, self._matches, self._ready
+        self._ranking.show(
+            lambda _: (
+                ranking_lines(text, matches, reach)
+                if ready or not text.strip()
+                else [line((" reading runbooks …", "muted"))]
+            )
+        )
         self._draw_why()
 
     def show_keys(self) -> None:
@@ -90,6 +100,16 @@ class SymptomScreen(Frame):
         self._input.block = self.stanch.searched_symptom[1]
         self._input.value = self.stanch.searched_symptom[0] or self.view.record.summary.page
         self._input.selection = Selection(len(self._input.value), 0)
+        self.run_worker(
+            self._read_words(), exit_on_error=False, description="read the words of the runbooks"
+        )
+
+    async def _read_words(self) -> None:
+        await self.investigation.read_words()
+        self._ready = True
+        self._match()
+        if self._opens:
+            self._open(self._ranking.target)
 
     @property
     def _text(self) -> str:
@@ -106,8 +126,11 @@ class SymptomScreen(Frame):
         if not event.value.strip():
             self._input.block = ""
         self.stanch.searched_symptom = event.value, self._input.block
+        self._match()
+
+    def _match(self) -> None:
         text = self._text
-        self._matches = self.investigation.match_words(text) if text else ()
+        self._matches = self.investigation.match_words(text) if text and self._ready else ()
         self.draw()
         if self._matches:
             self._ranking.move_to(self._matches[0].id)
@@ -124,6 +147,7 @@ class SymptomScreen(Frame):
     @on(Input.Submitted)
     def submitted(self, event: Input.Submitted) -> None:
         event.stop()
+        self._opens = not self._ready
         self._open(self._ranking.target)
 
     def _open(self, runbook_id: str) -> None:
