@@ -15,7 +15,8 @@ from text.symptoms.changes import NO_OWN, Own, change_lines, near_changes
 from text.symptoms.shared import shared_sentences
 from text.words import SINCE, ago, clock, count, plural
 from timeline.seen_before import EarlierIncident, seen_before
-from triage.facts.finding import Finding, Symptom
+from triage.facts.finding import Finding, Severity, Symptom
+from triage.facts.rules.catalogue import CONFIGURATIONS
 
 MAY_FIT = 0.3
 """Lowest score of a runbook that may fit; below it hardly fits."""
@@ -87,6 +88,7 @@ def deciding_lines(symptom: Symptom, now: datetime, own: Own = NO_OWN) -> list[L
         sources = (f.since_source for f in symptom.findings if f.since == symptom.since)
         source = next(sources, None)
         how = f", {SINCE[source]}" if source is not None else ""
+        how += older_cause(symptom, now)
         since = (f"{clock(symptom.since, now)} UTC ({ago(symptom.since, now)} ago){how}", "plain")
     if found := next(shared_sentences(symptom), ""):
         shared = (found, "strong")
@@ -94,6 +96,18 @@ def deciding_lines(symptom: Symptom, now: datetime, own: Own = NO_OWN) -> list[L
     if changes := near_changes(symptom):
         return [*lines, *change_lines(changes[:1], now, own=own)]
     return [*lines, field("changed", changed)]
+
+
+def older_cause(symptom: Symptom, now: datetime) -> str:
+    """`; older cause: its configuration stands for 6 d`; "" for none older than the trouble."""
+    stood = [
+        f.since
+        for f in symptom.findings
+        if f.since is not None and f.rule in CONFIGURATIONS and f.severity is not Severity.INFO
+    ]
+    if not stood or symptom.since is None or min(stood) >= symptom.since:
+        return ""
+    return f"; older cause: its configuration stands for {ago(min(stood), now)}"
 
 
 def before_text(before: EarlierIncident, now: datetime) -> str:

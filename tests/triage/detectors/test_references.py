@@ -9,6 +9,7 @@ from cluster.live.freshness import Freshness
 from cluster.live.store import StoreUpdate
 from tests.triage.build import NOW, Cluster, ago, managed, ts
 from tests.triage.situation import LIVE, background, found, look
+from text.symptoms.why import older_cause
 from triage.engine import Triage
 from triage.facts.finding import Severity, SinceSource, Symptom
 
@@ -73,8 +74,10 @@ def test_a_configuration_of_days_does_not_date_a_crash_of_now() -> None:
     symptom = of_front(look(cluster).symptoms)
     assert {f.rule for f in symptom.findings} > {"service-reference-wrong"}
     assert symptom.since == ago(minutes=12)
+    assert older_cause(symptom, NOW) == "; older cause: its configuration stands for 6 d"
     work["set"]["metadata"]["creationTimestamp"] = ts(ago(minutes=30))
-    assert of_front(look(cluster).symptoms).since == ago(minutes=30)  # it led to the crash
+    symptom = of_front(look(cluster).symptoms)
+    assert (symptom.since, older_cause(symptom, NOW)) == (ago(minutes=30), "")  # it led to it
 
 
 def test_a_crash_of_now_is_new_though_its_cause_was_listed_for_days() -> None:
