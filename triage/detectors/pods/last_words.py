@@ -186,7 +186,8 @@ def _from_log(
         which = f"log that was read at {words.read:%H:%M} UTC"
         old = f" (read at {words.read:%H:%M} UTC; its newest log is not answered)"
     evidence = Evidence(f"{words.pod} {which} of {words.container}", said.sentence, sample.at)
-    finding = _finding(pod, words.container, said, severe, head, code, evidence, view)
+    mute = any(not one.facts["ready"] for one in index.rule("dns-degraded"))
+    finding = _finding(pod, words.container, said, severe, head, code, evidence, view, mute=mute)
     return replace(
         finding,
         claim=finding.claim + old,
@@ -213,12 +214,19 @@ def _finding(
     code: int | None,
     evidence: Evidence,
     view: ClusterView,
+    *,
+    mute: bool = False,
 ) -> Finding:
+    """`mute`: no name server is ready, so that a look-up without an answer tells nothing of the
+    name."""
     peer = said.address or _usual(said, pod.metadata.namespace, view)
     resolved = resolve(peer, pod.metadata.namespace, view) if peer is not None else None
     near = said.address if said.address and said.address.host not in said.sentence else None
     says = f" ({near})" if near is not None else ""
     says = f" ({resolved.says})" if resolved is not None and resolved.says else says
+    lost = mute and said.no_dns
+    if lost and resolved is not None and resolved.standing == Standing.NO_SERVICE:
+        resolved, says = None, ""
     end = _exit_end(pod, container)
     known = resolved is None or resolved.standing != Standing.NO_SERVICE
     facts: dict[str, Fact] = {
@@ -229,7 +237,7 @@ def _finding(
         "exit_code": code,
         "host": peer.host if peer is not None else "",
         "port": peer.port if peer is not None else 0,
-        "no_dns": known and said.no_dns,
+        "no_dns": lost or (known and said.no_dns),
         "proven": _proven(said, pod),
         "by_api": said.class_ == "api-forbidden" and _BY_API.search(said.sentence) is not None,
         **_service_facts(resolved),

@@ -406,6 +406,29 @@ def test_look_ups_without_an_answer_belong_to_the_dns_that_is_down(state: str) -
     assert sure == (["workload-scaled-to-zero"] if state == "scaled to 0" else [])
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "lookup db.shop.svc on 10.2.0.9:53: read udp 10.1.1.9:5->x: read: connection refused",
+        "Error: getaddrinfo EAI_AGAIN db.shop.svc.cluster.local",
+        "could not translate host name: Temporary failure in name resolution: db.shop.svc",
+    ],
+)
+@pytest.mark.parametrize("ready", [True, False])
+def test_while_no_name_server_is_ready_no_name_is_called_missing(line: str, ready: bool) -> None:
+    cluster, labels = background(), {"app": "coredns"}
+    dns = cluster.deployment("coredns", "kube-system", replicas=2, image="coredns:1.11")
+    for pod in [] if ready else dns["pods"]:
+        cluster.waiting(pod, "CrashLoopBackOff", restarts=5, phase="Running")
+    service(cluster, "kube-dns", "kube-system", labels, port=53, ready=ready)
+    report = look(cluster, [words(crashing(cluster, name), line) for name in ("web", "api")])
+    top = first(report)
+    assert (top.mechanism == "dns-degraded") is not ready
+    assert any("does not exist" in each.title for each in report.symptoms) is ready
+    sure = {m.id for s in report.symptoms for m in MATCHER.match_symptom(s, report) if m.confident}
+    assert ("reference-to-missing-service" in sure) <= ready
+
+
 def crashing_together(*said: tuple[str, str]) -> Report:
     """Workloads that crash, each with its last words."""
     cluster = background()
