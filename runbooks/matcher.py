@@ -39,6 +39,14 @@ RIVAL = 0.7
 SAID = 5.5
 """Rarity of the words in common that confidence needs: "pods keep restarting" or "disk" name a
 subject, not a failure."""
+AGREED, FAILED = 0.85, 0.8
+"""Raw score from which the indications for a page agree, and the same where one of them is a pattern
+that tells a failure. Of texts that their words had not been tuned for, 97 % are right from here."""
+PLAIN, SUBJECT = 0.6, 0.75
+"""Raw score that a page needs below that in a text that names a thing of a cluster: without a
+pattern, and with one that only names a subject (`hpa`, `quota`)."""
+KNOWN = 0.4
+"""Part of such a text that the page must know: the rest is about something else."""
 STORY = 0.93
 """A story with this share of a guide's score stands above it, since it tells more, unless the text
 holds an error line of a guide and none of the story. It is sure only when no guide fits better."""
@@ -430,11 +438,28 @@ def _from_words(found: WordMatch, best: float, rival: str, lone: bool) -> Match:
         id=found.id,
         title=found.title,
         score=round(score, 4),
-        confident=not against and says_enough and near_best and score >= CONFIDENT,
+        confident=not against and says_enough and _tells(found) and near_best and score >= CONFIDENT,
         for_=tuple(reasons),
         against=tuple(against),
         guide=found.guide,
     )
+
+
+def _tells(found: WordMatch) -> bool:
+    """Whether words tell a failure of that page, and not one that is worded like it. Indications
+    that agree do. Fewer do only in a text of which the page knows enough, and that names a thing of
+    a cluster: other machines have the same errors."""
+    from runbooks.terms import vocabulary
+
+    failed = any(vocabulary().failure.search(part) for part in found.patterns)
+    if found.score >= (FAILED if failed and len(found.patterns) == 1 else AGREED):
+        return True
+    if not found.cluster:
+        return False
+    if len(found.patterns) > 1 or found.named:
+        return True
+    least = SUBJECT if found.patterns else PLAIN
+    return found.share >= KNOWN and (failed or found.score >= least)
 
 
 def _said(part: str) -> Reason:

@@ -47,6 +47,8 @@ class Vocabulary:
     ignored: frozenset[str]
     failure: re.Pattern[str]
     """Found in a folded text that tells of something wrong."""
+    cluster: re.Pattern[str]
+    """Found in a folded text that names a thing of a cluster."""
 
 
 @cache
@@ -62,6 +64,7 @@ def vocabulary() -> Vocabulary:
         ),
         ignored=frozenset(data["ignored"].split()),
         failure=re.compile(data["failure"].replace("| ", "|")),
+        cluster=re.compile(data["cluster"].replace("| ", "|")),
     )
 
 

@@ -83,6 +83,10 @@ class WordMatch:
     """The part of the text that speaks against it, "" without one."""
     failing: bool
     """The text has a word of failure."""
+    cluster: bool
+    """The text names a thing of a cluster."""
+    share: float
+    """The part of the text's rarity (0 to 1) that the page's symptoms, title and id have."""
     elsewhere: bool
     """The text is about no cluster, or no failure, at all, so no page is sure."""
 
@@ -205,6 +209,7 @@ class WordIndex:
         best = sorted(scores, key=lambda item: (-item[0], self.documents[item[1]].id))[:limit]
         as_written = WordsAsWritten(folded)
         failing = vocabulary().failure.search(folded) is not None
+        cluster = vocabulary().cluster.search(folded) is not None
         return [
             self._match(
                 number,
@@ -217,6 +222,8 @@ class WordIndex:
                 named=number in named,
                 refuted=next(iter(refuted.get(number, ())), ""),
                 failing=failing,
+                cluster=cluster,
+                share=common.get(number, 0.0) / total if total else 0.0,
                 elsewhere=self.documents[number].elsewhere and number in hits,
             )
             for score, number in best
