@@ -47,6 +47,9 @@ PLAIN, SUBJECT = 0.6, 0.75
 pattern, and with one that only names a subject (`hpa`, `quota`)."""
 KNOWN = 0.4
 """Part of such a text that the page must know: the rest is about something else."""
+TITLED = 0.5
+"""Part of its title or id that a text must say of a story below AGREED: a story tells one mechanism,
+and its surroundings alone are those of many."""
 STORY = 0.93
 """A story with this share of a guide's score stands above it, since it tells more, unless the text
 holds an error line of a guide and none of the story. It is sure only when no guide fits better."""
@@ -452,14 +455,15 @@ def _tells(found: WordMatch) -> bool:
     from runbooks.terms import vocabulary
 
     failed = any(vocabulary().failure.search(part) for part in found.patterns)
-    if found.score >= (FAILED if failed and len(found.patterns) == 1 else AGREED):
+    mechanism = found.guide or found.titled >= TITLED
+    told = failed and mechanism and len(found.patterns) == 1
+    if found.named or found.score >= (FAILED if told else AGREED):
         return True
-    if not found.cluster:
+    if not found.cluster or not mechanism:
         return False
-    if len(found.patterns) > 1 or found.named:
-        return True
     least = SUBJECT if found.patterns else PLAIN
-    return found.share >= KNOWN and (failed or found.score >= least)
+    known = found.share >= KNOWN and (failed or found.score >= least)
+    return known or len(found.patterns) > 1
 
 
 def _said(part: str) -> Reason:

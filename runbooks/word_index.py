@@ -87,6 +87,8 @@ class WordMatch:
     """The text names a thing of a cluster."""
     share: float
     """The part of the text's rarity (0 to 1) that the page's symptoms, title and id have."""
+    titled: float
+    """The part of its title or id (0 to 1) that the text says."""
     elsewhere: bool
     """The text is about no cluster, or no failure, at all, so no page is sure."""
 
@@ -135,6 +137,12 @@ class WordIndex:
                     self._named.append((f" {' '.join(stems)} ", number))
                 if field in ("id", "title", "symptom"):
                     self._exact[tuple(sorted(stems))].add(number)
+        titles = (FIELD_WEIGHTS["title"], FIELD_WEIGHTS["id"])
+        self._titles: dict[int, list[int]] = defaultdict(list)
+        """The phrases that are the title and the id of a document."""
+        for number, phrase in enumerate(self._phrases):
+            if phrase.weight in titles:
+                self._titles[phrase.document].append(number)
         self._masses = [phrase.mass for phrase in self._phrases]
         self._weights = [phrase.weight for phrase in self._phrases]
         self._known = self._owners(self._stems)
@@ -192,7 +200,8 @@ class WordIndex:
         for number in refuted:
             if self.documents[number].outside:
                 hits.pop(number, None)
-        found = self._best_phrases(folded, self._cover(query))
+        covered = self._cover(query)
+        found = self._best_phrases(folded, covered)
         total, common = self._in_common(query)
         named = self._named_in(text, query)
         scores = [
@@ -224,6 +233,13 @@ class WordIndex:
                 failing=failing,
                 cluster=cluster,
                 share=common.get(number, 0.0) / total if total else 0.0,
+                titled=max(
+                    (
+                        covered.get(each, 0.0) / self._masses[each]
+                        for each in self._titles.get(number, ())
+                    ),
+                    default=0.0,
+                ),
                 elsewhere=self.documents[number].elsewhere and number in hits,
             )
             for score, number in best
