@@ -40,16 +40,22 @@ SAID = 5.5
 """Rarity of the words in common that confidence needs: "pods keep restarting" or "disk" name a
 subject, not a failure."""
 AGREED, FAILED = 0.85, 0.8
-"""Raw score from which the indications for a page agree, and the same where one of them is a pattern
-that tells a failure. Of texts that their words had not been tuned for, 97 % are right from here."""
-PLAIN, SUBJECT = 0.6, 0.75
+"""Raw score from which the indications for a page agree, and the same where one of them is a
+pattern that tells a failure: 97 % of texts that no words were tuned for are right from here."""
+PLAIN, SUBJECT = 0.6, 0.8
 """Raw score that a page needs below that in a text that names a thing of a cluster: without a
 pattern, and with one that only names a subject (`hpa`, `quota`)."""
 KNOWN = 0.4
 """Part of such a text that the page must know: the rest is about something else."""
+ALL = 0.9
+"""Part from which a page knows a text whole, so that a lower score (BRIEF) is enough."""
+BRIEF = 0.5
+LINE, QUOTED = 4, 0.4
+"""Words of an error line that tells a failure, and the part of the text that it is, when the text
+is that line: it needs no thing of a cluster beside it."""
 TITLED = 0.5
-"""Part of its title or id that a text must say of a story below AGREED: a story tells one mechanism,
-and its surroundings alone are those of many."""
+"""Part of its title or id that a text must say of a story below AGREED: a story tells one
+mechanism, and its surroundings alone are those of many."""
 STORY = 0.93
 """A story with this share of a guide's score stands above it, since it tells more, unless the text
 holds an error line of a guide and none of the story. It is sure only when no guide fits better."""
@@ -432,6 +438,7 @@ def _from_words(found: WordMatch, best: float, rival: str, lone: bool) -> Match:
         or found.named
         or (not lone and found.failing and found.words > 1 and found.common >= SAID)
     )
+    sure = not against and says_enough and _tells(found)
     reasons = [_said(part) for part in found.patterns[:2] if part]
     if found.said and not any(found.said in part for part in found.patterns[:2]):
         reasons.append(_said(found.said))
@@ -441,7 +448,11 @@ def _from_words(found: WordMatch, best: float, rival: str, lone: bool) -> Match:
         id=found.id,
         title=found.title,
         score=round(score, 4),
-        confident=not against and says_enough and _tells(found) and near_best and score >= CONFIDENT,
+        confident=not against
+        and says_enough
+        and _tells(found)
+        and near_best
+        and score >= CONFIDENT,
         for_=tuple(reasons),
         against=tuple(against),
         guide=found.guide,
@@ -457,11 +468,13 @@ def _tells(found: WordMatch) -> bool:
     failed = any(vocabulary().failure.search(part) for part in found.patterns)
     mechanism = found.guide or found.titled >= TITLED
     told = failed and mechanism and len(found.patterns) == 1
-    if found.named or found.score >= (FAILED if told else AGREED):
+    long = any(len(part.split()) >= LINE for part in found.patterns)
+    line = long and failed and mechanism and found.quoted >= QUOTED
+    if found.named or line or found.score >= (FAILED if told else AGREED):
         return True
     if not found.cluster or not mechanism:
         return False
-    least = SUBJECT if found.patterns else PLAIN
+    least = SUBJECT if found.patterns else BRIEF if found.share >= ALL else PLAIN
     known = found.share >= KNOWN and (failed or found.score >= least)
     return known or len(found.patterns) > 1
 

@@ -87,6 +87,8 @@ class WordMatch:
     """The text names a thing of a cluster."""
     share: float
     """The part of the text's rarity (0 to 1) that the page's symptoms, title and id have."""
+    quoted: float
+    """The part of the text (0 to 1) that its first two patterns show."""
     titled: float
     """The part of its title or id (0 to 1) that the text says."""
     elsewhere: bool
@@ -233,6 +235,7 @@ class WordIndex:
                 failing=failing,
                 cluster=cluster,
                 share=common.get(number, 0.0) / total if total else 0.0,
+                quoted=sum(map(len, hits.get(number, ())[:2])) / max(len(folded), 1),
                 titled=max(
                     (
                         covered.get(each, 0.0) / self._masses[each]

@@ -224,7 +224,7 @@ def test_an_error_of_another_machine_makes_no_page_sure(here: str, there: str, p
             "autoscaler-cannot-scale",
         ),
         (
-            "taint {gpu: true} that the pod does not tolerate",
+            "taint {gpu: true} on the node, the pod does not tolerate it",
             "worker-3 NotReady,SchedulingDisabled",
             "taint-not-tolerated",
         ),
@@ -284,7 +284,11 @@ def test_what_comes_back_is_not_over(text: str) -> None:
             "the liveness probe of cart kills it",
             "liveness",
         ),
-        ("etcd: health check took 3ms", "etcd: health check fails, took 3s", "etcd-connectivity"),
+        (
+            "etcd: health check took 3ms",
+            "etcd: health check fails, members lose connectivity, API latency is 3s",
+            "etcd-connectivity",
+        ),
         (
             "node-7 was drained and replaced as planned",
             "errors when node-7 was drained and replaced",
@@ -370,12 +374,43 @@ def test_a_wish_or_a_notice_is_no_failure(text: str) -> None:
     [
         "how do I get rid of a namespace that is stuck in Terminating",
         "how many pods is too many? a cronjob has left thousands of them",
-        "can pods reach the internet? curl to google hangs from every namespace",
+        "can pods be created at all? forbidden: exceeded quota: compute-resources, limited: pods=20",
         "does anyone else see Multi-Attach error for volume?",
     ],
 )
 def test_a_failure_that_is_told_as_a_question_stays_sure(text: str) -> None:
     assert MATCHER.match_words(text)[0].confident
+
+
+@pytest.mark.parametrize(
+    ("unsure", "sure_of"),
+    [
+        ("did anybody order more GPUs", "0/4 nodes are available: 4 Insufficient nvidia.com/gpu"),
+        (
+            "this page has an nxdomain",
+            "pod web-0 on node-3: DNS look-ups time out after 5 s, ndots:5",
+        ),
+        ("coredns pods are crashlooping", "coredns pods are OOMKilled, DNS fails in the cluster"),
+        ("rsync to the NAS: permission denied", "exec /usr/local/bin/app: exec format error"),
+    ],
+    ids=["subject", "no thing of a cluster", "half of a story", "another machine"],
+)
+def test_words_are_sure_where_they_agree_or_tell_a_failure(unsure: str, sure_of: str) -> None:
+    assert sure(unsure) == []
+    assert sure(sure_of)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "two things: the image pull of mailer is denied, and the postgres pvc is 100% full",
+        "node-5 has DiskPressure, and unrelated to it the job invoice hit its backoffLimit",
+        'From the docs: "a container that exceeds its memory limit is OOMKilled"',
+        "The documentation says that an eviction is refused when the budget allows no disruption",
+    ],
+)
+def test_two_failures_and_a_text_about_a_text_are_sure_of_no_page(text: str) -> None:
+    assert sure(text) == []
 
 
 def test_what_is_not_sure_first_is_not_sure_below() -> None:
