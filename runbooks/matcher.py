@@ -448,11 +448,7 @@ def _from_words(found: WordMatch, best: float, rival: str, lone: bool) -> Match:
         id=found.id,
         title=found.title,
         score=round(score, 4),
-        confident=not against
-        and says_enough
-        and _tells(found)
-        and near_best
-        and score >= CONFIDENT,
+        confident=sure and near_best and score >= CONFIDENT,
         for_=tuple(reasons),
         against=tuple(against),
         guide=found.guide,

@@ -390,7 +390,10 @@ def test_a_failure_that_is_told_as_a_question_stays_sure(text: str) -> None:
             "this page has an nxdomain",
             "pod web-0 on node-3: DNS look-ups time out after 5 s, ndots:5",
         ),
-        ("coredns pods are crashlooping", "coredns pods are OOMKilled, DNS fails in the cluster"),
+        (
+            "kubelet on worker-2 does not start after its reboot",
+            "coredns pods are OOMKilled, DNS fails in the cluster",
+        ),
         ("rsync to the NAS: permission denied", "exec /usr/local/bin/app: exec format error"),
     ],
     ids=["subject", "no thing of a cluster", "half of a story", "another machine"],
