@@ -114,6 +114,7 @@ def join_causes(
             "quota-exceeded",
             "apiservice-unavailable",
             "gateway-not-working",
+            "load-balancer-pending",
             "webhook-backend-down",
         ):
             for ref in finding.related:

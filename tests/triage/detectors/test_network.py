@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.triage.build import Cluster, ago, meta, ts
 from tests.triage.situation import (
     background,
@@ -224,3 +226,27 @@ def test_dashboard_with_power_over_nodes_behind_a_public_balancer() -> None:
         False,
     )
     assert finding.severity is Severity.WARNING
+
+
+@pytest.mark.parametrize(("name", "together"), [("svclb-media-9f8e7d6c", True), ("other", False)])
+def test_the_pods_of_k3s_that_wait_are_why_a_balancer_has_no_address(
+    name: str, together: bool
+) -> None:
+    cluster = background()
+    image = {"containers": [{"name": "lb", "image": "rancher/klipper-lb:v0.4.13"}]}
+    for each in ("svclb-traefik-1a2b3c4d", name):
+        work = cluster.deployment(each, "kube-system", kind="DaemonSet", spec=image)
+    row = service(cluster, "media", "shop", {"app": "web"}, type_="LoadBalancer")
+    row["metadata"]["creationTimestamp"] = ts(ago(minutes=25))
+    said = "0/6 nodes are available: 6 node(s) didn't have free ports for the requested pod ports."
+    for pod in work["pods"]:
+        pod["spec"].pop("nodeName")
+        refused: dict[str, Any] = {"type": "PodScheduled", "status": "False"}
+        refused |= {"reason": "Unschedulable", "message": said}
+        refused["lastTransitionTime"] = ts(ago(minutes=24))
+        pod["status"] = {"phase": "Pending", "conditions": [refused]}
+    work["status"]["numberReady"] = 0
+    report = look(cluster)
+    waits = one(report, "load-balancer-pending")
+    [symptom] = [each for each in report.symptoms if waits in each.findings]
+    assert ("host port in use" in symptom.title) is together

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-from cluster.kube.objects import Node, Pod, PodSpec, Service
+from cluster.kube.objects import DaemonSet, Node, Pod, PodSpec, Service
 from triage.facts.cluster_view import ClusterView, ref_of
 
 _IMAGE = re.compile(
@@ -24,6 +24,15 @@ LOOKED_FOR = (
     "a cloud provider of the nodes, a cloud or load balancer controller, MetalLB, kube-vip, "
     "Cilium, PureLB, OpenELB, klipper-lb, another Service with an address"
 )
+
+
+def forwarder(row: Service, view: ClusterView) -> DaemonSet | None:
+    """The DaemonSet that k3s makes for this Service alone (`svclb-NAME-` and eight characters of
+    its uid): the address is that of its pods' nodes."""
+    name = re.compile(rf"svclb-{re.escape(row.metadata.name)}-[0-9a-f]{{8}}")
+    rows = view.store.in_namespace("DaemonSet", "kube-system").values()
+    own = (one for one in rows if isinstance(one, DaemonSet) and name.fullmatch(one.metadata.name))
+    return next(own, None)
 
 
 def giver_of_addresses(row: Service, view: ClusterView) -> str:

@@ -9,6 +9,7 @@ from cluster.kube.objects import Node, Service
 from triage.detectors.network.balancer_controllers import (
     LOOKED_AT,
     LOOKED_FOR,
+    forwarder,
     giver_of_addresses,
 )
 from triage.detectors.registry import object_detector
@@ -127,10 +128,15 @@ def _pending(row: Service, events: list[EventFact], view: ClusterView) -> Iterat
     ensuring = [
         e for e in events if e.reason == "EnsuringLoadBalancer" and view.within(e.last, RECENT)
     ]
-    giver = giver_of_addresses(row, view)
+    own = forwarder(row, view)
+    short = own is not None and not own.status.number_ready
+    giver = str(ref_of(own)) if own is not None else giver_of_addresses(row, view)
     severity = Severity.WARNING
     if ensuring:
         evidence = [event_evidence(ensuring[-1])]
+    elif own is not None and short:
+        claim += f": no pod of {giver}, which forwards it, is ready"
+        evidence = [field_evidence(ref_of(own), "status.numberReady", "0")]
     elif giver:
         claim += f", and {giver} says nothing about it"
         evidence = [field_evidence(ref, "status.loadBalancer", f"empty; {giver} is there")]
@@ -152,6 +158,7 @@ def _pending(row: Service, events: list[EventFact], view: ClusterView) -> Iterat
         since=created,
         source=SinceSource.CREATION,
         evidence=evidence,
+        related=[ref_of(own), *map(ref_of, view.pods_of(ref_of(own)))] if own and short else (),
         facts={"seconds": int(age.total_seconds()), "controller": giver, "asked": bool(ensuring)},
     )
 
