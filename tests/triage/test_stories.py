@@ -174,6 +174,20 @@ def test_secrets_without_keys_written_by_one_manager() -> None:
     assert len([s for s in report.symptoms if s.severity is not Severity.INFO]) == 1
 
 
+def test_one_secret_that_lost_a_key_is_named() -> None:
+    cluster = background()
+    lost = managed("filler", ago(minutes=21), {"f:data": {"f:user": {}}, "f:type": {}})
+    secret = meta("db-keys", "shop", created=ago(days=9), managedFields=[lost])
+    cluster.add("Secret", {"metadata": secret})
+    raw = cluster.deployment("report", "shop", replicas=1, created=ago(minutes=15))
+    said = "couldn't find key password in Secret shop/db-keys"
+    cluster.waiting(raw["pods"][0], "CreateContainerConfigError", said)
+    [finding] = [f for f in look(cluster).findings if f.rule == "secret-keys-lost"]
+    assert finding.claim == (
+        "Secret db-keys in namespace shop lost keys, last written by filler; 1 pod cannot start"
+    )
+
+
 def test_who_wrote_secrets_after_the_pods_had_failed_is_not_named() -> None:
     cluster = background()
     for namespace in ("shop", "billing", "search"):

@@ -151,16 +151,24 @@ def keys_lost(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         namespaces = {r.namespace for r in refs}
         pods = {f.object for f in findings} | _crashing(refs, group[0][0], view, index)
         who = (
-            f", last written by {manager} within {quantity.span_text(max(span, 1))}"
+            f", last written by {manager}"
+            + ("" if len(refs) == 1 else f" within {quantity.span_text(max(span, 1))}")
             if manager
             else ""
         )
-        what = "lost keys" if len(emptied & set(refs)) < len(refs) else "are empty"
+        lone = len(refs) == 1
+        what = "is empty" if lone else "are empty"
+        if len(emptied & set(refs)) < len(refs):
+            what = "lost keys"
+        which = f"Secret {refs[0].name}" if lone else f"{len(refs)} Secrets"
+        where = f"namespace {refs[0].namespace}"
+        if len(namespaces) > 1:
+            where = f"{len(namespaces)} namespaces"
+        unable = "1 pod" if len(pods) == 1 else f"{len(pods)} pods"
         yield make(
             "secret-keys-lost",
             CLUSTER,
-            f"{len(refs)} Secrets in {len(namespaces)} namespaces {what}{who}; {len(pods)} pods "
-            "cannot start",
+            f"{which} in {where} {what}{who}; {unable} cannot start",
             Severity.CRITICAL if len(refs) >= 2 else Severity.WARNING,
             "existing Secrets without the keys that pods need (critical from two on)",
             since=group[0][0],
