@@ -43,7 +43,7 @@ def unresolved(words: Iterable[Finding], view: ClusterView, index: FindingIndex)
     return make(
         "service-names-unresolved",
         CLUSTER,
-        f"{first_owners(owners)} do not find {names}, which exist: "
+        f"{first_owners(owners)} cannot resolve {names}, which exist: "
         + ("the cluster's DNS is at fault" if sick else "the cluster's DNS is suspected"),
         Severity.INFO if notes else Severity.CRITICAL if len(owners) >= _MANY else Severity.WARNING,
         "critical where three workloads or more do not find names that exist",

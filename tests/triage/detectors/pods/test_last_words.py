@@ -479,7 +479,9 @@ def test_name_servers_that_do_not_answer_are_one_symptom_and_no_peer() -> None:
     )
     assert told(report, "dependency-failing") == []
     assert {f.object for f in told(report)} <= set(first(report).objects)
-    assert " and orders exit 1: " in first(report).title
+    assert first(report).title == (
+        "mails and orders cannot resolve api and web, which exist: the cluster's DNS is suspected"
+    )
     report = crashing_together(("orders", "Error: getaddrinfo EAI_AGAIN ledgers"))
     assert "there is no Service ledgers" in first(report).title
 

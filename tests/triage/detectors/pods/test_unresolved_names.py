@@ -32,11 +32,11 @@ def titles(report: Report) -> list[str]:
 def test_several_names_that_exist_are_told_as_one_suspicion_of_dns() -> None:
     report = looked_up(shop(), orders="web.shop.svc.cluster.local", mails="api")
     assert titles(report) == [
-        "mails and orders do not find api and web, which exist: the cluster's DNS is suspected"
+        "mails and orders cannot resolve api and web, which exist: the cluster's DNS is suspected"
     ]
     assert {f.rule for f in report.findings}.isdisjoint({"dependency-failing"})
     report = looked_up(shop(), orders="web", mails="api", feeds="web")
-    assert titles(report)[0].startswith("feeds, mails and 1 more do not find api and web")
+    assert titles(report)[0].startswith("feeds, mails and 1 more cannot resolve api and web")
     assert report.symptoms[0].severity is Severity.CRITICAL
 
 
