@@ -86,8 +86,8 @@ class Cadence(msgspec.Struct, frozen=True):
     """Longest time that rows are put off for keys."""
     filter: float = 0.08
     """Time after a key before rows are filtered: the typed text is drawn first."""
-    filter_slice: float = 0.008
-    """Longest time that filtering holds the loop."""
+    filter_slice: float = 0.002
+    """Longest time that filtering holds the loop. A key waits for half a dozen slices."""
     log: float = 0.2
     """Least time between two paints of a log that is followed."""
 
