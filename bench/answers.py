@@ -119,7 +119,9 @@ def _drills(name: str, see: Callable[[Scenario], Seen], *, wrong: bool) -> Itera
             or (bool(view.matches) and view.matches[0].id == answer.runbook)
             for view in seen.symptoms
         ]
-        said += _count(counts, seen, id_, {answer.runbook}, right)
+        # by state alone the one signal is missing that tells a story from its fall-back
+        fallback = {answer.told.fallback} - {""} if answer.told is not None else set()
+        said += _count(counts, seen, id_, {answer.runbook, *fallback}, right)
     loud = [id_ for id_ in guide_ids() if see(load(id_).twin()).warnings]
     yield from _counted(name, counts)
     yield f"  twins without the fault: {len(guide_ids())}, not quiet: {', '.join(loud) or 'none'}"
