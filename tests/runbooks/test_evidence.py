@@ -16,6 +16,7 @@ from runbooks.loader import Library
 from runbooks.matcher import Matcher
 from runbooks.model import Weight
 from runbooks.parse import parse
+from runbooks.ranking.evidence import EvidenceRanking
 from triage.facts.finding import (
     ChangeFact,
     Finding,
@@ -382,7 +383,7 @@ def test_a_symptom_that_is_not_judged_again_has_the_answer_of_one_that_is(tmp_pa
     changes = [
         ChangeFact(AT, f"rolled out {n}", Ref("Deployment", "a", n), "rollout") for n in "ab"
     ]
-    kept, judged = Matcher(library), []
+    kept, judged = EvidenceRanking(library), []
     kept._judge, judge_again = (  # type: ignore[method-assign]  # counts what is judged
         lambda *asked: judged.append(asked) or judge_again(*asked),
         kept._judge,
@@ -407,7 +408,7 @@ def test_more_of_what_another_symptom_shows_is_not_judged_again(tmp_path: Path) 
         "    - text: Both\n", "    - {finding: lost, text: Lost}\n    - text: Both\n"
     )
     (tmp_path / "b.md").write_text(page)
-    matcher, judged = Matcher(Library((tmp_path,), own=())), list[int]()
+    matcher, judged = EvidenceRanking(Library((tmp_path,), own=())), list[int]()
     matcher._judge, judge_again = (  # type: ignore[method-assign]  # counts what is judged
         lambda *asked: judged.append(1) or judge_again(*asked),
         matcher._judge,
