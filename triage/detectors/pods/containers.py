@@ -3,6 +3,7 @@ sandboxes that fail."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -37,6 +38,9 @@ _PULL = frozenset(
 )
 _STARTING = frozenset({"", "ContainerCreating", "PodInitializing"})
 """A container that waits for one of these is starting; any other reason is a fault."""
+_NAMES = re.compile(r' \(pod: "[^"]*", container: [^)]*\)$')
+"""The names of pod and container at the end of a message about the user (kubelet,
+security_context.go): the title has them."""
 PULL_RETRY = timedelta(seconds=30)
 """The kubelet repeats a failed pull within this time."""
 _BATCH = ("Job", "CronJob")
@@ -148,7 +152,7 @@ def waiting(pod: Pod, status: ContainerStatus, view: ClusterView) -> Iterator[Fi
             since,
             SinceSource.EVENT if events else SinceSource.CREATION,
         )
-        text = f"container {status.name} cannot be configured: {state.message}"
+        text = f"container {status.name} cannot be configured: {_NAMES.sub('', state.message)}"
         yield found or _create_failed(pod, status, text, since, evidence, view)
     elif state.reason not in _STARTING:
         text = f"{state.reason}: {state.message}" if state.message else state.reason

@@ -559,3 +559,12 @@ def test_a_volume_for_one_node_that_another_node_holds_after_the_event_that_said
     found = about(look(cluster), "pod-volume-failed", "odd")
     assert found.facts["cause"] == cause
     assert ("away holds it" in found.claim) is (cause == "multi-attach")
+
+
+def test_the_names_in_a_message_about_the_user_are_not_said_twice() -> None:
+    cluster = background()
+    pod = pod_of(cluster)
+    said = "container has runAsNonRoot and image will run as root"
+    reason = "CreateContainerConfigError"
+    cluster.waiting(pod, reason, f'{said} (pod: "odd_shop(4f9c)", container: app)')
+    assert first(cluster).endswith(f"cannot be configured: {said}")
