@@ -498,14 +498,19 @@ def test_only_word_from_its_host_makes_a_page_about_the_api_server_sure(
     assert any(m.confident for m in MATCHER.match_symptom(symptom(seen))) is sure
 
 
+@pytest.mark.parametrize("no_answer", [True, False])
 @pytest.mark.parametrize("class_", CLASSES)
-def test_a_service_is_missing_only_where_its_name_was_not_found(class_: str) -> None:
+def test_a_service_is_missing_only_where_its_name_was_not_found(
+    class_: str, no_answer: bool
+) -> None:
     """A refused connection, a time-out or an answer of the peer shows that the name had an
-    address: of a proxy, an alias or a Service that went later."""
-    facts = {"class": class_, "standing": "no-service"}
+    address: of a proxy, an alias or a Service that went later. A name server that does not answer
+    says nothing about a name."""
+    facts = {"class": class_, "standing": "no-service", "no_answer": no_answer}
     seen = finding("pod-last-words", "web", "Pod", **facts)
     found = {m.id: m.confident for m in MATCHER.match_symptom(symptom(seen))}
-    assert found["reference-to-missing-service"] is (class_ == "name-not-found")
+    not_found = class_ == "name-not-found" and not no_answer
+    assert found["reference-to-missing-service"] is not_found
 
 
 UNPROVEN = [

@@ -238,6 +238,7 @@ def _finding(
         "host": peer.host if peer is not None else "",
         "port": peer.port if peer is not None else 0,
         "no_dns": lost or (known and said.no_dns),
+        "no_answer": said.no_dns,
         "proven": _proven(said, pod),
         "by_api": said.class_ == "api-forbidden" and _BY_API.search(said.sentence) is not None,
         **_service_facts(resolved),

@@ -182,6 +182,7 @@ pod-last-words (pod): The sentence of its log or termination message that decide
     proven: bool: its words name what the class is about, not only that something failed
     by_api: bool: the Kubernetes API refused it, by RBAC
     no_dns: bool: no name server answered, for a name that may well exist
+    no_answer: bool: no name server answered, for any name
     service: str: namespace/name of the Service that is meant
     standing: str: of triage.facts.addresses.Standing
 """)
