@@ -134,7 +134,7 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
     "too-many-files": (
         r"too many open files|EMFILE|ENFILE|number of file watchers reached|inotify",
         r"fsnotify.{0,40}(?:no space|too many)|watcher: no space left",
-        r"open file descriptors has been reached",
+        r"open file descriptors has been reached|syscall['\"]?: ?['\"]watch['\"]",
     ),
     "disk-full": (
         r"no space left on device|ENOSPC|disk quota exceeded|disk (?:is )?full|out of disk",

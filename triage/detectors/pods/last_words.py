@@ -50,8 +50,10 @@ _BY_API = re.compile(r"is forbidden|serviceaccount|/apis?/|kubernetes", re.IGNOR
 """Refused by the Kubernetes API, not by a database or a cloud."""
 _FULL = {"too-many-connections": "connection", "peer-memory-full": "memory"}
 """Classes in which the peer answers, and says what it has used up."""
-_MEMORY_FILE = re.compile(r"shared memory|/dev/shm|shm_open", re.IGNORECASE)
-"""Files that the kernel keeps in memory."""
+_OFF_CLAIMS = re.compile(
+    r"shared memory|/dev/shm|shm_open|(?<![\w.-])/(?:var/)?(?:tmp|run)/", re.IGNORECASE
+)
+"""Files that are in memory, or where no claim is mounted."""
 _SHARED = frozenset({*_FULL, "unreachable", "name-not-found", "credentials-refused"})
 """Classes that are the peer's fault when several workloads report them."""
 _PORTS = (
@@ -262,7 +264,7 @@ def _proven(said: Classification, pod: Pod) -> bool:
     """Whether the words prove their class. A call without words of connecting is one where they
     name its peer; a full disk is that of a claim where the pod has one."""
     if said.class_ == "disk-full":
-        return bool(pod.spec.claims) and _MEMORY_FILE.search(said.sentence) is None
+        return bool(pod.spec.claims) and _OFF_CLAIMS.search(said.sentence) is None
     return said.proven or (said.class_ == "unreachable" and said.address is not None)
 
 

@@ -586,7 +586,10 @@ def test_words_that_were_read_before_are_told_as_old() -> None:
     ("claim", "text", "page"),
     [
         (True, "write /data/wal/0007: no space left on device", ["volume-full"]),
-        (False, "write /tmp/upload-7: no space left on device", []),
+        (False, "write /data/wal/0007: no space left on device", []),
+        (True, "write /tmp/upload-7: no space left on device", []),
+        (True, "write /data/tmp/7: no space left on device", ["volume-full"]),
+        (True, "{ errno: -28, syscall: 'watch', code: 'ENOSPC' }", ["inotify-or-file-limit"]),
         (True, 'could not resize shared memory segment "/a": No space left on device', []),
     ],
 )
