@@ -79,8 +79,9 @@ async def agree(live: LiveCluster, http: httpx.Client, kind: str, path: str) -> 
 
 
 def states(live: LiveCluster) -> dict[str, WatchState]:
-    """The state of each kind but those of the Gateway API, whose CRDs are not installed."""
-    custom = {kind.name for kind in KINDS if kind.group == "gateway.networking.k8s.io"}
+    """The state of each kind but those of the Gateway API and of cert-manager, whose CRDs are not
+    installed."""
+    custom = {each for kind in KINDS if kind.needs for each in (kind.name, kind.needs)}
     return {name: seen.state for name, seen in live.freshness().items() if name not in custom}
 
 
