@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
@@ -24,13 +24,13 @@ import msgspec
 from cluster.kube.kinds import BY_NAME, is_namespaced
 from cluster.kube.objects import Ref
 from cluster.kube.text import clean_json
+from runbooks.pastes.labels import ENDED, is_over, label_sets, labels_of, pairs_of, state_of
+from runbooks.pastes.telling import EVENT, FIELD, STAMP, URL, telling_lines
 
 PASTE_LIMIT = 256_000
 """Characters of a paste that are read."""
 NAMES, OBJECTS, MARKS = 20, 50, 40
 """Names, objects and marks that are kept of one paste."""
-TELLING = 40
-"""Lines of a log that are compared with runbooks."""
 DEPTH = 12
 """Levels of a JSON document that are read."""
 
@@ -109,25 +109,16 @@ _COLUMNS: tuple[tuple[frozenset[str], str], ...] = (
 )
 """Columns that only a table of that kind has."""
 _WELL = re.compile(r"(?:Running|Ready|Completed|Succeeded|Bound)(?:,SchedulingDisabled)?")
-_URL = re.compile(r"https?://[^\s\"'<>|)\]]+")
 _FIRING = re.compile(r"\[(FIRING|RESOLVED)(?::\d+)?\]\s*([A-Za-z][\w.-]+)")
 _STATE = re.compile(r"\[(FIRING|RESOLVED)\b")
 _TABLE = re.compile(r"^([A-Za-z]\w+)\s{2,}(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC\s{2,}", re.MULTILINE)
 """A row of `amtool alert query`."""
-_STAMP = re.compile(
-    r"\b(\d{4}[-/]\d\d[-/]\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,]\d+)?\s?(Z|UTC|[+-]\d\d:?\d\d)?"
-)
 _MAIL_STAMP = re.compile(
     r"\b\w{3}, \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d (?:[+-]\d{4}|GMT|UTC)"
 )
 """A time as `kubectl describe` and mails write it (RFC 1123)."""
-_ENDED = frozenset({"resolved", "closed"})
 _EPOCH = range(1_000_000_000, 4_000_000_000)
 """Seconds since 1970 that are taken for a time; a thousand times more are milliseconds."""
-_EVENT = re.compile(
-    r"^(?:\S+\s+)??(?:<unknown>|[\dsmhd]+(?: \(x\d+ over [\dsmhd]+\))?)\s+"
-    r"(Normal|Warning)\s+(\S+)\s+(\S+/\S+)\s+(.*)$"
-)
 _DESCRIBED: tuple[tuple[str, str], ...] = (
     ("Allocatable:", "Node"),
     ("Concurrency Policy:", "CronJob"),
@@ -143,20 +134,6 @@ _DESCRIBED: tuple[tuple[str, str], ...] = (
     ("Containers:", "Pod"),
 )
 """A heading that only the description of that kind has, asked in this order."""
-_FIELD = re.compile(r"^(Name|Namespace|Node|Controlled By|Reference):\s+(\S+)", re.MULTILINE)
-_TELLING = re.compile(
-    r"error|err\b|fail|fatal|panic|exception|denied|refused|time[d ]?-?out|kill|warn|cannot|can't"
-    r"|unable|caused by|not |no |oom|evict|back-?off|unhealthy|exceed|insufficient|forbidden"
-    r"|unauthorized|invalid|unknown|missing|lost|reset|expired|stuck|full|exit|reason:|message:"
-    r"|traceback|crash|restarted|abort|dropp|pending|throttl",
-    re.IGNORECASE,
-)
-_QUIET = re.compile(
-    r"^\s*(?:(?:-\s*)?(?:prometheus|severity|endpoint|container_id|uid|image_id|generatorurl"
-    r"|silenceurl|dashboard\w*|externalurl|fingerprint|groupkey|receiver|version|qos class"
-    r"|annotations|labels|image id|container id|host port)\s*[=:].*|source:.*)$",
-    re.IGNORECASE,
-)
 
 
 def read_paste(text: str) -> Paste:
@@ -170,7 +147,7 @@ def read_paste(text: str) -> Paste:
         words = found.said
     else:
         found.read(text)
-        words = _telling(text)
+        words = telling_lines(text)
     plain = "\n".join(dict.fromkeys(filter(None, words)))
     return Paste(
         text=text,
@@ -209,26 +186,26 @@ class _Found:
         if depth > DEPTH:
             return
         if isinstance(value, list):
-            self._labels(_pairs(value))
-            over = [item for item in value if _is_over(item)]
-            standing = [item for item in value if not _is_over(item)]
+            self._labels(pairs_of(value))
+            over = [item for item in value if is_over(item)]
+            standing = [item for item in value if not is_over(item)]
             for item in standing or over:
                 self.walk(item, around, depth + 1)
             for item in over if standing else ():  # of what is over, the times alone
-                flat, _, around_it = _labels_of(item, around)
+                flat, _, around_it = labels_of(item, around)
                 self._times(flat, around_it.get("alertname", ""))
         elif isinstance(value, dict):
             self._mapping(value, around, depth)
 
     def _mapping(self, value: Mapping[str, Any], around: Mapping[str, str], depth: int) -> None:
-        flat, labels, around = _labels_of(value, around)
+        flat, labels, around = labels_of(value, around)
         self._labels(labels)
         name = labels.get("alertname") or around.get("alertname", "")
         if "matchers" in flat:
-            name = f"the silence of {_pairs(flat['matchers']).get('alertname', 'alerts')}"
+            name = f"the silence of {pairs_of(flat['matchers']).get('alertname', 'alerts')}"
         self._times(flat, name)
-        if state := _state(value) if {"labels", "alerts"} & {*flat} else "":
-            self.states.add(state in _ENDED)
+        if state := state_of(value) if {"labels", "alerts"} & {*flat} else "":
+            self.states.add(state in ENDED)
         for key, item in flat.items():
             if not isinstance(item, str):
                 self.walk(item, around, depth + 1)
@@ -253,15 +230,15 @@ class _Found:
         if inner is not None:
             self.walk(inner, around, depth + 1)
             return
-        self.said += _telling(text)
+        self.said += telling_lines(text)
         self.read(text)
 
     def read(self, text: str) -> None:
         """Reads plain text."""
-        for url in _URL.findall(text):
+        for url in URL.findall(text):
             if "runbook" in url.lower():
                 self._link(url)
-        plain = _URL.sub(" ", text)
+        plain = URL.sub(" ", text)
         for _, name in sorted(_FIRING.findall(plain), key=lambda found: found[0]):
             self.names.setdefault(name)
         self.states |= {state == "RESOLVED" for state in _STATE.findall(plain)}
@@ -269,7 +246,7 @@ class _Found:
             self.names.setdefault(name)
             self._mark(stamp, f"{name} began")
         self._described(plain)
-        for labels in _label_sets(plain):
+        for labels in label_sets(_PAIR.findall(plain)):
             self._labels(labels)
         self._table(plain)
         for kind, name, namespace in _PATH.findall(plain):
@@ -279,7 +256,7 @@ class _Found:
         stamps = [
             found.group()
             for row in plain.splitlines()
-            if (found := _STAMP.search(row) or _MAIL_STAMP.search(row))
+            if (found := STAMP.search(row) or _MAIL_STAMP.search(row))
         ]
         for stamp, which in zip(stamps[:1] + stamps[1:][-1:], ("first", "last"), strict=False):
             if not self.marks or which == "last":
@@ -296,7 +273,7 @@ class _Found:
                 continue
             namespace = cells[0] if columns[:1] == ["NAMESPACE"] and cells else ""
             if "OBJECT" in columns:
-                found = _EVENT.match(row)
+                found = EVENT.match(row)
                 kind, _, name = found[3].partition("/") if found else ("", "", "")
                 if found and found[1] == "Warning" and kind in _KINDS:
                     self._object(_KINDS[kind], namespace, name)
@@ -339,7 +316,7 @@ class _Found:
 
     def _described(self, text: str) -> None:
         """The object of `kubectl describe`."""
-        fields = dict(_FIELD.findall(text))
+        fields = dict(FIELD.findall(text))
         kind = next((kind for heading, kind in _DESCRIBED if f"\n{heading}" in f"\n{text}"), "")
         if not kind or "Name" not in fields:
             return
@@ -363,7 +340,7 @@ class _Found:
                 self.names.setdefault(part)
 
     def _mark(self, text: str, what: str) -> None:
-        found = _STAMP.search(text)
+        found = STAMP.search(text)
         if (found is None and not _MAIL_STAMP.search(text)) or (found and found[1] < "0002"):
             return
         try:
@@ -378,76 +355,3 @@ class _Found:
             self.marks.setdefault(Mark(moment.astimezone(UTC), what))
         except (ValueError, OverflowError):
             return
-
-
-def _labels_of(
-    value: Mapping[str, Any], around: Mapping[str, str]
-) -> tuple[dict[str, Any], dict[str, str], Mapping[str, str]]:
-    """A mapping by lower-case keys, its own labels, and the labels of what it stands in with those
-    of its `labels`."""
-    flat = {str(key).lower(): item for key, item in value.items()}
-    labels = {key: str(item) for key, item in flat.items() if isinstance(item, str | int)}
-    inner = flat.get("labels") or flat.get("commonlabels")
-    if isinstance(inner, dict):
-        around = {**around, **{str(key).lower(): str(item) for key, item in inner.items()}}
-    return flat, labels, around
-
-
-def _pairs(value: Any) -> dict[str, str]:
-    """The labels that a list gives as name and value: matchers of a silence, fields of a
-    message."""
-    found: dict[str, str] = {}
-    for item in value if isinstance(value, list) else ():
-        if isinstance(item, dict) and isinstance(item.get("value"), str):
-            name = item.get("name") or item.get("title") or item.get("key")
-            found.setdefault(str(name).lower(), item["value"])
-    return found
-
-
-def _state(item: Any) -> str:
-    """The state of an alert in lower case, "" where it has none."""
-    status = item.get("status") if isinstance(item, dict) else None
-    state = status.get("state") if isinstance(status, dict) else status
-    return state.lower() if isinstance(state, str) else ""
-
-
-def _is_over(item: Any) -> bool:
-    """Whether an alert of a list is resolved, or silenced."""
-    return _state(item) in _ENDED | {"suppressed", "expired"}
-
-
-def _label_sets(text: str) -> Iterator[dict[str, str]]:
-    """The labels of a text, one set for each alert: a set ends where a label comes again."""
-    labels: dict[str, str] = {}
-    for key, value in _PAIR.findall(text):
-        name = key.lower()
-        if name in labels and labels[name] != value:
-            yield labels
-            labels = {}
-        labels[name] = value
-    if labels:
-        yield labels
-
-
-def _telling(text: str) -> list[str]:
-    """The lines that say what is wrong: all of a short text, of a long one those with a word of
-    failure, and without links and fields that every alert has."""
-    rows = [" ".join(_URL.sub(" ", row).split()) for row in text.splitlines()]
-    rows = [row for row in rows if row and not _QUIET.match(row)]
-    listed = [found for row in rows if (found := _EVENT.match(row))]
-    warnings = [found for found in listed if found[1] == "Warning"]
-    if listed:
-        return list(dict.fromkeys(f"{found[2]} {found[4]}" for found in warnings or listed))
-    if len(rows) <= 3:
-        return rows
-    kept = list(dict.fromkeys(_timeless(row) for row in rows if _TELLING.search(row)))
-    described = len(_FIELD.findall(text)) > 1
-    if len(rows) <= TELLING and len(kept) < len(rows) // 3 and not described:
-        return list(dict.fromkeys(rows))
-    half = TELLING // 2
-    return kept if len(kept) <= TELLING else [*kept[:half], *kept[-half:]]
-
-
-def _timeless(row: str) -> str:
-    """A line without its times, so that lines which differ in nothing else are one."""
-    return " ".join(_STAMP.sub(" ", row).split())
