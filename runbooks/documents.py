@@ -14,6 +14,7 @@ import msgspec
 from runbooks.fields import FieldError, Lines, strings
 from runbooks.model import Problem, Runbook
 from runbooks.positions import YamlError, read
+from runbooks.terms import vocabulary
 
 INTRODUCTION = frozenset({"what-it-looks-like", "what-it-means"})
 """Sections whose sentences describe the failure."""
@@ -46,6 +47,9 @@ class Words(msgspec.Struct, frozen=True):
     """What shows that a text is about something else, though its words are alike."""
     alerts: tuple[str, ...] = ()
     """Names of alerts for which the page is written: such an alert is certain."""
+    tells: tuple[str, ...] = ()
+    """Expressions over the folded text; words alone are sure only of a text that has each. `{name}`
+    stands for one of the vocabulary (`told`)."""
 
 
 _PATTERN_FIELDS = frozenset({"shows", "needs", "pattern"})
@@ -68,19 +72,34 @@ def _words(data: Any, lines: Lines, at: tuple[str, ...]) -> Words:
     if not isinstance(data, dict):
         raise FieldError(line, "must be a mapping with phrases and patterns")
     unknown = sorted(
-        set(map(str, data)) - {"id", "title", "phrases", "patterns", "refuting", "alerts"}
+        set(map(str, data)) - {"id", "title", "phrases", "patterns", "refuting", "alerts", "tells"}
     )
     if unknown:
         raise FieldError(
             lines.get((*at, unknown[0]), line),
-            f"has an unknown field {unknown[0]!r}; known: phrases, patterns, refuting, alerts",
+            f"has an unknown field {unknown[0]!r}; known: phrases, patterns, refuting, "
+            "alerts, tells",
         )
     return Words(
         phrases=strings(data.get("phrases"), lines.get((*at, "phrases"), line), "phrases"),
         alerts=strings(data.get("alerts"), lines.get((*at, "alerts"), line), "alerts"),
+        tells=_groups(data, lines.get((*at, "tells"), line)),
         patterns=_patterns(data, lines, (*at, "patterns"), line),
         refuting=_patterns(data, lines, (*at, "refuting"), line),
     )
+
+
+def _groups(data: Mapping[str, Any], line: int) -> tuple[str, ...]:
+    """The groups of `tells` with the expressions that they name. Raises FieldError."""
+    groups = strings(data.get("tells"), line, "tells")
+    if not all(group.strip() for group in groups):
+        raise FieldError(line, "tells has an empty group; every text has it")
+    return tuple(
+        _NAME.sub(lambda name: vocabulary().told.get(name[1], name[0]), group) for group in groups
+    )
+
+
+_NAME = re.compile(r"\{([a-z]+)\}")
 
 
 def _patterns(
@@ -126,6 +145,7 @@ class Document:
     alerts: tuple[str, ...] = ()
     refuting: tuple[Pattern, ...] = ()
     elsewhere: bool = False
+    tells: tuple[str, ...] = ()
 
 
 def document(runbook: Runbook) -> Document:
@@ -153,6 +173,7 @@ def document(runbook: Runbook) -> Document:
         guide=runbook.guide,
         alerts=words.alerts,
         refuting=words.refuting,
+        tells=words.tells,
     )
 
 

@@ -105,6 +105,16 @@ def _patterns(runbook: Runbook) -> Iterator[Problem]:
     """Each pattern matches the texts that show why it is there, and names a part of each."""
     path = runbook.path.with_name(f"{runbook.path.stem}.words.yaml")
     words, _ = read_words(runbook.words, path)
+    if runbook.origin == OURS and not words.tells:
+        yield Problem(path, 1, "lacks tells: what a text must say for words alone to be sure")
+    for group in words.tells:
+        try:
+            empty = re.compile(group).search("") is not None
+        except re.error as error:
+            yield Problem(path, 1, f"tells is not a regular expression: {error}")
+            continue
+        if empty:
+            yield Problem(path, 1, f"tells has an empty group {group!r}; every text has it")
     for pattern in (*words.patterns, *words.refuting):
         try:
             compiled = re.compile(pattern.expression, re.IGNORECASE)

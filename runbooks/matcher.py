@@ -4,7 +4,7 @@ fits" is an answer."""
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from cluster.kube.objects import Ref
 from runbooks.loader import Library
 from runbooks.match import Match
 from runbooks.ranking.evidence import LISTED, EvidenceRanking
-from runbooks.ranking.order import ordered
+from runbooks.ranking.order import BELOW, ordered
 from runbooks.ranking.words import SHOWN, WordRanking
 from triage.facts.finding import Report, Symptom
 
@@ -54,7 +54,7 @@ class Matcher:
         from runbooks.paste import read_paste
 
         paste = read_paste(text)
-        words = (
+        words: Mapping[str, Match] = (
             {match.id: match for match in self._words.match_paste(paste)} if text.strip() else {}
         )
         live: dict[str, Match] = {}
@@ -73,6 +73,7 @@ class Matcher:
                 live[match.id] = match
         if not text.strip():
             return ordered(live[key] for key in listed)[:SHOWN]
+        words = _beside(words, live)
         named = {*words, *listed}
         sure = any(match.confident for match in words.values())
         found = [_combine(words.get(key), live.get(key), sure and key not in told) for key in named]
@@ -106,6 +107,21 @@ def _concerns(symptom: Symptom, objects: Sequence[Ref]) -> bool:
         for ref in narrow
         for other in seen
     )
+
+
+def _beside(words: Mapping[str, Match], live: Mapping[str, Match]) -> Mapping[str, Match]:
+    """The pages for words, beside those of the evidence: where evidence is sure of a page, words
+    alone are sure of no other one, nor do they lift it above. The text may name any."""
+    sure = [one.score for one in live.values() if one.confident]
+    if not sure:
+        return words
+    most = round(max(sure) * BELOW, 4)
+    return {
+        key: one
+        if one.certain or (key in live and live[key].own)
+        else replace(one, confident=False, score=min(one.score, most))
+        for key, one in words.items()
+    }
 
 
 def _combine(words: Match | None, live: Match | None, sure: bool) -> Match:

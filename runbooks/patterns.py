@@ -37,8 +37,8 @@ class PatternIndex:
         }
         found: dict[int, list[str]] = defaultdict(list)
         for expression in (one for one in self._documents if one in possible):
-            compiled = _compiled(expression)
-            match = compiled.search(folded) if compiled is not None else None
+            pattern = compiled(expression)
+            match = pattern.search(folded) if pattern is not None else None
             if match is not None:
                 for number in self._documents[expression]:
                     found[number].append(match.group()[:SHOWN].strip())
@@ -46,8 +46,8 @@ class PatternIndex:
 
 
 @cache
-def _compiled(expression: str) -> re.Pattern[str] | None:
-    """Compiled when a text first has a part that it needs: most never are, and compiling all costs
+def compiled(expression: str) -> re.Pattern[str] | None:
+    """None when it is no regular expression. Compiled when a text first has a part that it needs: most never are, and compiling all costs
     as much as the rest of the index."""
     try:
         return re.compile(expression, re.IGNORECASE)

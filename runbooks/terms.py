@@ -49,6 +49,10 @@ class Vocabulary:
     """Found in a folded text that tells of something wrong."""
     cluster: re.Pattern[str]
     """Found in a folded text that names a thing of a cluster."""
+    healthy: re.Pattern[str]
+    """What a healthy cluster says, in a folded text."""
+    told: Mapping[str, str]
+    """Expressions that pages name in `tells`."""
 
 
 @cache
@@ -65,6 +69,8 @@ def vocabulary() -> Vocabulary:
         ignored=frozenset(data["ignored"].split()),
         failure=re.compile(data["failure"].replace("| ", "|")),
         cluster=re.compile(data["cluster"].replace("| ", "|")),
+        healthy=re.compile(data["healthy"].replace("| ", "|")),
+        told=MappingProxyType({key: one.replace("| ", "|") for key, one in data["told"].items()}),
     )
 
 
@@ -118,6 +124,11 @@ def fold(text: str) -> str:
         .replace("，", ", ")
     )
     return " ".join(folded.split()).lower()
+
+
+def without_healthy(folded: str) -> str:
+    """A folded text without what a healthy cluster says."""
+    return vocabulary().healthy.sub(" ", folded)
 
 
 def terms(text: str) -> tuple[Term, ...]:

@@ -18,8 +18,8 @@ from typing import Any
 from rapidfuzz import fuzz, process
 
 from runbooks.documents import Document
-from runbooks.patterns import PatternIndex
-from runbooks.terms import Term, WordsAsWritten, fold, terms, terms_of_lines, vocabulary
+from runbooks.patterns import PatternIndex, compiled
+from runbooks.terms import Term, WordsAsWritten, fold, terms, terms_of_lines, vocabulary, without_healthy
 
 FIELD_WEIGHTS: Mapping[str, float] = {
     "symptom": 1.0,
@@ -110,6 +110,7 @@ class WordIndex:
 
     def __init__(self, documents: Sequence[Document]) -> None:
         self.documents = tuple(documents)
+        self._groups = {one.id: one.tells for one in documents if one.tells}
         self._phrases: list[_Phrase] = []
         self._stems: dict[str, list[tuple[int, float]]] = defaultdict(list)
         self._concepts: dict[str, list[tuple[int, float]]] = defaultdict(list)
@@ -219,7 +220,7 @@ class WordIndex:
         ]
         best = sorted(scores, key=lambda item: (-item[0], self.documents[item[1]].id))[:limit]
         as_written = WordsAsWritten(folded)
-        failing = vocabulary().failure.search(folded) is not None
+        failing = vocabulary().failure.search(without_healthy(folded)) is not None
         cluster = vocabulary().cluster.search(folded) is not None
         return [
             self._match(
@@ -248,6 +249,14 @@ class WordIndex:
             for score, number in best
             if score > 0.02
         ]
+
+    def tells(self, runbook_id: str, text: str) -> bool:
+        """Whether a text has something of each group that the page must be told; a page without
+        groups is told by any."""
+        groups = self._groups.get(runbook_id, ())
+        said = without_healthy(fold(text)) if groups else ""
+        expressions = (compiled(group) for group in groups)
+        return all(one is not None and one.search(said) for one in expressions)
 
     def _named_in(self, text: str, query: Sequence[Term]) -> set[int]:
         """The documents whose name stands in the text, or one of whose phrases the text is."""

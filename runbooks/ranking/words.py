@@ -102,16 +102,27 @@ class WordRanking:
 
         ours.sort(key=lambda one: (-standing(one), one.id))
         lone = len(paste.words.split()) == 1
-        found = []
+        found: list[Match] = []
+        short: list[Match] = []
+        """What would be sure if the text told the fault whole. It stands below what is told."""
         for one in ours[:SHOWN]:
             rival = other
             if guide is not None and not one.guide and standing(one) < standing(guide):
                 rival = other or guide
             if one.score >= LOWEST:
                 against = "" if rival is None or one.named else _reads_like(rival)
-                found.append(_from_words(one, best, over or elsewhere or against, lone))
+                match = _from_words(one, best, over or elsewhere or against, lone)
+                if not match.confident or index.tells(one.id, paste.words):
+                    found.append(match)
+                else:
+                    short.append(replace(match, confident=False))
         if certain or (found and not found[0].confident):
             found = [replace(one, confident=False) for one in found]
+        if not any(one.confident for one in found):
+            shown = [one.id for one in ours]
+            found = sorted([*found, *short], key=lambda one: shown.index(one.id))
+        else:
+            found += short
         return [*certain, *falling(found)][:SHOWN]
 
     def _certain(self, runbook_id: str, name: str, words: WordMatch | None, over: str) -> Match:
