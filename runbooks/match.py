@@ -24,7 +24,7 @@ class Match(msgspec.Struct, frozen=True):
 
     `guide`: it has no story. `own`: evidence of its own mechanism holds, not only what happened
     nearby. `follows`: all that decides follows from other faults. `certain`: the text names the
-    page.
+    page. `named`: it says the title, the id or a phrase of the page word by word.
     """
 
     id: str
@@ -38,3 +38,4 @@ class Match(msgspec.Struct, frozen=True):
     own: bool = False
     follows: bool = False
     certain: bool = False
+    named: bool = False

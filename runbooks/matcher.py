@@ -111,14 +111,16 @@ def _concerns(symptom: Symptom, objects: Sequence[Ref]) -> bool:
 
 def _beside(words: Mapping[str, Match], live: Mapping[str, Match]) -> Mapping[str, Match]:
     """The pages for words, beside those of the evidence: where evidence is sure of a page, words
-    alone are sure of no other one, nor do they lift it above. The text may name any."""
+    alone are sure of no other one, nor do they lift it above, unless the text names it
+    and none that is shown."""
     sure = [one.score for one in live.values() if one.confident]
     if not sure:
         return words
     most = round(max(sure) * BELOW, 4)
+    shown = any(one.named and key in live and live[key].confident for key, one in words.items())
     return {
         key: one
-        if one.certain or (key in live and live[key].own)
+        if one.certain or (one.named and not shown) or (key in live and live[key].own)
         else replace(one, confident=False, score=min(one.score, most))
         for key, one in words.items()
     }

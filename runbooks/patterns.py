@@ -47,8 +47,8 @@ class PatternIndex:
 
 @cache
 def compiled(expression: str) -> re.Pattern[str] | None:
-    """None when it is no regular expression. Compiled when a text first has a part that it needs: most never are, and compiling all costs
-    as much as the rest of the index."""
+    """None when it is no regular expression. Compiled when a text first has a part that it needs:
+    most never are, and compiling all costs as much as the rest of the index."""
     try:
         return re.compile(expression, re.IGNORECASE)
     except re.error:

@@ -19,7 +19,15 @@ from rapidfuzz import fuzz, process
 
 from runbooks.documents import Document
 from runbooks.patterns import PatternIndex, compiled
-from runbooks.terms import Term, WordsAsWritten, fold, terms, terms_of_lines, vocabulary, without_healthy
+from runbooks.terms import (
+    Term,
+    WordsAsWritten,
+    fold,
+    terms,
+    terms_of_lines,
+    vocabulary,
+    without_healthy,
+)
 
 FIELD_WEIGHTS: Mapping[str, float] = {
     "symptom": 1.0,

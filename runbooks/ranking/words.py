@@ -181,6 +181,7 @@ def _from_words(found: WordMatch, best: float, rival: str, lone: bool) -> Match:
         for_=tuple(reasons),
         against=tuple(against),
         guide=found.guide,
+        named=found.named,
     )
 
 

@@ -255,8 +255,10 @@ def test_words_and_evidence_together() -> None:
     alone = MATCHER.match("", seen)
     assert alone[0].id == "nodes-notready-system-oom"
     assert alone[0].confident
-    words = MATCHER.match("nodes go NotReady one after another", seen)
-    without = MATCHER.match("nodes go NotReady one after another", None)
+    told = MATCHER.match("nodes go NotReady one after another", seen)
+    assert told[0].id == alone[0].id, "the page that the words name and the cluster shows"
+    words = MATCHER.match("nodes run out of memory and go NotReady one by one", seen)
+    without = MATCHER.match("nodes run out of memory and go NotReady one by one", None)
     assert words[0].id == without[0].id == "nodes-notready-system-oom"
     assert words[0].score > without[0].score
     assert MATCHER.match("", None) == []
@@ -282,6 +284,22 @@ def test_the_page_of_the_symptom_that_the_words_tell_stands_above_pages_of_words
     assert first.score >= sure.score
     elsewhere = MATCHER.match("kube-scheduler is down", report(shown))[0]
     assert elsewhere.id != sure.id, "words of something else come first"
+
+
+def test_words_alone_are_not_sure_beside_a_page_of_which_the_cluster_is_sure() -> None:
+    oom = finding(
+        "node-system-oom",
+        count=4,
+        victim_runtime=False,
+        victim_kubelet=False,
+        no_limit_owners=("Deployment logging/elastalert",),
+    )
+    text = "Multi-Attach error for volume pvc-1, it is already attached to another node"
+    assert MATCHER.match_words(text)[0].confident
+    shown = MATCHER.match("", report(symptom(oom)))[0]
+    found = MATCHER.match(text, report(symptom(oom)))
+    assert found[0].id == shown.id
+    assert not any(one.confident for one in found if one.id != shown.id)
 
 
 def test_a_healthy_cluster_matches_nothing() -> None:

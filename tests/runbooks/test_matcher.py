@@ -169,7 +169,7 @@ def test_few_texts_of_other_machines_make_a_page_sure() -> None:
             "memory-limit-reached",
         ),
         (
-            "containerd on worker-3: no space left on device",
+            "containerd on worker-3, log of a container: no space left on device",
             "rclone copy: no space left on device",
             "node-disk-full-container-logs",
         ),
@@ -233,8 +233,12 @@ def test_an_error_of_another_machine_makes_no_page_sure(here: str, there: str, p
             "the pdb of web allows 2 disruptions, drain goes on",
             "disruption-budget-blocks",
         ),
-        ("DNS is down", "remember the day when DNS was down", "coredns-oom"),
-        ("ImagePullBackOff of web", "a meme of ImagePullBackOff", "image-not-found"),
+        (
+            "CoreDNS is killed for memory",
+            "remember the day when CoreDNS was killed for memory",
+            "coredns-oom",
+        ),
+        ("ErrImagePull of web: image not found", "a meme of image not found", "image-not-found"),
     ],
 )
 def test_words_of_a_page_in_another_sense_do_not_make_it_sure(
