@@ -334,6 +334,10 @@ def test_missing_configuration(message: str, expected: tuple[str, ...] | None) -
             "over quota",
         ),
         ('googleapi: Error 403: {"a": 1} is wrong', 'googleapi: Error 403: {"a": 1} is wrong'),
+        (
+            'to become ready: order is in "invalid" state: ',
+            'to become ready: order is in "invalid" state',
+        ),
     ],
 )
 def test_a_message_is_quoted_by_its_sentence(message: str, said: str) -> None:

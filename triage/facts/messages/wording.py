@@ -30,13 +30,14 @@ QUOTE = 180
 
 
 def quoted(message: str) -> str:
-    """A message in one line, without the wrappers of RPCs, commands, answers in JSON and long ids.
-    Of a long one the middle is left out: the beginning says what failed, the end why."""
+    """A message in one line, without the wrappers of RPCs, commands, answers in JSON and long ids,
+    and without a colon that ends it because what follows is empty. Of a long one the middle is left
+    out: the beginning says what failed, the end why."""
     if "Mounting command" in message:
         message = _MOUNTING.sub(": ", message, count=1)
     if '"message"' in message:
         message = _ANSWER.sub(_told, message, count=1)
-    text = " ".join(_LONG_ID.sub("…", _RPC.sub("", message)).split())
+    text = " ".join(_LONG_ID.sub("…", _RPC.sub("", message)).split()).rstrip(":;, ")
     if len(text) <= QUOTE:
         return text
     begin, end = text[: QUOTE // 2 + 1], text[-QUOTE // 2 - 1 :]
