@@ -51,6 +51,18 @@ def test_a_rollout_says_which_image_became_which_and_who_did_it() -> None:
     )
 
 
+@pytest.mark.parametrize("seconds", [0, 2])
+def test_what_a_controller_notes_at_once_does_not_make_it_the_creator(seconds: int) -> None:
+    cluster = Cluster(1)
+    born = ago(minutes=5)
+    noted = managed(
+        "kube-controller-manager", born + timedelta(seconds=seconds), {"f:metadata": {}}
+    )
+    made = managed("argocd-controller", born, {"f:metadata": {}, "f:spec": {}})
+    cluster.deployment("web", creationTimestamp=ts(born), managedFields=[noted, made])
+    assert [c.manager for c in changes(cluster, "workload-created")] == ["argocd-controller"]
+
+
 def test_status_writes_are_no_changes_and_key_names_are_read_without_values() -> None:
     cluster = Cluster(1)
     cluster.deployment(

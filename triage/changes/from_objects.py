@@ -40,8 +40,17 @@ def change_fact(
 
 
 def creator(written: list[ManagedFields], created: datetime) -> str:
-    """The manager that created an object; "" when a later write replaced its entry."""
-    return next((w.manager for w in written if w.time and abs(w.time - created) <= _AT_BIRTH), "")
+    """The manager that created an object; "" when a later write replaced its entry. A controller
+    may write its annotation in the same second: who creates writes more than metadata."""
+    first = min(
+        (
+            (w.time, set(w.fields_v1) == {"f:metadata"}, w.manager)
+            for w in written
+            if w.time and abs(w.time - created) <= _AT_BIRTH
+        ),
+        default=None,
+    )
+    return first[2] if first is not None else ""
 
 
 _CONTAINERS = ("f:spec", "f:template", "f:spec", "f:containers")
