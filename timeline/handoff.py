@@ -44,7 +44,6 @@ def handoff(journal: Journal, now: datetime) -> str:
     followed = story.followed
     if followed is not None:
         at = next((each.step_id for each in reversed(entries) if each.step_id), "")
-        done = len(followed.results)
         asked = next(
             (
                 each
@@ -54,7 +53,7 @@ def handoff(journal: Journal, now: datetime) -> str:
             None,
         )
         where = f"{at} ({_text(asked)})" if asked is not None else at or "its start"
-        out.append(f"runbook: {followed.runbook}, {done} steps answered, last at {where}")
+        out.append(f"runbook: {followed.runbook}{followed.answered}, last at {where}")
     out += _part(
         "changed in the cluster",
         [f"{_at(act.intent)} {act.by_hand or _text(act.intent)}" for act in story.interventions],

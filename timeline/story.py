@@ -67,6 +67,13 @@ class FollowedRunbook(msgspec.Struct, frozen=True, kw_only=True):
     def runbook(self) -> str:
         return str(self.begun.data.get("runbook", ""))
 
+    @property
+    def answered(self) -> str:
+        """`, 3 steps answered`, "" for none: a step that was run again counts once, one that was
+        skipped does not."""
+        count = len({each.step_id for each in self.results if each.kind.endswith("-result")})
+        return f", {count} step{'s' if count != 1 else ''} answered" if count else ""
+
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
     """Read once for all sections. `asked` is the intent of each result, by the result's id."""

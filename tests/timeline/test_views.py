@@ -14,6 +14,7 @@ from cluster.kube.text import clean_uncut
 from tests.timeline.conftest import START, Clock
 from tests.timeline.story import tell
 from timeline.entry import EntryKind, NewEntry, ObjectRef, Phase
+from timeline.export import to_markdown
 from timeline.factors import factors
 from timeline.handoff import handoff
 from timeline.intents import unknown_changes
@@ -435,6 +436,32 @@ def test_the_belief_is_that_of_the_followed_runbook_else_of_the_first_symptom(
     begun = {"runbook": "node-not-ready"}
     journal.append(NewEntry(kind="run-started", text="opened", run_id="run-1", data=begun))
     assert "believed: looks like node-not-ready\n" in handoff(journal, START)
+
+
+def test_a_step_that_was_run_again_is_answered_once_and_a_skipped_one_is_not(
+    journal: Journal,
+) -> None:
+    begun = {"runbook": "node-not-ready"}
+    journal.append(NewEntry(kind="run-started", text="opened", run_id="r", data=begun))
+
+    def enter(kind: str, step: str, intent: str) -> None:
+        journal.append(
+            NewEntry(
+                kind=cast("EntryKind", kind),
+                text=step,
+                run_id="r",
+                step_id=step,
+                data={"intent_id": intent},
+            )
+        )
+
+    enter("step-skipped", "lease", "")
+    assert "runbook: node-not-ready, last at" in handoff(journal, START)
+    for intent in ("a", "b"):
+        enter("step-intent", "kubelet", intent)
+        enter("step-result", "kubelet", intent)
+    assert "runbook: node-not-ready, 1 step answered, last at kubelet" in handoff(journal, START)
+    assert "Runbook followed: node-not-ready, 1 step answered" in to_markdown(journal)
 
 
 def test_a_change_that_was_undone_does_not_stand(journal: Journal) -> None:

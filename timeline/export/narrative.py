@@ -86,9 +86,12 @@ def _verdict(w: Wording) -> Iterator[TableCell]:
     symptoms."""
     followed = w.story.followed
     if followed is not None:
-        answers = len(followed.results)
-        progress = f", {answers} step{'s' if answers != 1 else ''} answered" if answers else ""
-        yield ("Runbook followed: ", w.out(followed.runbook), progress, seqs(followed.begun))
+        yield (
+            "Runbook followed: ",
+            w.out(followed.runbook),
+            followed.answered,
+            seqs(followed.begun),
+        )
     probes = [line.entry for line in w.lines if line.entry.kind == "probe-result"]
     found = [entry for entry in probes if entry.data.get("conclusions")]
     faults = [entry for entry in found if entry.data.get("answer") not in ("clear", "unknown")]
