@@ -79,9 +79,9 @@ def catalogue_lines(
     runbooks: Sequence[Runbook], words: str, opened: Mapping[str, str] = MappingProxyType({})
 ) -> list[Line]:
     """Runbooks whose id or title contains the words. Those that are open in the incident come
-    first, with their progress (`opened`, by id)."""
+    first, with their progress (`opened`, by id). Ours are always there: none is read yet."""
     if not runbooks:
-        return [line(" ", ("No runbooks are loaded.", "warning"))]
+        return [line((" reading runbooks …", "muted"))]
     wanted = words.lower().split()
     found = [r for r in runbooks if all(word in f"{r.id} {r.title}".lower() for word in wanted)]
     found.sort(key=lambda runbook: runbook.id not in opened)

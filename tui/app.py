@@ -32,6 +32,7 @@ from tui.themes import THEMES
 if TYPE_CHECKING:
     from incident.api import Investigation
     from incident.other_kinds import OtherKind
+    from text.lines import Line
     from tui.walkthrough import OpenRun
 
 STYLESHEETS = ("base.tcss", "screens.tcss", "dialogs.tcss")
@@ -195,14 +196,17 @@ class StanchApp(PaintingApp):
         from text.matches import catalogue_lines
         from tui.dialogs.choice import Choice
 
-        runbooks = self.investigation.runbooks()
+        investigation, progress = self.investigation, self.open_run.progress_by_runbook()
+
+        def listed(words: str) -> Sequence[Line]:
+            return catalogue_lines(investigation.runbooks(), words, progress)
 
         def opened(runbook_id: str | None) -> None:
             if runbook_id:
                 self.open_runbook(runbook_id, symptom_id)
 
-        listing = partial(catalogue_lines, runbooks, opened=self.open_run.progress_by_runbook())
-        self.push_screen(Choice("choose a runbook", listing), opened)
+        fill = None if investigation.runbooks() else investigation.read_words
+        self.push_screen(Choice("choose a runbook", listed, fill), opened)
 
     def probe_of(self, runbook_id: str, symptom_id: str, wanted: tuple[str, ...]) -> None:
         self.open_run.open(runbook_id, symptom_id)

@@ -109,6 +109,20 @@ async def test_words_that_come_before_the_runbooks_are_read_are_kept_and_enter_w
         )
 
 
+async def test_runbooks_that_are_still_read_are_not_told_as_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with screens(size=WIDE) as (app, fake, pilot):
+        fake.words_read.clear()
+        books = fake.runbooks()
+        monkeypatch.setattr(fake, "runbooks", lambda: books if fake.words_read.is_set() else ())
+        app.action_choose_runbook()
+        await until(pilot, lambda: "reading runbooks" in shown(app))
+        await pilot.press(*"policy")
+        fake.words_read.set()
+        await until(pilot, lambda: "Connection refused across namespaces" in shown(app))
+
+
 async def test_quit_asks_only_while_something_runs() -> None:
     async with screens() as (app, _, pilot):
         app.open_run.running = "a probe"
