@@ -383,3 +383,30 @@ def test_a_container_that_waits_for_its_next_start_is_not_steady(
     statuses = [{"name": "app", "state": state}]
     pod = {"metadata": {"name": "p"}, "status": {"phase": "Running", "containerStatuses": statuses}}
     assert evaluate(asked, [pod], {"namespace": "shop"}, now=NOW).result is result
+
+
+@pytest.mark.parametrize(
+    ("issuing", "due", "result"),
+    [
+        (None, timedelta(days=30), Result.PASS),
+        ("False", timedelta(days=-27), Result.FAIL),
+        ("True", timedelta(days=30), Result.FAIL),
+        (None, timedelta(hours=-2), Result.FAIL),
+    ],
+)
+def test_a_ready_certificate_whose_renewal_fails_or_is_late_is_not_mended(
+    issuing: str | None, due: timedelta, result: Result
+) -> None:
+    """Ready says that the old certificate is valid."""
+    book = Library().get("certificate-not-issued")
+    asked = book.step("issued") if book is not None else None
+    assert asked is not None
+    conditions = [{"type": "Ready", "status": "True"}]
+    if issuing is not None:
+        conditions.append({"type": "Issuing", "status": issuing})
+    renewal = (NOW + due).isoformat().replace("+00:00", "Z")
+    shop = {
+        "metadata": {"name": "shop-tls", "namespace": "shop"},
+        "status": {"conditions": conditions, "renewalTime": renewal},
+    }
+    assert evaluate(asked, [shop], {"namespace": "shop"}, now=NOW).result is result
