@@ -85,6 +85,30 @@ def autoscaler_of(context: ActionContext, workload: Ref) -> HorizontalPodAutosca
     return None
 
 
+# ---- what could not be read
+
+_PLURALS = {
+    "Pod": "pods",
+    "PersistentVolume": "volumes",
+    "VolumeAttachment": "volume attachments",
+    "NetworkPolicy": "network policies",
+    "PodDisruptionBudget": "disruption budgets",
+}
+
+
+def unread(context: ActionContext, *kinds: str) -> str:
+    """`pods cannot be read (forbidden)` for the first of these kinds of which nothing is known,
+    "" when all were read: none of a kind that was not read is not none."""
+    return next(
+        (
+            f"{_PLURALS[kind]} cannot be read ({context.unavailable[kind].rstrip('.')})"
+            for kind in kinds
+            if kind in context.unavailable
+        ),
+        "",
+    )
+
+
 # ---- pods
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from actions.checks import counted
+from actions.checks import counted, unread
 from actions.context import ActionContext
 from actions.definition import Action, CannotPlan, Proposal, by_name, offered
 from actions.parameters import Parameter, name
@@ -126,6 +126,9 @@ def _fit_for_pods(node: Node) -> tuple[str, ...]:
 
 def _touches(context: ActionContext, node: Node, *, unschedulable: bool) -> tuple[str, ...]:
     where = node.metadata.name
+    if why := unread(context, "Pod"):
+        effect = "No running pod is affected" if unschedulable else "New pods may be placed there"
+        return (f"{effect}; the {why}, so how many run there is not known.",)
     pods = [
         p
         for p in context.store.pods_on(where).values()

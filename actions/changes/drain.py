@@ -20,6 +20,7 @@ from actions.checks import (
     counted,
     left_without_ready,
     some,
+    unread,
 )
 from actions.context import ActionContext
 from actions.definition import Action, CannotPlan, Proposal, by_name, offered
@@ -34,10 +35,8 @@ DEADLINE_S = 600.0
 
 async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     node_name = values["node"]
-    if reason := context.unavailable.get("Pod"):
-        raise CannotPlan(
-            f"The pods cannot be read ({reason}), so what would be evicted is unknown."
-        )
+    if why := unread(context, "Pod"):
+        raise CannotPlan(f"The {why}, so what would be evicted is unknown.")
     ref = Ref("Node", "", node_name)
     found = await read(context, ref)
     if (found.get("spec") or {}).get("unschedulable"):
@@ -92,7 +91,11 @@ def _touches(context: ActionContext, node_name: str, pods: list[Pod]) -> tuple[s
 
 
 def _warnings(context: ActionContext, pods: list[Pod]) -> list[str]:
-    warnings = []
+    warnings = (
+        [f"{why}; the drain waits for each"]
+        if (why := unread(context, "PodDisruptionBudget"))
+        else []
+    )
     budgets = {
         (budget.metadata.namespace, budget.metadata.name): budget
         for pod in pods

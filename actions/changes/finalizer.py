@@ -8,6 +8,7 @@ from datetime import datetime
 from shlex import quote
 from typing import Any
 
+from actions.checks import unread
 from actions.context import ActionContext
 from actions.definition import Action, CannotPlan, Fit, Proposal, by_kind
 from actions.parameters import OBJECT, Parameter, label_key
@@ -72,6 +73,8 @@ def _unused(
     """Precondition: nothing uses the claim or volume."""
     question = "Is it out of use?"
     if ref.kind == "PersistentVolumeClaim":
+        if why := unread(context, "Pod"):
+            return Precondition(question, None, why)
         users = [
             pod.metadata.name
             for pod in context.store.in_namespace("Pod", ref.namespace).values()
@@ -79,6 +82,8 @@ def _unused(
         ]
         return Precondition(question, not users, f"used by {', '.join(users[:3]) or 'no pod'}")
     if ref.kind == "PersistentVolume":
+        if why := unread(context, "VolumeAttachment"):
+            return Precondition(question, None, why)
         volume: PersistentVolume = typed(found, ref)
         bound = volume.status.phase == "Bound"
         attached = [

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from shlex import quote
 from typing import Any
 
-from actions.checks import counted
+from actions.checks import counted, unread
 from actions.context import ActionContext
-from actions.definition import Action, Proposal, by_name, offered
+from actions.definition import Action, CannotPlan, Proposal, by_name, offered
 from actions.parameters import Parameter, namespaced
 from actions.targets import deleted, read, typed
 from cluster.kube.objects import NetworkPolicy, Ref
@@ -17,6 +17,8 @@ from cluster.kube.selectors import matches
 
 async def _build(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     ref = Ref("NetworkPolicy", *values["policy"])
+    if why := unread(context, "Pod", "NetworkPolicy"):
+        raise CannotPlan(f"The {why}, so what would be open is not known.")
     found = await read(context, ref)
     command = f"kubectl delete networkpolicy -n {quote(ref.namespace)} {quote(ref.name)}"
     target = deleted(ref, found, command, recreate=True)

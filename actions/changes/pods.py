@@ -13,6 +13,7 @@ from actions.checks import (
     is_ready,
     node_lost,
     not_last_replica,
+    unread,
 )
 from actions.context import ActionContext
 from actions.definition import Action, CannotPlan, Proposal, by_name, offered
@@ -35,6 +36,8 @@ async def _delete(context: ActionContext, values: Mapping[str, Any]) -> Proposal
         f"{budget_words(budget)}; a deletion does not ask it, an eviction does"
         for budget in budgets_of(context, pod)
     ]
+    if why := unread(context, "PodDisruptionBudget"):
+        warnings.append(f"{why}; a deletion does not ask them, an eviction does")
     if grace == 0:
         warnings.append(
             "with a grace period of 0 the API forgets the pod before the node has ended it: its "
@@ -51,7 +54,9 @@ async def _evict(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     target = evicted(ref, found, f"kubectl drain {quote(pod.spec.node_name)} --pod-selector=…")
     budgets = budgets_of(context, pod)
     short = [budget for budget in budgets if budget.status.disruptions_allowed == 0]
-    seen = "; ".join(budget_words(budget) for budget in short or budgets) or "it has none"
+    none = unread(context, "PodDisruptionBudget")
+    none = f"{none}; the server asks them" if none else "it has none"
+    seen = "; ".join(budget_words(budget) for budget in short or budgets) or none
     allowed = Precondition("Do the disruption budgets allow it?", not short, seen)
     return _proposal(context, ref, pod, target, (allowed,), [])
 

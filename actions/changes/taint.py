@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from actions.changes.cordon import enough_left, takes_pods
-from actions.checks import all_come_back, counted, left_without_ready, some
+from actions.checks import all_come_back, counted, left_without_ready, some, unread
 from actions.context import ActionContext
 from actions.definition import Action, CannotPlan, Proposal, by_name, offered
 from actions.parameters import Parameter, label_key, label_value, name
@@ -40,6 +40,8 @@ async def _add(context: ActionContext, values: Mapping[str, Any]) -> Proposal:
     warnings: tuple[str, ...] = ()
     if taint["effect"] != "PreferNoSchedule" and takes_pods(node):
         checks, warnings = enough_left(context, node)
+    if taint["effect"] == "NoExecute" and (why := unread(context, "Pod")):
+        raise CannotPlan(f"The {why}, so which would end is not known.")
     ending = _ending(context, ref.name, taint)
     if ending:
         checks = (*checks, all_come_back(ending, "ended"))

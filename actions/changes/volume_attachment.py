@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from shlex import quote
 from typing import Any
 
-from actions.checks import node_lost
+from actions.checks import node_lost, unread
 from actions.context import ActionContext
 from actions.definition import Action, Proposal, by_name, offered
 from actions.parameters import Parameter, name
@@ -50,6 +50,8 @@ def _no_user(context: ActionContext, node_name: str, volume: str) -> Preconditio
         and claim.name in pod.spec.claims
     ]
     gone = context.store.get("Node", "", node_name) is None
+    if not gone and (why := unread(context, "Pod", "PersistentVolume")):
+        return Precondition(question, None, why)
     seen = f"used by {', '.join(users[:3]) or 'no pod'}{', on a node that is gone' if gone else ''}"
     return Precondition(question, gone or not users, seen)
 

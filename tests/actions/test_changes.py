@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -188,3 +189,65 @@ async def test_a_pod_that_leaves_during_a_drain_is_no_failure() -> None:
     assert result.outcome is Outcome.DONE, result.sentence
     assert result.targets[-1].sentence == "it had left already"
     assert len(journal.finished) == len(plan.targets)
+
+
+FROZEN = {"Pod": "no answer within 20 s; the server is slow or frozen."}
+
+
+@pytest.mark.parametrize(
+    ("action", "arguments", "kind"),
+    [
+        ("drain", {"node": "node-2"}, "Pod"),
+        ("add-taint", {"node": "node-2", "taint": "broken:NoExecute"}, "Pod"),
+        ("delete-network-policy", {"policy": "shop/deny"}, "Pod"),
+        ("delete-network-policy", {"policy": "shop/deny"}, "NetworkPolicy"),
+        ("remove-finalizer", SCENARIOS["remove-finalizer"].arguments, "Pod"),
+    ],
+)
+async def test_what_rests_on_objects_that_were_not_read_is_refused(
+    action: str, arguments: Mapping[str, str], kind: str
+) -> None:
+    policy = {"kind": "NetworkPolicy", "metadata": meta("deny", "shop"), "spec": {}}
+    fake = FakeApi(
+        [
+            node("node-1"),
+            node("node-2"),
+            pod("web-1-x", "shop", "node-2", owner=("ReplicaSet", "web-1")),
+            policy,
+            *SCENARIOS["remove-finalizer"].objects,
+        ]
+    )
+    plan = await catalogue.plan(action, fake.context(unavailable={kind: "forbidden"}), arguments)
+    assert "cannot be read (forbidden)" in plan.refused
+    assert not (await catalogue.plan(action, fake.context(), arguments)).refused
+
+
+async def test_a_volume_is_not_out_of_use_because_pods_were_not_read() -> None:
+    """Nor where its node is there and lost."""
+    attachment = SCENARIOS["delete-volume-attachment"].objects[-1]
+    on = attachment["spec"]["nodeName"]
+    fake = FakeApi([attachment, node(on, ready=False)])
+    for kind in ("Pod", "PersistentVolume"):
+        context = fake.context(unavailable={kind: "forbidden"})
+        plan = await catalogue.plan("delete-volume-attachment", context, {"attachment": "csi-1"})
+        used = next(each for each in plan.preconditions if "use the volume" in each.question)
+        assert (used.held, "cannot be read" in used.seen) == (None, True)
+
+
+async def test_pods_and_budgets_that_were_not_read_are_not_told_as_none() -> None:
+    web = pod("web-1-x", "shop", "node-2", owner=("ReplicaSet", "web-1"))
+    fake = FakeApi([node("node-1"), node("node-2"), web])
+    plan = await catalogue.plan("cordon", fake.context(unavailable=FROZEN), {"node": "node-2"})
+    assert not plan.refused
+    assert plan.blast.lines == (
+        "No running pod is affected; the pods cannot be read (no answer within 20 s; the server is "
+        "slow or frozen), so how many run there is not known.",
+    )
+    blind = fake.context(unavailable={"PodDisruptionBudget": "forbidden"})
+    said = "disruption budgets cannot be read (forbidden); "
+    evicted = await catalogue.plan("evict-pod", blind, {"pod": "shop/web-1-x"})
+    assert f"{said}the server asks them" in [each.seen for each in evicted.preconditions]
+    drained = await catalogue.plan("drain", blind, {"node": "node-2"})
+    assert f"{said}the drain waits for each" in drained.warnings
+    deleted = await catalogue.plan("delete-pod", blind, {"pod": "shop/web-1-x"})
+    assert any(each.startswith(said) for each in deleted.warnings)
