@@ -82,7 +82,11 @@ def _eviction(pod: Pod) -> Target:
 
 
 def _touches(context: ActionContext, node_name: str, pods: list[Pod]) -> tuple[str, ...]:
-    staying = len(context.store.pods_on(node_name)) - len(pods)
+    running = sum(
+        pod.status.phase not in ("Succeeded", "Failed") and pod.metadata.deletion_timestamp is None
+        for pod in context.store.pods_on(node_name).values()
+    )
+    staying = running - len(pods)
     ending = counted(len(pods), "pod ends and starts elsewhere", "pods end and start elsewhere")
     lines = [f"{ending}; {counted(staying, 'stays', 'stay')} (DaemonSets, static pods)."]
     if single := left_without_ready(context, pods):

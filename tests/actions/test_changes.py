@@ -251,3 +251,17 @@ async def test_pods_and_budgets_that_were_not_read_are_not_told_as_none() -> Non
     assert f"{said}the drain waits for each" in drained.warnings
     deleted = await catalogue.plan("delete-pod", blind, {"pod": "shop/web-1-x"})
     assert any(each.startswith(said) for each in deleted.warnings)
+
+
+async def test_a_drain_does_not_count_a_pod_that_has_ended_as_staying() -> None:
+    rows = [
+        node("node-1"),
+        node("node-2"),
+        pod("web-1-x", "shop", "node-2", owner=("ReplicaSet", "web-1")),
+        pod("agent-x", "kube-system", "node-2", owner=("DaemonSet", "agent")),
+        pod("report-x", "shop", "node-2", owner=("Job", "report"), phase="Succeeded"),
+    ]
+    plan = await catalogue.plan("drain", FakeApi(rows).context(), {"node": "node-2"})
+    assert plan.blast.lines[0] == (
+        "1 pod ends and starts elsewhere; 1 stays (DaemonSets, static pods)."
+    )
