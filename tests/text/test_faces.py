@@ -122,6 +122,22 @@ def test_kinds_that_are_refused_share_a_line_on_the_first_screen_and_have_reason
     assert all(f"{kind} because" in whole for kind in refused)
 
 
+def test_a_kind_that_may_be_absent_is_not_told_as_missing_by_a_report_from_before() -> None:
+    view = view_of("coredns-oom")
+    assert view.report is not None
+    view = replace(
+        view,
+        kinds=(Freshness("Gateway", WatchState.ABSENT), Freshness("DaemonSet", WatchState.ABSENT)),
+        report=replace(
+            view.report,
+            unavailable=(Gap("Gateway", "still loading"), Gap("DaemonSet", "still loading")),
+        ),
+    )
+    assert [" ".join(row.split()) for row in said(unknown_lines(view, 3))] == [
+        "not looked at: daemon sets the server does not offer them"
+    ]
+
+
 def test_kinds_that_are_not_read_do_not_fill_the_first_line() -> None:
     view = view_of("coredns-oom")
     view = replace(view, kinds=tuple(Freshness(kind.name, WatchState.WAITING) for kind in KINDS))

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
+from cluster.kube.kinds import BY_NAME
 from cluster.live.freshness import WatchState
 from incident.view import NOTHING_READABLE, Connection, SymptomView, View, nothing_readable
 from text.connection import gap_lines
@@ -119,7 +120,13 @@ def _gaps(view: View, limit: int, keys: Keys, which: Callable[[str], bool]) -> l
     report = view.report
     if report is None:
         return []
-    gaps = tuple(gap for gap in report.unavailable if which(gap.what))
+    # The report may be older than the answer that the server does not offer such a kind.
+    absent = {
+        kind.kind
+        for kind in view.kinds
+        if kind.state is WatchState.ABSENT and BY_NAME[kind.kind].optional
+    }
+    gaps = tuple(gap for gap in report.unavailable if which(gap.what) and gap.what not in absent)
     report = replace(report, unavailable=gaps)
     if limit:
         report = replace(report, unavailable=tuple(_in_short(view, report)))
