@@ -368,7 +368,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         NAMESPACE,
         NAME,
         text("state", 10, lambda o: o.status.state, 1),
-        text("name", 36, lambda o: o.spec.dns_name, 2),
+        text("dns name", 36, lambda o: o.spec.dns_name, 2),
         AGE,
     ),
     "APIService": (

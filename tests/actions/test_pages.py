@@ -45,6 +45,7 @@ BY_HAND = {
         "node-selector-unmet/correct",
         "pod-class-missing/correct",
         "pod-security-refuses-pods/level-or-pod",
+        "pod-template-invalid/correct",
         "provider-refuses-pod/place",
         "reference-to-missing-service/correct",
         "taint-not-tolerated/tolerate",

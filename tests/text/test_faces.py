@@ -160,6 +160,10 @@ def test_a_kind_whose_list_fails_is_not_still_being_read() -> None:
         " still reading: events",
         " not looked at: Pod  not read yet: list pods: HTTP 503",
     ]
+    assert view.report is not None
+    nowhere = replace(view.report, unavailable=(*gaps, Gap("namespace nosuch", "does not exist")))
+    three = unknown_lines(replace(view, kinds=(failed, loading, *others), report=nowhere), 3)
+    assert "namespace nosuch" in plain_text(three[-1])
     alone = replace(view, kinds=(failed, *others))
     assert not headline(alone, ground.NOW).startswith("still reading")
 

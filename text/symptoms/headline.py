@@ -109,7 +109,12 @@ def unknown_lines(view: View, limit: int, keys: Keys = NO_KEYS) -> list[Line]:
         names = ", ".join(kinds_name(kind) for kind in unread[:6])
         reading = [line((" still reading: ", "unknown"), names + more, hang=2)]
         failed = {kind.kind for kind in view.kinds if kind.state in UNREAD and kind.reason}
-        return reading + _gaps(view, limit and max(1, limit - 1), keys, lambda kind: kind in failed)
+
+        def told(what: str) -> bool:
+            # A namespace that does not exist stays so, whatever is still to be read.
+            return what in failed or what.startswith("namespace ")
+
+        return reading + _gaps(view, limit and max(1, limit - 1), keys, told)
     lost = view.api.reach is Connection.LOST  # the banner says this for all kinds
     stale = {kind.kind for kind in view.kinds if kind.state is WatchState.STALE} if lost else set()
     return _gaps(view, limit, keys, lambda kind: kind not in stale)
