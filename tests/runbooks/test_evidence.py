@@ -532,6 +532,7 @@ def test_a_service_is_missing_only_where_its_name_was_not_found(
 
 
 UNPROVEN = [
+    "file-missing",
     "config-invalid",
     "tls-refused",
     "too-many-connections",

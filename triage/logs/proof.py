@@ -1,7 +1,8 @@
 """Whether a sentence proves its class: whether it names what the class is about.
 
 A sentence that no parser understood, a call that took too long or a disk that is full have several
-causes. Only with a setting, a peer or a volume in the same words does one of them decide.
+causes. Only with a setting, a peer or a volume in the same words does one of them decide. A module,
+class or library that is missing is a part of the program: its image lacks it, no setting does.
 """
 
 from __future__ import annotations
@@ -35,6 +36,12 @@ proven by each of its sentences. `too-many-connections` is what a server says: a
 none left may as well wait for slow answers. `read-only` is a file system: a replica that refuses
 writes is another fault."""
 _NEAR = 3
+_PART = re.compile(
+    r"cannot find (?:module|package)|MODULE_NOT_FOUND|ModuleNotFound|no module named|ImportError"
+    r"|ClassNotFound|NoClassDefFound|main class|jarfile|cannot load such file"
+    r"|failed opening required|shared (?:library|libraries|object)|could not (?:find|locate) gem",
+    re.IGNORECASE,
+)
 
 
 @functools.cache
@@ -46,6 +53,8 @@ def _pattern(class_: str) -> re.Pattern[str] | None:
 def proves(class_: str, text: str, lines: Sequence[str] = (), at: int = 0) -> bool:
     """Whether a sentence names what its class is about, or, of a configuration, one of the lines
     beside it: a parser prints the file on a line of its own."""
+    if class_ == "file-missing":
+        return not _PART.search(text) or bool(_FILE.search(text))
     pattern = _pattern(class_)
     if pattern is None or pattern.search(text):
         return True

@@ -30,6 +30,21 @@ from triage.logs.classify import verdict
         (False, "HikariPool-1 - Connection is not available, request timed out after 30000ms"),
         (True, "OSError: [Errno 30] Read-only file system: '/app/cache'"),
         (False, "ReadOnlyError: You can't write against a read only replica."),
+        (True, "FileNotFoundError: [Errno 2] No such file or directory: '/etc/app/config.yaml'"),
+        (True, "Error: Cannot find module '/app/config/production.json'"),
+        (False, "Error: Cannot find module '/app/dist/server.js'"),
+        (False, "ModuleNotFoundError: No module named 'uvloop'"),
+        (False, "Error: Could not find or load main class com.shop.orders.Main"),
+        (False, "Error: Unable to access jarfile /opt/app/app.jar"),
+        (False, "cannot load such file -- puma (LoadError)"),
+        (
+            False,
+            "PHP Fatal error:  Uncaught Error: Failed opening required '/app/vendor/autoload.php'",
+        ),
+        (
+            False,
+            "error while loading shared libraries: libssl.so.1.1: cannot open shared object file",
+        ),
         (True, "panic: runtime error: index out of range [3] with length 3"),
     ],
 )
