@@ -150,6 +150,7 @@ def test_a_runbook_with_its_drill(product: Path) -> None:
     )
     assert example, "docs/runbooks.md shows a whole runbook"
     write(product, "runbooks/guides/orders-late.md", example[1])
+    write(product, "runbooks/guides/orders-late.words.yaml", block("words"))
     write(product, "drills/scenarios/guides/orders-late.yaml", block("drill"))
     run(
         product,
