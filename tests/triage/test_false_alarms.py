@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.triage.build import NOW, Cluster, ago, meta, ts
-from tests.triage.members import static
+from tests.triage.members.nodes import static
 from tests.triage.situation import (
     MATCHER,
     STORIES,

@@ -10,7 +10,11 @@ import pytest
 
 from runbooks.model import Weight
 from tests.triage.build import Cluster, ago, meta, ts
-from tests.triage.members import MEMBERS, Member, balanced, calls, certified, gatewayed, lines
+from tests.triage.members.certificates import certified
+from tests.triage.members.member import Member, lines, seen
+from tests.triage.members.routes import gatewayed
+from tests.triage.members.services import balanced, calls
+from tests.triage.members.table import MEMBERS, named
 from tests.triage.situation import MATCHER, look, loud, service
 from triage.facts.rules import catalogue
 
@@ -67,7 +71,7 @@ def test_a_name_that_may_be_a_default_is_a_note() -> None:
 )
 def test_a_service_without_pods_is_not_said_to_have_some(name: str, sure: bool) -> None:
     cluster = Cluster(3)
-    next(m for m in MEMBERS if (m.family, m.name) == ("services", name)).build(cluster)
+    named("services", name).build(cluster)
     report = look(cluster)
     matches = [m for s in report.symptoms for m in MATCHER.match_symptom(s, report)]
     assert ("service-endpoints-not-ready" in {m.id for m in matches if m.score >= 0.5}) is sure
@@ -137,18 +141,14 @@ def test_what_is_young_makes_no_page_sure(one: Member) -> None:
 @pytest.mark.parametrize("one", MEMBERS, ids=lambda one: f"{one.family}: {one.name}")
 def test_one_cause_makes_at_most_two_pages_sure(one: Member) -> None:
     """Two where a fault has a page and its first trace another: a readiness probe and its port."""
-    cluster = Cluster(3)
-    one.build(cluster)
-    report = look(cluster)
-    for symptom in report.symptoms:
-        sure = [m.id for m in MATCHER.match_symptom(symptom, report) if m.confident]
+    for symptom, matches in seen(one):
+        sure = [match.id for match in matches if match.confident]
         assert len(sure) <= 2, (symptom.title, sure)
 
 
 def test_a_missing_class_makes_one_page_sure_whatever_waits_for_it() -> None:
     cluster = Cluster(3)
-    member = next(m for m in MEMBERS if (m.family, m.name) == ("volumes", "class missing"))
-    member.build(cluster)
+    named("volumes", "class missing").build(cluster)
     work = cluster.deployment("db", "shop", replicas=0, kind="StatefulSet")
     work["spec"]["replicas"] = 1
     for kind, raw in cluster.raw:

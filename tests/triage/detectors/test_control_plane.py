@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from cluster.kube.objects import Condition, Ref
 from tests.triage.build import NOW, Cluster, ago, meta, ts
-from tests.triage.members import static
+from tests.triage.members.nodes import static
 from tests.triage.situation import (
     LIVE,
     MATCHER,

@@ -23,7 +23,8 @@ from incident.view import View
 from tests.rungs.controlplane import control_plane
 from tests.triage.build import NOW, Cluster
 from tests.triage.elsewhere.objects import Json
-from tests.triage.members import MEMBERS, Member, lines
+from tests.triage.members.member import Member, lines
+from tests.triage.members.table import MEMBERS
 
 PATIENCE = 60.0
 """Seconds for one reading of the whole cluster; measured 1 to 3."""

@@ -28,7 +28,8 @@ from tests.triage.elsewhere.second.objects import BY_SERVER
 from tests.triage.elsewhere.second.on_control import metal_keys_after_d_are_gone
 from tests.triage.elsewhere.second.well import server_started_minutes_ago
 from tests.triage.elsewhere.world import World
-from tests.triage.members import MEMBERS, gatewayed
+from tests.triage.members.routes import gatewayed
+from tests.triage.members.table import MEMBERS
 from triage.facts.finding import Severity
 
 TOGETHER = {

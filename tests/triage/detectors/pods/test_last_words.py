@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from cluster.kube.objects import Ref
 from tests.triage.build import Cluster, ago, managed, meta, ts
-from tests.triage.members import static
+from tests.triage.members.nodes import static
 from tests.triage.situation import MATCHER, background, look, service
 from triage.facts.finding import Finding, Report, Severity, Symptom
 from triage.facts.measurements import LastWords
