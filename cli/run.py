@@ -290,7 +290,7 @@ class Terminal:
         except InvalidAnswer as error:
             say(str(error))
 
-    # -- what the engine asks and tells (`incident.walkthrough.walkthrough.Face`)
+    # -- what the engine asks and tells (`incident.walkthrough.face.Face`)
 
     def began(self, step: Step) -> None:
         question = steps.fill(step.question, self._run.values(step.id))

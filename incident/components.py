@@ -44,8 +44,9 @@ if TYPE_CHECKING:
     from incident.walkthrough.action_runner import ActionRunner
     from incident.walkthrough.check_inputs import Checks
     from incident.walkthrough.probe_runner import ProbeRunner
+    from incident.walkthrough.runners import UnderWay
     from incident.walkthrough.runs import Runs
-    from incident.walkthrough.walkthrough import UnderWay, Walkthrough
+    from incident.walkthrough.walkthrough import Walkthrough
     from runbooks.loader import Library
     from runbooks.matcher import Matcher
     from timeline.entry import Entry

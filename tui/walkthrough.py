@@ -251,7 +251,7 @@ class OpenRun:
     def _question(self, step: Step) -> str:
         return fill(step.question, self.run.values(step.id) if self.run is not None else {})
 
-    # -- what the engine asks and tells (`incident.walkthrough.walkthrough.Face`)
+    # -- what the engine asks and tells (`incident.walkthrough.face.Face`)
 
     def began(self, step: Step) -> None:
         self.running, self.running_step = self._question(step), step.id

@@ -23,8 +23,8 @@ from incident.provenance import audit_ids
 from incident.record import Record, object_ref
 from incident.view import unavailable
 from incident.walkthrough.run import NO_STEP, Asker, StepState
+from incident.walkthrough.runners import UnderWay
 from incident.walkthrough.runs import Runs
-from incident.walkthrough.walkthrough import UnderWay
 from runbooks.model import Runbook
 from timeline.entry import CHANGED, Capture, EntryKind, NewEntry, ObjectRef
 

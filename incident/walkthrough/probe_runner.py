@@ -24,8 +24,8 @@ from incident.provenance import audit_ids, object_refs
 from incident.record import Record
 from incident.view import unavailable
 from incident.walkthrough.run import NO_STEP, Asker, StepState
+from incident.walkthrough.runners import Progress, UnderWay
 from incident.walkthrough.runs import Runs
-from incident.walkthrough.walkthrough import Progress, UnderWay
 from probes import catalogue
 from probes.context import ProbeContext, operator_name, probe_writer
 from probes.pods.sweep import SweepReport, SweepScope, sweep
