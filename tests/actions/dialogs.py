@@ -21,7 +21,7 @@ class Dialogs(App[None]):
         self.keys = keys_on("")
         self.told: list[str] = []
 
-    def tell(self, text: str, level: str = "information") -> None:
+    def tell(self, text: str, level: str = "information", *, while_running: bool = False) -> None:
         self.told.append(text)
 
     def refresh_screens(self) -> None:

@@ -150,6 +150,23 @@ async def test_no_is_recorded_and_changes_nothing() -> None:
     assert slow.typed == [""]
 
 
+async def test_the_word_after_a_wrong_one_replaces_it() -> None:
+    slow = Slow(await planned("cordon"))
+    app = Dialogs(slow)
+    async with app.run_test(size=(80, 24)) as pilot:
+        work = app.run_worker(act_on(cast("Navigation", app), [NODE]), exit_on_error=False)
+        await until(pilot, lambda: isinstance(app.screen, Choice) and app.screen.is_mounted)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, GateDialog) and app.screen.is_mounted)
+        await pilot.press(*"node-3", "enter")
+        await until(pilot, lambda: "does not match; nothing was changed" in shown(app))
+        await pilot.press(*slow.plan.confirmation, "enter")
+        await until(pilot, lambda: isinstance(app.screen, ChangeDialog) and app.screen.is_mounted)
+        slow.go.set()
+        await until(pilot, lambda: work.is_finished)
+    assert slow.typed == ["node-2"]
+
+
 # ---- whole at 80 x 24
 
 

@@ -115,6 +115,7 @@ class GateDialog(Dialog[str]):
             wrong = ("The text does not match; nothing was changed. ", "warning")
             asked = f"Asked for: {self._plan.confirmation}   "
             self._keys_pane.show(lambda _: [line(" ", wrong, asked, ("esc", "key"), " no")])
+            self._input.select_all()  # the next key begins the word anew
 
     def action_no(self) -> None:
         self.dismiss("")
