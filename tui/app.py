@@ -92,14 +92,24 @@ class StanchApp(PaintingApp):
         """What was typed last as a symptom, and the block that was pasted with it."""
         self.refused_note = ("", "")
         """The last note that the disk refused, and why."""
-        self.planned = ""
-        """What is being planned: its dialog opens as soon as the plan is made. "" for nothing."""
+        self._planned = ""
 
     @cached_property
     def open_run(self) -> OpenRun:
         from tui.walkthrough import OpenRun
 
         return OpenRun(self)
+
+    @property
+    def planned(self) -> str:
+        """What is being planned: its dialog opens as soon as the plan is made. "" for nothing."""
+        return self._planned
+
+    @planned.setter
+    def planned(self, what: str) -> None:
+        self._planned = what
+        if not what:
+            self.end_running()
 
     @property
     def keys(self) -> Keys:
@@ -159,7 +169,8 @@ class StanchApp(PaintingApp):
         if event.key in keys:
             return False
         stop = named("; {.stop} stops it.", self.keys)
-        self.tell(f"Not taken: the plan is still being made: {self.planned}{stop}", "warning")
+        said = f"Not taken: the plan is still being made: {self.planned}{stop}"
+        self.tell(said, "warning", while_running=True)
         return True
 
     # -- going somewhere

@@ -18,9 +18,6 @@ NoticeLevel = Literal["information", "warning", "error"]
 class Host(Protocol):
     """The application, as an open run sees it."""
 
-    planned: str
-    """What is being planned, "" for nothing; letters that come before its dialog are dropped."""
-
     @property
     def investigation(self) -> Investigation: ...
 
@@ -32,8 +29,23 @@ class Host(Protocol):
         """The keys that sentences name, as they are on the screen that is shown."""
         ...
 
-    def tell(self, text: str, level: NoticeLevel = "information") -> None:
-        """A short message above the screen."""
+    @property
+    def planned(self) -> str:
+        """What is being planned, "" for nothing; letters that come before its dialog are
+        dropped."""
+        ...
+
+    @planned.setter
+    def planned(self, what: str) -> None: ...
+
+    def tell(
+        self, text: str, level: NoticeLevel = "information", *, while_running: bool = False
+    ) -> None:
+        """A short message above the screen. `while_running`: it ends with `end_running`."""
+        ...
+
+    def end_running(self) -> None:
+        """Removes the messages about what has ended now."""
         ...
 
     def notify_outside(self, text: str) -> None:

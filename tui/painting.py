@@ -65,6 +65,8 @@ class PaintingApp(App[int | Reopen]):
         """Whether more than the time changed since the last paint."""
         self._key = self._painted = -math.inf
         """Monotonic seconds of the last key and of the last paint."""
+        self._running_messages: set[str] = set()
+        """Messages that are true only until what runs has ended."""
         self._noticed = ""
         """The last notice of how the record was opened."""
         self._config = config
@@ -213,11 +215,17 @@ class PaintingApp(App[int | Reopen]):
         self._changed = True
         self._arrived(self.view)
 
-    def tell(self, text: str, level: NoticeLevel = "information") -> None:
-        """A short message in place of the previous one, unless that is an error; never markup."""
+    def tell(
+        self, text: str, level: NoticeLevel = "information", *, while_running: bool = False
+    ) -> None:
+        """A short message in place of the previous one, unless that is an error; never markup.
+        `while_running`: it is true only until what runs has ended (`end_running`)."""
         self.end_messages("warning")
+        said = plain(text).plain
+        if while_running:
+            self._running_messages.add(said)
         self.notify(
-            plain(text).plain,
+            said,
             severity=level,
             markup=False,
             timeout=8 if level == "information" else 15,
@@ -238,6 +246,13 @@ class PaintingApp(App[int | Reopen]):
             code = "\x1bPtmux;" + code.replace("\x1b", "\x1b\x1b") + "\x1b\\"
         if self._driver is not None:
             self._driver.write(code)
+
+    def end_running(self) -> None:
+        """Removes messages about what ran until now: it has ended, or its plan is shown."""
+        for each in list(self._notifications):
+            if each.message in self._running_messages:
+                self._unnotify(each)
+        self._running_messages.clear()
 
     def end_messages(self, *more: NoticeLevel) -> None:
         """Removes messages of level information, which end with their screen, and those of the

@@ -176,13 +176,13 @@ class OpenRun:
         if is_change and not self._stopping:
             self._stopping = True
             again = named("; {.stop} again stops at once.", self._app.keys)
-            self._app.tell(f"Stopping after the current object{again}")
+            self._app.tell(f"Stopping after the current object{again}", while_running=True)
             return
         self._worker.cancel()
         left = "what it created is removed"
         if is_change:
             left = "what was sent may take effect: check before you repeat it"
-        self._app.tell(f"Stopping {self.running}; {left}.")
+        self._app.tell(f"Stopping {self.running}; {left}.", while_running=True)
 
     # -- the worker
 
@@ -195,7 +195,8 @@ class OpenRun:
     ) -> None:
         if self.running:
             stops = named("; {.stop} stops it.", self._app.keys)
-            self._app.tell(f"{self.running} is still running{stops}", "warning")
+            told = f"{self.running} is still running{stops}"
+            self._app.tell(told, "warning", while_running=True)
         elif self.run is None:
             chooses = named("; {runbook.choose_runbook} chooses one.", self._app.keys)
             self._app.tell(f"No runbook is open{chooses}")

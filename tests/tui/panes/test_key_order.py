@@ -177,6 +177,7 @@ async def test_letters_that_come_before_the_dialog_of_a_plan_do_nothing_below(
         made.set()
         await until(pilot, partial(asks, app))
         assert not app.planned
+        assert not any("plan is still being made" in each.message for each in app._notifications)
         await pilot.press("escape")
         await until(pilot, partial(calm, app))
         await pilot.press("n")
