@@ -24,6 +24,9 @@ def shared_sentences(symptom: Symptom) -> Iterator[str]:
             continue
         named |= set(shared.tied_with)
         kinds = list(dict.fromkeys(_attribute(text) for text in shared.tied_with))
+        if shared.of_nodes and "owner" in kinds:  # one node runs pods of many
+            workloads = sum(_attribute(text) == "owner" for text in shared.tied_with)
+            kinds[kinds.index("owner")] = plural(workloads, "more workload")
         also = f" (they also share {', '.join(kinds)})" if kinds else ""
         yield shared.sentence + also
 

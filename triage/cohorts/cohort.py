@@ -340,7 +340,8 @@ def of_nodes(names: Iterable[str], view: ClusterView) -> tuple[SharedAttribute, 
                 (later, len(others)),
             )
         )
-    return (*judge(tables), *judge(t for t in every if t.what == "owner"))[:_LIMIT]
+    found = (*judge(tables), *judge(t for t in every if t.what == "owner"))[:_LIMIT]
+    return tuple(msgspec.structs.replace(each, of_nodes=True) for each in found)
 
 
 def _owners_on(node: str, view: ClusterView) -> set[str]:

@@ -109,6 +109,8 @@ class SharedAttribute(msgspec.Struct, frozen=True, gc=False):
     apart."""
     subject: str = "failing"
     """What `inside` counts, for people: ready replicas on one node do not fail."""
+    of_nodes: bool = False
+    """Whether `inside` counts nodes: a node runs pods of an owner and does not belong to it."""
 
     @property
     def spoken(self) -> str:
@@ -125,6 +127,8 @@ class SharedAttribute(msgspec.Struct, frozen=True, gc=False):
         """`7 of 7 on node-2; others: 0 of 41`."""
         (inside, of), (outside, others) = self.inside, self.outside
         word = SHARED.get(self.what, f"with {self.what}")
+        if self.of_nodes and self.what == "owner":
+            word = "run pods of"
         rest = f"; others: {outside} of {others}" if others else ""
         return f"{inside} of {of} {word} {self.spoken}{rest}"
 
