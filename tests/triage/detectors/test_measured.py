@@ -141,6 +141,8 @@ def test_kubelet_memory_and_what_nothing_explains() -> None:
         "node-memory-hot",
     }
     assert {f.object.name for f in found.values()} == {"n6"}
+    assert "% of its allocatable CPU is used" in found["node-cpu-hot"].claim
+    assert "% of its allocatable memory is used" in found["node-memory-hot"].claim
     assert found["kubelet-memory-high"].facts["victims"] == 1
     assert found["node-cpu-unaccounted"].facts["cores"] == 1.65
 

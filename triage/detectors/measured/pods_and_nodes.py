@@ -221,7 +221,7 @@ def nodes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
             yield make(
                 "node-cpu-hot",
                 ref,
-                f"{usage.cpu_cores / cores:.0%} of its CPU is used"
+                f"{usage.cpu_cores / cores:.0%} of its allocatable CPU is used"
                 + (f", most by {top[0]}" if top[0] else ""),
                 Severity.WARNING,
                 "over 90 % of the node's CPU",
@@ -239,12 +239,17 @@ def nodes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
             yield make(
                 "node-memory-hot",
                 ref,
-                f"{usage.memory_bytes / room:.0%} of its memory is used"
+                f"{usage.memory_bytes / room:.0%} of its allocatable memory is used"
                 + (f", most by {top[2]}" if top[2] else ""),
                 Severity.WARNING,
                 "over 90 % of the node's memory",
                 since=sample.at,
-                evidence=[sample.evidence(quantity.bytes_text(usage.memory_bytes))],
+                evidence=[
+                    sample.evidence(
+                        f"{quantity.bytes_text(usage.memory_bytes)} of "
+                        f"{quantity.bytes_text(room)} allocatable"
+                    )
+                ],
                 facts={
                     **facts,
                     "share": round(usage.memory_bytes / room, 3),
