@@ -139,8 +139,8 @@ def parser(program: str = "stanch") -> argparse.ArgumentParser:
     add("--symptom", default="", help=symptom)
 
     add = command("drill", "rehearse a failure story on an embedded cluster")
-    add("id", nargs="?", default="", help="id of the drill; default: the first story")
-    add("--list", action="store_true", dest="listing", help="list all drills")
+    add("id", nargs="?", default="", help="id of the drill, or list; default: the first story")
+    add("--list", action="store_true", dest="listing", help="list all drills, as `drill list`")
     add(
         "--all", action="store_true", dest="whole", help="print every symptom with all its findings"
     )

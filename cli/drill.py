@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if arguments.listing:
+    if arguments.listing or arguments.id == "list":  # the word of the other commands
         return list_drills(arguments.output)
     drill = choose(arguments)
     from drills.server import run as runner

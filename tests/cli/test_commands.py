@@ -108,6 +108,7 @@ def test_a_drill_without_a_terminal_prints_its_triage_and_ends_as_triage_does(ho
 
 def test_drills_are_listed(home: Path) -> None:
     ran = stanch(home, "drill", "--list", "-o", "json")
+    assert stanch(home, "drill", "list", "-o", "json").stdout == ran.stdout
     ids = [row["id"] for row in json.loads(ran.stdout)["drills"]]
     assert "network-policy-cni-version-skew" in ids
     assert_one_sentence(
