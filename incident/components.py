@@ -75,6 +75,8 @@ class Components:
         self.under_way = under_way
         self.record = Record(self.clock)
         self.observer = Observer()
+        self.record_known = False
+        """Whether the record was opened, or refused: what it holds is not recorded again."""
         self._clock_offset = timedelta()
         self.live: LiveCluster | None = None
         self._provenance: Provenance | None = None
@@ -192,6 +194,7 @@ class Components:
         self.record.open(self.options, cluster)
         if not opened:
             self._follow_record()
+        self.record_known = True
 
     def identify(self, cluster: ClusterId) -> None:
         """Set the cluster's uid once it is known (blocking)."""
@@ -298,6 +301,8 @@ class Components:
         0.5 s of CPU. A single reading keeps no record and skips this."""
         if self.options.once and not self.options.record:
             return
+        if not (self.options.once or self.record_known):
+            return  # the record may hold all of this: the report after its opening is compared
         observer, entries = self.observer, self.record.foreign()
         while True:
             observer.learn(entries)

@@ -99,6 +99,7 @@ class Connecting:
             await asyncio.to_thread(components.open_record, cluster)
         finally:
             session.record_tried.set()
+        session.reporter.hurry()  # what earlier reports found is compared with the record now
         if not session.options.once and all(kind.heard is None for kind in self._views.now.kinds):
             await asyncio.to_thread(components.read_picture, access.context)
         session.ask()

@@ -26,7 +26,7 @@ def served(drill: str, folder: Path) -> Iterator[tuple[DrillServer, Path]]:
 
 @asynccontextmanager
 async def investigating(
-    kubeconfig: Path, folder: Path, *, write: bool = False, record: bool = True
+    kubeconfig: Path, folder: Path, *, write: bool = False, record: bool = True, page: str = ""
 ) -> AsyncIterator[LiveInvestigation]:
     investigation = LiveInvestigation(
         Options(
@@ -35,6 +35,7 @@ async def investigating(
             config=folder / "config",
             write=write,
             record=record,
+            page=page,
         )
     )
     await investigation.start()

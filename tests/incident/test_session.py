@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,7 @@ from cluster.kube.text import clean_uncut
 from cluster.live.freshness import WatchState
 from cluster.live.store import Key, StoreUpdate
 from drills.server.faults import FaultRule
+from incident.record import Record
 from incident.session import LiveInvestigation
 from incident.view import Connection, View
 from incident.walkthrough.run import StepState
@@ -102,6 +105,39 @@ async def test_from_the_first_look_to_the_draft(tmp_path: Path) -> None:
     assert {"observation", "match", "run-started", "step-intent", "step-result", "note"} <= set(
         kinds
     )
+
+
+async def test_what_a_record_holds_is_not_recorded_again_because_it_opens_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report that came before the record recorded all it found once more: the page of a drill
+    was how it was detected, and so was its first symptom."""
+    story = "network-policy-cni-version-skew"
+    reported = threading.Event()
+    opens = Record.open
+
+    def open_late(record: Record, *given: Any, **more: Any) -> None:
+        assert reported.wait(60)
+        opens(record, *given, **more)
+
+    def is_recorded(view: View) -> bool:
+        return view.record.state == "ok" and any(
+            entry.kind == "observation" for entry in investigation.entries()
+        )
+
+    monkeypatch.setattr(Record, "open", open_late)
+    with served(story, tmp_path) as (_, kubeconfig):
+        for page in ("Refused: one node in nine", ""):  # the second session goes on with it
+            reported.clear()
+            async with investigating(kubeconfig, tmp_path, page=page) as investigation:
+                await until(investigation, is_read)
+                reported.set()
+                await until(investigation, is_recorded)
+                entries = investigation.entries()
+                seen = [each.text for each in entries if each.kind == "observation"]
+                assert len(seen) == len(set(seen))
+                marks = [each.text for each in entries if each.kind == "milestone"]
+                assert marks == ["Refused: one node in nine"]
 
 
 async def test_a_run_goes_on_after_a_restart(tmp_path: Path) -> None:

@@ -118,7 +118,11 @@ def test_another_observer_in_the_middle_of_a_report_goes_on_with_it(
 ) -> None:
     """Opening a record gives another observer, from a thread: the rest of the report was lost."""
     recording: Any = SimpleNamespace(
-        options=Options(), record=Record(), observer=Observer(), _observe_clock=lambda: None
+        options=Options(),
+        record=Record(),
+        record_known=True,
+        observer=Observer(),
+        _observe_clock=lambda: None,
     )
     seen = [symptom(f"s{number}") for number in range(3)]
 
