@@ -1,5 +1,4 @@
-"""Containers: waiting errors, crash loops, OOM kills, ends that are over but recent, mounts and
-sandboxes that fail."""
+"""Containers: waiting errors, crash loops, OOM kills, ends that are over but recent."""
 
 from __future__ import annotations
 
@@ -7,7 +6,6 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from cluster.kube import images
 from cluster.kube.objects import (
     ContainerStateTerminated,
     ContainerStateWaiting,
@@ -15,34 +13,22 @@ from cluster.kube.objects import (
     Pod,
     Ref,
 )
-from triage.detectors.pods.kubelet_probes import failures, impatience, trouble
+from triage.detectors.pods.image_pulls import PULL_REASONS, pull_failed
+from triage.detectors.pods.probe_restarts import killed_by_probe, liveness
 from triage.detectors.pods.starting import config_missing, starting
 from triage.detectors.registry import object_detector
 from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, containers, ref_of, statuses
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make
-from triage.facts.messages.kubelet import IMAGE_CAUSES, image_cause
 from triage.facts.messages.wording import quoted, signature
 from triage.facts.windows import EDGE, RECENT, SETTLED
 
-_PULL = frozenset(
-    {
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "InvalidImageName",
-        "ErrImageNeverPull",
-        "ImageInspectError",
-        "RegistryUnavailable",
-    }
-)
 _STARTING = frozenset({"", "ContainerCreating", "PodInitializing"})
 """A container that waits for one of these is starting; any other reason is a fault."""
 _NAMES = re.compile(r' \(pod: "[^"]*", container: [^)]*\)$')
 """The names of pod and container at the end of a message about the user (kubelet,
 security_context.go): the title has them."""
-PULL_RETRY = timedelta(seconds=30)
-"""The kubelet repeats a failed pull within this time."""
 _BATCH = ("Job", "CronJob")
 
 
@@ -96,44 +82,12 @@ def waiting(pod: Pod, status: ContainerStatus, view: ClusterView) -> Iterator[Fi
             ref, path, f"{state.reason}: {state.message}" if state.message else state.reason
         )
     ]
-    facts = view.pod_facts(pod)
     if state.reason == "CrashLoopBackOff":
         if killed_by_probe(pod, _last_end(status), view):
             return  # Reported as restarts by the probe.
         yield _crash_loop(pod, status, view, [*evidence, *_end_evidence(ref, status)])
-    elif state.reason in _PULL:
-        failed = [
-            e
-            for e in view.events_of(pod)
-            if e.reason in ("Failed", "ErrImageNeverPull", "InspectFailed")
-            and "image" in e.message.lower()
-        ]
-        telling = [e for e in failed if image_cause(e.message) != "other"]
-        texts = [state.message, *(e.message for e in reversed(telling))]
-        cause = next((c for c in map(image_cause, texts) if c != "other"), "other")
-        if state.reason == "InvalidImageName":
-            cause = "invalid-name"
-        image = next((c.image for c in containers(pod.spec) if c.name == status.name), status.image)
-        since = min((e.first for e in failed), default=created)
-        yield make(
-            "pod-image-pull-failed",
-            ref,
-            f"image {image} cannot be pulled: {IMAGE_CAUSES.get(cause) or 'no cause is told'} "
-            f"({quoted(texts[-1] or state.reason)})",
-            Severity.WARNING,
-            "the container cannot start",
-            since=since,
-            source=SinceSource.EVENT if failed else SinceSource.CREATION,
-            young=view.young(created, PULL_RETRY) if state.reason == "ErrImagePull" else None,
-            detail=status.name,
-            evidence=[*evidence, *(event_evidence(e) for e in telling[-1:])],
-            facts={
-                **facts,
-                "image": image,
-                "cause": cause,
-                "registry": images.parse(image).registry or "docker.io",
-            },
-        )
+    elif state.reason in PULL_REASONS:
+        yield pull_failed(pod, status, view, evidence)
     elif state.reason == "CreateContainerConfigError":
         since = created
         events = [
@@ -359,61 +313,6 @@ def ends(pod: Pod, status: ContainerStatus, view: ClusterView) -> Iterator[Findi
                 "restarts": status.restart_count,
             },
         )
-
-
-def killed_by_probe(pod: Pod, end: ContainerStateTerminated | None, view: ClusterView) -> bool:
-    """Whether the kubelet ended the container for a failed liveness or startup probe: such a
-    restart is no crash, and not a kill from outside."""
-    if end is None or end.finished_at is None or end.exit_code not in (137, 143):
-        return False
-    grace = timedelta(seconds=pod.spec.termination_grace_period_seconds + 30)
-    return any(
-        e.reason == "Killing"
-        and "probe" in e.message
-        and e.first - grace <= end.finished_at <= e.last + grace
-        for e in view.events_of(pod)
-    )
-
-
-def liveness(pod: Pod, view: ClusterView) -> Iterator[Finding]:
-    """Restarts ordered by a liveness or startup probe: Killing events (Normal) and Unhealthy
-    ones."""
-    kills = [
-        e
-        for e in view.events_of(pod)
-        if e.reason == "Killing" and "probe" in e.message and view.within(e.last, EDGE)
-    ]
-    if not kills:
-        return
-    probes = [e for e in failures(pod, view) if not e.message.startswith("Readiness")]
-    count = sum(e.count for e in kills)
-    probe = trouble(pod, probes)
-    kind = "startup" if "startup probe" in kills[-1].message.lower() else "liveness"
-    looping = any(
-        s.state.waiting is not None and s.state.waiting.reason == "CrashLoopBackOff"
-        for s in statuses(pod)
-    )
-    why = [text for text in (probe.text, impatience(pod, kind, view)) if text]
-    heavy = count >= 3 or looping
-    yield make(
-        "pod-liveness-killed",
-        ref_of(pod),
-        f"restarted {count} time{'s' if count > 1 else ''} by its {kind} probe"
-        + (f", which {'; '.join(why).removeprefix(f'its {kind} probe ')}" if why else ""),
-        Severity.WARNING if heavy else Severity.INFO,
-        "three or more such restarts within 30 min, or a back-off, are a warning",
-        since=kills[0].first,
-        source=SinceSource.EVENT,
-        evidence=[event_evidence(e) for e in (*probes[-1:], kills[-1])],
-        active=heavy,
-        facts={
-            **view.pod_facts(pod),
-            "count": count,
-            "probe": probe.cause or "other",
-            "probe_kind": kind,
-            "undeclared": probe.undeclared,
-        },
-    )
 
 
 @object_detector("Pod")

@@ -1,23 +1,81 @@
-"""Pulls that fail for several owners: on one node alone, the node is what they share."""
+"""Images that cannot be pulled: why, and, where it fails for several owners on one node alone, that
+the node is what they share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
-from cluster.kube.objects import Node, Ref
+from cluster.kube import images
+from cluster.kube.objects import ContainerStateWaiting, ContainerStatus, Node, Pod, Ref
 from triage.cohorts.healthy import node_attributes
 from triage.detectors.registry import cluster_detector
-from triage.facts.cluster_view import ClusterView
-from triage.facts.finding import Finding, Severity, SinceSource
-from triage.facts.finding_builder import make
+from triage.facts.cluster_view import ClusterView, containers, ref_of
+from triage.facts.finding import Evidence, Finding, Severity, SinceSource
+from triage.facts.finding_builder import event_evidence, make
 from triage.facts.finding_index import FindingIndex
-from triage.facts.messages.wording import first_owners
+from triage.facts.messages.kubelet import IMAGE_CAUSES, image_cause
+from triage.facts.messages.wording import first_owners, quoted
 from triage.facts.windows import NEW_NODE
 
+PULL_REASONS = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "ImageInspectError",
+        "RegistryUnavailable",
+    }
+)
+"""Reasons of the kubelet for which a container waits for its image."""
+PULL_RETRY = timedelta(seconds=30)
+"""The kubelet repeats a failed pull within this time."""
 PULLS = 3
 """Failed pulls of several owners on one node that are no chance where there are other nodes."""
 _OF_IMAGE = ("not-found", "invalid-name")
 """Causes that lie in the name of the image, on whatever node."""
+
+
+def pull_failed(
+    pod: Pod, status: ContainerStatus, view: ClusterView, evidence: list[Evidence]
+) -> Finding:
+    """A container that waits for its image: the image, the cause and the sentence of the registry.
+    `evidence` shows that it waits."""
+    state = status.state.waiting or ContainerStateWaiting()
+    created = pod.metadata.creation_timestamp
+    failed = [
+        e
+        for e in view.events_of(pod)
+        if e.reason in ("Failed", "ErrImageNeverPull", "InspectFailed")
+        and "image" in e.message.lower()
+    ]
+    telling = [e for e in failed if image_cause(e.message) != "other"]
+    texts = [state.message, *(e.message for e in reversed(telling))]
+    cause = next((c for c in map(image_cause, texts) if c != "other"), "other")
+    if state.reason == "InvalidImageName":
+        cause = "invalid-name"
+    image = next((c.image for c in containers(pod.spec) if c.name == status.name), status.image)
+    since = min((e.first for e in failed), default=created)
+    return make(
+        "pod-image-pull-failed",
+        ref_of(pod),
+        f"image {image} cannot be pulled: {IMAGE_CAUSES.get(cause) or 'no cause is told'} "
+        f"({quoted(texts[-1] or state.reason)})",
+        Severity.WARNING,
+        "the container cannot start",
+        since=since,
+        source=SinceSource.EVENT if failed else SinceSource.CREATION,
+        young=view.young(created, PULL_RETRY) if state.reason == "ErrImagePull" else None,
+        detail=status.name,
+        evidence=[*evidence, *(event_evidence(e) for e in telling[-1:])],
+        facts={
+            **view.pod_facts(pod),
+            "image": image,
+            "cause": cause,
+            "registry": images.parse(image).registry or "docker.io",
+        },
+    )
 
 
 @cluster_detector
