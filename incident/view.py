@@ -29,6 +29,8 @@ class Connection(enum.StrEnum):
     LIVE = "live"
     DEGRADED = "degraded"
     """It answers slowly or in part."""
+    BUSY = "busy"
+    """Not known: this machine is too busy to read its answers in time."""
     LOST = "lost"
     OFFLINE = "offline"
     """There is no cluster to ask: no kubeconfig, or a recorded incident is read."""

@@ -11,17 +11,9 @@ from cluster.live.freshness import Freshness, WatchState
 from incident.view import ApiView, Connection, HopView, View
 from text.keys import NO_KEYS, Keys, named
 from text.lines import BLANK, HINT, Line, columns, field, line, prose, rule
-from text.words import ago, clock, count, freshness, kinds_name, plural
+from text.words import REACH, ago, clock, count, freshness, kinds_name, plural
 from triage.facts.finding import Report
 
-REACH: dict[Connection, tuple[str, str]] = {
-    Connection.CONNECTING: ("The API server is being asked", "unknown"),
-    Connection.LIVE: ("The API server answers", "good"),
-    Connection.DEGRADED: ("Reading is impaired", "warning"),
-    Connection.LOST: ("The API server does NOT answer", "critical"),
-    Connection.OFFLINE: ("No API server is configured", "unknown"),
-}
-"""Impaired: the server is slow, refuses, or the login fails; the reason stands beside it."""
 HOP = {True: ("ok", "good"), False: ("FAILS", "critical"), None: ("not tried", "unknown")}
 
 

@@ -11,7 +11,7 @@ from cluster.live.freshness import Freshness, WatchState
 from incident.view import Activity, Connection, RecordView, View
 from text.keys import NO_KEYS, Keys, named
 from text.lines import HINT, Line, Span, line, rows, shorten
-from text.words import age, clock, count, freshness, kinds_name, plural, reach
+from text.words import REACH, age, clock, count, freshness, kinds_name, plural, reach
 
 ALWAYS = ("Node", "Pod", "Event")
 STATES = (
@@ -166,9 +166,9 @@ def trouble_lines(view: View, now: datetime, keys: Keys = NO_KEYS) -> list[Line]
     """What is wrong with the connection to the server, or with this program."""
     api = view.api
     said: list[Line] = []
-    if api.reach in (Connection.LOST, Connection.DEGRADED):
+    if api.reach in (Connection.LOST, Connection.DEGRADED, Connection.BUSY):
         lost = api.reach is Connection.LOST
-        what = "The API server does NOT answer" if lost else "Reading is impaired"
+        what, _ = REACH[api.reach]
         shown = f" Shown is what was at {clock(api.heard, now)}." if api.heard and lost else ""
         said.append(
             line(

@@ -92,6 +92,17 @@ def freshness(kind: Freshness, now: datetime) -> tuple[str, str]:
             return "not offered", "muted"
 
 
+REACH: dict[Connection, tuple[str, str]] = {
+    Connection.CONNECTING: ("The API server is being asked", "unknown"),
+    Connection.LIVE: ("The API server answers", "good"),
+    Connection.DEGRADED: ("Reading is impaired", "warning"),
+    Connection.BUSY: ("This machine is busy", "warning"),
+    Connection.LOST: ("The API server does NOT answer", "critical"),
+    Connection.OFFLINE: ("No API server is configured", "unknown"),
+}
+"""Impaired: the server is slow, refuses, or the login fails; the reason stands beside it."""
+
+
 def reach(api: ApiView, now: datetime) -> tuple[str, str]:
     """Whether the API answers, in words; "" when all is well."""
     since = age((now - api.since).total_seconds())
@@ -102,6 +113,8 @@ def reach(api: ApiView, now: datetime) -> tuple[str, str]:
             return f"connecting {since}", "unknown"
         case Connection.DEGRADED:
             return f"API DEGRADED {since}", "warning"
+        case Connection.BUSY:
+            return f"THIS MACHINE BUSY {since}", "warning"
         case Connection.LOST:
             return f"API LOST {since}", "critical"
         case Connection.OFFLINE:

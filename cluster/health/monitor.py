@@ -26,8 +26,11 @@ from cluster.api.intermediaries import (
 from cluster.api.transport import Api, Limits
 from cluster.errors import ClusterError, CredentialError
 from cluster.health.ladder import Rung, first_failure, ladder
+from cluster.health.loop_delay import LoopDelay
 from cluster.health.reach import Reach
 
+SILENCE = 30.0
+"""Seconds without any answer after which the server is blamed, although this machine is busy."""
 LOGIN_PATIENCE = 5.0
 """Seconds after which a plug-in that still runs is reported."""
 
@@ -44,7 +47,7 @@ class ApiHealth(msgspec.Struct, frozen=True):
 
     @property
     def reachable(self) -> bool:
-        return self.reach in (Reach.REACHABLE, Reach.DEGRADED)
+        return self.reach in (Reach.REACHABLE, Reach.DEGRADED, Reach.BUSY)
 
 
 class HeartbeatConfig(msgspec.Struct, frozen=True):
@@ -81,6 +84,9 @@ class HealthMonitor:
         self._back = asyncio.Event()
         self._lost = asyncio.Event()
         self._renew = asyncio.Event()
+        self._delay = LoopDelay()
+        self._took = self._late = 0.0
+        """Seconds of the last heartbeat, and how late this program ran meanwhile."""
         self.health = ApiHealth()
         limit = self._heartbeat.limit
         self._own = Api(
@@ -115,11 +121,11 @@ class HealthMonitor:
     async def _heartbeats(self) -> None:
         while True:
             failed = await self._once()
-            if failed:
+            if failed and not self._busy():
                 self._move(self._doubted(), failed)
                 await self._own.aclose()
                 failed = await self._once()
-            if failed:
+            if failed and not self._busy():
                 self._move(self._doubted() if self._recent_traffic() else Reach.UNREACHABLE, failed)
             await asyncio.sleep(
                 self._heartbeat.lost_interval
@@ -133,10 +139,15 @@ class HealthMonitor:
         credentials = self._api.credentials
         if credentials.due():
             self._renew.set()
+        self._delay.begin()
         try:
             status, headers, body = await self._own.ping("/readyz", {}, self._heartbeat.limit)
         except ClusterError as error:
             return str(error)
+        finally:
+            self._late = self._delay.seconds
+            self._took = time.monotonic() - began
+            self._delay.end()
         refused = status == 401 and not credentials.waiting(0)
         if refused:  # what stands in front may take the same credential
             self._renew.set()
@@ -146,7 +157,6 @@ class HealthMonitor:
             or (status == 200 and not_ready_checks(headers, body))
         ):
             return describe_intermediary(status, headers, body)
-        took = time.monotonic() - began
         self.health = replace(self.health, heard=self._clock())
         if refused:
             why = credentials.explanation() or "Log in again."
@@ -156,11 +166,33 @@ class HealthMonitor:
         elif status == 429 or status >= 500:
             said = in_words(body)
             self._move(Reach.DEGRADED, f"The API server answers, but says HTTP {status} ({said}).")
-        elif took > self._heartbeat.limit / 2:
-            self._move(Reach.DEGRADED, f"The API server answers slowly ({took:.1f} s).")
+        elif self._took - self._late > self._heartbeat.limit / 2:
+            self._move(Reach.DEGRADED, f"The API server answers slowly ({self._took:.1f} s).")
+        elif self._took > self._heartbeat.limit / 2:
+            self._move(Reach.BUSY, f"The API server answers, but {self._own_delay()}.")
         else:
             self._move(Reach.REACHABLE, "")
         return ""
+
+    def _own_delay(self) -> str:
+        return f"stanch itself ran {self._late:.1f} s late"
+
+    def _busy(self) -> bool:
+        """Whether a heartbeat ended by its limit because this program ran late. Says so, instead of
+        blaming the server, until nothing at all was heard for `SILENCE`."""
+        limit = self._heartbeat.limit
+        heard = max(self._api.last_received, self._own.last_received)
+        if (
+            self._took < 0.9 * limit  # an error that came at once
+            or self._took - self._late > limit / 2
+            or time.monotonic() - heard > SILENCE
+        ):
+            return False
+        reach = self.health.reach
+        if reach not in (Reach.UNREACHABLE, Reach.UNKNOWN):
+            reach = Reach.BUSY
+        self._move(reach, f"Whether the API server answers is not known: {self._own_delay()}.")
+        return True
 
     def _doubted(self) -> Reach:
         """The reach after one failure: degraded, unless it never answered or was unreachable."""
@@ -193,7 +225,7 @@ class HealthMonitor:
         if gone:
             self._lost.set()
         elif before.reach is Reach.UNREACHABLE or (
-            reach is Reach.REACHABLE and before.reach is Reach.DEGRADED
+            reach is Reach.REACHABLE and before.reach in (Reach.DEGRADED, Reach.BUSY)
         ):
             self._lost.clear()
             self.wake()

@@ -11,4 +11,6 @@ class Reach(enum.StrEnum):
     REACHABLE = "reachable"
     DEGRADED = "degraded"
     """It answers, but slowly, as not ready, or with a refusal of the credentials."""
+    BUSY = "busy"
+    """This machine is too busy to tell: the program itself reads answers late."""
     UNREACHABLE = "unreachable"

@@ -19,6 +19,7 @@ _REACH = {
     Reach.UNKNOWN: Connection.CONNECTING,
     Reach.REACHABLE: Connection.LIVE,
     Reach.DEGRADED: Connection.DEGRADED,
+    Reach.BUSY: Connection.BUSY,
     Reach.UNREACHABLE: Connection.LOST,
 }
 

@@ -73,7 +73,7 @@ def _no_symptoms(view: View) -> str:
             return "Not known: the API server does not answer, and nothing was read before."
         if read:
             return f"Not known yet: {plural(read, 'object')} read so far."
-        if reach is Connection.DEGRADED:
+        if reach in (Connection.DEGRADED, Connection.BUSY):
             return "Not known: nothing could be read yet."
         return "Not known yet: asking the API server."
     if nothing_readable(view.kinds):
