@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from incident.config import Config
 from text.ascii import charset
 from tui.app import StanchApp
+from tui.key_parser import install
 from tui.keys import ACTIONS, KeyBinding
 from tui.navigation import Reopen
 from tui.safe_stderr import SafeStderr, until_gone
@@ -55,6 +56,7 @@ async def show(
     Another context or incident is another investigation with its own screens. It begins at once;
     the previous one stops in the background, because its server may not answer.
     """
+    install()
     loop = asyncio.get_running_loop()
     ended_by = 0
     app: StanchApp | None = None

@@ -302,6 +302,23 @@ def test_notes_that_come_in_one_read_are_all_taken() -> None:
         terminal.close()
 
 
+def test_escape_and_enter_in_one_read_record_nothing() -> None:
+    """Over a slow line they come together: the Escape was lost, and Enter took what was typed."""
+    terminal = Terminal(size=(140, 45))
+    try:
+        terminal.until("CRIT")
+        terminal.press("nrefused")
+        os.write(terminal.main, b"\x1b\r")
+        terminal.until("Stop the bleeding")  # Enter opened the runbook below
+        os.write(terminal.main, b"ntaken\rt")
+        terminal.until("note        taken")
+        assert b"note        refused" not in terminal.plain()
+        terminal.press("q")
+        assert terminal.ended() == 0
+    finally:
+        terminal.close()
+
+
 def test_a_hang_up_leaves_the_record_whole(tmp_path: Path) -> None:
     """The window of a real investigation is closed right after a note."""
     home = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
