@@ -13,7 +13,7 @@ from triage.facts.finding import Severity
 from triage.facts.messages.volumes import mount_problem
 
 
-def waiting(cluster: Cluster, minutes: int = 20, used: bool = True, **spec: Any) -> dict[str, Any]:
+def waiting(cluster: Cluster, minutes: float = 20, used: bool = True, **spec: Any) -> dict[str, Any]:
     """A claim that is not bound, and the pod that waits for it."""
     claim = cluster.add(
         "PersistentVolumeClaim",
@@ -250,3 +250,64 @@ def test_a_mount_that_is_refused_says_why(message: str, why: str) -> None:
     assert finding.facts["why"] == why
     assert message[-20:] in first(cluster)
     assert first(cluster).startswith("volume pv-1 of files-0 cannot be mounted")
+
+
+LATE = {"last": ago(seconds=10), "first": ago(minutes=3), "count": 12}
+"""A series of events that began long after the claim: the controller manager was restarted."""
+
+
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        ("ProvisioningFailed", 'storageclass.storage.k8s.io "fast" not found'),
+        ("ProvisioningFailed", "rpc error: code = ResourceExhausted desc = VolumeLimitExceeded"),
+        ("ExternalProvisioning", "Waiting for a volume to be created by 'ebs.csi.aws.com'"),
+    ],
+    ids=["class missing", "provisioner's error", "provisioner away"],
+)
+def test_a_claim_waits_from_its_creation_whenever_its_events_began(
+    reason: str, message: str
+) -> None:
+    cluster = background()
+    waiting(cluster, minutes=50, storageClassName="fast")
+    cluster.event("PersistentVolumeClaim", "shop", "data", reason, message, **LATE)
+    assert [one.since for one in found(cluster, "claim-pending")] == [ago(minutes=50)]
+
+
+@pytest.mark.parametrize("shown", ["annotation", "event"])
+def test_a_claim_that_binds_on_its_first_pod_waits_from_that_pod(shown: str) -> None:
+    cluster = background()
+    claim = waiting(cluster, minutes=20, storageClassName="fast")
+    claim["metadata"]["creationTimestamp"] = ts(ago(days=9))
+    said = "waiting for first consumer to be created before binding"
+    if shown == "annotation":
+        claim["metadata"]["annotations"] = {"volume.kubernetes.io/selected-node": "n1"}
+    else:
+        about = ("PersistentVolumeClaim", "shop", "data", "WaitForFirstConsumer", said)
+        cluster.event(*about, ago(minutes=21), ago(days=9), type_="Normal")
+    says(cluster, "ProvisioningFailed", "rpc error: code = Internal desc = no capacity")
+    (pending,) = found(cluster, "claim-pending")
+    assert pending.since == ago(minutes=20)
+
+
+def test_a_claim_whose_volume_is_lost_was_bound_until_its_events_began() -> None:
+    cluster = background()
+    claim = waiting(cluster, minutes=90, storageClassName="fast", volumeName="pv-1")
+    claim["status"]["phase"] = "Lost"
+    cluster.event("PersistentVolumeClaim", "shop", "data", "ClaimLost", "volume is gone", **LATE)
+    assert [one.since for one in found(cluster, "claim-pending")] == [ago(minutes=3)]
+
+
+def test_a_missing_class_is_on_the_first_line_as_soon_as_its_pod_is() -> None:
+    """A pod that waits for longer than a minute is a warning: its claim says why, and not a note
+    below it."""
+    for minutes, sure in ((0.5, False), (2, True), (20, True)):
+        cluster = background()
+        waiting(cluster, minutes=minutes, storageClassName="fast")
+        told = 'storageclass.storage.k8s.io "fast" not found'
+        about = ("PersistentVolumeClaim", "shop", "data", "ProvisioningFailed", told)
+        cluster.event(*about, ago(seconds=5), ago(minutes=minutes))
+        report = look(cluster)
+        assert "StorageClass fast does not exist" in report.symptoms[0].title
+        matches = MATCHER.match_symptom(report.symptoms[0], report)
+        assert [one.id for one in matches if one.confident] == ["claim-pending"] * sure

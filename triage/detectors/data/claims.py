@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
-from cluster.kube.objects import PersistentVolume, PersistentVolumeClaim
+from cluster.kube.objects import PersistentVolume, PersistentVolumeClaim, Pod
 from cluster.kube.selectors import matches
 from triage.detectors.registry import object_detector
 from triage.facts import quantity
@@ -15,19 +16,21 @@ from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
 from triage.facts.messages.wording import inner_words, quoted
-from triage.facts.windows import NOTE_AFTER, READY_GRACE, RECENT
+from triage.facts.windows import NOTE_AFTER, READY_GRACE, RECENT, SCHEDULE_GRACE
 
+_CONSUMER = ("WaitForFirstConsumer", "WaitForPodScheduled")
 _TOLD = (
     "ProvisioningFailed",
     "FailedBinding",
     "VolumeMismatch",
     "ExternalProvisioning",
-    "WaitForFirstConsumer",
-    "WaitForPodScheduled",
+    *_CONSUMER,
     "ClaimLost",
     "ClaimMisbound",
 )
 _CLASS = re.compile(r"storageclass(?:\.storage\.k8s\.io)? \"([^\"]+)\" not found", re.IGNORECASE)
+_SELECTED = "volume.kubernetes.io/selected-node"
+"""The scheduler's annotation on a claim whose class binds on the first consumer."""
 _BY = re.compile(r"external provisioner '([^']+)'")
 
 
@@ -53,16 +56,17 @@ def claim(row: PersistentVolumeClaim, view: ClusterView) -> Iterator[Finding]:
         return
     cause, why = _cause(row, failed or events, view)
     shown = failed or events
-    first = min((e.first for e in shown if e.type == "Warning"), default=created)
+    since, source = _since(row, waiting, shown, view)
+    slow = cause in ("first-consumer", "provisioner-away")  # both are said of what soon succeeds
     yield make(
         "claim-pending",
         ref,
         f"not bound: {why}",
         Severity.INFO if cause == "first-consumer" else Severity.WARNING,
         "a claim that a pod needs is not bound (a note where it only waits for the pod)",
-        since=first,
-        source=SinceSource.EVENT if shown else SinceSource.CREATION,
-        young=view.young(created, READY_GRACE),
+        since=since,
+        source=source,
+        young=view.young(created, READY_GRACE if slow else SCHEDULE_GRACE),
         evidence=[event_evidence(e) for e in shown[-2:]]
         or [field_evidence(ref, "status.phase", phase)],
         related=[ref_of(p) for p in waiting[:10]],
@@ -72,6 +76,32 @@ def claim(row: PersistentVolumeClaim, view: ClusterView) -> Iterator[Finding]:
             "cause": cause,
         },
     )
+
+
+def _since(
+    row: PersistentVolumeClaim,
+    waiting: Sequence[Pod],
+    shown: Sequence[EventFact],
+    view: ClusterView,
+) -> tuple[datetime | None, SinceSource]:
+    """The first sign and where it stands. A pending claim was never bound (Kubernetes, Persistent
+    Volumes, Phase), so it waits from its creation, or from its first pod where its class binds on
+    the first consumer; a series of events may have begun long after that. A lost claim was bound,
+    and only its events tell until when."""
+    first = min((e.first for e in shown if e.type == "Warning"), default=None)
+    created = row.metadata.creation_timestamp
+    if row.status.phase == "Lost":
+        return first or created, SinceSource.EVENT if first else SinceSource.CREATION
+    consumer = _SELECTED in row.metadata.annotations or any(
+        e.reason in _CONSUMER for e in view.events.about(ref_of(row))
+    )
+    asked = [p.metadata.creation_timestamp for p in waiting if p.metadata.creation_timestamp]
+    if not consumer or created is None or not asked:
+        return created, SinceSource.CREATION
+    begun = max(created, min(asked))
+    if first is not None and first < begun:  # an earlier pod waited
+        return first, SinceSource.EVENT
+    return begun, SinceSource.CREATION
 
 
 def _cause(
@@ -93,7 +123,7 @@ def _cause(
         named = _BY.search(text)
         by = f" {named[1]}" if named else ""
         return "provisioner-away", f"the provisioner{by} of class {storage_class} does not answer"
-    if reason in ("WaitForFirstConsumer", "WaitForPodScheduled"):
+    if reason in _CONSUMER:
         return "first-consumer", "waits until its pod is scheduled"
     misfits = _misfits(row, view)
     if reason == "VolumeMismatch" and not misfits:
