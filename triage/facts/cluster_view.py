@@ -138,6 +138,12 @@ def is_finished(pod: Pod) -> bool:
     return pod.status.phase in ("Succeeded", "Failed")
 
 
+def has_ended(pod: Pod) -> bool:
+    """Whether no kubelet has anything to end: finished, on no node, or all containers ended."""
+    ended = [status.state.terminated is not None for status in statuses(pod)]
+    return is_finished(pod) or not pod.spec.node_name or (bool(ended) and all(ended))
+
+
 def condition(pod: Pod, type_: str) -> Condition | None:
     return next((c for c in pod.status.conditions if c.type == type_), None)
 

@@ -155,6 +155,8 @@ def keys(finding: Finding, sick: Mapping[str, datetime | None]) -> Iterator[str]
     elif rule == "pod-container-create-failed":
         yield _owner_key(finding)
         yield f"start:{facts.get('reason')}:{facts.get('message')}"
+    elif rule == "deletion-stuck" and ref.kind == "Pod":
+        yield f"finalizer:{facts.get('finalizer')}"
     elif ref.kind == "Pod":
         yield _owner_key(finding)
     elif rule == "create-failed":

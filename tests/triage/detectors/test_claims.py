@@ -13,7 +13,9 @@ from triage.facts.finding import Severity
 from triage.facts.messages.volumes import mount_problem
 
 
-def waiting(cluster: Cluster, minutes: float = 20, used: bool = True, **spec: Any) -> dict[str, Any]:
+def waiting(
+    cluster: Cluster, minutes: float = 20, used: bool = True, **spec: Any
+) -> dict[str, Any]:
     """A claim that is not bound, and the pod that waits for it."""
     claim = cluster.add(
         "PersistentVolumeClaim",

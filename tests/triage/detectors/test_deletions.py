@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from cluster.kube.objects import Condition, Namespace, NamespaceStatus, ObjectMeta
 from cluster.live.store import Store
 from tests.triage.build import ago, meta, ts
-from tests.triage.situation import background, first, found, pending
+from tests.triage.members.deletions import held
+from tests.triage.situation import background, first, found, look, pending
 from triage.engine import Triage
 from triage.facts.finding import Finding
 
@@ -94,3 +96,32 @@ def test_a_deletion_that_hangs_names_its_finalizer(kind: str, finalizer: str, wo
     assert words in first(cluster)
     raw["metadata"]["deletionTimestamp"] = ts(ago(minutes=2))
     assert found(cluster, "deletion-stuck")[0].young
+
+
+def test_a_pod_that_has_ended_waits_for_its_finalizer_and_one_that_runs_for_its_node() -> None:
+    cluster = background()
+    held(cluster, "example.com/report", "Succeeded")
+    pod = cluster.raw[-1][1]
+    assert [one.rule for one in look(cluster).findings] == ["deletion-stuck"]
+    pod["status"]["phase"] = "Running"
+    pod["status"]["containerStatuses"][0]["state"] = {"running": {"startedAt": ts(ago(hours=2))}}
+    assert [one.rule for one in look(cluster).findings] == ["pod-stuck-terminating"]
+
+
+@pytest.mark.parametrize("change", [{"deletionTimestamp": None}, {"finalizers": []}], ids=str)
+def test_a_finished_pod_that_nothing_keeps_or_nobody_deletes_is_quiet(
+    change: dict[str, Any],
+) -> None:
+    """Job pods keep a finalizer until the Job controller has counted them, deleted or not."""
+    cluster = background()
+    held(cluster, "batch.kubernetes.io/job-tracking", "Succeeded")
+    cluster.raw[-1][1]["metadata"].update(change)
+    assert not found(cluster, "deletion-stuck")
+
+
+def test_pods_that_one_finalizer_keeps_are_one_symptom() -> None:
+    cluster = background()
+    for _ in range(3):
+        held(cluster, "example.com/report", "Failed")
+    (symptom,) = look(cluster).symptoms
+    assert symptom.title.endswith("(and 2 more)")

@@ -52,3 +52,17 @@ def _(cluster: Cluster) -> None:
     pod = cluster.deployment("web", "shop", replicas=1)["pods"][0]
     pod["spec"] = {**pod["spec"], "nodeName": "n1"}
     pod["metadata"]["deletionTimestamp"] = ts(ago(minutes=20))
+
+
+def held(cluster: Cluster, finalizer: str, phase: str) -> None:
+    """A pod whose containers have ended, deleted, and kept by a finalizer."""
+    pod = cluster.deployment("report", "shop", replicas=1, kind="Job")["pods"][0]
+    pod["metadata"].update(deletionTimestamp=ts(ago(minutes=20)), finalizers=[finalizer])
+    pod["status"]["phase"] = phase
+    code = 0 if phase == "Succeeded" else 1
+    done = {"exitCode": code, "startedAt": ts(ago(hours=2)), "finishedAt": ts(ago(minutes=21))}
+    for status in pod["status"]["containerStatuses"]:
+        status.update(ready=False, state={"terminated": done})
+    for condition in pod["status"]["conditions"]:
+        if condition["type"] in ("Ready", "ContainersReady"):
+            condition.update(status="False", reason="PodCompleted")

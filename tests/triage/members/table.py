@@ -14,7 +14,7 @@ from tests.triage.build import Cluster
 from tests.triage.members.admission import quota, refused
 from tests.triage.members.apis import aggregated
 from tests.triage.members.certificates import certified
-from tests.triage.members.deletions import deleting, ending
+from tests.triage.members.deletions import deleting, ending, held
 from tests.triage.members.jobs import cronjob, job
 from tests.triage.members.kubelet import ended, probed
 from tests.triage.members.member import DECLARED, Member
@@ -40,6 +40,7 @@ _BUILDERS: Mapping[str, Callable[..., Any]] = {
         ended,
         ending,
         gatewayed,
+        held,
         job,
         misfit,
         probed,

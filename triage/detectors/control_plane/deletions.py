@@ -7,13 +7,21 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 
-from cluster.kube.objects import Namespace, Object, ObjectReference, PersistentVolume, Ref
+from cluster.kube.objects import (
+    Namespace,
+    Object,
+    ObjectReference,
+    PersistentVolume,
+    Pod,
+    Ref,
+)
 from triage.detectors.registry import object_detector
-from triage.facts.cluster_view import ClusterView, is_finished, ref_of
+from triage.facts import quantity
+from triage.facts.cluster_view import ClusterView, has_ended, is_finished, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
 from triage.facts.messages.wording import quoted
-from triage.facts.windows import NOTE_AFTER, RECENT
+from triage.facts.windows import NOTE_AFTER, RECENT, TERMINATION_GRACE
 
 GRACE = timedelta(minutes=10)
 """A namespace with many objects takes minutes to go."""
@@ -93,7 +101,15 @@ def stuck_definition(row: Object, view: ClusterView) -> Iterator[Finding]:
     yield from _stuck(Ref("CustomResourceDefinition", "", row.metadata.name), row, view)
 
 
-def _stuck(ref: Ref, row: Object, view: ClusterView) -> Iterator[Finding]:
+@object_detector("Pod")
+def stuck_pod(pod: Pod, view: ClusterView) -> Iterator[Finding]:
+    """As `stuck`, once the kubelet has done its part: no container runs. The API server has removed
+    a pod without finalizers by then."""
+    if has_ended(pod):
+        yield from _stuck(ref_of(pod), pod, view, TERMINATION_GRACE)
+
+
+def _stuck(ref: Ref, row: Object, view: ClusterView, grace: timedelta = GRACE) -> Iterator[Finding]:
     since, finalizers = row.metadata.deletion_timestamp, row.metadata.finalizers
     if since is None or not finalizers or not view.older(since, 4 * NOTE_AFTER):
         return
@@ -107,10 +123,10 @@ def _stuck(ref: Ref, row: Object, view: ClusterView) -> Iterator[Finding]:
         ref,
         f"cannot be deleted: its finalizer {finalizers[0]} stays: {why}{said}",
         Severity.WARNING,
-        "being deleted for longer than ten minutes",
+        f"being deleted for longer than {quantity.span_text(grace)}",
         since=since,
         source=SinceSource.STATUS,
-        young=view.young(since, GRACE),
+        young=view.young(since, grace),
         evidence=[
             field_evidence(ref, "metadata.finalizers", ", ".join(finalizers), since),
             *(event_evidence(e) for e in failed[-1:]),
@@ -149,6 +165,7 @@ def _key(claim: ObjectReference) -> tuple[str, str]:
 
 _NO_HOLDER = "the controller that set it does not remove it"
 _FINALIZERS = {
+    "batch.kubernetes.io/job-tracking": "the Job controller has not counted it",
     "service.kubernetes.io/load-balancer-cleanup": "the cloud has not removed its load balancer",
     "customresourcecleanup.apiextensions.k8s.io": "objects of its kind remain",
     "external-provisioner.volume.kubernetes.io/finalizer": "the driver has not deleted the volume",

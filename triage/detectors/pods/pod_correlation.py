@@ -160,8 +160,7 @@ def stuck_on_node(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         if finding.facts.get("cause") in ("timeout", "name-reserved", "other"):
             creating.setdefault(str(finding.facts["node"]), []).append(finding)
     for finding in index.rule("pod-stuck-terminating"):
-        if not finding.facts.get("finalizers"):
-            ending.setdefault(str(finding.facts["node"]), []).append(finding)
+        ending.setdefault(str(finding.facts["node"]), []).append(finding)
     busy = {n for n in {*creating, *ending} if n}
     if not busy or len(busy) * 2 > max(view.store.count("Node"), 1):
         return

@@ -9,7 +9,14 @@ from cluster.kube.objects import Pod, Ref
 from triage.detectors.pods.kubelet_probes import failures, trouble
 from triage.detectors.registry import object_detector
 from triage.facts import quantity
-from triage.facts.cluster_view import ClusterView, condition, is_ready, ref_of, statuses
+from triage.facts.cluster_view import (
+    ClusterView,
+    condition,
+    has_ended,
+    is_ready,
+    ref_of,
+    statuses,
+)
 from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
@@ -146,9 +153,9 @@ def _why(reason: str, message: str) -> str:
 
 def terminating(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     """Deleted and still there two minutes after the grace period (deletionTimestamp is the end of
-    that period)."""
+    that period). One that has ended waits for its finalizers alone (`deletion-stuck`)."""
     until = pod.metadata.deletion_timestamp
-    if until is None:
+    if until is None or (pod.metadata.finalizers and has_ended(pod)):
         return
     if until > view.now:  # The pod's grace period still runs.
         view.wake(until + TERMINATION_GRACE)
@@ -158,11 +165,7 @@ def terminating(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     ref = ref_of(pod)
     late = view.now - until
     node_ready = view.node_ready(pod.spec.node_name) if pod.spec.node_name else True
-    why = (
-        f"finalizers {', '.join(pod.metadata.finalizers)}"
-        if pod.metadata.finalizers
-        else f"node {pod.spec.node_name}"
-    )
+    why = f"node {pod.spec.node_name}"
     refused = [
         e
         for e in view.events_of(pod)
@@ -195,7 +198,6 @@ def terminating(pod: Pod, view: ClusterView) -> Iterator[Finding]:
             "seconds": int(late.total_seconds()),
             "node_ready": node_ready,
             "said": said,
-            "finalizers": pod.metadata.finalizers,
         },
     )
 

@@ -99,7 +99,7 @@ crd-conversion-away (cluster): The conversion webhook of a CustomResourceDefinit
     kind: str: the kind that it defines
     service: str: namespace/name of its backend
     backend: str: missing or no-endpoint
-deletion-stuck (cluster): An object is being deleted for longer than ten minutes for its finalizer
+deletion-stuck (cluster): An object is not deleted for minutes, since its finalizer stays
     source: metadata.deletionTimestamp, metadata.finalizers
     finalizer: str: the first that stays
     finalizers: tuple

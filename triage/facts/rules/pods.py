@@ -151,7 +151,6 @@ pod-stuck-terminating (pod): Deleted, and still there two minutes after its grac
     source: deletionTimestamp; FailedKillPod
     seconds: int
     node_ready: bool
-    finalizers: tuple
     said: str: why the kubelet cannot end it, or empty
 pulls-failing-on-node (node): Pulls of several owners fail on one node and on no other
     source: kubelet ErrImagePull
