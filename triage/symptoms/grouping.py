@@ -8,7 +8,7 @@ nothing is scheduled. A cluster-wide finding pulls in what it explains.
 from __future__ import annotations
 
 import operator
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -114,6 +114,7 @@ class Grouping:
                 and not finding.young
                 and finding.object.kind != "Pod"
                 and finding.rule not in NODE_TROUBLE
+                and not order.rises(finding, view.now)
             ):
                 continue
             loud.append(finding)
@@ -139,7 +140,7 @@ class Grouping:
         quiet: dict[str, list[Finding]] = {}
         result: list[tuple[str, list[Finding]]] = []
         for key, group in sorted(members.items()):
-            if all(f.severity is Severity.INFO for f in group):
+            if all(f.severity is Severity.INFO for f in group) and not _explained(group, view.now):
                 for finding in group:
                     if not finding.young:
                         now = ":now" if order.rises(finding, view.now) else ""
@@ -188,6 +189,14 @@ class Grouping:
 
 
 _LATEST = datetime.max.replace(tzinfo=UTC)
+
+
+def _explained(notes: Sequence[Finding], now: datetime) -> bool:
+    """Whether the last words of a pod say why one of the notes, a loss of these hours, came
+    about: apart they would be two symptoms of one cause."""
+    return any(f.rule == "pod-last-words" and f.facts.get("class") for f in notes) and any(
+        order.rises(f, now) for f in notes
+    )
 
 
 def _name(key: str) -> Hashable:

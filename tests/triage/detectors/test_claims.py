@@ -254,8 +254,10 @@ def test_a_mount_that_is_refused_says_why(message: str, why: str) -> None:
     assert first(cluster).startswith("volume pv-1 of files-0 cannot be mounted")
 
 
-LATE = {"last": ago(seconds=10), "first": ago(minutes=3), "count": 12}
-"""A series of events that began long after the claim: the controller manager was restarted."""
+def says_late(cluster: Cluster, reason: str, message: str) -> None:
+    """A series of events that began long after the claim: the controller manager was restarted."""
+    about = ("PersistentVolumeClaim", "shop", "data", reason, message)
+    cluster.event(*about, ago(seconds=10), ago(minutes=3), count=12)
 
 
 @pytest.mark.parametrize(
@@ -272,7 +274,7 @@ def test_a_claim_waits_from_its_creation_whenever_its_events_began(
 ) -> None:
     cluster = background()
     waiting(cluster, minutes=50, storageClassName="fast")
-    cluster.event("PersistentVolumeClaim", "shop", "data", reason, message, **LATE)
+    says_late(cluster, reason, message)
     assert [one.since for one in found(cluster, "claim-pending")] == [ago(minutes=50)]
 
 
@@ -296,7 +298,7 @@ def test_a_claim_whose_volume_is_lost_was_bound_until_its_events_began() -> None
     cluster = background()
     claim = waiting(cluster, minutes=90, storageClassName="fast", volumeName="pv-1")
     claim["status"]["phase"] = "Lost"
-    cluster.event("PersistentVolumeClaim", "shop", "data", "ClaimLost", "volume is gone", **LATE)
+    says_late(cluster, "ClaimLost", "volume is gone")
     assert [one.since for one in found(cluster, "claim-pending")] == [ago(minutes=3)]
 
 

@@ -132,8 +132,8 @@ def test_words_of_the_runtime_are_none_of_a_program_that_never_ran(reason: str, 
     assert pages == ["container-cannot-start"]
 
 
-def failed_job(cluster: Cluster, *, cronjob: bool) -> dict[str, Any]:
-    """A Job that gave up, and its pod."""
+def failed_job(cluster: Cluster, *, cronjob: bool, minutes: float = 8) -> dict[str, Any]:
+    """A Job that gave up so many minutes ago, and its pod."""
     owner = None
     if cronjob:
         raw = {"metadata": meta("backup", "shop"), "spec": {"schedule": "0 * * * *"}}
@@ -146,22 +146,24 @@ def failed_job(cluster: Cluster, *, cronjob: bool) -> dict[str, Any]:
     job = cluster.add(
         "Job",
         {
-            "metadata": meta("backup-1", "shop", created=ago(minutes=9), owner=owner),
+            "metadata": meta("backup-1", "shop", created=ago(minutes=minutes + 1), owner=owner),
             "spec": {"template": template},
-            "status": {"conditions": [{**end, "lastTransitionTime": ts(ago(minutes=8))}]},
+            "status": {"conditions": [{**end, "lastTransitionTime": ts(ago(minutes=minutes))}]},
         },
     )
-    pod = cluster.pod(job, created=ago(minutes=9), name="backup-1-x")
-    ended = {"exitCode": 1, "reason": "Error", "finishedAt": ts(ago(minutes=8))}
+    pod = cluster.pod(job, created=ago(minutes=minutes + 1), name="backup-1-x")
+    ended = {"exitCode": 1, "reason": "Error", "finishedAt": ts(ago(minutes=minutes))}
     pod["status"]["phase"] = "Failed"
     pod["status"]["containerStatuses"][0].update(ready=False, state={"terminated": ended})
     return pod
 
 
+@pytest.mark.parametrize("minutes", [8, 5 * 60], ids=["now", "hours ago"])
 @pytest.mark.parametrize("cronjob", [True, False])
-def test_a_job_that_gave_up_is_told_by_its_last_words(cronjob: bool) -> None:
+def test_a_job_that_gave_up_is_told_by_its_last_words(cronjob: bool, minutes: float) -> None:
+    """Also as a note: the Job and the words of its pod are one symptom."""
     cluster = background()
-    pod = failed_job(cluster, cronjob=cronjob)
+    pod = failed_job(cluster, cronjob=cronjob, minutes=minutes)
     report = look(cluster, [words(pod, "mount: read-only file system: /backup")])
     about = [s for s in report.symptoms if any("backup" in r.name for r in s.objects)]
     assert [s.mechanism for s in about] == ["pod-last-words"]
