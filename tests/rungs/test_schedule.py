@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
+from tests import conftest
 from tests.schedule import ALL_LABS, SECONDS, USUAL, on_nodes, seconds, unit
 
 
@@ -45,3 +49,20 @@ def test_only_tests_on_real_nodes_are_tried_again() -> None:
     assert on_nodes("tests/contract/test_lists.py::test_it[nodes-a in (b)]")
     assert not on_nodes("tests/contract/test_lists.py::test_it[control plane-a]")
     assert not on_nodes("tests/tui/test_anywhere.py::test_it")
+
+
+def test_the_clusters_of_a_unit_end_with_its_last_test() -> None:
+    ended: list[object] = []
+    session = SimpleNamespace(_setupstate=SimpleNamespace(teardown_exact=ended.append))
+    first, same, other = (
+        cast("pytest.Item", SimpleNamespace(nodeid=nodeid, session=session))
+        for nodeid in (
+            "tests/rungs/test_nodes.py::test_it",
+            "tests/contract/test_lists.py::test_it[nodes-a in (b)]",
+            "tests/tui/test_now.py::test_it",
+        )
+    )
+    conftest.pytest_runtest_teardown(first, same)
+    assert ended == []
+    conftest.pytest_runtest_teardown(same, other)
+    assert ended == [None]
