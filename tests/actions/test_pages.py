@@ -9,8 +9,8 @@ import pytest
 from actions.catalogue import ACTIONS
 from actions.parameters import read_values
 from runbooks import steps
-from runbooks.loader import Library
 from runbooks.model import Step, StepKind
+from tests import shipped
 
 VALUES = {
     "amount": "1Gi",
@@ -89,7 +89,11 @@ BY_HAND = {
 
 
 def every_step() -> list[tuple[str, Step]]:
-    return [(f"{book.id}/{step.id}", step) for book in Library().runbooks for step in book.steps()]
+    return [
+        (f"{book.id}/{step.id}", step)
+        for book in shipped.library().runbooks
+        for step in book.steps()
+    ]
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from cluster.kube.objects import Node
 from cluster.kube.text import clean_uncut
 from incident.session import LiveInvestigation
 from incident.walkthrough.run import RunView, StepOutcome, StepState
-from runbooks.loader import Library
+from tests import shipped
 from tests.incident.drill import investigating, served, until
 from tests.tui.story_runbook import runbook
 from text.runbook import verified_text
@@ -260,7 +260,7 @@ async def test_a_mark_is_offered_when_all_of_verify_is_as_expected(
 
 async def test_a_mark_is_offered_when_a_person_s_answer_is_the_end_of_the_runbook() -> None:
     """The rest of Verify, which measures another way, stays open."""
-    page = Library().get("load-balancer-backends-flapping")
+    page = shipped.library().get("load-balancer-backends-flapping")
     assert page is not None
     step = page.step("users-served")
     assert step is not None

@@ -30,8 +30,7 @@ from incident.metrics.disks import disk_usage, short_of_disk
 from incident.metrics.last_words import LINES, EndedLog, LastWordsReader
 from incident.metrics.metrics import container_usage
 from incident.view import SymptomView
-from runbooks.loader import Library
-from runbooks.matcher import Matcher
+from tests import shipped
 from triage.engine import triage_once
 from triage.facts.finding import Report, Severity
 from triage.facts.measurements import Sample, Sources
@@ -92,14 +91,9 @@ def answer(name: str) -> GroundTruth:
 
 
 @cache
-def matcher() -> Matcher:
-    return Matcher(Library())
-
-
-@cache
 def guides() -> frozenset[str]:
     """Ids of the pages for everyday faults, which fit a part of many a story, too."""
-    return frozenset(one.id for one in matcher().library.runbooks if one.guide)
+    return frozenset(one.id for one in shipped.matcher().library.runbooks if one.guide)
 
 
 @cache
@@ -188,7 +182,7 @@ def _judge(store: Store, forbidden: Collection[str], sources: Sources | None) ->
     }
     report = triage_once(store, NOW, read, sources)
     symptoms = tuple(
-        SymptomView(symptom, tuple(matcher().match_symptom(symptom, report)))
+        SymptomView(symptom, tuple(shipped.matcher().match_symptom(symptom, report)))
         for symptom in report.symptoms
     )
     return Seen(

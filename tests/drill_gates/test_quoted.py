@@ -11,7 +11,8 @@ from drills.scenario.expand import objects
 from drills.scenario.model import Scenario
 from runbooks.check import Result, evaluate, tell
 from runbooks.model import CheckSource, Query, Runbook, Step, Weight
-from tests.drill_gates.ground import NOW, judge_with_logs, matcher
+from tests.drill_gates.ground import NOW, judge_with_logs
+from tests.shipped import matcher
 from triage.facts.finding import Symptom
 
 LIBRARY = matcher().library.runbooks

@@ -17,7 +17,7 @@ from drills.scenario.expand import objects
 from drills.scenario.renaming import shuffle
 from drills.server.http import DrillServer
 from drills.server.play import apply_step
-from runbooks.loader import Library
+from tests import shipped
 from tests.drills.conftest import NOW, PATIENCE
 from tests.drills.shapes import faults_of
 from tests.drills.test_server import until
@@ -269,7 +269,7 @@ def test_each_change_by_hand_of_a_drill_is_one_of_its_runbook_and_can_be_played(
     serve: Serve, name: str
 ) -> None:
     drill = load(name)
-    runbook = Library().get(drill.answer.runbook)
+    runbook = shipped.library().get(drill.answer.runbook)
     assert runbook is not None
     data = {
         part: rows for part, rows in drill.data.items() if part not in {"id", "story", "answer"}

@@ -9,15 +9,13 @@ import pytest
 import yaml
 
 from runbooks.documents import document
-from runbooks.loader import Library
-from runbooks.matcher import Matcher
+from tests import shipped
 
 LISTED: dict[str, dict[str, str]] = yaml.safe_load(
     (Path(__file__).parent / "alerts.yaml").read_text("utf-8")
 )
 ALERTS = {name: page for names in LISTED.values() for name, page in names.items()}
-LIBRARY = Library()
-MATCHER = Matcher(LIBRARY)
+LIBRARY, MATCHER = shipped.library(), shipped.matcher()
 FORMS = (
     "{}",
     "[FIRING:1] {} (prod-eu critical)",

@@ -11,9 +11,9 @@ from cluster.kube.objects import Ref
 from runbooks import check, expressions
 from runbooks.check import Result, evaluate, tell
 from runbooks.expressions import quantity
-from runbooks.loader import Library
 from runbooks.model import CheckSource, Query
 from runbooks.parse import parse
+from tests import shipped
 from tests.runbooks.test_evidence import finding
 from triage.facts.finding import ChangeFact
 
@@ -199,7 +199,7 @@ def test_checks_of_our_library_answer_on_a_healthy_node_without_optional_fields(
         "namespace": "n",
     }
     asked = 0
-    for runbook in Library().runbooks:
+    for runbook in shipped.library().runbooks:
         for step in runbook.steps():
             if (
                 step.query
@@ -377,7 +377,7 @@ def test_what_is_not_known_is_said_once_with_its_reason() -> None:
 def test_a_container_that_waits_for_its_next_start_is_not_steady(
     guide: str, step: str, state: dict[str, Any], result: Result
 ) -> None:
-    book = Library().get(guide)
+    book = shipped.library().get(guide)
     asked = book.step(step) if book is not None else None
     assert asked is not None
     statuses = [{"name": "app", "state": state}]
@@ -398,7 +398,7 @@ def test_a_ready_certificate_whose_renewal_fails_or_is_late_is_not_mended(
     issuing: str | None, due: timedelta, result: Result
 ) -> None:
     """Ready says that the old certificate is valid."""
-    book = Library().get("certificate-not-issued")
+    book = shipped.library().get("certificate-not-issued")
     asked = book.step("issued") if book is not None else None
     assert asked is not None
     conditions = [{"type": "Ready", "status": "True"}]

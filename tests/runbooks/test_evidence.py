@@ -17,6 +17,7 @@ from runbooks.matcher import Matcher
 from runbooks.model import Weight
 from runbooks.parse import parse
 from runbooks.ranking.evidence import EvidenceRanking
+from tests import shipped
 from triage.facts.finding import (
     ChangeFact,
     Finding,
@@ -28,7 +29,7 @@ from triage.facts.finding import (
 )
 from triage.logs.sentences import CLASSES
 
-MATCHER = Matcher(Library())
+MATCHER = shipped.matcher()
 AT = datetime(2026, 11, 21, 3, 2, tzinfo=UTC)
 
 
@@ -353,7 +354,7 @@ def test_a_created_object_is_not_called_an_edited_one() -> None:
     both = ("service-edited", "ingress-edited", "policy-edited", "crd-edited", "cronjob-edited")
     texts = [
         part.text
-        for runbook in Library().runbooks
+        for runbook in shipped.library().runbooks
         for weight in Weight
         for each in runbook.conditions(weight)
         for part in each.parts()

@@ -10,6 +10,7 @@ from runbooks.lint import SECTION_WORDS, KnownNames, lint
 from runbooks.loader import OWN, Library
 from runbooks.matcher import Matcher
 from runbooks.model import SECTIONS
+from tests import shipped
 
 ROOT = Path(__file__).parents[2]
 STORIES = OWN[0]
@@ -22,9 +23,11 @@ NAMES = KnownNames(
 
 
 def test_our_library_is_whole() -> None:
-    assert [str(problem) for problem in lint(Library(), NAMES)] == []
+    assert [str(problem) for problem in lint(shipped.library(), NAMES)] == []
     assert len(CATALOGUE) == 28
-    assert all(runbook.guide == (runbook.id not in CATALOGUE) for runbook in Library().runbooks)
+    assert all(
+        runbook.guide == (runbook.id not in CATALOGUE) for runbook in shipped.library().runbooks
+    )
 
 
 BASE = (STORIES / "kubelet-memory-leak.md").read_text("utf-8")
@@ -123,7 +126,7 @@ def test_sections_out_of_order(tmp_path: Path) -> None:
 def test_a_missing_drill_is_named() -> None:
     assert any(
         "no drill" in problem.text
-        for problem in lint(Library(), KnownNames(drills=CATALOGUE - {"coredns-oom"}))
+        for problem in lint(shipped.library(), KnownNames(drills=CATALOGUE - {"coredns-oom"}))
     )
 
 

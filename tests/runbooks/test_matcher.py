@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from hypothesis import strategies as st
 
 from runbooks.documents import document, outside
 from runbooks.loader import Library
+from runbooks.match import Match
 from runbooks.matcher import Matcher
 from runbooks.terms import fold, terms
+from tests import shipped
 
 
 def texts(name: str) -> list[dict[str, Any]]:
@@ -41,11 +44,19 @@ LATE = texts("late.jsonl")
 """300 more of that kind, labelled by the titles of the pages alone. Ranked once before anything was
 tuned for them: first 180 of 207, sure and wrong 15 of 300; `added` names the page that five labels
 had missed, four of them among the 15."""
-LIBRARY = Library()
-MATCHER, AGAIN = Matcher(LIBRARY), Matcher(Library())
-
-
+LIBRARY, MATCHER = shipped.library(), shipped.matcher()
 STORIES = frozenset(runbook.id for runbook in LIBRARY.runbooks if not runbook.guide)
+
+
+@cache
+def rank(text: str) -> tuple[Match, ...]:
+    """The runbooks for a text, ranked once for all tests."""
+    return tuple(MATCHER.match_words(text))
+
+
+@cache
+def again() -> Matcher:
+    return Matcher(Library())
 
 
 def test_a_label_beside_the_given_one_names_a_guide() -> None:
@@ -56,7 +67,7 @@ def test_a_label_beside_the_given_one_names_a_guide() -> None:
 def figures(cases: list[dict[str, Any]]) -> tuple[float, float, float]:
     """The shares of a first place, of a place among the first three, and of false alarms among what
     fits no story (guides for everyday faults may fit)."""
-    ranked = [(MATCHER.match_words(case["text"]), case["expected"]) for case in cases]
+    ranked = [(rank(case["text"]), case["expected"]) for case in cases]
     fitting = [([match.id for match in found], expected) for found, expected in ranked if expected]
     others = [found for found, expected in ranked if not expected]
     first = sum(bool(found) and found[0] in expected for found, expected in fitting) / len(fitting)
@@ -95,7 +106,7 @@ def test_figures_on_complaints_in_chat() -> None:
     assert three >= 0.98, three
     assert false == 0.0, false
     none = [case["text"] for case in OTHERS if not case["expected"]]
-    sure = [text for text in none if any(one.confident for one in MATCHER.match_words(text))]
+    sure = [text for text in none if any(one.confident for one in rank(text))]
     assert sure == [], "what is outside of the cluster fits no page, not even a guide"
 
 
@@ -113,7 +124,7 @@ def test_figures_on_pastes() -> None:
     assert first >= 0.97, first
     assert three >= 0.99, three
     none = [case["text"] for case in PASTES if not case["expected"]]
-    sure = [text for text in none if any(one.confident for one in MATCHER.match_words(text))]
+    sure = [text for text in none if any(one.confident for one in rank(text))]
     assert sure == []
 
 
@@ -128,7 +139,7 @@ def test_a_question_how_to_do_something_is_no_failure() -> None:
 
 
 def sure(text: str) -> list[str]:
-    return [match.id for match in MATCHER.match_words(text) if match.confident]
+    return [match.id for match in rank(text) if match.confident]
 
 
 def wrongly_sure(cases: list[dict[str, Any]]) -> list[str]:
@@ -188,7 +199,7 @@ def test_few_texts_of_other_machines_make_a_page_sure() -> None:
 def test_an_error_of_another_machine_makes_no_page_sure(here: str, there: str, page: str) -> None:
     """Any program prints these errors: the tool or the machine that the text names decides."""
     assert page in sure(here)
-    assert MATCHER.match_words(there)[0].id == page
+    assert rank(there)[0].id == page
     assert sure(there) == []
 
 
@@ -301,7 +312,7 @@ def test_what_comes_back_is_not_over(text: str) -> None:
     ],
 )
 def test_words_alone_are_sure_only_of_a_failure(plain: str, failing: str, page: str) -> None:
-    assert MATCHER.match_words(plain)[0].id.startswith(page)
+    assert rank(plain)[0].id.startswith(page)
     assert sure(plain) == []
     assert sure(failing)[0].startswith(page)
 
@@ -350,7 +361,7 @@ def test_two_stems_of_a_longer_title_do_not_name_a_page() -> None:
     ],
 )
 def test_what_only_one_page_is_about_decides(text: str, page: str, sibling: str) -> None:
-    assert page in [match.id for match in MATCHER.match_words(text)[:2]]
+    assert page in [match.id for match in rank(text)[:2]]
     assert sibling not in sure(text)
 
 
@@ -383,7 +394,7 @@ def test_a_wish_or_a_notice_is_no_failure(text: str) -> None:
     ],
 )
 def test_a_failure_that_is_told_as_a_question_stays_sure(text: str) -> None:
-    assert MATCHER.match_words(text)[0].confident
+    assert rank(text)[0].confident
 
 
 @pytest.mark.parametrize(
@@ -422,7 +433,7 @@ def test_two_failures_and_a_text_about_a_text_are_sure_of_no_page(text: str) -> 
 
 def test_what_is_not_sure_first_is_not_sure_below() -> None:
     for case in (*TEXTS, *HELD_OUT, *FRESH, *UNSEEN):
-        ranked = MATCHER.match_words(case["text"])
+        ranked = rank(case["text"])
         if ranked and not ranked[0].confident:
             assert not any(match.confident for match in ranked), case["text"]
 
@@ -431,7 +442,7 @@ def test_words_in_common_stand_in_the_text() -> None:
     """Names of the vocabulary (`samenode`, `http502`) never reach the reader."""
     seen = 0
     for case in UNSEEN[::5]:
-        for match in MATCHER.match_words(case["text"]):
+        for match in rank(case["text"]):
             for reason in match.for_:
                 said, _, words = reason.text.partition("the text says “")
                 if not said:
@@ -447,16 +458,16 @@ def test_words_in_common_stand_in_the_text() -> None:
     ids=lambda case: case["text"][:40],
 )
 def test_the_score_is_explained_and_between_0_and_1(case: dict[str, Any]) -> None:
-    for match in MATCHER.match_words(case["text"]):
+    for match in rank(case["text"]):
         assert 0 <= match.score <= 1
         assert match.for_
-    assert MATCHER.match_words(case["text"]) == AGAIN.match_words(case["text"]), (
+    assert MATCHER.match_words(case["text"]) == again().match_words(case["text"]), (
         "the same text gives the same answer"
     )
 
 
 def test_what_fits_nothing_says_what_it_reads_like() -> None:
-    matches = MATCHER.match_words("Helm chart: the release cannot be uninstalled")
+    matches = rank("Helm chart: the release cannot be uninstalled")
     assert not any(match.confident for match in matches)
     assert any("Helm" in reason.text for match in matches for reason in match.against)
 
@@ -488,7 +499,7 @@ def test_what_fits_nothing_says_what_it_reads_like() -> None:
     ],
 )
 def test_what_says_too_little_or_something_else_is_not_taken_for_a_failure(text: str) -> None:
-    assert not any(match.confident for match in MATCHER.match_words(text))
+    assert not any(match.confident for match in rank(text))
 
 
 PLAIN_NAMES = {
@@ -519,7 +530,7 @@ PLAIN_NAMES = {
 
 @pytest.mark.parametrize("text", PLAIN_NAMES)
 def test_a_short_plain_name_of_a_fault_is_enough(text: str) -> None:
-    match = MATCHER.match_words(text)[0]
+    match = rank(text)[0]
     assert (match.id, match.confident, match.against) == (PLAIN_NAMES[text], True, ())
 
 
@@ -549,23 +560,23 @@ def test_a_short_plain_name_of_a_fault_is_enough(text: str) -> None:
     ],
 )
 def test_words_that_are_alike_are_not_taken_for_another_failure(text: str, other: str) -> None:
-    assert not any(match.confident and match.id == other for match in MATCHER.match_words(text))
+    assert not any(match.confident and match.id == other for match in rank(text))
 
 
 def test_what_refutes_never_speaks_against_a_page_that_the_text_names() -> None:
     text = "dns-latency-ndots: connection timed out, conntrack table is full"
-    match = MATCHER.match_words(text)[0]
+    match = rank(text)[0]
     assert (match.id, match.against) == ("dns-latency-ndots", ())
 
 
 def test_a_guide_with_the_error_line_stands_above_a_story_without_it() -> None:
-    match = MATCHER.match_words("couldn't find key DATABASE_URL in Secret shop/backend-env")[0]
+    match = rank("couldn't find key DATABASE_URL in Secret shop/backend-env")[0]
     assert (match.id, match.confident) == ("config-missing", True)
 
 
 def test_a_story_stands_above_a_guide_when_both_fit() -> None:
     for case in [case for case in FRESH if case["expected"]]:
-        ranked = MATCHER.match_words(case["text"])
+        ranked = rank(case["text"])
         scores = [match.score for match in ranked]
         assert scores == sorted(scores, reverse=True), case["text"]
 
@@ -591,14 +602,14 @@ def test_a_large_paste_is_ranked_in_little_time(text: str) -> None:
     ["", "   ", "\n", "???", "0", "a", "\u202e\x1b[31m", "挖", "x" * 100_000, "pod " * 20_000],
 )
 def test_odd_input_gives_an_answer(text: str) -> None:
-    assert not any(match.confident for match in MATCHER.match_words(text))
+    assert not any(match.confident for match in rank(text))
 
 
 def test_typos_and_other_words() -> None:
-    assert MATCHER.match_words("PLEG is not helthy")[0].id == "container-runtime-hung"
-    assert MATCHER.match_words("kubelt memmory leak")[0].id == "kubelet-memory-leak"
-    assert MATCHER.match_words("KubeletPlegDurationHigh")[0].id == "container-runtime-hung"
-    assert MATCHER.match_words("服务器被挖矿")[0].id == "cryptomining-exposed-dashboard"
+    assert rank("PLEG is not helthy")[0].id == "container-runtime-hung"
+    assert rank("kubelt memmory leak")[0].id == "kubelet-memory-leak"
+    assert rank("KubeletPlegDurationHigh")[0].id == "container-runtime-hung"
+    assert rank("服务器被挖矿")[0].id == "cryptomining-exposed-dashboard"
 
 
 @given(st.text(max_size=300))

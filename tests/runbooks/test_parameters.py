@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from cluster.kube.objects import Ref
-from runbooks.loader import Library
 from runbooks.parameters import (
     PLACE,
     Candidates,
@@ -18,6 +17,7 @@ from runbooks.parameters import (
 )
 from runbooks.parse import parse
 from runbooks.steps import command, fill
+from tests import shipped
 from tests.runbooks.test_steps import AT, RUNBOOK, symptom
 from triage.facts.finding import (
     ChangeFact,
@@ -205,7 +205,7 @@ def test_texts_of_answers_have_places_too_and_needed_are_those_that_decide() -> 
 
 
 def test_no_text_of_our_library_keeps_its_braces() -> None:
-    for runbook in Library().runbooks:
+    for runbook in shipped.library().runbooks:
         for step in runbook.steps():
             unknown = dict.fromkeys(names(step), "")
             for text in (step.question, step.why, step.expected, step.blast, step.undo):
@@ -224,7 +224,7 @@ def test_the_ingress_is_found_where_triage_saw_it() -> None:
         ("ingress-controller-oom", "quiet"),
         ("ingress-routes-lost-api-server-down", "ingress-young"),
     ):
-        book = Library().get(book_id)
+        book = shipped.library().get(book_id)
         step = book.step(step_id) if book is not None else None
         assert step is not None
         seen = {one.name: one.value for one in resolve(step, evidence(sick, selected=(sick,)))}

@@ -16,6 +16,7 @@ from runbooks.identity import find_page
 from runbooks.loader import Library
 from runbooks.matcher import Matcher
 from runbooks.paste import read_paste
+from tests import shipped
 
 AT = datetime(2026, 11, 21, 3, 2, 11, tzinfo=UTC)
 CHECKOUT = Ref("Pod", "shop", "checkout-7d4b9c-x2k8z")
@@ -125,23 +126,24 @@ NAMELESS = ("amtool",)
 
 
 @pytest.fixture(scope="module")
-def team(tmp_path_factory: pytest.TempPathFactory) -> Library:
+def team(tmp_path_factory: pytest.TempPathFactory) -> Matcher:
+    """Our pages and those of a team; `library` has their pages."""
     folder = tmp_path_factory.mktemp("team")
     for name in ("KubePodCrashLooping", "KubeNodeNotReady", "CoreDNSDown", "Watchdog"):
         (folder / f"{name}.md").write_text(f"# {name}\n\n## Meaning\n\nCall the owner.\n")
     (folder / "shop.md").write_text("# Alerts of the shop\n\n### Alert Name: ShopOrdersLate\n\nx\n")
-    return Library([folder])
+    return Matcher(Library([folder]))
 
 
 @pytest.mark.parametrize("form", ALERTS)
-def test_an_alert_is_read_in_each_form(form: str, team: Library) -> None:
+def test_an_alert_is_read_in_each_form(form: str, team: Matcher) -> None:
     paste = read_paste(ALERTS[form])
     assert "KubePodCrashLooping" in paste.names
     assert not {"job", "service", "Service", "Job"} & {ref.kind for ref in paste.objects}
     if form not in NAMELESS:
         assert CHECKOUT in paste.objects
         assert Ref("Namespace", "", "shop") in paste.objects
-    matches = Matcher(team).match_words(ALERTS[form])
+    matches = team.match_words(ALERTS[form])
     assert (matches[0].id, matches[0].confident) == ("kubepodcrashlooping", True)
     assert [match.id for match in matches if match.confident] == ["kubepodcrashlooping"]
     assert "prometheus = " not in paste.words
@@ -206,7 +208,7 @@ def test_a_description_names_its_object_node_and_owner() -> None:
     )
     assert 'secret "creds" not found' in paste.words
     assert "registry.example" not in paste.words
-    ids = [match.id for match in Matcher(Library()).match_words(DESCRIBE)[:2]]
+    ids = [match.id for match in shipped.matcher().match_words(DESCRIBE)[:2]]
     assert "secret-not-found-blocks-deployments" in ids
 
 
@@ -221,8 +223,7 @@ def test_events_and_logs_are_cut_to_what_they_say() -> None:
     assert [mark.at.minute for mark in trace.marks] == [2, 9]
 
 
-def test_a_name_decides_in_any_spelling_and_the_team_stands_above_us(team: Library) -> None:
-    matcher = Matcher(team)
+def test_a_name_decides_in_any_spelling_and_the_team_stands_above_us(team: Matcher) -> None:
     for text in (
         "KubePodCrashLooping",
         "kubepodcrashlooping",
@@ -230,12 +231,12 @@ def test_a_name_decides_in_any_spelling_and_the_team_stands_above_us(team: Libra
         "alertname: KubePodCrashLooping",
         "see https://wiki.example/runbooks/KubePodCrashLooping.md",
     ):
-        assert matcher.match_words(text)[0].id == "kubepodcrashlooping", text
-        assert matcher.match_words(text)[0].against == ()
-    assert matcher.match_words("CoreDNSDown")[0].id == "corednsdown", "ours matches it, too"
-    assert matcher.match_words("ShopOrdersLate fires")[0].id == "shop"
-    assert matcher.match_words("Watchdog: alerting works")[0].id == "watchdog"
-    assert not matcher.match_words("a watchdog bug was found")[0].confident
+        assert team.match_words(text)[0].id == "kubepodcrashlooping", text
+        assert team.match_words(text)[0].against == ()
+    assert team.match_words("CoreDNSDown")[0].id == "corednsdown", "ours matches it, too"
+    assert team.match_words("ShopOrdersLate fires")[0].id == "shop"
+    assert team.match_words("Watchdog: alerting works")[0].id == "watchdog"
+    assert not team.match_words("a watchdog bug was found")[0].confident
 
 
 @pytest.mark.parametrize(
@@ -248,11 +249,11 @@ def test_a_name_decides_in_any_spelling_and_the_team_stands_above_us(team: Libra
         ("Alerts of the shop", "shop"),
     ],
 )
-def test_a_page_is_found_in_any_spelling(team: Library, name: str, found: str) -> None:
-    page = find_page(team.runbooks, name)
+def test_a_page_is_found_in_any_spelling(team: Matcher, name: str, found: str) -> None:
+    page = find_page(team.library.runbooks, name)
     assert page is not None
     assert page.id == found
-    assert find_page(team.runbooks, "no such page") is None
+    assert find_page(team.library.runbooks, "no such page") is None
 
 
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -405,7 +406,7 @@ def _alert(name: str, number: int, status: str = "firing") -> dict[str, Any]:
     return {"status": status, "labels": labels, "annotations": {"summary": name}, **times}
 
 
-def test_fifty_alerts_of_three_causes_name_three_pages(team: Library) -> None:
+def test_fifty_alerts_of_three_causes_name_three_pages(team: Matcher) -> None:
     """What is resolved or silenced names no page beside what fires; its times are kept."""
     causes = ("KubePodCrashLooping", "KubeNodeNotReady", "CoreDNSDown")
     alerts = [_alert(causes[number % 3], number) for number in range(50)]
@@ -415,7 +416,7 @@ def test_fifty_alerts_of_three_causes_name_three_pages(team: Library) -> None:
     assert paste.names == causes
     assert Ref("Pod", "shop", "web-99") not in paste.objects
     assert "ShopOrdersLate ended" in [mark.text for mark in paste.marks]
-    matches = Matcher(team).match_words(paste.text)
+    matches = team.match_words(paste.text)
     assert {match.id for match in matches if match.confident} == {
         "kubepodcrashlooping",
         "kubenodenotready",
@@ -444,7 +445,7 @@ def test_a_text_whose_alerts_are_all_resolved_is_over(text: str, over: bool) -> 
 
 
 def test_the_page_of_an_alert_that_is_over_comes_first_and_is_not_sure() -> None:
-    best = Matcher(Library()).match_words("[RESOLVED] KubePodCrashLooping payments/api")[0]
+    best = shipped.matcher().match_words("[RESOLVED] KubePodCrashLooping payments/api")[0]
     assert (best.id, best.certain, best.confident) == ("crash-looping", True, False)
     assert [reason.text for reason in best.against] == ["the text says that it is over"]
 

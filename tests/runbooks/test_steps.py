@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from cluster.kube.objects import Ref
 from runbooks import steps
 from runbooks.expressions import of_each
-from runbooks.loader import Library
 from runbooks.model import StepKind
 from runbooks.parameters import names
 from runbooks.parse import parse
 from runbooks.steps import Lead
+from tests import shipped
 from triage.facts.finding import Evidence, Finding, Severity, SharedAttribute, SinceSource, Symptom
 
 TEXT = """---
@@ -123,7 +123,7 @@ def test_commands_are_quoted_and_unknown_places_stay_visible(hostile: str) -> No
 
 
 def test_every_step_of_our_library_is_walkable() -> None:
-    for runbook in Library().runbooks:
+    for runbook in shipped.library().runbooks:
         first = steps.first(runbook)
         assert first is not None, runbook.id
         for step in runbook.steps():
@@ -135,7 +135,7 @@ def test_every_step_of_our_library_is_walkable() -> None:
 
 def test_no_walk_of_our_library_runs_in_a_circle_only() -> None:
     """From every step some answers lead to an end: done, escalate or another runbook."""
-    for runbook in Library().runbooks:
+    for runbook in shipped.library().runbooks:
         for start in runbook.steps():
             seen, todo, ends = {start.id}, [start], False
             while todo and not ends:
@@ -172,7 +172,7 @@ def test_only_a_command_that_changes_says_what_was_done(command: str, says: bool
 
 def test_no_change_by_hand_of_a_runbook_is_recorded_as_a_command_that_only_looks() -> None:
     looks = {"get", "describe", "logs", "top", "ps"}
-    for runbook in Library().runbooks:
+    for runbook in shipped.library().runbooks:
         for step in runbook.steps():
             known = steps.known_change(step, dict.fromkeys(names(step), "x"))
             if step.kind is StepKind.ASK and step.mutates and known:
@@ -183,7 +183,7 @@ def test_a_wait_on_objects_counts_those_that_it_waits_for() -> None:
     """Its condition is one on each object, so that it can say `fault: 2 of 16`."""
     waits = [
         (book.id, step.id, step.query)
-        for book in Library().runbooks
+        for book in shipped.library().runbooks
         for step in book.steps()
         if step.kind is StepKind.WAIT and step.query
     ]
@@ -196,7 +196,7 @@ def test_a_change_by_hand_is_asked_for_as_done() -> None:
     """Its answer is `done`: a question whether it can be done would be answered yes."""
     asked = {
         (book.id, step.id): step.question
-        for book in Library().runbooks
+        for book in shipped.library().runbooks
         for step in book.steps()
         if step.kind is StepKind.ASK and step.mutates
     }

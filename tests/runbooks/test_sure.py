@@ -11,9 +11,8 @@ import pytest
 
 from cluster.kube.objects import Ref
 from runbooks.evidence import BESIDE, CONFIDENT, STRONG, SUPPORT
-from runbooks.loader import Library
-from runbooks.matcher import Matcher
 from runbooks.model import Criterion, Runbook, Weight
+from tests import shipped
 from triage.facts.finding import Finding, Report, Severity, SinceSource, Symptom
 from triage.facts.rules.catalogue import FINDINGS
 
@@ -96,8 +95,7 @@ RISING = {
 }
 """Rules whose notes tell of a loss, or of what holds something back."""
 AT = datetime(2026, 11, 21, 3, 2, tzinfo=UTC)
-LIBRARY = Library()
-MATCHER = Matcher(LIBRARY)
+LIBRARY, MATCHER = shipped.library(), shipped.matcher()
 
 
 def plain(wanted: object) -> object:

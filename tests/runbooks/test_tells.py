@@ -9,11 +9,10 @@ import pytest
 
 from runbooks.lint import lint
 from runbooks.loader import OWN, Library
-from runbooks.matcher import Matcher
 from runbooks.terms import fold, vocabulary, without_healthy
+from tests import shipped
 
-LIBRARY = Library()
-MATCHER = Matcher(LIBRARY)
+LIBRARY, MATCHER = shipped.library(), shipped.matcher()
 PAGES = {one.id: one for one in LIBRARY.runbooks}
 
 

@@ -11,8 +11,7 @@ from typing import Any
 
 from cluster.kube.kinds import KINDS
 from cluster.live.freshness import Freshness, WatchState
-from runbooks.loader import Library
-from runbooks.matcher import Matcher
+from tests import shipped
 from tests.triage.build import NOW, Cluster, ago, meta, ts
 from triage.engine import triage_once
 from triage.facts.finding import Finding, Report, Severity
@@ -21,7 +20,7 @@ from triage.facts.measurements import LastWords, Sample, Sources
 from triage.facts.rules import catalogue
 
 LIVE = {kind.name: Freshness(kind.name, WatchState.LIVE, heard=NOW) for kind in KINDS}
-MATCHER = Matcher(Library())
+MATCHER = shipped.matcher()
 STORIES = {runbook.id for runbook in MATCHER.library.runbooks if runbook.story}
 
 

@@ -10,16 +10,15 @@ from functools import cache
 
 from cluster.kube.kinds import KINDS
 from cluster.live.freshness import Freshness, WatchState
-from runbooks.loader import Library
 from runbooks.match import Match
-from runbooks.matcher import Matcher
+from tests import shipped
 from tests.triage.elsewhere.case import Case, Truth
 from tests.triage.elsewhere.finish import finish, renamed, store
 from tests.triage.elsewhere.objects import Json
 from triage.engine import triage_once
 from triage.facts.finding import Report, Severity, SharedAttribute, Symptom
 
-MATCHER = Matcher(Library())
+MATCHER = shipped.matcher()
 
 
 @dataclass(frozen=True)
