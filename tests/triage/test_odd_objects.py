@@ -21,7 +21,7 @@ from cluster.live.freshness import Freshness, WatchState
 from cluster.live.store import Store
 from tests.triage.build import NOW, Cluster, ago, row, ts
 from tests.triage.elsewhere.finish import store
-from tests.triage.elsewhere.second import on_control, on_networks, on_nodes
+from tests.triage.elsewhere.second import on_control, on_data, on_networks, on_nodes
 from tests.triage.elsewhere.second.registry import CASES
 from triage.engine import triage_once
 from triage.facts.finding import Report
@@ -38,7 +38,7 @@ TEXTS = ("", " ", "0", "-1", "a/b/c", "9" * 400, "0/0 nodes are available: ", '"
 NUMBERS = (0, -1, 2**31, 2**63 - 1, -(2**63))
 LIVE = {kind.name: Freshness(kind.name, WatchState.LIVE, heard=NOW) for kind in KINDS}
 STORY = "shop"
-REGISTERED = (on_control, on_networks, on_nodes)
+REGISTERED = (on_control, on_data, on_networks, on_nodes)
 """Importing them registers their cases."""
 
 

@@ -21,7 +21,7 @@ from cluster.health.monitor import HealthMonitor
 from cluster.health.reach import Reach
 from tests.cluster.certificates import make_pair
 from tests.cluster.fake import FakeCluster, until
-from tests.cluster.live.test_listwatch import BEAT
+from tests.cluster.live.running import BEAT
 
 V1 = "client.authentication.k8s.io/v1"
 

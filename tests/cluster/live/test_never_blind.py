@@ -15,7 +15,7 @@ from cluster.kube.kinds import BY_NAME
 from cluster.live.freshness import WatchState
 from cluster.live.live_cluster import LiveCluster
 from tests.cluster.fake import FakeCluster, until
-from tests.cluster.live.test_listwatch import BEAT, FAST, running, same
+from tests.cluster.live.running import BEAT, FAST, running, same
 
 DETECTION = BEAT.interval + 2 * BEAT.limit + 5.0
 """What the shipped settings promise as 3 + 2 + 2 s, with the shorter ones of the tests and a margin

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cluster.live.freshness import WatchState
 from cluster.live.store import Key, StoreUpdate
 from tests.cluster.fake import FakeCluster, answering, until
-from tests.cluster.live.test_listwatch import running, same
+from tests.cluster.live.running import running, same
 
 NAMES = st.sampled_from(["a", "b", "c", "d", "e", "f", "g"])
 STEPS = st.lists(

@@ -15,12 +15,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.triage.elsewhere.judge import MATCHER, answer
-from tests.triage.elsewhere.second import on_control, on_networks, on_nodes, well
+from tests.triage.elsewhere.second import on_control, on_data, on_networks, on_nodes, well
 from tests.triage.elsewhere.second.objects import Obj
 from tests.triage.elsewhere.second.registry import CASES, Case
 
 NOW = datetime(2026, 6, 3, 9, 41, tzinfo=UTC)
-assert all(module.__doc__ for module in (on_control, on_networks, on_nodes, well)), (
+assert all(module.__doc__ for module in (on_control, on_data, on_networks, on_nodes, well)), (
     "importing them registers their cases"
 )
 
