@@ -33,8 +33,9 @@ PULL_RETRY = timedelta(seconds=30)
 """The kubelet repeats a failed pull within this time."""
 PULLS = 3
 """Failed pulls of several owners on one node that are no chance where there are other nodes."""
-_OF_IMAGE = ("not-found", "invalid-name")
-"""Causes that lie in the name of the image, on whatever node."""
+_OF_REGISTRY = ("not-found", "invalid-name", "rate-limited")
+"""Causes that the registry or the name of the image gives, on whatever node: the node did reach the
+registry."""
 
 
 def pull_failed(
@@ -80,12 +81,12 @@ def pull_failed(
 
 @cluster_detector
 def pulls_on_node(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
-    """Pulls of several owners that fail on one node and on no other, for a cause that does not lie
-    in the name of the image."""
+    """Pulls of several owners that fail on one node and on no other, for a cause that may lie in
+    the node."""
     failed = [
         f
         for f in index.rule("pod-image-pull-failed")
-        if f.severity is not Severity.INFO and f.facts["cause"] not in _OF_IMAGE
+        if f.severity is not Severity.INFO and f.facts["cause"] not in _OF_REGISTRY
     ]
     nodes = {str(f.facts["node"] or "") for f in failed}
     pods = {f.object for f in failed}
@@ -95,11 +96,14 @@ def pulls_on_node(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         return
     since = min((f.since for f in failed if f.since is not None), default=None)
     differs = _differs(node, view)
+    causes = {str(f.facts["cause"]) for f in failed}
+    why = IMAGE_CAUSES.get(min(causes), "") if len(causes) == 1 else ""
     yield make(
         "pulls-failing-on-node",
         Ref("Node", "", node.metadata.name),
-        f"{len(pods)} pods of {first_owners(owners)} cannot pull their images on it, and none "
-        "fails to on another node"
+        f"{len(pods)} pods of {first_owners(owners)} cannot pull their images on it"
+        + (f" ({why})" if why else "")
+        + ", and none fails to on another node"
         + (f" (it alone has {' and '.join(differs[:2])})" if differs else ""),
         Severity.WARNING,
         "three pods of two owners, all on one node of three or more",

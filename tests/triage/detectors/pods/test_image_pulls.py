@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from tests.triage.build import Cluster, ago
-from tests.triage.situation import background, look
+from tests.triage.situation import MATCHER, background, look
 from triage.facts.finding import Severity
 
 TIMEOUT = 'failed to pull and unpack image "{}": failed to do request: Head: i/o timeout'
+LIMITED = "429 Too Many Requests - toomanyrequests: You have reached your pull rate limit: {}"
 ABSENT = 'failed to resolve reference "{}": not found'
 
 
@@ -37,8 +39,9 @@ def test_pulls_that_fail_on_one_node_alone_name_it_and_what_differs() -> None:
     pulls(cluster, [node] * 3)
     [title] = titles(cluster)
     assert title == (
-        "n4: 3 pods of cart, feed and 1 more cannot pull their images on it, and none fails to on "
-        "another node (it alone has container runtime containerd://2.0.0)"
+        "n4: 3 pods of cart, feed and 1 more cannot pull their images on it (timeout: the registry "
+        "does not answer in time), and none fails to on another node (it alone has container "
+        "runtime containerd://2.0.0)"
     )
 
 
@@ -50,6 +53,24 @@ def test_pulls_on_several_nodes_name_the_registry(said: str) -> None:
     if said is TIMEOUT:
         [title] = titles(cluster)
         assert "cart, feed and 1 more cannot pull their images from registry.example:5000" in title
+
+
+@pytest.mark.parametrize("age", [None, ago(minutes=40)], ids=["old node", "new node"])
+def test_a_registry_that_limits_pulls_is_the_mechanism_on_one_node_too(
+    age: datetime | None,
+) -> None:
+    """A limit counts addresses, so one busy node meets it first."""
+    cluster = background()
+    node = cluster.node("n10", created=age)
+    pulls(cluster, [node] * 3, LIMITED)
+    report = look(cluster)
+    [symptom] = [s for s in report.symptoms if s.severity is not Severity.INFO]
+    assert symptom.title.endswith(
+        "cannot pull their images from registry.example:5000 (rate-limited by the registry)"
+    )
+    matches = MATCHER.match_symptom(symptom, report)
+    assert [one.id for one in matches if one.confident] == ["image-pull-refused"]
+    assert any((s.what, s.value) == ("node", "n10") for s in symptom.shared)
 
 
 def test_images_that_do_not_exist_are_no_fault_of_the_node() -> None:
