@@ -102,6 +102,42 @@ def test_a_fault_of_45_seconds_is_a_note_with_its_cause(fault: Fault, words: str
     assert look(cluster).symptoms[0] == symptom
 
 
+SLOW = {"httpGet": {"port": 8081, "path": "/"}, "periodSeconds": 10, "failureThreshold": 240}
+"""A startup probe that allows 40 min."""
+
+
+def startup_refused(cluster: Cluster, seconds: int) -> None:
+    probe_refused(cluster, seconds)
+    (raw,) = (r for _, r in cluster.raw if r["metadata"]["name"] == "cart-0")
+    raw["spec"]["containers"][0]["startupProbe"] = SLOW
+
+
+def sidecar_starts(cluster: Cluster, seconds: int) -> None:
+    pending(
+        cluster,
+        "cart-0",
+        node="n1",
+        since=ago(seconds=seconds),
+        init=[{"name": "proxy", "image": "x", "restartPolicy": "Always", "startupProbe": SLOW}],
+        init_states=[running_init("proxy", ago(seconds=seconds), started=False)],
+    )
+
+
+@pytest.mark.parametrize("fault", [startup_refused, sidecar_starts])
+def test_what_a_probe_allows_is_said_beside_an_unusual_age(fault: Fault) -> None:
+    cluster = background()
+    fault(cluster, 39 * 60)
+    [symptom] = about(cluster)
+    assert symptom.severity is Severity.INFO
+    assert symptom.title.endswith("(young; its startup probe allows 40 min)")
+    assert "(young: 39 min; its startup probe allows 40 min)" in symptom.findings[0].claim
+    cluster = background()
+    fault(cluster, 42 * 60)
+    [symptom] = about(cluster)
+    assert symptom.severity is Severity.WARNING
+    assert "allows" not in symptom.title
+
+
 @pytest.mark.parametrize("fault", [unscheduled, secret_missing, probe_refused, init_waits])
 def test_it_rises_when_its_grace_is_over(fault: Fault) -> None:
     cluster = background()
@@ -166,7 +202,7 @@ def test_a_startup_probe_gives_a_pod_the_time_that_it_may_fail(
     probe = {"httpGet": {"port": 8081}, "periodSeconds": 20, "failureThreshold": 30}
     raw["spec"]["containers"][0].update({"startupProbe": probe} if budget else {})
     [symptom] = about(cluster)
-    assert symptom.title.endswith("(young)") is young
+    assert symptom.title.endswith("(young; its startup probe allows 10 min)") is young
     assert symptom.severity is (Severity.INFO if young else Severity.WARNING)
 
 
@@ -181,4 +217,4 @@ def test_a_sidecar_may_start_for_as_long_as_its_startup_probe_allows(
     since = ago(minutes=minutes)
     pending(cluster, "cart-0", node="n1", since=since, init=[sidecar], init_states=[state])
     [symptom] = about(cluster)
-    assert symptom.title.endswith("(young)") is young
+    assert symptom.title.endswith("(young; its startup probe allows 10 min)") is young

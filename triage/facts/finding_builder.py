@@ -39,10 +39,11 @@ def make(
     detail: str = "",
     active: bool = True,
     young: timedelta | None = None,
+    allowed: str = "",
 ) -> Finding:
     """A finding of a registered rule; `why` says which rule set the severity. One that is younger
-    than its grace is a note that says its age, `young`. KeyError when the rule is not registered.
-    """
+    than its grace is a note that says its age, `young`, and what gives it an unusual grace,
+    `allowed`. KeyError when the rule is not registered."""
     registered = FINDINGS[rule]
     found = Finding(
         id=finding_id(registered.id, ref, detail),
@@ -58,18 +59,19 @@ def make(
         related=tuple(dict.fromkeys(related)),
         active=active,
     )
-    return as_young(found, young)
+    return as_young(found, young, allowed)
 
 
-def as_young(finding: Finding, age: timedelta | None) -> Finding:
-    """The finding as a note with its age, while its grace is not over (`age` is not None)."""
+def as_young(finding: Finding, age: timedelta | None, allowed: str = "") -> Finding:
+    """The finding as a note with its age, while its grace is not over (`age` is not None):
+    `(young: 39 min; its startup probe allows 40 min)`."""
     if age is None:
         return finding
     return replace(
         finding,
         severity=Severity.INFO,
         severity_rule=f"a note until its grace is over: {finding.severity_rule}",
-        claim=f"{finding.claim} (young: {span_text(age)})",
+        claim=f"{finding.claim} (young: {span_text(age)}{'; ' if allowed else ''}{allowed})",
         young=True,
     )
 

@@ -3,9 +3,10 @@ news."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
-from cluster.kube.objects import ContainerProbe, PodSpec
+from cluster.kube.objects import Container, ContainerProbe, PodSpec
 
 NOTE_AFTER = timedelta(seconds=15)
 """A fault with a known cause within its grace is a note ("young: 40 s") from this age."""
@@ -73,3 +74,13 @@ def start_allowance(spec: PodSpec) -> timedelta:
             begin += timedelta(seconds=seconds)
         allowed = max(allowed, begin)
     return allowed
+
+
+def startup_allows(containers: Iterable[Container], usual: timedelta) -> str:
+    """`its startup probe allows 40 min`: the longest budget, "" where none is longer than `usual`
+    and so explains why a pod is still young."""
+    longest = max((startup_budget(each.startup_probe) for each in containers), default=usual)
+    return f"its startup probe allows {longest // _MINUTE} min" if longest > usual else ""
+
+
+_MINUTE = timedelta(minutes=1)

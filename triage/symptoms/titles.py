@@ -19,7 +19,7 @@ _AGE = re.compile(
 )
 
 
-_YOUNG = re.compile(r" \(young: [^)]*\)")
+_YOUNG = re.compile(r" \(young: [^;)]*([^)]*)\)")
 """`for 21 min`, `18 min ago`: true for a minute. A title stays; what shows it says the age beside
 it."""
 
@@ -30,7 +30,9 @@ _CLOCK = re.compile(r"\b\d\d:\d\d(?::\d\d)? UTC")
 def title(findings: Sequence[Finding]) -> str:
     """One short line: what, where, how many. Does not change with time."""
     text = _AGE.sub("", _YOUNG.sub("", _title(findings)))
-    return f"{text} (young)" if leading(findings).young else text
+    lead = leading(findings)
+    allowed = _YOUNG.search(lead.claim)
+    return f"{text} (young{allowed[1]})" if lead.young and allowed is not None else text
 
 
 def _title(findings: Sequence[Finding]) -> str:

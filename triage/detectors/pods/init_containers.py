@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 from cluster.kube.durations import words
-from cluster.kube.objects import ContainerStatus, Pod
+from cluster.kube.objects import Container, ContainerStatus, Pod
 from triage.detectors.pods.kubelet_probes import failures, trouble
 from triage.detectors.registry import object_detector
 from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make
-from triage.facts.windows import INIT_GRACE, NOTE_AFTER, startup_budget
+from triage.facts.windows import INIT_GRACE, NOTE_AFTER, startup_allows, startup_budget
 
 
 @object_detector("Pod")
@@ -21,10 +20,10 @@ def holding(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     is Pending: nothing crashes, and often no event says why."""
     if pod.status.phase != "Pending" or pod.metadata.deletion_timestamp is not None:
         return
-    sidecars = {c.name for c in pod.spec.init_containers if c.restart_policy == "Always"}
+    sidecars = {c.name: c for c in pod.spec.init_containers if c.restart_policy == "Always"}
     for status in pod.status.init_container_statuses:
-        sidecar = status.name in sidecars
-        if status.state.running is None or (sidecar and status.started):
+        sidecar = sidecars.get(status.name)
+        if status.state.running is None or (sidecar is not None and status.started):
             continue
         since = status.state.running.started_at or pod.status.start_time
         if since is None or not view.older(since, 3 * NOTE_AFTER):
@@ -33,7 +32,9 @@ def holding(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         return
 
 
-def _held(pod: Pod, status: ContainerStatus, sidecar: bool, view: ClusterView) -> Finding:
+def _held(
+    pod: Pod, status: ContainerStatus, sidecar: Container | None, view: ClusterView
+) -> Finding:
     assert status.state.running is not None
     since = status.state.running.started_at or pod.status.start_time or view.now
     ref = ref_of(pod)
@@ -41,6 +42,7 @@ def _held(pod: Pod, status: ContainerStatus, sidecar: bool, view: ClusterView) -
     probe = trouble(pod, failed)
     span = words(view.now - since)
     what = "sidecar" if sidecar else "init container"
+    grace = max(INIT_GRACE, startup_budget(sidecar.startup_probe) if sidecar else INIT_GRACE)
     text = f"{what} {status.name} has not {'started' if sidecar else 'ended'} for {span}"
     if sidecar and failed:
         text += f": {probe.text}"
@@ -52,7 +54,8 @@ def _held(pod: Pod, status: ContainerStatus, sidecar: bool, view: ClusterView) -
         "over 10 min, or the budget of the startup probe of a sidecar, where that is longer",
         since=since,
         source=SinceSource.STATUS,
-        young=view.young(since, _grace(pod, status.name) if sidecar else INIT_GRACE),
+        young=view.young(since, grace),
+        allowed=startup_allows([sidecar] if sidecar else [], INIT_GRACE),
         detail=status.name,
         evidence=[
             field_evidence(
@@ -63,15 +66,8 @@ def _held(pod: Pod, status: ContainerStatus, sidecar: bool, view: ClusterView) -
         facts={
             **view.pod_facts(pod),
             "container": status.name,
-            "sidecar": sidecar,
+            "sidecar": sidecar is not None,
             "probe": probe.cause,
             "seconds": int((view.now - since).total_seconds()),
         },
     )
-
-
-def _grace(pod: Pod, sidecar: str) -> timedelta:
-    budgets = (
-        startup_budget(c.startup_probe) for c in pod.spec.init_containers if c.name == sidecar
-    )
-    return max(INIT_GRACE, *budgets)

@@ -25,10 +25,12 @@ from triage.facts.messages.wording import inner_words, quoted
 from triage.facts.windows import (
     EDGE,
     NOTE_AFTER,
+    READY_GRACE,
     RECENT,
     TERMINATION_GRACE,
     UNREADY_GRACE,
     start_allowance,
+    startup_allows,
 )
 
 _PLANNED = ("NodeShutdown", "Terminated", "Shutdown", "Preempting")
@@ -252,6 +254,7 @@ def not_ready(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         since=since,
         source=SinceSource.CONDITION,
         young=view.young(begin, grace),
+        allowed=startup_allows(pod.spec.containers, READY_GRACE),
         evidence=[
             condition_evidence(ref, ready),
             *(event_evidence(e) for e in (*silent[-1:], *failed[-2:])),
