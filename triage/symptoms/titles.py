@@ -95,11 +95,17 @@ def _told(findings: Sequence[Finding]) -> str:
             return claim + _on(own) + _said(own)
         return claim
     who = who_of(same)
+    if rule == "claim-pending":
+        held = [f for f in findings if f.facts.get("cause") == "volume-unbound"]
+        if held:
+            others = f" (and {count - 1} more)" if count > 1 else ""
+            what = f"claim {lead.object.name} is {lead.claim}{others}"
+            return f"{who_of(held).be('is')} pending: {what}"
     if rule == "pod-unschedulable":
         detail = str(facts.get("detail") or "")
         why = scheduling_text(str(facts.get("cause")), detail)
         details = len({str(f.facts.get("detail")) for f in same})
-        if facts.get("cause") == "claim-missing" and details > 1:
+        if facts.get("cause") in ("claim-missing", "volume-unbound") and details > 1:
             owner = str(facts.get("owner") or lead.object.name)
             owners = {str(f.facts.get("owner") or f.object.name) for f in same}
             who = Subject(first_two(sorted(owners)), True) if len(owners) > 1 else Subject(owner)
@@ -194,8 +200,8 @@ def _told(findings: Sequence[Finding]) -> str:
     if _CLOCK.search(lead.claim):  # the first of them, as the age beside the title
         dated = [(f.since, f.id, f) for f in same if f.since is not None]
         lead = min(dated)[2] if dated else lead
-    others = len({f.object for f in same} - {lead.object})
-    more = f" (and {others} more)" if others else ""
+    alike = len({f.object for f in same} - {lead.object})
+    more = f" (and {alike} more)" if alike else ""
     return sentence(Subject(name_of(lead)), lead.claim.split("; ")[0]) + more
 
 

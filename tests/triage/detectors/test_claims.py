@@ -14,7 +14,11 @@ from triage.facts.messages.volumes import mount_problem
 
 
 def waiting(
-    cluster: Cluster, minutes: float = 20, used: bool = True, **spec: Any
+    cluster: Cluster,
+    minutes: float = 20,
+    used: bool = True,
+    said: str = "pod has unbound immediate PersistentVolumeClaims.",
+    **spec: Any,
 ) -> dict[str, Any]:
     """A claim that is not bound, and the pod that waits for it."""
     claim = cluster.add(
@@ -32,9 +36,7 @@ def waiting(
     if used:
         pod = pending(cluster, "db-0", since=ago(minutes=minutes))
         pod["spec"]["volumes"] = [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]
-        pod["status"]["conditions"][0]["message"] = (
-            "0/6 nodes are available: pod has unbound immediate PersistentVolumeClaims."
-        )
+        pod["status"]["conditions"][0]["message"] = f"0/6 nodes are available: {said}"
     return claim
 
 
@@ -102,7 +104,38 @@ def test_an_event_says_why_a_claim_is_not_bound(
     [finding] = found(cluster, "claim-pending")
     assert finding.facts["cause"] == cause
     assert words in first(cluster)
-    assert first(cluster).startswith("claim data is not bound: ")
+    assert first(cluster).startswith("db-0 is pending: claim data is not bound: ")
+
+
+def test_a_pod_names_its_claim_while_the_claim_is_young() -> None:
+    """The claim counts after 5 min, the pod after 1 min: it says at once what the claim lacks."""
+    cluster = background()
+    waiting(cluster, minutes=3, storageClassName="local", selector={"matchLabels": {"tier": "x"}})
+    volume(cluster, name="a-far", capacity={"storage": "1Gi"})
+    volume(cluster, name="b-near")
+    said = "db-0 is pending: claim data is not bound: no volume fits: b-near does not match"
+    assert first(cluster).startswith(said)
+    assert "(has tier=slow, tier=x is asked); a-far has 1Gi of 10Gi asked" in first(cluster)
+    assert not first(cluster).endswith("(young)")
+
+
+def test_the_scheduler_looked_for_a_volume_of_a_claim_that_binds_late() -> None:
+    """With WaitForFirstConsumer the claim only waits for its pod, until no volume is found."""
+    cluster = background()
+    none = "6 node(s) didn't find available persistent volumes to bind."
+    waiting(cluster, said=none, storageClassName="local")
+    volume(cluster, capacity={"storage": "1Gi"})
+    says(cluster, "WaitForFirstConsumer", "waiting for first consumer", "Normal")
+    assert first(cluster).startswith(
+        "db-0 is pending: claim data is not bound: no volume fits: pv-1 has 1Gi of 10Gi asked"
+    )
+
+
+def test_a_pod_that_waits_for_memory_says_nothing_of_its_claim() -> None:
+    cluster = background()
+    waiting(cluster, said="6 Insufficient memory.", storageClassName="local")
+    says(cluster, "WaitForFirstConsumer", "waiting for first consumer", "Normal")
+    assert "claim" not in first(cluster)
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,12 @@ fit, provisioner, lost volume."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from cluster.kube.objects import PersistentVolume, PersistentVolumeClaim, Pod
-from cluster.kube.selectors import matches
+from cluster.kube.objects import PersistentVolumeClaim, Pod
+from triage.detectors.data.unbound import CONSUMER, FAILED, events_of, unbound
 from triage.detectors.registry import object_detector
-from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, is_finished, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
@@ -18,20 +16,8 @@ from triage.facts.finding_builder import condition_evidence, event_evidence, fie
 from triage.facts.messages.wording import inner_words, quoted
 from triage.facts.windows import NOTE_AFTER, READY_GRACE, RECENT, SCHEDULE_GRACE
 
-_CONSUMER = ("WaitForFirstConsumer", "WaitForPodScheduled")
-_TOLD = (
-    "ProvisioningFailed",
-    "FailedBinding",
-    "VolumeMismatch",
-    "ExternalProvisioning",
-    *_CONSUMER,
-    "ClaimLost",
-    "ClaimMisbound",
-)
-_CLASS = re.compile(r"storageclass(?:\.storage\.k8s\.io)? \"([^\"]+)\" not found", re.IGNORECASE)
 _SELECTED = "volume.kubernetes.io/selected-node"
 """The scheduler's annotation on a claim whose class binds on the first consumer."""
-_BY = re.compile(r"external provisioner '([^']+)'")
 
 
 @object_detector("PersistentVolumeClaim")
@@ -43,10 +29,8 @@ def claim(row: PersistentVolumeClaim, view: ClusterView) -> Iterator[Finding]:
     if phase not in ("Pending", "Lost") or not view.older(created, NOTE_AFTER):
         return
     ref = ref_of(row)
-    events = [
-        e for e in view.events.about(ref) if e.reason in _TOLD and view.now - e.last <= RECENT
-    ]
-    failed = [e for e in events if e.reason in ("ProvisioningFailed", "VolumeMismatch")]
+    shown = events_of(row, view)
+    failed = [e for e in shown if e.reason in FAILED]
     waiting = [
         p
         for p in view.store.in_namespace("Pod", ref.namespace).values()
@@ -54,8 +38,7 @@ def claim(row: PersistentVolumeClaim, view: ClusterView) -> Iterator[Finding]:
     ]
     if not waiting and not failed and phase != "Lost":
         return
-    cause, why = _cause(row, failed or events, view)
-    shown = failed or events
+    cause, why = unbound(row, view)
     since, source = _since(row, waiting, shown, view)
     slow = cause in ("first-consumer", "provisioner-away")  # both are said of what soon succeeds
     yield make(
@@ -93,7 +76,7 @@ def _since(
     if row.status.phase == "Lost":
         return first or created, SinceSource.EVENT if first else SinceSource.CREATION
     consumer = _SELECTED in row.metadata.annotations or any(
-        e.reason in _CONSUMER for e in view.events.about(ref_of(row))
+        e.reason in CONSUMER for e in view.events.about(ref_of(row))
     )
     asked = [p.metadata.creation_timestamp for p in waiting if p.metadata.creation_timestamp]
     if not consumer or created is None or not asked:
@@ -102,80 +85,6 @@ def _since(
     if first is not None and first < begun:  # an earlier pod waited
         return first, SinceSource.EVENT
     return begun, SinceSource.CREATION
-
-
-def _cause(
-    row: PersistentVolumeClaim, events: Sequence[EventFact], view: ClusterView
-) -> tuple[str, str]:
-    """(cause, words) for a claim that is not bound."""
-    storage_class = row.spec.storage_class_name or ""
-    text = events[-1].message if events else ""
-    reason = events[-1].reason if events else ""
-    if row.status.phase == "Lost" or reason in ("ClaimLost", "ClaimMisbound"):
-        return "lost", f"its volume {row.spec.volume_name or '?'} is gone or bound elsewhere"
-    if found := _CLASS.search(text):
-        if offered := _misfits(row, view, offered=True):
-            return "no-volume", f"no volume fits: {'; '.join(offered[:2])}"
-        return "class-missing", f"StorageClass {found[1]} does not exist"
-    if reason == "ProvisioningFailed":
-        return "provisioner", f"the provisioner fails: {quoted(text)}"
-    if reason == "ExternalProvisioning":
-        named = _BY.search(text)
-        by = f" {named[1]}" if named else ""
-        return "provisioner-away", f"the provisioner{by} of class {storage_class} does not answer"
-    if reason in _CONSUMER:
-        return "first-consumer", "waits until its pod is scheduled"
-    misfits = _misfits(row, view)
-    if reason == "VolumeMismatch" and not misfits:
-        return "no-volume", quoted(text)
-    if misfits:
-        return "no-volume", f"no volume fits: {'; '.join(misfits[:2])}"
-    if not storage_class:
-        return "no-class", "it names no StorageClass, none is the default, and no volume is there"
-    return "no-volume", f"no volume of class {storage_class} is there, and none was provisioned"
-
-
-def _misfits(row: PersistentVolumeClaim, view: ClusterView, offered: bool = False) -> list[str]:
-    """Why each volume that is there does not fit, the nearest miss first. `offered`: only free
-    volumes of the claim's class, which needs no object for volumes that are made by hand."""
-    found: list[tuple[int, str, str]] = []
-    for volume in view.store.all("PersistentVolume", PersistentVolume):
-        if row.spec.volume_name and volume.metadata.name != row.spec.volume_name:
-            continue
-        of_class = row.spec.storage_class_name == volume.spec.storage_class_name
-        if offered and (not of_class or volume.spec.claim_ref is not None):
-            continue
-        why = list(_differences(row, volume))
-        if why:
-            found.append((len(why), volume.metadata.name, ", ".join(why)))
-    return [f"{name} {why}" for _, name, why in sorted(found)]
-
-
-def _differences(row: PersistentVolumeClaim, volume: PersistentVolume) -> Iterator[str]:
-    spec, offer = row.spec, volume.spec
-    wanted = quantity.parse(spec.resources.requests.get("storage", "")) or 0
-    size = quantity.parse(offer.capacity.get("storage", "")) or 0
-    mine = (row.metadata.namespace, row.metadata.name)
-    if offer.claim_ref is not None and (offer.claim_ref.namespace, offer.claim_ref.name) != mine:
-        state = " and only released" if volume.status.phase == "Released" else ""
-        yield f"is bound to {offer.claim_ref.namespace}/{offer.claim_ref.name}{state}"
-    if (spec.storage_class_name or "") != offer.storage_class_name:
-        yield (
-            f"is of class {offer.storage_class_name or 'none'}, "
-            f"{spec.storage_class_name or 'none'} is wanted"
-        )
-    if size < wanted:
-        yield (
-            f"has {offer.capacity.get('storage') or '0'} of "
-            f"{spec.resources.requests.get('storage')}"
-        )
-    lacking = [mode for mode in spec.access_modes if mode not in offer.access_modes]
-    if lacking:
-        yield f"does not offer {', '.join(lacking)} (only {', '.join(offer.access_modes)})"
-    if spec.selector is not None and not matches(spec.selector, volume.metadata.labels):
-        yield "does not match the claim's selector"
-    if (spec.volume_mode or "Filesystem") != (offer.volume_mode or "Filesystem"):
-        yield f"is {offer.volume_mode or 'Filesystem'}, {spec.volume_mode} is wanted"
 
 
 @object_detector("PersistentVolumeClaim")

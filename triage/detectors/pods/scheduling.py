@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from cluster.kube.objects import Node, Pod, PodSpec
+from triage.detectors.data.unbound import unbound_of
 from triage.detectors.registry import object_detector
 from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, condition, queue_of, ready_status, ref_of
@@ -114,7 +115,7 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     of = f" of {read.nodes} node{'s' if read.nodes > 1 else ''}" if read.nodes else ""
     if read.control_plane:
         of += f", beside {read.control_plane} of the control plane"
-    detail = _wanted(pod, cause, view) or read.detail
+    detail = _wanted(pod, cause, view, read.nodes > 0) or read.detail
     asked, too_much = _asked(pod, cause, read.detail, view)
     evidence: list[Evidence] = [condition_evidence(ref, scheduled)]
     evidence.extend(event_evidence(e) for e in failed[-1:])
@@ -236,9 +237,12 @@ def _amount(value: float, resource: str) -> str:
     return quantity.bytes_text(value) if resource in _IN_BYTES else f"{value:g}"
 
 
-def _wanted(pod: Pod, cause: str, view: ClusterView) -> str:
-    """The rule of the pod that decides: the selector, the term, the port; "" where it has none."""
+def _wanted(pod: Pod, cause: str, view: ClusterView, none_found: bool) -> str:
+    """The rule of the pod that decides: the claim, the selector, the term, the port; "" where it
+    has none."""
     spec = pod.spec
+    if cause == "volume-unbound":
+        return unbound_of(spec, pod.metadata.namespace, view, none_found)
     if cause == "affinity":
         return _labels(spec, view)
     if cause == "anti-affinity" and spec.affinity is not None:

@@ -179,6 +179,7 @@ def scheduling_text(cause: str, detail: str = "") -> str:
     named = {
         "insufficient-other": f"insufficient {detail}",
         "taint": f"untolerated taint {detail}",
+        "volume-unbound": detail,
         "claim-missing": f"volume claim {detail} not found",
         "other": detail,
     }
