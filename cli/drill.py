@@ -65,13 +65,13 @@ def run(arguments: argparse.Namespace) -> int:
 
                     print_debrief(scenario, options, server.state.world.renames)
                 return code
-            from cli.triage import exit_code, print_view, read
+            from cli.triage import exit_code, print_answer, read
 
-            view = read(options, 20.0)
+            answer = read(options, 20.0)
             if arguments.output == "text":
                 print_lines([field("paged", options.page), BLANK])
-            print_view(view, arguments.output, whole=arguments.whole)
-            return exit_code(view)
+            print_answer(answer, arguments.output, whole=arguments.whole)
+            return exit_code(answer.view)
 
 
 def follow_by_hand(investigation: Investigation, made: Callable[[str], None]) -> None:

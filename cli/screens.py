@@ -24,16 +24,16 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.pick:
             names = f"`stanch completion names {arguments.pick}s`"
             raise Refusal(f"--pick needs a terminal; {names} prints what there is")
-        from cli.triage import exit_code, print_view, read
+        from cli.triage import exit_code, print_answer, read
 
         print(
             "stanch: no terminal for the screens here (TERM is dumb, or input or output is "
             "redirected); this is the triage",
             file=sys.stderr,
         )
-        view = read(options_of(arguments, record=False), 20.0)
-        print_view(view, "text")
-        return exit_code(view)
+        answer = read(options_of(arguments, record=False), 20.0)
+        print_answer(answer, "text")
+        return exit_code(answer.view)
     if arguments.pick:
         idle = replace(options_of(arguments), idle=True, record=False)
         return open_screens(idle, f"{arguments.pick}s")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -12,47 +13,72 @@ from cli import exits
 from cli.connection import LATE, opened, options_of
 from cli.documents import triage_document
 from cli.printing import print_document, print_lines
+from incident.api import Investigation
 from incident.options import Options
 from incident.view import Connection, RecordView, View, nothing_readable
 from text.symptoms.headline import nothing_read
-from text.symptoms.triage import triage_lines
+from text.symptoms.triage import NOTHING_FIRST, First, triage_lines
 from triage.facts.finding import Severity
 
 
+class Answer(NamedTuple):
+    """A triage, and what to do first about its symptoms."""
+
+    view: View
+    first: First = NOTHING_FIRST
+
+
 def run(arguments: argparse.Namespace) -> int:
-    view = read(options_of(arguments, record=bool(arguments.incident)), arguments.wait)
-    print_view(view, arguments.output, whole=arguments.whole)
-    return exit_code(view)
+    options = options_of(arguments, record=bool(arguments.incident))
+    answer = read(options, arguments.wait, first=arguments.output == "text")
+    print_answer(answer, arguments.output, whole=arguments.whole)
+    return exit_code(answer.view)
 
 
-def read(options: Options, wait: float) -> View:
-    """One reading of the cluster and its triage, of at most `wait` seconds."""
-    views: list[View] = []
+def read(options: Options, wait: float, *, first: bool = True) -> Answer:
+    """One reading of the cluster and its triage, of at most `wait` seconds. `first`: with what to
+    do first."""
+    answers: list[Answer] = []
 
     async def keep() -> None:
-        views.append(await triage(options, wait))
+        answers.append(await triage(options, wait, first=first))
 
     # The task returns nothing: `asyncio.run` formats its main task with its result when it removes
     # the signal handler, and formatting a view of 20,000 pods takes 0.5 s.
     asyncio.run(keep())
-    if options.record and (why := not_recorded(views[0].record)):
+    if options.record and (why := not_recorded(answers[0].view.record)):
         print(f"stanch: this answer is not recorded: {why}", file=sys.stderr)
-    return views[0]
+    return answers[0]
 
 
-async def triage(options: Options, wait: float) -> View:
+async def triage(options: Options, wait: float, *, first: bool = False) -> Answer:
     """One reading of the cluster and its triage; the connection is closed before it returns."""
     async with opened(replace(options, once=True), wait) as investigation:
         lost = nothing_read(investigation.view)
         if lost:
             await investigation.answer_now(LATE)  # the runbook of a lost API server
         view = await investigation.keep_answer()
+        do = first_to_do(investigation, view) if first else NOTHING_FIRST
         if not lost:
-            return view
+            return Answer(view, do)
         from incident.offline import archive
 
         picture = await asyncio.to_thread(archive.last_picture, options, view.context)
-        return replace(view, record=replace(view.record, picture=picture))
+        return Answer(replace(view, record=replace(view.record, picture=picture)), do)
+
+
+def first_to_do(investigation: Investigation, view: View) -> First:
+    """What to do first about each symptom that a runbook fits."""
+    sure = [each for each in view.symptoms if each.matches and each.matches[0].confident]
+    if not sure:
+        return NOTHING_FIRST
+    from text.runbook import first_lines
+
+    found = {}
+    for item in sure:
+        run = investigation.walkthrough.preview(item.matches[0].id, item.symptom.id)
+        found[item.symptom.id] = first_lines(run, item.symptom.id) if run is not None else []
+    return found
 
 
 def not_recorded(record: RecordView) -> str:
@@ -62,12 +88,12 @@ def not_recorded(record: RecordView) -> str:
     return "the disk did not take it in time" if record.waiting else ""
 
 
-def print_view(view: View, output: str, *, whole: bool = False) -> None:
+def print_answer(answer: Answer, output: str, *, whole: bool = False) -> None:
     """Prints the triage; as text only what fits on a screen, unless it is to be `whole`."""
     if output == "json":
-        print_document(triage_document(view))
+        print_document(triage_document(answer.view))
     else:
-        print_lines(triage_lines(view, whole=whole))
+        print_lines(triage_lines(answer.view, whole=whole, first=answer.first))
 
 
 def exit_code(view: View) -> int:

@@ -76,6 +76,19 @@ def test_triage_says_what_is_critical_as_one_document(home: Path, kubeconfig: Pa
     assert document["symptoms"][0]["since"].endswith("Z")
 
 
+@pytest.mark.parametrize("whole", [(), ("--all",)])
+def test_the_triage_says_what_to_do_first_as_the_first_screen_does(
+    home: Path, kubeconfig: Path, whole: tuple[str, ...]
+) -> None:
+    """Mitigation comes before diagnosis on both faces."""
+    ran = stanch(home, "triage", *whole, "--kubeconfig", str(kubeconfig))
+    title, _, reasons = ran.stdout.partition("── why nodes-notready-system-oom")
+    assert "CRIT" in title
+    assert "\n      stop the bleeding: " in title
+    assert "\n      do not: " in title
+    assert " since " in reasons
+
+
 def test_without_a_command_and_without_a_terminal_the_triage_is_printed(
     home: Path, kubeconfig: Path
 ) -> None:

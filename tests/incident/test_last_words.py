@@ -42,7 +42,7 @@ def answered(kubeconfig: Path, folder: Path) -> View:
     options = Options(
         kubeconfig=str(kubeconfig), state=folder / "s", config=folder / "c", record=False
     )
-    return asyncio.run(triage(options, 30.0))
+    return asyncio.run(triage(options, 30.0)).view
 
 
 def titles(view: View) -> list[str]:

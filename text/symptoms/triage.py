@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from msgspec.structs import replace
 
@@ -29,9 +30,12 @@ FEW = 3
 """Symptoms that are listed on one screen."""
 COLUMNS, SCREEN = 80, 23
 """A small terminal, without the row of the prompt."""
+First = Mapping[str, Sequence[Line]]
+"""What to do first and what not to do (`text.runbook.first_lines`), by the id of the symptom."""
+NOTHING_FIRST: First = MappingProxyType({})
 
 
-def triage_lines(view: View, *, whole: bool = True) -> list[Line]:
+def triage_lines(view: View, *, whole: bool = True, first: First = NOTHING_FIRST) -> list[Line]:
     """The triage for the command line: the lines of the first screen for every symptom. Without
     `whole` the list of symptoms, and the reasons of the first one only."""
     now = view.report.as_of if view.report else view.as_of
@@ -48,15 +52,16 @@ def triage_lines(view: View, *, whole: bool = True) -> list[Line]:
         return lines + symptom_lines(view, now)
     lines += [BLANK, rule(now_title(view, now))]
     if not whole:
-        first = view.symptoms[0]
-        lines += [*_first_symptoms(view, now), BLANK, why_rule(first, 0)]
-        reasons = _reasons_in_short(first, now, view.record.changed, SCREEN - _height(lines) - 1)
+        item = view.symptoms[0]
+        lines += [*_first_symptoms(view, now, first), BLANK, why_rule(item, 0)]
+        reasons = _reasons_in_short(item, now, view.record.changed, SCREEN - _height(lines) - 1)
         return [*map(in_two_rows, (*lines, *reasons)), line((" --all prints the rest", "muted"))]
     lines += unknown_lines(view, 0)
     folded = folded_symptoms(view)
     for item in view.symptoms:
         if item not in folded:
-            lines += [BLANK, *symptom_rows(item, now), why_rule(item, 0)]
+            lines += [BLANK, *symptom_rows(item, now), *first.get(item.symptom.id, ())]
+            lines.append(why_rule(item, 0))
             lines += why_lines(item, 0, now, own=view.record.changed)
     return [*lines, BLANK, *folded_lines(folded)] if folded else lines
 
@@ -82,11 +87,12 @@ def _height(lines: Sequence[Line]) -> int:
     return len(layout(map(in_two_rows, lines), COLUMNS))
 
 
-def _first_symptoms(view: View, now: datetime) -> list[Line]:
+def _first_symptoms(view: View, now: datetime, first: First) -> list[Line]:
     """The list of symptoms, or of many the first ones, as titles, and how many more there are."""
     folded = folded_symptoms(view)
     listed = [item for item in view.symptoms if item not in folded]
     lines = [*unknown_lines(view, 1), *symptom_rows(listed[0], now)]
+    lines += first.get(listed[0].symptom.id, ())
     lines += [cut(symptom_rows(item, now)[0], COLUMNS - 10) for item in listed[1:FEW]]
     if (left := len(listed) - FEW) > 0:
         lines.append(line((f"      and {plural(left, 'more symptom')}", "muted")))

@@ -54,7 +54,8 @@ class NowScreen(Frame):
         self._whole = False
         """Whether the rest of what is known stands below the deciding lines."""
         self._first: tuple[object, list[Line]] = (None, [])
-        """The symptom and runbook of the first thing to do, and its lines."""
+        """The symptom, the runbook and the state of the record that the first thing to do is for,
+        and its lines."""
 
     def body(self) -> Iterable[Widget]:
         yield Container(self._left, self._right, classes="panes")
@@ -80,7 +81,8 @@ class NowScreen(Frame):
         """What to do first about a symptom by its runbook."""
         if item is None or not item.matches or not item.matches[index].confident:
             return []
-        if self._first[0] is not item:
+        of = (item, index, self.view.record.entries)
+        if self._first[0] != of:
             from text.runbook import first_lines
 
             symptom_id = item.symptom.id
@@ -89,7 +91,7 @@ class NowScreen(Frame):
                 run = engine.preview(item.matches[index].id, symptom_id)
             except RuntimeError:  # not started yet
                 return []
-            self._first = item, first_lines(run, symptom_id) if run is not None else []
+            self._first = of, first_lines(run, symptom_id) if run is not None else []
         return self._first[1]
 
     def ages(self) -> object:
