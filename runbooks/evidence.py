@@ -18,10 +18,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from cluster.kube import durations
 from runbooks.match import Match, Reason
 from runbooks.model import Criterion, Runbook, Weight
 from triage.facts.finding import ChangeFact, Fact, Finding, Report, SharedAttribute, Symptom
-from triage.facts.quantity import moment_text
 from triage.facts.rules.catalogue import EFFECTS, FINDINGS, FOLLOWING, USUAL
 
 T = TypeVar("T")
@@ -459,7 +459,7 @@ def _change(
             first = min(found, key=lambda change: (change.at, change.object))
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
             as_of = elsewhere.as_of if elsewhere is not None else None
-            at = moment_text(first.at, as_of or first.at)
+            at = durations.utc_clock(first.at, as_of or first.at)
             return Held(condition, f"{at} {first.what}{more}", (), share)
     return None
 

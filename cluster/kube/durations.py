@@ -40,6 +40,11 @@ def clock(at: datetime, now: datetime | None = None, *, seconds: bool = True) ->
     return f"{at:%Y-%m-%d} {time}" if other_day else time
 
 
+def utc_clock(at: datetime, now: datetime, *, seconds: bool = False) -> str:
+    """As `clock`, with the zone, for sentences: `03:03 UTC`, `2026-11-20 03:03 UTC`."""
+    return f"{clock(at, now, seconds=seconds)} UTC"
+
+
 def parse_time(text: str) -> datetime | None:
     """An RFC 3339 time, fractions of a second cut to microseconds; None when it is none or names no
     zone."""

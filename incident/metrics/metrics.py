@@ -21,6 +21,7 @@ from cluster.health.reach import Reach
 from cluster.kube.objects import Node, Ref
 from cluster.kube.prometheus import MetricSample as Series
 from cluster.kube.prometheus import increases, quantile, samples
+from cluster.kube.quantity import parse
 from cluster.live.live_cluster import LiveCluster
 from incident.cadence import Cadence
 from incident.metrics.documents import number, part, parts
@@ -34,7 +35,6 @@ from triage.facts.measurements import (
     Sample,
     Sources,
 )
-from triage.facts.quantity import parse
 
 NODES = 12
 """Nodes asked in one round; with more they take turns, failing ones first."""

@@ -8,13 +8,13 @@ from datetime import timedelta
 
 import pytest
 
+from cluster.kube import durations
 from cluster.kube.objects import Ref
 from tests.drill_gates.expected import DRILLS
 from tests.drill_gates.ground import seen
 from tests.triage.build import NOW, Cluster, ago
 from triage.engine import triage_once
 from triage.facts.finding import spoken
-from triage.facts.quantity import moment_text
 
 RAW = re.compile(r"\d{4}-\d\d-\d\dT|\d\d:\d\d\+00:00")
 AGE = re.compile(r"\d+ (?:s|min|h|d) ago| for \d+ (?:s|min|h|d)\b")
@@ -60,8 +60,8 @@ def test_a_title_stays_while_time_passes() -> None:
 
 
 def test_a_moment_has_its_date_when_that_is_not_today() -> None:
-    assert moment_text(ago(minutes=20), NOW) == "09:06 UTC"
-    assert moment_text(ago(days=1), NOW, seconds=True) == "2026-03-13 09:26:00 UTC"
+    assert durations.utc_clock(ago(minutes=20), NOW) == "09:06 UTC"
+    assert durations.utc_clock(ago(days=1), NOW, seconds=True) == "2026-03-13 09:26:00 UTC"
     assert spoken("node created after", "2026-03-13T09:26:00+00:00") == "2026-03-13 09:26 UTC"
     assert spoken("created after", "soon") == "soon"
     assert spoken("image", str(Ref("Pod", "a", "b"))) == "Pod a/b"

@@ -9,10 +9,10 @@ from typing import TypedDict
 
 from msgspec.structs import replace
 
+from cluster.kube import durations
 from cluster.kube.objects import Condition, Ref
 from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
-from triage.facts.quantity import span_text
 from triage.facts.rules.catalogue import FINDINGS
 
 CLUSTER = Ref("Cluster", "", "")
@@ -71,7 +71,7 @@ def as_young(finding: Finding, age: timedelta | None, allowed: str = "") -> Find
         finding,
         severity=Severity.INFO,
         severity_rule=f"a note until its grace is over: {finding.severity_rule}",
-        claim=f"{finding.claim} (young: {span_text(age)}{'; ' if allowed else ''}{allowed})",
+        claim=f"{finding.claim} (young: {durations.words(age)}{'; ' if allowed else ''}{allowed})",
         young=True,
     )
 

@@ -6,10 +6,10 @@ import re
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from cluster.kube import durations
 from cluster.kube.managed_fields import last_write
 from cluster.kube.objects import Deployment, Ref, Service, StatefulSet
 from cluster.kube.selectors import service_selects
-from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, ref_of
 
 FORGOTTEN = timedelta(days=1)
@@ -48,7 +48,7 @@ def scaled_away(workload: Deployment | StatefulSet, view: ClusterView) -> Scaled
     kept = next((key for key in sorted(workload.metadata.annotations) if _KEPT.search(key)), "")
     sign = f"annotation {kept}" if kept else manager if _SCALERS.search(manager.lower()) else ""
     by = f" by {manager}" if manager else ""
-    when = f" at {quantity.moment_text(at, view.now)}" if at else ""
+    when = f" at {durations.utc_clock(at, view.now)}" if at else ""
     automatic = f" (automatically: {sign})" if kept else ""
     return ScaledAway(ref, at, manager, f"{ref} was scaled to 0{by}{when}{automatic}", sign)
 

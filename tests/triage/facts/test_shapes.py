@@ -7,13 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cluster.kube import images
+from cluster.kube import images, quantity
 from cluster.kube.kinds import KINDS
 from cluster.live.freshness import Freshness, WatchState
 from cluster.live.store import Store
 from tests.triage.build import NOW, Cluster, ago, meta, row, ts
 from triage.engine import Triage, triage_once
-from triage.facts import quantity
 from triage.facts.finding import Severity
 
 

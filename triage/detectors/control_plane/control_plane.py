@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sized
 from datetime import timedelta
 
+from cluster.kube import durations
 from cluster.kube.objects import Lease, Pod
 from cluster.live.freshness import WatchState
 from triage.detectors.control_plane.cluster_services import began, health, sick, spoken
@@ -15,7 +16,6 @@ from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, event_evidence, field_evidence, from_events, make
 from triage.facts.finding_index import FindingIndex
 from triage.facts.messages.wording import first_owners
-from triage.facts.quantity import span_text
 from triage.facts.windows import EDGE, RECENT
 
 
@@ -305,7 +305,7 @@ def components_away(view: ClusterView, index: FindingIndex) -> Iterator[Finding]
         yield make(
             "component-away",
             CLUSTER,
-            f"{name} is away: its Lease has not been renewed for {span_text(seconds)} "
+            f"{name} is away: its Lease has not been renewed for {durations.words(seconds)} "
             f"({_COMPONENTS[name]})",
             Severity.WARNING if name.startswith("cloud") else Severity.CRITICAL,
             "a Lease that is not renewed for over a minute while others are",

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 
+from cluster.kube import durations
 from cluster.kube.objects import (
     Namespace,
     Object,
@@ -16,7 +17,6 @@ from cluster.kube.objects import (
     Ref,
 )
 from triage.detectors.registry import object_detector
-from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, has_ended, is_finished, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
@@ -123,7 +123,7 @@ def _stuck(ref: Ref, row: Object, view: ClusterView, grace: timedelta = GRACE) -
         ref,
         f"cannot be deleted: its finalizer {finalizers[0]} stays: {why}{said}",
         Severity.WARNING,
-        f"being deleted for longer than {quantity.span_text(grace)}",
+        f"being deleted for longer than {durations.words(grace)}",
         since=since,
         source=SinceSource.STATUS,
         young=view.young(since, grace),

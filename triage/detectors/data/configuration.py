@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
+from cluster.kube import durations
 from cluster.kube.managed_fields import data_keys, last_write
 from cluster.kube.objects import Pod, Ref
 from triage.detectors.registry import cluster_detector
-from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, containers, ref_of
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, field_evidence, make
@@ -152,7 +152,7 @@ def keys_lost(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         pods = {f.object for f in findings} | _crashing(refs, group[0][0], view, index)
         who = (
             f", last written by {manager}"
-            + ("" if len(refs) == 1 else f" within {quantity.span_text(max(span, 1))}")
+            + ("" if len(refs) == 1 else f" within {durations.words(max(span, 1))}")
             if manager
             else ""
         )

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
+from cluster.kube import durations
 from cluster.kube.objects import (
     EndpointSlice,
     HorizontalPodAutoscaler,
@@ -17,7 +18,7 @@ from cluster.kube.objects import (
     Ref,
 )
 from triage.detectors.registry import cluster_detector
-from triage.facts import quantity, roles
+from triage.facts import roles
 from triage.facts.cluster_view import ClusterView, is_finished, ready_status, ref_of
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, field_evidence, make
@@ -249,7 +250,7 @@ def recreated(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     yield make(
         "system-namespaces-recreated",
         CLUSTER,
-        f"kube-system was created at {quantity.moment_text(created, view.now)}, {older} "
+        f"kube-system was created at {durations.utc_clock(created, view.now)}, {older} "
         f"{'object is' if older == 1 else 'objects are'} older: it was lost and recreated",
         Severity.CRITICAL if view.now - created <= timedelta(days=1) else Severity.INFO,
         "a cluster's first namespace cannot be younger than its objects (critical within a day)",
@@ -257,7 +258,7 @@ def recreated(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         source=SinceSource.CREATION,
         evidence=[
             field_evidence(
-                ref, "metadata.creationTimestamp", quantity.moment_text(created, view.now), created
+                ref, "metadata.creationTimestamp", durations.utc_clock(created, view.now), created
             )
         ],
         facts={

@@ -6,9 +6,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from cluster.kube import quantity
 from cluster.kube.objects import LabelSelector, PersistentVolume, PersistentVolumeClaim, PodSpec
 from cluster.kube.selectors import matches
-from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.events import EventFact
 from triage.facts.messages.wording import quoted

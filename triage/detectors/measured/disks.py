@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cluster.kube import quantity
 from cluster.kube.objects import Ref
 from triage.detectors.registry import cluster_detector
-from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView
 from triage.facts.finding import Finding, Severity
 from triage.facts.finding_builder import make
@@ -45,12 +45,12 @@ def disks(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
         if largest != "inodes" and share < LARGE:
             continue
         top, amount = _top(usage, largest)
-        size = f"{quantity.bytes_text(held)} of the {quantity.bytes_text(used)} in use"
+        size = f"{quantity.size_text(held)} of the {quantity.size_text(used)} in use"
         parts = [f"{_WORDS[largest]} fill the disk"]
         if largest != "inodes":
             parts = [f"{_WORDS[largest]} hold{'s' if largest == 'other' else ''} {size}"]
         if top is not None:
-            mass = f"{amount:,} inodes" if largest == "inodes" else quantity.bytes_text(amount)
+            mass = f"{amount:,} inodes" if largest == "inodes" else quantity.size_text(amount)
             parts.append(f"most by {top.pod.namespace}/{top.pod.name} ({mass})")
         claim = ", ".join(parts)
         yield make(

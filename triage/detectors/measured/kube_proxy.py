@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cluster.kube import durations
 from cluster.kube.objects import Ref
 from triage.detectors.registry import cluster_detector
-from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView
 from triage.facts.finding import Finding, Severity
 from triage.facts.finding_builder import make
@@ -39,9 +39,9 @@ def proxies(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
             continue
         what = {
             "stale": "has not written a change of Services for "
-            f"{quantity.span_text(usage.overdue_seconds or 0)}",
+            f"{durations.words(usage.overdue_seconds or 0)}",
             "failing": f"failed to write its rules {usage.failures} times in "
-            f"{quantity.span_text(sample.seconds)}",
+            f"{durations.words(sample.seconds)}",
             "slow": f"takes {usage.programming_p99_seconds or 0:.0f} s to apply a change",
             "silent": "does not answer on its health port",
         }[cause]

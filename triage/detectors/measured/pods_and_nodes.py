@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
+from cluster.kube import quantity
 from cluster.kube.objects import Pod, Ref
 from triage.detectors.registry import cluster_detector
-from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView
 from triage.facts.finding import Finding, Severity
 from triage.facts.finding_builder import make
@@ -110,7 +110,7 @@ def memory(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
                 detail=usage.container,
                 evidence=[
                     sample.evidence(
-                        f"{quantity.bytes_text(usage.memory_bytes)} of {quantity.bytes_text(limit)}"
+                        f"{quantity.size_text(usage.memory_bytes)} of {quantity.size_text(limit)}"
                     )
                 ],
                 facts={"share": round(usage.memory_bytes / limit, 3), "role": view.role(pod)},
@@ -127,12 +127,12 @@ def memory(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
             yield make(
                 "memory-growing",
                 owner,
-                f"its {len(group)} pods on {len(nodes)} nodes grow by {quantity.bytes_text(rate)} "
+                f"its {len(group)} pods on {len(nodes)} nodes grow by {quantity.size_text(rate)} "
                 "a minute each",
                 Severity.WARNING,
                 "three quarters of an owner's pods grow by over 10 MiB a minute",
                 since=sample.at,
-                evidence=[sample.evidence(f"{quantity.bytes_text(rate)} a minute")],
+                evidence=[sample.evidence(f"{quantity.size_text(rate)} a minute")],
                 facts={
                     "owner": str(owner),
                     "bytes_per_minute": rate,
@@ -167,12 +167,12 @@ def nodes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
             yield make(
                 "kubelet-memory-high",
                 ref,
-                f"the kubelet uses {quantity.bytes_text(usage.kubelet_memory_bytes)}, the median "
-                f"is {quantity.bytes_text(peers)}",
+                f"the kubelet uses {quantity.size_text(usage.kubelet_memory_bytes)}, the median "
+                f"is {quantity.size_text(peers)}",
                 Severity.WARNING,
                 "over 1 GiB, or over four times the median and 400 MiB",
                 since=sample.at,
-                evidence=[sample.evidence(quantity.bytes_text(usage.kubelet_memory_bytes))],
+                evidence=[sample.evidence(quantity.size_text(usage.kubelet_memory_bytes))],
                 facts={
                     **facts,
                     "bytes": usage.kubelet_memory_bytes,
@@ -209,11 +209,11 @@ def nodes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
                 yield make(
                     "node-memory-unaccounted",
                     ref,
-                    f"{quantity.bytes_text(rest)} are used by no pod, kubelet or runtime",
+                    f"{quantity.size_text(rest)} are used by no pod, kubelet or runtime",
                     Severity.WARNING,
                     "over 30 % of the node's memory unaccounted for",
                     since=sample.at,
-                    evidence=[sample.evidence(quantity.bytes_text(rest))],
+                    evidence=[sample.evidence(quantity.size_text(rest))],
                     facts={**facts, "bytes": rest, "share": round(rest / room, 3)},
                 )
         top = _top(usage.node, view, view.sources.containers)
@@ -246,8 +246,8 @@ def nodes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
                 since=sample.at,
                 evidence=[
                     sample.evidence(
-                        f"{quantity.bytes_text(usage.memory_bytes)} of "
-                        f"{quantity.bytes_text(room)} allocatable"
+                        f"{quantity.size_text(usage.memory_bytes)} of "
+                        f"{quantity.size_text(room)} allocatable"
                     )
                 ],
                 facts={

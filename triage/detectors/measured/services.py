@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cluster.kube import durations
 from cluster.kube.objects import Pod, Ref
 from triage.detectors.registry import cluster_detector
-from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, make
@@ -99,7 +99,7 @@ def log_silence(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
             yield make(
                 "log-silence",
                 activity.pod,
-                f"silent for {quantity.span_text(activity.seconds)} on {activity.node} while "
+                f"silent for {durations.words(activity.seconds)} on {activity.node} while "
                 f"{len(talking)} peers of {owner.name} work",
                 Severity.WARNING,
                 "one of at least four peers is silent",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cluster.kube import durations
 from cluster.kube.objects import Node, Service
 from triage.detectors.network.balancer_controllers import (
     LOOKED_AT,
@@ -13,7 +14,6 @@ from triage.detectors.network.balancer_controllers import (
     giver_of_addresses,
 )
 from triage.detectors.registry import object_detector
-from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, is_ready, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
@@ -93,7 +93,7 @@ def load_balancer(row: Service, view: ClusterView) -> Iterator[Finding]:
         yield make(
             "load-balancer-churn",
             ref,
-            f"its load balancer got other backends {count} times in {quantity.span_text(seconds)}",
+            f"its load balancer got other backends {count} times in {durations.words(seconds)}",
             Severity.WARNING,
             "six or more rewrites within an hour",
             since=first,
@@ -124,7 +124,7 @@ def _pending(row: Service, events: list[EventFact], view: ClusterView) -> Iterat
     if created is None or not view.older(created, 2 * READY_GRACE):
         return
     age = view.now - created
-    claim, evidence = f"has no address after {quantity.span_text(age)}", list[Evidence]()
+    claim, evidence = f"has no address after {durations.words(age)}", list[Evidence]()
     ensuring = [
         e for e in events if e.reason == "EnsuringLoadBalancer" and view.within(e.last, RECENT)
     ]

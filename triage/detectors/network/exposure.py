@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cluster.kube import images
+from cluster.kube import durations, images
 from cluster.kube.managed_fields import last_write
 from cluster.kube.objects import Pod, PodSpec, Service
 from triage.detectors.network.intruder import first_stranger
@@ -15,7 +15,6 @@ from triage.facts import roles
 from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import field_evidence, make
-from triage.facts.quantity import moment_text
 
 _DANGEROUS = (
     "/",
@@ -98,12 +97,12 @@ def exposed(row: Service, view: ClusterView) -> Iterator[Finding]:
         else ""
     )
     evidence = (
-        [field_evidence(ref, "open since", moment_text(opened, view.now), opened)]
+        [field_evidence(ref, "open since", durations.utc_clock(opened, view.now), opened)]
         if opened is not None
         else []
     )
     if stranger is not None:
-        text = f"created by {stranger.manager} at {moment_text(stranger.at, view.now)}"
+        text = f"created by {stranger.manager} at {durations.utc_clock(stranger.at, view.now)}"
         evidence.append(field_evidence(stranger.ref, "metadata.managedFields", text, stranger.at))
     source = SinceSource.MANAGED_FIELDS if write else SinceSource.CREATION
     yield make(

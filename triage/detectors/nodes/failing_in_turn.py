@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from cluster.kube import durations
 from cluster.kube.objects import Node, Pod, Ref
 from triage.detectors.nodes.node_correlation import unknown_together
 from triage.detectors.registry import cluster_detector
-from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, is_finished
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, make
@@ -158,7 +158,7 @@ def in_turn(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     yield make(
         "nodes-failing-in-turn",
         CLUSTER,
-        f"{len(names)} of {total} nodes failed within {quantity.span_text(span)}{who}",
+        f"{len(names)} of {total} nodes failed within {durations.words(span)}{who}",
         Severity.INFO
         if not still and not view.within(moments[-1][0], RECENT)
         else Severity.CRITICAL

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from cluster.kube import durations
 from cluster.kube.objects import Lease, Node, Pod, Ref
 from triage.detectors.registry import cluster_detector
-from triage.facts import quantity
 from triage.facts.cluster_view import (
     INSTANCE_TYPE,
     POOL,
@@ -142,7 +142,7 @@ def leases_stale(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
             yield make(
                 "node-lease-stale",
                 ref_of(row),
-                f"its Lease has not been renewed for {quantity.span_text(seconds)} while the "
+                f"its Lease has not been renewed for {durations.words(seconds)} while the "
                 "others were",
                 Severity.WARNING if status == "True" and seconds >= 90 else Severity.INFO,
                 "a node that counts as Ready and is silent for 90 s is a warning",
@@ -151,7 +151,7 @@ def leases_stale(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
                 evidence=[
                     Evidence(
                         f"Lease kube-node-lease/{row.metadata.name} spec.renewTime",
-                        quantity.moment_text(renewed, view.now, seconds=True),
+                        durations.utc_clock(renewed, view.now, seconds=True),
                         renewed,
                     )
                 ],

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from cluster.kube import durations, quantity
 from cluster.kube.managed_fields import last_write
 from cluster.kube.objects import Condition, Node
 from triage.detectors.registry import object_detector
-from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, is_finished, is_virtual, ref_of
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
@@ -120,7 +120,7 @@ def ready(node: Node, view: ClusterView) -> Iterator[Finding]:
         or maintained
         or (node.spec.unschedulable and cause == "shutting-down")
     )
-    span = f" for {quantity.span_text(view.now - since)}" if since else ""
+    span = f" for {durations.words(view.now - since)}" if since else ""
     yield make(
         "node-not-ready",
         ref_of(node),

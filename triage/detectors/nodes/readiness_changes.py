@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from cluster.kube import durations
 from cluster.kube.objects import Node
 from triage.detectors.registry import object_detector
-from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, ready_status, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
@@ -53,7 +53,7 @@ def rebooted(node: Node, view: ClusterView) -> Iterator[Finding]:
     yield make(
         "node-rebooted",
         ref_of(node),
-        f"rebooted {quantity.span_text(view.now - last.last)} ago"
+        f"rebooted {durations.words(view.now - last.last)} ago"
         + (
             (", the only node" if alone else ", with the other nodes")
             if together
@@ -116,7 +116,7 @@ def flapping(node: Node, view: ClusterView) -> Iterator[Finding]:
         yield make(
             "node-recovered",
             ref_of(node),
-            f"was not ready {quantity.span_text(view.now - max(down))} ago, and is Ready again",
+            f"was not ready {durations.words(view.now - max(down))} ago, and is Ready again",
             Severity.INFO,
             "one change of readiness that is over is a note",
             since=max(down),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from cluster.kube import durations
 from cluster.kube.objects import (
     ContainerStateTerminated,
     ContainerStateWaiting,
@@ -17,7 +18,6 @@ from triage.detectors.pods.image_pulls import PULL_REASONS, pull_failed
 from triage.detectors.pods.probe_restarts import killed_by_probe, liveness
 from triage.detectors.pods.starting import config_missing, starting
 from triage.detectors.registry import object_detector
-from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, containers, ref_of, statuses
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make
@@ -174,7 +174,7 @@ def _crash_loop(
     how = f"exit {code}" if code is not None else "no exit code"
     if reason and reason != "Error":
         how += f" {reason}"
-    after = f" after {quantity.span_text(ran)}" if ran is not None else ""
+    after = f" after {durations.words(ran)}" if ran is not None else ""
     restarts = status.restart_count
     many = f"{restarts} restart{'s' if restarts != 1 else ''}"
     what = f"keeps crashing: {many}" if restarts else "crashed"

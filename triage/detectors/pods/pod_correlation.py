@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from cluster.kube import durations
 from cluster.kube.objects import Node, Pod, Ref
 from cluster.kube.owners import controller_of
 from triage.detectors.registry import cluster_detector
-from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, is_ready, ready_status, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
@@ -97,7 +97,7 @@ def new_nodes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     kind = "kubelet version" if by_version else "creation"
     cohort = len(failing) + (len(with_version) if by_version else len(later))
     version = ", ".join(sorted(own))
-    since_text = f"that joined since {quantity.moment_text(joined, view.now)}" if joined else ""
+    since_text = f"that joined since {durations.utc_clock(joined, view.now)}" if joined else ""
     text = f"with kubelet {version}" if by_version else since_text
     one = len(failing) == 1
     which = f"{len(failing)} of {cohort} nodes {text}"
@@ -119,7 +119,7 @@ def new_nodes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
                 f"Node {n.metadata.name}",
                 f"kubelet {n.status.node_info.kubelet_version}"
                 + (
-                    f", created {quantity.moment_text(born, view.now)}"
+                    f", created {durations.utc_clock(born, view.now)}"
                     if (born := n.metadata.creation_timestamp)
                     else ""
                 ),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from cluster.kube import durations
 from cluster.kube.objects import Pod, Ref
 from triage.detectors.pods.kubelet_probes import failures, trouble
 from triage.detectors.registry import object_detector
-from triage.facts import quantity
 from triage.facts.cluster_view import (
     ClusterView,
     condition,
@@ -180,7 +180,7 @@ def terminating(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     yield make(
         "pod-stuck-terminating",
         ref,
-        f"still terminating {quantity.span_text(late)} after its grace period ({why})",
+        f"still terminating {durations.words(late)} after its grace period ({why})",
         Severity.WARNING,
         "over 2 min beyond the grace period",
         since=until,
@@ -190,7 +190,7 @@ def terminating(pod: Pod, view: ClusterView) -> Iterator[Finding]:
             field_evidence(
                 ref,
                 "metadata.deletionTimestamp",
-                quantity.moment_text(until, view.now, seconds=True),
+                durations.utc_clock(until, view.now, seconds=True),
                 until,
             ),
             *(event_evidence(e) for e in refused[-1:]),
@@ -245,7 +245,7 @@ def not_ready(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     yield make(
         "pod-not-ready",
         ref,
-        f"running, not ready for {quantity.span_text(span)}"
+        f"running, not ready for {durations.words(span)}"
         + (f": {probe.text}" if probe.text else ""),
         Severity.WARNING,
         "not ready for longer than a start takes"

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
+from cluster.kube import durations, quantity
 from cluster.kube.objects import Node, Pod, PodSpec
 from triage.detectors.data.unbound import unbound_of
 from triage.detectors.registry import object_detector
-from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, condition, queue_of, ready_status, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
@@ -46,7 +46,7 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
             yield make(
                 "pod-not-scheduled",
                 ref,
-                f"Pending for {quantity.span_text(age)} and no scheduler has reported on it",
+                f"Pending for {durations.words(age)} and no scheduler has reported on it",
                 Severity.WARNING,
                 "no PodScheduled condition and no event after 2 min",
                 since=created,
@@ -234,7 +234,7 @@ def _asked(pod: Pod, cause: str, detail: str, view: ClusterView) -> tuple[str, b
 
 
 def _amount(value: float, resource: str) -> str:
-    return quantity.bytes_text(value) if resource in _IN_BYTES else f"{value:g}"
+    return quantity.size_text(value) if resource in _IN_BYTES else f"{value:g}"
 
 
 def _wanted(pod: Pod, cause: str, view: ClusterView, none_found: bool) -> str:

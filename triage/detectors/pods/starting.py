@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from cluster.kube import durations
 from cluster.kube.objects import Pod, Ref
 from triage.detectors.pods.attachments import attached_elsewhere
-from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, condition, ref_of, statuses
 from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
@@ -119,7 +119,7 @@ def starting(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     yield make(
         "pod-not-starting",
         ref,
-        f"containers are not created for {quantity.span_text(age)}, and {why}",
+        f"containers are not created for {durations.words(age)}, and {why}",
         Severity.WARNING,
         "assigned to a node and not started within 3 min (10 min while pulling)",
         since=since,

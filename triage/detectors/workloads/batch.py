@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 
+from cluster.kube import durations
 from cluster.kube.managed_fields import last_write
 from cluster.kube.objects import CronJob, Job, Lease, Pod, Ref
 from cluster.kube.owners import controller_of
 from triage.detectors.registry import object_detector
-from triage.facts import quantity
 from triage.facts.cluster_view import ClusterView, is_finished, queue_of, ref_of, statuses
 from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
@@ -182,7 +182,7 @@ def schedule(row: CronJob, view: ClusterView) -> Iterator[Finding]:
     why = "and nothing says why"
     if running and row.spec.concurrency_policy == "Forbid":
         why = f"its Job {running[0]} still runs (concurrencyPolicy Forbid)"
-    when = quantity.moment_text(last, view.now)
+    when = durations.utc_clock(last, view.now)
     yield make(
         "cronjob-missed",
         ref,
@@ -273,7 +273,7 @@ def cronjob(row: CronJob, view: ClusterView) -> Iterator[Finding]:
             "cronjob-flood",
             ref,
             f"{len(active)} Jobs at once{more} with {len(pods)} pods (concurrencyPolicy "
-            f"{policy}), the oldest {quantity.span_text(oldest)}",
+            f"{policy}), the oldest {durations.words(oldest)}",
             Severity.CRITICAL if many else Severity.WARNING,
             "five or more active Jobs, or thirty kept ones (critical from 20 Jobs or 50 pods on)",
             since=started[1] if len(started) > 1 else started[0] if started else None,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from cluster.kube import durations
 from cluster.kube.managed_fields import last_write
 from cluster.kube.objects import Deployment, Pod, Ref, ReplicaSet, StatefulSet
 from cluster.kube.owners import controller_of
 from triage.detectors.registry import object_detector
-from triage.facts import quantity, roles
+from triage.facts import roles
 from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
@@ -118,7 +119,7 @@ def not_graceful(row: Deployment, view: ClusterView) -> Iterator[Finding]:
     yield make(
         "rollout-not-graceful",
         ref_of(row),
-        f"rolled out at {quantity.moment_text(rollout or view.now, view.now)} with {missing}: "
+        f"rolled out at {durations.utc_clock(rollout or view.now, view.now)} with {missing}: "
         "connections may be cut"
         + (f"; {len(cut)} pods refused connections while they ended" if several else ""),
         Severity.WARNING if several else Severity.INFO,
