@@ -11,6 +11,7 @@ from typing import Any
 from actions.context import ActionContext
 from actions.plan import Precondition, Target
 from cluster.errors import ClusterError
+from cluster.kube.conditions import condition_of, is_true
 from cluster.kube.kinds import READABLE
 from cluster.kube.objects import (
     HorizontalPodAutoscaler,
@@ -123,11 +124,9 @@ def budget_words(budget: PodDisruptionBudget) -> str:
     return f"{name} allows {budget.status.disruptions_allowed} disruptions now"
 
 
-def is_ready(pod: Pod) -> bool:
-    return pod.metadata.deletion_timestamp is None and any(
-        condition.type == "Ready" and condition.status == "True"
-        for condition in pod.status.conditions
-    )
+def is_serving(pod: Pod) -> bool:
+    """Whether it is Ready and not ending."""
+    return pod.metadata.deletion_timestamp is None and is_true(pod.status.conditions, "Ready")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,19 +146,19 @@ def siblings(context: ActionContext, pod: Pod) -> Replicas:
         for other in context.store.in_namespace("Pod", pod.metadata.namespace).values()
         if other.metadata.name != pod.metadata.name and top_owner(other, context.store) == owner
     ]
-    return Replicas(owner, sum(1 for other in others if is_ready(other)), len(others))
+    return Replicas(owner, sum(1 for other in others if is_serving(other)), len(others))
 
 
 def left_without_ready(context: ActionContext, pods: Collection[Pod]) -> list[str]:
     """Owners of these pods without another ready pod, except DaemonSets and Jobs."""
     going = {(pod.metadata.namespace, pod.metadata.name) for pod in pods}
-    owners = {top_owner(pod, context.store) for pod in pods if is_ready(pod)}
+    owners = {top_owner(pod, context.store) for pod in pods if is_serving(pod)}
     owners = {owner for owner in owners if owner.kind not in ("DaemonSet", "Job", "CronJob")}
     staying = {
         top_owner(pod, context.store)
         for namespace in {owner.namespace for owner in owners}
         for pod in context.store.in_namespace("Pod", namespace).values()
-        if (pod.metadata.namespace, pod.metadata.name) not in going and is_ready(pod)
+        if (pod.metadata.namespace, pod.metadata.name) not in going and is_serving(pod)
     }
     return sorted(map(str, owners - staying))
 
@@ -187,7 +186,7 @@ def not_last_replica(context: ActionContext, pod: Pod) -> Precondition:
     """A ready pod may go only while another ready one of its owner stays. A pod that is not ready
     receives no traffic and may always go."""
     question = "Does another ready replica stay?"
-    if not is_ready(pod):
+    if not is_serving(pod):
         return Precondition(question, True, "this pod is not ready itself")
     replicas = siblings(context, pod)
     if replicas.owner.kind in ("DaemonSet", "Job", "CronJob"):
@@ -212,7 +211,7 @@ def node_lost(context: ActionContext, node_name: str) -> Precondition:
     node: Node | None = context.store.get("Node", "", node_name)
     if node is None:
         return Precondition(question, True, f"there is no node {node_name}")
-    ready = next((each for each in node.status.conditions if each.type == "Ready"), None)
+    ready = condition_of(node.status.conditions, "Ready")
     if ready is None or ready.status == "True":
         return Precondition(question, False, f"{node_name} is Ready: let its kubelet do it")
     since = ready.last_transition_time

@@ -11,6 +11,7 @@ from cluster.kube import objects as k
 from cluster.kube.durations import words
 from cluster.kube.objects import Ref
 from cluster.kube.owners import top_owner
+from cluster.kube.pods import is_finished
 from cluster.kube.quantity import parse, size_text
 from cluster.live.store import Store
 from text.keys import NO_KEYS, Keys, named
@@ -30,7 +31,7 @@ def node_lines(
     node: k.Node, usage: NodeUsage | None, store: Store, now: datetime, keys: Keys = NO_KEYS
 ) -> list[Line]:
     """The whole page; `usage` is None when nothing was measured."""
-    pods = [p for p in store.pods_on(node.metadata.name).values() if not _is_done(p)]
+    pods = [p for p in store.pods_on(node.metadata.name).values() if not is_finished(p)]
     lines = [*_lease(node, store, now), *_taints(node)]
     act = named("{.act}  cordon, drain and what else fits, each with its plan", keys)
     lines += [line(" ", (act, HINT))] if act else []
@@ -44,10 +45,6 @@ def node_lines(
         rule(f"{plural(len(pods), 'pod')} not ended, by owner"),
         *_owners(pods, store),
     ]
-
-
-def _is_done(pod: k.Pod) -> bool:
-    return pod.status.phase in ("Succeeded", "Failed")
 
 
 def _lease(node: k.Node, store: Store, now: datetime) -> Iterator[Line]:

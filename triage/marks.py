@@ -7,9 +7,9 @@ from datetime import datetime
 
 from cluster.kube.objects import OwnerReference, Pod, Ref
 from cluster.kube.owners import controller_of
+from cluster.kube.pods import statuses
 from cluster.live.store import Store, StoreUpdate
 from triage.detectors.registry import OBJECT_DETECTORS
-from triage.facts.cluster_view import statuses
 from triage.facts.events import EventMemory
 from triage.facts.finding import Finding
 

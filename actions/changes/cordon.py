@@ -16,9 +16,11 @@ from actions.definition import Action, CannotPlan, Proposal, by_name, offered
 from actions.parameters import Parameter, name
 from actions.plan import Precondition
 from actions.targets import patched, read, set_field, typed
+from cluster.kube.conditions import condition_of, is_true
 from cluster.kube.managed_fields import last_write
 from cluster.kube.objects import Node, Pod, Ref
 from cluster.kube.owners import top_owner
+from cluster.kube.pods import is_finished
 
 LEAST_SHARE = 0.5
 """At least this share of the worker nodes must still take new pods."""
@@ -75,7 +77,7 @@ def _other_taints(node: Node) -> str:
 def takes_pods(node: Node) -> bool:
     """Whether ordinary pods can be placed there: Ready, not cordoned, no taint that excludes
     them."""
-    ready = any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)
+    ready = is_true(node.status.conditions, "Ready")
     return (
         ready
         and not node.spec.unschedulable
@@ -108,7 +110,7 @@ def enough_left(
 
 
 def _fit_for_pods(node: Node) -> tuple[str, ...]:
-    ready = next((c for c in node.status.conditions if c.type == "Ready"), None)
+    ready = condition_of(node.status.conditions, "Ready")
     warnings: list[str] = []
     if ready is None or ready.status != "True":
         reason = f" ({ready.reason})" if ready and ready.reason else ""
@@ -129,11 +131,7 @@ def _touches(context: ActionContext, node: Node, *, unschedulable: bool) -> tupl
     if why := unread(context, "Pod"):
         effect = "No running pod is affected" if unschedulable else "New pods may be placed there"
         return (f"{effect}; the {why}, so how many run there is not known.",)
-    pods = [
-        p
-        for p in context.store.pods_on(where).values()
-        if p.status.phase not in ("Succeeded", "Failed")
-    ]
+    pods = [p for p in context.store.pods_on(where).values() if not is_finished(p)]
     if not unschedulable:
         staying = counted(len(pods), "pod there stays", "pods there stay")
         lines = [f"New pods may be placed on {where} again; {staying}."]
@@ -189,7 +187,7 @@ def _waiting(context: ActionContext) -> int:
 def _may_be_cordoned(node: Node) -> str | None:
     if node.spec.unschedulable:
         return None
-    ready = next((c for c in node.status.conditions if c.type == "Ready"), None)
+    ready = condition_of(node.status.conditions, "Ready")
     return "" if ready is not None and ready.status == "True" else "it is not Ready"
 
 

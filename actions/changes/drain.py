@@ -29,6 +29,7 @@ from actions.plan import Target
 from actions.targets import evicted, read
 from cluster.kube.objects import Pod, Ref
 from cluster.kube.owners import MIRROR
+from cluster.kube.pods import is_finished
 
 DEADLINE_S = 600.0
 
@@ -68,7 +69,7 @@ def evictable(context: ActionContext, node_name: str) -> list[Pod]:
     return [
         pod
         for _, pod in sorted(context.store.pods_on(node_name).items())
-        if pod.status.phase not in ("Succeeded", "Failed")
+        if not is_finished(pod)
         and pod.metadata.deletion_timestamp is None
         and MIRROR not in pod.metadata.annotations
         and not any(owner.kind == "DaemonSet" for owner in pod.metadata.owner_references)
@@ -83,7 +84,7 @@ def _eviction(pod: Pod) -> Target:
 
 def _touches(context: ActionContext, node_name: str, pods: list[Pod]) -> tuple[str, ...]:
     running = sum(
-        pod.status.phase not in ("Succeeded", "Failed") and pod.metadata.deletion_timestamp is None
+        not is_finished(pod) and pod.metadata.deletion_timestamp is None
         for pod in context.store.pods_on(node_name).values()
     )
     staying = running - len(pods)

@@ -15,6 +15,7 @@ from actions.parameters import OBJECT, Parameter, label_key
 from actions.plan import Precondition
 from actions.targets import kubectl_name, patched, read, remove_field, set_field, typed
 from cluster.kube.objects import PersistentVolume, Ref
+from cluster.kube.pods import is_finished
 from cluster.live.store import Store
 
 WAITED_S = 300.0
@@ -78,7 +79,7 @@ def _unused(
         users = [
             pod.metadata.name
             for pod in context.store.in_namespace("Pod", ref.namespace).values()
-            if pod.status.phase not in ("Succeeded", "Failed") and ref.name in pod.spec.claims
+            if not is_finished(pod) and ref.name in pod.spec.claims
         ]
         return Precondition(question, not users, f"used by {', '.join(users[:3]) or 'no pod'}")
     if ref.kind == "PersistentVolume":

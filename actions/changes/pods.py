@@ -10,7 +10,7 @@ from actions.checks import (
     budget_words,
     budgets_of,
     controlled,
-    is_ready,
+    is_serving,
     node_lost,
     not_last_replica,
     unread,
@@ -93,7 +93,7 @@ async def _pod(context: ActionContext, which: tuple[str, str]) -> tuple[Ref, Pod
 def _comes_back(pod: Pod) -> str | None:
     if controller_of(pod.metadata) is None:
         return None
-    return "" if is_ready(pod) else "it is not ready"
+    return "" if is_serving(pod) else "it is not ready"
 
 
 _POD = Parameter("pod", "NAMESPACE/NAME of the pod", namespaced)

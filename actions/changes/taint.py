@@ -14,6 +14,7 @@ from actions.parameters import Parameter, label_key, label_value, name
 from actions.plan import FieldChange, Precondition
 from actions.targets import patched, read, remove_field, set_field, typed
 from cluster.kube.objects import Node, Pod, Ref, Taint, Toleration
+from cluster.kube.pods import is_finished
 
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _TAINT = re.compile(r"(?P<key>[^=:]+)(?:=(?P<value>[^:]*))?(?::(?P<effect>\w+))?")
@@ -115,9 +116,7 @@ def _ending(context: ActionContext, node: str, taint: Mapping[str, str]) -> list
     return [
         pod
         for pod in context.store.pods_on(node).values()
-        if taint["effect"] == "NoExecute"
-        and pod.status.phase not in ("Succeeded", "Failed")
-        and not tolerates(pod, taint)
+        if taint["effect"] == "NoExecute" and not is_finished(pod) and not tolerates(pod, taint)
     ]
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from cluster.api import reads as reading
 from cluster.errors import ClusterError
 from cluster.health.reach import Reach
+from cluster.kube.conditions import is_true
 from cluster.kube.objects import Node, Ref
 from cluster.kube.prometheus import MetricSample as Series
 from cluster.kube.prometheus import increases, quantile, samples
@@ -266,10 +267,7 @@ async def _samples(page: str, names: Sequence[str]) -> list[Series]:
 
 
 def _is_ready(node: Node) -> bool:
-    return any(
-        condition.type == "Ready" and condition.status == "True"
-        for condition in node.status.conditions
-    )
+    return is_true(node.status.conditions, "Ready")
 
 
 def node_usage(node: str, stats: Mapping[str, Any]) -> NodeUsage:

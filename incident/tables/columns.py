@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from cluster.kube import objects as k
+from cluster.kube.conditions import condition_of
 from cluster.kube.event_times import last_time, times_observed
 from cluster.kube.kinds import is_namespaced
 from cluster.kube.managed_fields import data_keys, last_write
@@ -71,14 +72,10 @@ def owner(meta: k.LeanMeta) -> str:
     return f"{found.kind}/{found.name}" if found is not None else ""
 
 
-def condition(conditions: tuple[k.Condition, ...], type_: str) -> k.Condition | None:
-    return next((c for c in conditions if c.type == type_), None)
-
-
 def node_status(node: k.Node) -> str:
     """`Ready`, `NotReady`, `NotReady,silent` or `Unknown`, then other conditions:
     `Ready,MemoryPressure,SchedulingDisabled`."""
-    ready = condition(node.status.conditions, "Ready")
+    ready = condition_of(node.status.conditions, "Ready")
     words = ["Unknown" if ready is None else "Ready" if ready.status == "True" else "NotReady"]
     if pod_status.is_silent(node):
         words.append("silent")
@@ -96,7 +93,7 @@ def _node_of(pod: k.Pod, store: Store) -> k.Node | None:
 
 
 def _node_ready(node: k.Node) -> bool:
-    ready = condition(node.status.conditions, "Ready")
+    ready = condition_of(node.status.conditions, "Ready")
     return ready is not None and ready.status == "True"
 
 
@@ -161,12 +158,12 @@ def _used(quota: k.ResourceQuota) -> str:
 
 
 def _available(item: k.APIService) -> str:
-    found = condition(item.status.conditions, "Available")
+    found = condition_of(item.status.conditions, "Available")
     return f"{found.status} ({found.reason})" if found is not None and found.reason else "?"
 
 
 def _ready(item: k.Certificate | k.Issuer) -> str:
-    found = condition(item.status.conditions, "Ready")
+    found = condition_of(item.status.conditions, "Ready")
     return found.status if found is not None else "?"
 
 
@@ -177,7 +174,7 @@ def _backend(item: k.APIService) -> str:
 
 def _job_status(job: k.Job) -> str:
     for type_ in ("Complete", "Failed", "Suspended"):
-        found = condition(job.status.conditions, type_)
+        found = condition_of(job.status.conditions, type_)
         if found is not None and found.status == "True":
             return type_
     return "Running" if job.status.active else "Waiting"

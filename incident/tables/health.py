@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cluster.kube import objects as k
+from cluster.kube.conditions import is_true
 from cluster.kube.owners import controller_of
 from cluster.live.store import Store
 from incident.tables import pod_status
@@ -39,7 +40,9 @@ def _pod(pod: k.Pod, store: Store) -> Health:
         owner = controller_of(pod.metadata)
         job = store.get(*owner) if owner is not None and owner.kind == "Job" else None
         return (
-            _job(job, store) if isinstance(job, k.Job) and _is(job, "Complete") else Health.BROKEN
+            _job(job, store)
+            if isinstance(job, k.Job) and is_true(job.status.conditions, "Complete")
+            else Health.BROKEN
         )
     for condition in pod.status.conditions:
         if condition.type == "Ready":
@@ -49,7 +52,7 @@ def _pod(pod: k.Pod, store: Store) -> Health:
 
 
 def _node(node: k.Node, _: Store) -> Health:
-    ready = any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)
+    ready = is_true(node.status.conditions, "Ready")
     ill = any(c.type != "Ready" and c.status == "True" for c in node.status.conditions)
     return Health.WELL if ready and not ill else Health.BROKEN  # cordoned: on purpose
 
@@ -67,14 +70,14 @@ def _daemon_set(item: k.DaemonSet, _: Store) -> Health:
     return Health.WELL if item.status.number_ready >= wanted else Health.BROKEN
 
 
-def _is(item: Any, type_: str) -> bool:
-    return any(c.type == type_ and c.status == "True" for c in item.status.conditions)
-
-
 def _job(job: k.Job, _: Store) -> Health:
-    if _is(job, "Complete") or _is(job, "Suspended"):
+    if is_true(job.status.conditions, "Complete") or is_true(job.status.conditions, "Suspended"):
         return Health.FINISHED
-    return Health.BROKEN if _is(job, "Failed") or job.status.failed else Health.WELL
+    return (
+        Health.BROKEN
+        if is_true(job.status.conditions, "Failed") or job.status.failed
+        else Health.WELL
+    )
 
 
 def _cron_job(item: k.CronJob, _: Store) -> Health:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cluster.kube.conditions import condition_of, is_true
 from cluster.kube.objects import (
     Condition,
     ContainerStateTerminated,
@@ -23,7 +24,7 @@ def status(pod: Pod) -> str:
     if any(c.type == "PodScheduled" and c.reason == "SchedulingGated" for c in state.conditions):
         word = "SchedulingGated"
     initializing = _initializing(state.init_container_statuses, len(pod.spec.init_containers))
-    initialized = any(c.type == "Initialized" and c.status == "True" for c in state.conditions)
+    initialized = is_true(state.conditions, "Initialized")
     if initializing:
         word = initializing
     if not initializing or initialized:
@@ -57,7 +58,7 @@ def is_silent(node: Node | None) -> bool:
 def silence(node: Node | None) -> Condition | None:
     """The condition that says so."""
     conditions = node.status.conditions if node is not None else ()
-    return next((c for c in conditions if c.type == "Ready" and c.status == "Unknown"), None)
+    return condition_of(conditions, "Ready", "Unknown")
 
 
 def _initializing(statuses: Sequence[ContainerStatus], total: int) -> str:
@@ -88,7 +89,7 @@ def _running(pod: Pod, word: str) -> str:
         elif each.ready and each.state.running is not None:
             running = True
     if word == "Completed" and running:
-        ready = any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions)
+        ready = is_true(pod.status.conditions, "Ready")
         return "Running" if ready else "NotReady"
     return word
 

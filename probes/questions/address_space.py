@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 
 from cluster.kube.objects import Node, Pod, Ref
+from cluster.kube.pods import is_finished
 from cluster.kube.quantity import parse
 from probes.context import ProbeContext, Progress
 from probes.read_only import Findings, read_only_probe
@@ -31,11 +32,7 @@ async def look(context: ProbeContext, arguments: Mapping[str, str], progress: Pr
         assert isinstance(node, Node)
         if arguments.get("node", name) != name:
             continue
-        pods = [
-            p
-            for p in context.store.pods_on(name).values()
-            if p.status.phase not in ("Succeeded", "Failed")
-        ]
+        pods = [p for p in context.store.pods_on(name).values() if not is_finished(p)]
         with_address = [p for p in pods if isinstance(p, Pod) and not p.spec.host_network]
         ranges = pod_ranges(node)
         addresses = _addresses(ranges)

@@ -16,6 +16,7 @@ from statistics import median
 from typing import Any
 
 from cluster.errors import ClusterError
+from cluster.kube.conditions import condition_of
 from cluster.kube.objects import Node, Ref
 from cluster.kube.prometheus import samples
 from cluster.kube.quantity import size_text
@@ -101,7 +102,7 @@ async def _ask(context: ProbeContext, node: Node, progress: Progress) -> Kubelet
     name = node.metadata.name
     progress(f"kubelet of {name}")
     answers = KubeletAnswers()
-    ready = next((c for c in node.status.conditions if c.type == "Ready"), None)
+    ready = condition_of(node.status.conditions, "Ready")
     if ready is not None:
         answers.said.append(
             f"Ready {ready.status}"

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cluster.api.mode import MANAGED_BY
+from cluster.kube.conditions import is_true
 from cluster.kube.objects import EndpointSlice, Node, Pod, Service, ServicePort
 from cluster.live.store import Store
 from probes.result import Destination
@@ -64,9 +65,7 @@ def split(text: str, what: str) -> tuple[str, str]:
 
 def ready(store: Store, node: str) -> bool:
     row: Node | None = store.get("Node", "", node)
-    return row is not None and any(
-        c.type == "Ready" and c.status == "True" for c in row.status.conditions
-    )
+    return row is not None and is_true(row.status.conditions, "Ready")
 
 
 def open_to_pods(store: Store, node: str) -> bool:

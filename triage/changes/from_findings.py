@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from cluster.kube.objects import Node
 from cluster.kube.owners import controller_of
-from triage.facts.cluster_view import ClusterView, is_finished
+from cluster.kube.pods import is_finished
+from triage.facts.cluster_view import ClusterView
 from triage.facts.finding import ChangeFact
 from triage.facts.finding_index import FindingIndex
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from cluster.kube.managed_fields import DATA_FIELDS, data_keys, last_write, subtree, writes
+from cluster.kube.nodes import POOL, ZONE, label
 from cluster.kube.objects import (
     ControllerRevision,
     CronJob,
@@ -27,7 +28,6 @@ from cluster.kube.objects import (
 from cluster.kube.owners import controller_of
 from cluster.live.store import Store
 from triage.facts import roles
-from triage.facts.cluster_view import POOL, ZONE, label
 from triage.facts.finding import ChangeFact, Fact
 
 _AT_BIRTH = timedelta(seconds=30)

@@ -9,9 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
+from cluster.kube.nodes import (
+    INSTANCE_TYPE,
+    POOL,
+    ZONE,
+    label,
+)
 from cluster.kube.objects import Node, Pod
+from cluster.kube.pods import is_finished
 from cluster.live.store import Key
-from triage.facts.cluster_view import INSTANCE_TYPE, POOL, ZONE, ClusterView, is_finished, label
+from triage.facts.cluster_view import ClusterView
 from triage.facts.cooperative import Cooperative
 from triage.facts.population import Attribute, Creations, Population, add, attributes
 

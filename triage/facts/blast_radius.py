@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cluster.kube.objects import Pod, PodDisruptionBudget, Ref, Service
+from cluster.kube.pods import is_finished, is_ready
 from cluster.kube.selectors import matches
-from triage.facts.cluster_view import ClusterView, is_finished, is_ready, ref_of
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Dependant
 
 _LIMIT = 20

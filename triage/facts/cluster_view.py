@@ -3,28 +3,32 @@ evaluation."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import cast
 
+from cluster.kube.nodes import (
+    INSTANCE_TYPE,
+    POOL,
+    ZONE,
+    is_burstable,
+    is_control_plane,
+    label,
+    ready_status,
+)
 from cluster.kube.objects import (
-    Condition,
-    Container,
-    ContainerStatus,
     DaemonSet,
     Deployment,
     EndpointSlice,
-    LeanMeta,
     Node,
     Object,
     Pod,
-    PodSpec,
     Ref,
     Service,
     StatefulSet,
 )
 from cluster.kube.owners import controller_of, top_owner
+from cluster.kube.pods import is_finished, is_ready
 from cluster.kube.quantity import parse
 from cluster.kube.selectors import service_selects
 from cluster.live.freshness import Freshness
@@ -38,31 +42,7 @@ from triage.facts.reads.recorded import ReadEvents, ReadStore
 from triage.facts.reads.results import COUNTS, FRESHNESS, SOURCES, Reads
 from triage.facts.windows import NEW_NODE, READY_GRACE
 
-ZONE = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
-INSTANCE_TYPE = ("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type")
-POOL = (
-    "eks.amazonaws.com/nodegroup",
-    "alpha.eksctl.io/nodegroup-name",
-    "karpenter.sh/nodepool",
-    "karpenter.sh/provisioner-name",
-    "cloud.google.com/gke-nodepool",
-    "kubernetes.azure.com/agentpool",
-    "agentpool",
-    "node.kubernetes.io/pool",
-    "nodepool",
-    "machine.openshift.io/cluster-api-machineset",
-    "kops.k8s.io/instancegroup",
-    "doks.digitalocean.com/node-pool",
-    "lke.linode.com/pool-id",
-    "node-pool",
-    "pool",
-)
 _TICK, _DAY = timedelta(microseconds=1), timedelta(days=1)
-_CONTROL_PLANE = (
-    "node-role.kubernetes.io/control-plane",
-    "node-role.kubernetes.io/master",
-    "node-role.kubernetes.io/controlplane",
-)
 
 
 def ref_of(row: Object) -> Ref:
@@ -70,93 +50,11 @@ def ref_of(row: Object) -> Ref:
     return Ref(type(row).__name__, row.metadata.namespace, row.metadata.name)
 
 
-def label(meta: LeanMeta, names: tuple[str, ...]) -> str:
-    """The first of these labels that is set."""
-    return next((meta.labels[n] for n in names if meta.labels.get(n)), "")
-
-
-def is_control_plane(node: Node) -> bool:
-    return any(name in node.metadata.labels for name in _CONTROL_PLANE)
-
-
-_VIRTUAL = ("virtual-kubelet", "virtual-kubelet.io/provider", "liqo.io/type")
-
-
-def is_virtual(node: Node) -> bool:
-    """Whether a provider made the node for pods elsewhere (Fargate, ACI, virtual kubelet): its
-    capacity and versions are the provider's."""
-    labels = node.metadata.labels
-    return (
-        labels.get("eks.amazonaws.com/compute-type") == "fargate"
-        or labels.get("type") in _VIRTUAL
-        or any(name in labels for name in _VIRTUAL)
-        or any(t.key in _VIRTUAL for t in node.spec.taints)
-    )
-
-
-def ready_status(node: Node) -> str:
-    """Status of the Ready condition, "" when the node has none yet."""
-    return next((c.status for c in node.status.conditions if c.type == "Ready"), "")
-
-
-_BURSTABLE = re.compile(
-    r"^(t[1-4][a-z]*\.|Standard_B|e2-(micro|small|medium)|f1-|g1-)", re.IGNORECASE
-)
-
-
-def is_ready(pod: Pod) -> bool:
-    for condition in (
-        pod.status.conditions
-    ):  # A loop, because every pod asks for it and a generator takes three times as long.
-        if condition.type == "Ready":
-            return condition.status == "True"
-    return False
-
-
-_QUEUES = (
-    "kueue.x-k8s.io/queue-name",
-    "scheduling.volcano.sh/queue-name",
-    "yunikorn.apache.org/queue",
-)
-
-
-def queue_of(meta: LeanMeta) -> str:
-    """The queue that holds back a Job or pod until there is room for it, by its labels and
-    annotations; "" for none."""
-    places = (meta.labels, meta.annotations)
-    return next((p[key] for p in places for key in _QUEUES if p.get(key)), "")
-
-
 def at_start(pod: Pod, end: datetime) -> bool:
     """Whether a container ended in the first minutes of its pod, which is ready now: it came before
     what it needs."""
     born = pod.metadata.creation_timestamp
     return born is not None and end - born < READY_GRACE and is_ready(pod)
-
-
-def is_finished(pod: Pod) -> bool:
-    return pod.status.phase in ("Succeeded", "Failed")
-
-
-def has_ended(pod: Pod) -> bool:
-    """Whether no kubelet has anything to end: finished, on no node, or all containers ended."""
-    ended = [status.state.terminated is not None for status in statuses(pod)]
-    return is_finished(pod) or not pod.spec.node_name or (bool(ended) and all(ended))
-
-
-def condition(pod: Pod, type_: str) -> Condition | None:
-    return next((c for c in pod.status.conditions if c.type == type_), None)
-
-
-def statuses(pod: Pod) -> Iterator[ContainerStatus]:
-    """Init containers first, then the main ones."""
-    yield from pod.status.init_container_statuses
-    yield from pod.status.container_statuses
-
-
-def containers(spec: PodSpec) -> Iterator[Container]:
-    yield from spec.init_containers
-    yield from spec.containers
 
 
 class ClusterView:
@@ -294,6 +192,12 @@ class ClusterView:
         node = self.node(name)
         return node is not None and ready_status(node) == "True"
 
+    def burstable_control_plane(self) -> bool:
+        """Whether a control plane node is of a burstable instance type (story 003 #5: treat T2 with
+        care)."""
+        nodes = self.store.all("Node", Node)
+        return any(is_control_plane(node) and is_burstable(node) for node in nodes)
+
     def owner(self, pod: Pod) -> Ref:
         return top_owner(pod, self.store)
 
@@ -421,12 +325,3 @@ class ClusterView:
             "new_node": created is not None and moment - created <= NEW_NODE,
             "control_plane": is_control_plane(node),
         }
-
-
-def burstable(view: ClusterView) -> bool:
-    """Whether a control plane node is of a burstable instance type (story 003 #5: treat T2 with
-    care)."""
-    return any(
-        is_control_plane(n) and _BURSTABLE.match(label(n.metadata, INSTANCE_TYPE)) is not None
-        for n in view.store.all("Node", Node)
-    )

@@ -3,9 +3,9 @@ free capacity."""
 
 from __future__ import annotations
 
+from cluster.kube.nodes import ready_status
 from cluster.kube.objects import Node, PodSpec, Taint
 from cluster.kube.selectors import contains, node_term_matches
-from triage.facts.cluster_view import ready_status
 
 _PASSING = "node.kubernetes.io/"
 """Taints of node conditions and cordons."""

@@ -14,9 +14,9 @@ from typing import TypeVar
 from cluster.kube import images
 from cluster.kube.objects import OwnerReference, Pod, Ref
 from cluster.kube.owners import controller_of
+from cluster.kube.pods import is_finished
 from cluster.live.store import Key, Store, StoreUpdate
 from triage.facts import roles
-from triage.facts.cluster_view import is_finished
 
 Attribute = tuple[str, str]
 """(what, value)."""

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 from cluster.kube.managed_fields import writes
 from cluster.kube.objects import Pod, Ref
+from cluster.kube.pods import is_finished
 from cluster.statistics import fisher
 from triage.cohorts import cohort
 from triage.cohorts.healthy import HealthyCounts
-from triage.facts.cluster_view import ClusterView, is_finished
+from triage.facts.cluster_view import ClusterView
 from triage.facts.cooperative import Cooperative
 from triage.facts.finding import Finding, SharedAttribute
 from triage.facts.finding_index import FindingIndex

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cluster.kube.objects import Pod, Ref
+from cluster.kube.pods import is_finished
 from triage.cohorts import cohort
 from triage.cohorts.healthy import COUNTED, HealthyCounts
-from triage.facts.cluster_view import ClusterView, is_finished
+from triage.facts.cluster_view import ClusterView
 from triage.facts.cooperative import Cooperative
 from triage.facts.finding import Finding, Severity
 from triage.symptoms.groups import Groups

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cluster.kube.conditions import condition_of, is_true
 from cluster.kube.objects import APIService, HorizontalPodAutoscaler, Namespace, Ref
 from triage.detectors.registry import cluster_detector, object_detector
 from triage.facts import blast_radius as blast
@@ -26,9 +27,7 @@ _METRICS = {
 @object_detector("APIService")
 def unavailable(row: APIService, view: ClusterView) -> Iterator[Finding]:
     """Available is False for longer than a restart of its backend takes."""
-    available = next(
-        (c for c in row.status.conditions if c.type == "Available" and c.status == "False"), None
-    )
+    available = condition_of(row.status.conditions, "Available", "False")
     if available is None or row.spec.service is None:
         return
     since = available.last_transition_time or row.metadata.creation_timestamp
@@ -48,10 +47,7 @@ def unavailable(row: APIService, view: ClusterView) -> Iterator[Finding]:
         ref_of(n)
         for n in view.store.all("Namespace", Namespace)
         if n.metadata.deletion_timestamp is not None
-        and any(
-            c.type == "NamespaceDeletionDiscoveryFailure" and c.status == "True"
-            for c in n.status.conditions
-        )
+        and is_true(n.status.conditions, "NamespaceDeletionDiscoveryFailure")
     ]
     blind = ["kubectl top"] if group == "metrics.k8s.io" else []
     blind += (

@@ -8,20 +8,15 @@ from typing import TypedDict
 
 import msgspec
 
+from cluster.kube.conditions import condition_of
 from cluster.kube.managed_fields import last_write
+from cluster.kube.nodes import ready_status
 from cluster.kube.objects import DaemonSet, Deployment, Ingress, Pod, Ref, StatefulSet
+from cluster.kube.pods import is_finished, is_ready, statuses
 from triage.detectors.registry import object_detector
 from triage.facts import blast_radius as blast
 from triage.facts import roles
-from triage.facts.cluster_view import (
-    ClusterView,
-    at_start,
-    is_finished,
-    is_ready,
-    ready_status,
-    ref_of,
-    statuses,
-)
+from triage.facts.cluster_view import ClusterView, at_start, ref_of
 from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import field_evidence, make
 from triage.facts.reboots import reboots_around
@@ -122,7 +117,7 @@ def health(pods: list[Pod], view: ClusterView) -> PodHealth:
                 )
             )
         if not is_ready(pod) and pod.metadata.deletion_timestamp is None:
-            condition = next((c for c in pod.status.conditions if c.type == "Ready"), None)
+            condition = condition_of(pod.status.conditions, "Ready")
             since = (
                 condition.last_transition_time if condition else None
             ) or pod.metadata.creation_timestamp

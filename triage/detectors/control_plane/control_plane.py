@@ -7,10 +7,11 @@ from datetime import timedelta
 
 from cluster.kube import durations
 from cluster.kube.objects import Lease, Pod
+from cluster.kube.pods import is_finished
 from cluster.live.freshness import WatchState
 from triage.detectors.control_plane.cluster_services import began, health, sick, spoken
 from triage.detectors.registry import cluster_detector
-from triage.facts.cluster_view import ClusterView, burstable, is_finished, ref_of
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, event_evidence, field_evidence, from_events, make
@@ -77,7 +78,7 @@ def control_plane(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
                 "oom_killed": state.oom,
                 "restarted": state.restarted,
                 "unhealthy": unhealthy,
-                "burstable": burstable(view),
+                "burstable": view.burstable_control_plane(),
             },
         )
 

@@ -8,16 +8,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from cluster.kube import durations
-from cluster.kube.objects import (
-    Namespace,
-    Object,
-    ObjectReference,
-    PersistentVolume,
-    Pod,
-    Ref,
-)
+from cluster.kube.objects import Namespace, Object, ObjectReference, PersistentVolume, Pod, Ref
+from cluster.kube.pods import has_ended, is_finished
 from triage.detectors.registry import object_detector
-from triage.facts.cluster_view import ClusterView, has_ended, is_finished, ref_of
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
 from triage.facts.messages.wording import quoted

@@ -8,8 +8,9 @@ from datetime import timedelta
 
 from cluster.kube.images import parse
 from cluster.kube.objects import Deployment, Pod, Ref, StatefulSet
+from cluster.kube.pods import statuses
 from triage.detectors.registry import cluster_detector
-from triage.facts.cluster_view import ClusterView, ref_of, statuses
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Finding, Severity
 from triage.facts.finding_builder import field_evidence, make
 from triage.facts.finding_index import FindingIndex

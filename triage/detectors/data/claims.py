@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from cluster.kube.objects import PersistentVolumeClaim, Pod
+from cluster.kube.pods import is_finished
 from triage.detectors.data.unbound import CONSUMER, FAILED, events_of, unbound
 from triage.detectors.registry import object_detector
-from triage.facts.cluster_view import ClusterView, is_finished, ref_of
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make

@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from cluster.kube import durations
 from cluster.kube.managed_fields import data_keys, last_write
 from cluster.kube.objects import Pod, Ref
+from cluster.kube.pods import containers
 from triage.detectors.registry import cluster_detector
-from triage.facts.cluster_view import ClusterView, containers, ref_of
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, field_evidence, make
 from triage.facts.finding_index import FindingIndex

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from cluster.kube import durations
+from cluster.kube.nodes import ready_status
 from cluster.kube.objects import (
     EndpointSlice,
     HorizontalPodAutoscaler,
@@ -17,9 +18,10 @@ from cluster.kube.objects import (
     Pod,
     Ref,
 )
+from cluster.kube.pods import is_finished
 from triage.detectors.registry import cluster_detector
 from triage.facts import roles
-from triage.facts.cluster_view import ClusterView, is_finished, ready_status, ref_of
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, field_evidence, make
 from triage.facts.finding_index import FindingIndex

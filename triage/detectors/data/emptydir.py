@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from cluster.kube.managed_fields import last_write
 from cluster.kube.objects import StatefulSet
+from cluster.kube.pods import is_finished
 from triage.detectors.registry import object_detector
-from triage.facts.cluster_view import ClusterView, is_finished, ref_of
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import field_evidence, make
 from triage.facts.windows import INCIDENT, READY_GRACE

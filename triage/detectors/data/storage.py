@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+from cluster.kube.conditions import condition_of
 from cluster.kube.objects import PersistentVolume, Pod, Ref, VolumeAttachment
 from triage.detectors.registry import object_detector
 from triage.facts.cluster_view import ClusterView
@@ -63,11 +64,8 @@ def attachment(row: VolumeAttachment, view: ClusterView) -> Iterator[Finding]:
     ):
         view.wake(error.time + timedelta(seconds=30))
         return
-    lost = (
-        next((c.last_transition_time for c in node.status.conditions if c.type == "Ready"), None)
-        if node is not None and down_and_wanted
-        else None
-    )
+    condition = condition_of(node.status.conditions, "Ready") if node is not None else None
+    lost = condition.last_transition_time if condition is not None and down_and_wanted else None
     since = (
         (error.time if error else None) or deleting or lost or (created if stuck_attach else None)
     )

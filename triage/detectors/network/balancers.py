@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from cluster.kube import durations
 from cluster.kube.objects import Node, Service
+from cluster.kube.pods import is_ready
 from triage.detectors.network.balancer_controllers import (
     LOOKED_AT,
     LOOKED_FOR,
@@ -14,7 +15,7 @@ from triage.detectors.network.balancer_controllers import (
     giver_of_addresses,
 )
 from triage.detectors.registry import object_detector
-from triage.facts.cluster_view import ClusterView, is_ready, ref_of
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, from_events, make

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from cluster.kube.conditions import condition_of
 from cluster.kube.objects import (
     Certificate,
     Challenge,
@@ -23,8 +24,9 @@ from cluster.kube.objects import (
     Ref,
     WebhookConfiguration,
 )
+from cluster.kube.pods import is_finished
 from triage.detectors.registry import object_detector
-from triage.facts.cluster_view import ClusterView, is_finished, ref_of
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, field_evidence, make
 from triage.facts.messages.wording import quoted
@@ -52,7 +54,7 @@ class _Why(NamedTuple):
 def issuer(row: Issuer, view: ClusterView) -> Iterator[Finding]:
     """Ready is False: an account that cannot be registered, a CA that is missing, a Vault that
     refuses. An issuer that no Certificate names is a note."""
-    created, ready = row.metadata.creation_timestamp, _condition(row.status.conditions, "Ready")
+    created, ready = row.metadata.creation_timestamp, condition_of(row.status.conditions, "Ready")
     if ready is None or ready.status == "True" or not view.older(created, NOTE_AFTER):
         return
     ref = ref_of(row)
@@ -78,8 +80,8 @@ def certificate(row: Certificate, view: ClusterView) -> Iterator[Finding]:
     if not view.older(created, NOTE_AFTER):
         return
     ref, names = ref_of(row), row.spec
-    ready = _condition(row.status.conditions, "Ready")
-    issuing = _condition(row.status.conditions, "Issuing")
+    ready = condition_of(row.status.conditions, "Ready")
+    issuing = condition_of(row.status.conditions, "Issuing")
     failed = issuing if issuing is not None and issuing.status == "False" else None
     valid = expires is None or _ahead(expires, view)
     said: Condition | None = ready
@@ -167,7 +169,7 @@ def _why(
         if view.readable(named.kind):
             return _Why("issuer-missing", "IssuerMissing", f"{named} does not exist")
     elif isinstance(found, (Issuer, ClusterIssuer)):
-        answer = _condition(found.status.conditions, "Ready")
+        answer = condition_of(found.status.conditions, "Ready")
         if answer is not None and answer.status != "True":
             text = f"{named} is not ready: {_words(answer)}"
             seen = condition_evidence(named, answer)
@@ -230,10 +232,6 @@ def _users(row: Certificate, view: ClusterView) -> list[Ref]:
 
 _ORDER = {"Ingress": 0, "Gateway": 1}
 """What faces people first."""
-
-
-def _condition(conditions: tuple[Condition, ...], type_: str) -> Condition | None:
-    return next((c for c in conditions if c.type == type_), None)
 
 
 def _words(condition: Condition) -> str:

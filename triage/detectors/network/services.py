@@ -7,10 +7,11 @@ from datetime import datetime
 
 from cluster.kube.managed_fields import last_write
 from cluster.kube.objects import Pod, Ref, Service
+from cluster.kube.pods import is_finished, is_ready
 from triage.detectors.network.callers import callers_of
 from triage.detectors.registry import cluster_detector, object_detector
 from triage.facts import blast_radius as blast
-from triage.facts.cluster_view import ClusterView, is_finished, is_ready, ref_of
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make
 from triage.facts.finding_index import FindingIndex

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 
 from cluster.kube import durations
 from cluster.kube.objects import Node, Pod, Ref
+from cluster.kube.pods import is_finished
 from triage.detectors.nodes.node_correlation import unknown_together
 from triage.detectors.registry import cluster_detector
-from triage.facts.cluster_view import ClusterView, is_finished
+from triage.facts.cluster_view import ClusterView
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, make
 from triage.facts.finding_index import FindingIndex

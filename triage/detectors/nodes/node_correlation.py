@@ -8,18 +8,16 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from cluster.kube import durations
-from cluster.kube.objects import Lease, Node, Pod, Ref
-from triage.detectors.registry import cluster_detector
-from triage.facts.cluster_view import (
+from cluster.kube.nodes import (
     INSTANCE_TYPE,
     POOL,
-    ClusterView,
-    burstable,
     is_virtual,
     label,
     ready_status,
-    ref_of,
 )
+from cluster.kube.objects import Lease, Node, Pod, Ref
+from triage.detectors.registry import cluster_detector
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, event_evidence, make
@@ -94,7 +92,7 @@ def unknown_together(view: ClusterView, index: FindingIndex) -> Iterator[Finding
             "recovered": back,
             "all": len(names) == total,
             "bursts": len(bursts),
-            "burstable": burstable(view),
+            "burstable": view.burstable_control_plane(),
         },
     )
 

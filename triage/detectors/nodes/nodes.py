@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from cluster.kube import durations, quantity
+from cluster.kube.conditions import condition_of
 from cluster.kube.managed_fields import last_write
-from cluster.kube.objects import Condition, Node
+from cluster.kube.nodes import is_virtual
+from cluster.kube.objects import Node
+from cluster.kube.pods import is_finished
 from triage.detectors.registry import object_detector
-from triage.facts.cluster_view import ClusterView, is_finished, is_virtual, ref_of
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
 from triage.facts.messages.kubelet import node_causes
@@ -68,10 +71,6 @@ _LEAVING = (
 )
 
 
-def _ready(node: Node) -> Condition | None:
-    return next((c for c in node.status.conditions if c.type == "Ready"), None)
-
-
 def lease_fresh(node: str, view: ClusterView) -> bool | None:
     lease = view.store.get("Lease", "kube-node-lease", node)
     if lease is None or lease.spec.renew_time is None:
@@ -103,7 +102,7 @@ def _maintained(node: Node, down: datetime | None, view: ClusterView) -> bool:
 def ready(node: Node, view: ClusterView) -> Iterator[Finding]:
     """Ready is not True. A node that joins gets three minutes; one that is cordoned and leaving is
     a warning only."""
-    condition = _ready(node)
+    condition = condition_of(node.status.conditions, "Ready")
     if condition is None or condition.status == "True":
         return
     created = node.metadata.creation_timestamp

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from cluster.kube.nodes import ready_status
 from cluster.kube.objects import Node
+from cluster.kube.pods import is_finished, statuses
 from triage.detectors.registry import object_detector
-from triage.facts.cluster_view import ClusterView, is_finished, ready_status, ref_of, statuses
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, make

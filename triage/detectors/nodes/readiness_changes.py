@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from cluster.kube import durations
+from cluster.kube.nodes import ready_status
 from cluster.kube.objects import Node
 from triage.detectors.registry import object_detector
-from triage.facts.cluster_view import ClusterView, ready_status, ref_of
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, make

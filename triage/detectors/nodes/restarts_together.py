@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from cluster.kube.objects import Node, Pod, Ref
+from cluster.kube.pods import statuses
 from triage.detectors.registry import object_detector
-from triage.facts.cluster_view import ClusterView, at_start, ref_of, statuses
+from triage.facts.cluster_view import ClusterView, at_start, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import field_evidence, make
 from triage.facts.messages.wording import first_owners

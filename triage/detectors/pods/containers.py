@@ -14,11 +14,12 @@ from cluster.kube.objects import (
     Pod,
     Ref,
 )
+from cluster.kube.pods import containers, is_finished, statuses
 from triage.detectors.pods.image_pulls import PULL_REASONS, pull_failed
 from triage.detectors.pods.probe_restarts import killed_by_probe, liveness
 from triage.detectors.pods.starting import config_missing, starting
 from triage.detectors.registry import object_detector
-from triage.facts.cluster_view import ClusterView, containers, ref_of, statuses
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make
 from triage.facts.messages.wording import quoted, signature
@@ -319,7 +320,7 @@ def ends(pod: Pod, status: ContainerStatus, view: ClusterView) -> Iterator[Findi
 def detect(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     """All containers of a pod. Succeeded, Failed and terminating pods are reported by
     `triage.detectors.pods.pods`."""
-    if pod.status.phase in ("Succeeded", "Failed") or pod.metadata.deletion_timestamp is not None:
+    if is_finished(pod) or pod.metadata.deletion_timestamp is not None:
         return
     for status in statuses(pod):
         yield from waiting(pod, status, view)

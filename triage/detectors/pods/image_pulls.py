@@ -8,9 +8,10 @@ from datetime import timedelta
 
 from cluster.kube import images
 from cluster.kube.objects import ContainerStateWaiting, ContainerStatus, Node, Pod, Ref
+from cluster.kube.pods import containers
 from triage.cohorts.healthy import node_attributes
 from triage.detectors.registry import cluster_detector
-from triage.facts.cluster_view import ClusterView, containers, ref_of
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, make
 from triage.facts.finding_index import FindingIndex

@@ -8,9 +8,11 @@ from datetime import timedelta
 
 import msgspec
 
+from cluster.kube.conditions import condition_of
 from cluster.kube.objects import Container, ContainerProbe, Pod
 from cluster.kube.owners import controller_of
-from triage.facts.cluster_view import ClusterView, containers, is_ready
+from cluster.kube.pods import containers, is_ready
+from triage.facts.cluster_view import ClusterView
 from triage.facts.events import EventFact
 from triage.facts.messages.container_probes import (
     probe_answer,
@@ -109,7 +111,7 @@ def impatience(pod: Pod, kind: str, view: ClusterView) -> str:
     )
     took: list[float] = []
     for peer in view.pods_of(owner):
-        ready = next((c for c in peer.status.conditions if c.type == "Ready"), None)
+        ready = condition_of(peer.status.conditions, "Ready")
         running = [s.state.running for s in peer.status.container_statuses if s.state.running]
         if (
             not is_ready(peer)

@@ -16,12 +16,13 @@ from msgspec.structs import replace
 
 from cluster.kube.objects import Pod, Ref, Service
 from cluster.kube.owners import controller_of
+from cluster.kube.pods import is_ready, statuses
 from cluster.kube.selectors import service_selects
 from cluster.kube.text import clean_json
 from triage.detectors.pods.unresolved_names import services_of, unresolved
 from triage.detectors.registry import cluster_detector, object_detector
 from triage.facts.addresses import Resolved, Standing, resolve
-from triage.facts.cluster_view import ClusterView, is_ready, ref_of, statuses
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make
 from triage.facts.finding_index import FindingIndex

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from cluster.kube import durations
+from cluster.kube.nodes import ready_status
 from cluster.kube.objects import Node, Pod, Ref
 from cluster.kube.owners import controller_of
+from cluster.kube.pods import is_ready
 from triage.detectors.registry import cluster_detector
-from triage.facts.cluster_view import ClusterView, is_ready, ready_status, ref_of
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, event_evidence, make

@@ -6,17 +6,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from cluster.kube import durations
+from cluster.kube.conditions import condition_of
 from cluster.kube.objects import Pod, Ref
+from cluster.kube.pods import has_ended, is_ready, statuses
 from triage.detectors.pods.kubelet_probes import failures, trouble
 from triage.detectors.registry import object_detector
-from triage.facts.cluster_view import (
-    ClusterView,
-    condition,
-    has_ended,
-    is_ready,
-    ref_of,
-    statuses,
-)
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
@@ -44,7 +39,7 @@ def _ended(pod: Pod, view: ClusterView) -> datetime | None:
         for s in statuses(pod)
         if s.state.terminated and s.state.terminated.finished_at
     ]
-    target = condition(pod, "DisruptionTarget")
+    target = condition_of(pod.status.conditions, "DisruptionTarget")
     if target is not None and target.last_transition_time:
         times.append(target.last_transition_time)
     # a kubelet that starts again may refuse a pod that has run there for days
@@ -213,7 +208,7 @@ def not_ready(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     """
     if pod.status.phase != "Running" or is_ready(pod):
         return
-    ready = condition(pod, "Ready")
+    ready = condition_of(pod.status.conditions, "Ready")
     if ready is None or ready.reason == "PodCompleted":
         return
     for status in statuses(pod):

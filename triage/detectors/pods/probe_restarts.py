@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from cluster.kube.objects import ContainerStateTerminated, Pod
+from cluster.kube.pods import statuses
 from triage.detectors.pods.kubelet_probes import failures, impatience, trouble
-from triage.facts.cluster_view import ClusterView, ref_of, statuses
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, make
 from triage.facts.windows import EDGE

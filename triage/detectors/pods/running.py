@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cluster.kube.conditions import condition_of
 from cluster.kube.durations import words
 from cluster.kube.objects import Pod
 from triage.detectors.registry import object_detector
-from triage.facts.cluster_view import ClusterView, condition, ref_of
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, field_evidence, make
 from triage.facts.messages.wording import quoted
@@ -82,7 +83,7 @@ def resize(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         ("PodResizePending", ("Infeasible", "Deferred")),
         ("PodResizeInProgress", ("Error",)),
     ):
-        found = condition(pod, type_)
+        found = condition_of(pod.status.conditions, type_)
         if found is None or found.status != "True" or found.reason not in reasons:
             continue
         since = found.last_transition_time

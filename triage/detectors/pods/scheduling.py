@@ -8,10 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 from cluster.kube import durations, quantity
+from cluster.kube.conditions import condition_of
+from cluster.kube.nodes import ready_status
 from cluster.kube.objects import Node, Pod, PodSpec
+from cluster.kube.pods import queue_of
 from triage.detectors.data.unbound import unbound_of
 from triage.detectors.registry import object_detector
-from triage.facts.cluster_view import ClusterView, condition, queue_of, ready_status, ref_of
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, event_evidence, field_evidence, make
@@ -37,7 +40,7 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         return
     if pod.metadata.deletion_timestamp is not None:
         return
-    scheduled = condition(pod, "PodScheduled")
+    scheduled = condition_of(pod.status.conditions, "PodScheduled")
     created = pod.metadata.creation_timestamp
     ref = ref_of(pod)
     if scheduled is None:

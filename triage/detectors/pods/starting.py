@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from cluster.kube import durations
+from cluster.kube.conditions import condition_of
 from cluster.kube.objects import Pod, Ref
+from cluster.kube.pods import statuses
 from triage.detectors.pods.attachments import attached_elsewhere
-from triage.facts.cluster_view import ClusterView, condition, ref_of, statuses
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import as_young, event_evidence, field_evidence, make
@@ -87,7 +89,7 @@ def starting(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         return
     if any(s.state.running for s in pod.status.init_container_statuses):
         return
-    scheduled = condition(pod, "PodScheduled")
+    scheduled = condition_of(pod.status.conditions, "PodScheduled")
     since = (
         (scheduled.last_transition_time if scheduled else None)
         or pod.status.start_time
@@ -109,7 +111,10 @@ def starting(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         return
     ref = ref_of(pod)
     age = view.now - since
-    ready_to_start = condition(pod, "PodReadyToStartContainers") or condition(pod, "PodHasNetwork")
+    conditions = pod.status.conditions
+    ready_to_start = condition_of(conditions, "PodReadyToStartContainers") or condition_of(
+        conditions, "PodHasNetwork"
+    )
     state = (
         f"PodReadyToStartContainers={ready_to_start.status}"
         if ready_to_start

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from cluster.kube.conditions import condition_of
 from cluster.kube.managed_fields import last_write
 from cluster.kube.objects import Pod, StatefulSet
+from cluster.kube.pods import is_finished, is_ready
 from triage.detectors.registry import object_detector
 from triage.detectors.workloads.rollouts import Scalable, last_rollout
-from triage.facts.cluster_view import ClusterView, is_finished, is_ready, ref_of
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, field_evidence, make
 from triage.facts.windows import READY_GRACE, ROLLOUT_GRACE, start_allowance
@@ -23,7 +25,7 @@ def _grace(pod: Pod, unready: datetime) -> timedelta:
 
 
 def _unready_since(pod: Pod) -> datetime | None:
-    ready = next((c for c in pod.status.conditions if c.type == "Ready"), None)
+    ready = condition_of(pod.status.conditions, "Ready")
     return (ready.last_transition_time if ready else None) or pod.metadata.creation_timestamp
 
 
@@ -46,7 +48,7 @@ def availability(row: Scalable, view: ClusterView) -> Iterator[Finding]:
     if len(pods) - len(unready) >= desired:
         return  # The pods are there, but the status has not counted them yet.
     times = [t for t in map(_unready_since, unready) if t is not None]
-    available = next((c for c in row.status.conditions if c.type == "Available"), None)
+    available = condition_of(row.status.conditions, "Available")
     ref = ref_of(row)
     role = view.role(row)
     facts: dict[str, Fact] = {"ready": ready, "desired": desired, "role": role}

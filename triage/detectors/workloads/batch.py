@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from cluster.kube import durations
+from cluster.kube.conditions import condition_of, is_true
 from cluster.kube.managed_fields import last_write
 from cluster.kube.objects import CronJob, Job, Lease, Pod, Ref
 from cluster.kube.owners import controller_of
+from cluster.kube.pods import is_finished, queue_of, statuses
 from triage.detectors.registry import object_detector
-from triage.facts.cluster_view import ClusterView, is_finished, queue_of, ref_of, statuses
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import condition_evidence, field_evidence, from_events, make
@@ -24,7 +26,7 @@ FLOOD = 5
 
 
 def _failed(row: Job) -> bool:
-    return any(c.type == "Failed" and c.status == "True" for c in row.status.conditions)
+    return is_true(row.status.conditions, "Failed")
 
 
 def is_done(row: Job) -> bool:
@@ -37,9 +39,7 @@ def is_done(row: Job) -> bool:
 def job(row: Job, view: ClusterView) -> Iterator[Finding]:
     """A Job that gave up: a warning within the hour, a note within six, nothing once a later run of
     its CronJob succeeded."""
-    failed = next(
-        (c for c in row.status.conditions if c.type == "Failed" and c.status == "True"), None
-    )
+    failed = condition_of(row.status.conditions, "Failed", "True")
     if failed is None:
         return
     at = failed.last_transition_time
@@ -111,9 +111,7 @@ def retrying(row: Job, view: ClusterView) -> Iterator[Finding]:
 @object_detector("Job")
 def suspended(row: Job, view: ClusterView) -> Iterator[Finding]:
     """A Job that is suspended: a note, for a week."""
-    said = next(
-        (c for c in row.status.conditions if c.type == "Suspended" and c.status == "True"), None
-    )
+    said = condition_of(row.status.conditions, "Suspended", "True")
     if not row.spec.suspend or is_done(row) or said is None:
         return
     if not view.within(said.last_transition_time, _SUSPENDED):

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 from cluster.kube import images
 from cluster.kube.objects import DaemonSet, Pod, Ref
+from cluster.kube.pods import is_finished
 from triage.detectors.registry import object_detector
 from triage.facts import roles
-from triage.facts.cluster_view import ClusterView, is_finished, ref_of
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import field_evidence, make
 from triage.facts.windows import ROLLOUT_GRACE

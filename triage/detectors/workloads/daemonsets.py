@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from cluster.kube.conditions import condition_of
 from cluster.kube.managed_fields import last_write
+from cluster.kube.nodes import is_control_plane, is_virtual, ready_status
 from cluster.kube.objects import DaemonSet, Node, Pod, Ref
+from cluster.kube.pods import is_finished, is_ready
 from triage.detectors.registry import object_detector
-from triage.facts.cluster_view import (
-    ClusterView,
-    is_control_plane,
-    is_finished,
-    is_ready,
-    is_virtual,
-    ready_status,
-    ref_of,
-)
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.create_failures import create_failure
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import field_evidence, from_events, make
@@ -54,7 +49,7 @@ def short(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
     for pod in pods if ready < desired else ():
         if is_ready(pod) or pod.metadata.deletion_timestamp is not None:
             continue
-        condition = next((c for c in pod.status.conditions if c.type == "Ready"), None)
+        condition = condition_of(pod.status.conditions, "Ready")
         since = (
             condition.last_transition_time if condition else None
         ) or pod.metadata.creation_timestamp
@@ -179,7 +174,7 @@ def _short(
 
 def _no_room(pod: Pod) -> str:
     """Why the scheduler does not place it, in words; "" where it says nothing."""
-    said = next((c for c in pod.status.conditions if c.type == "PodScheduled"), None)
+    said = condition_of(pod.status.conditions, "PodScheduled")
     if said is None or said.status != "False":
         return ""
     read = scheduling(said.message, bound=True)

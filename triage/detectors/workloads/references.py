@@ -22,9 +22,10 @@ from cluster.kube.objects import (
     StatefulSet,
     TemplatePodSpec,
 )
+from cluster.kube.pods import statuses
 from triage.detectors.registry import object_detector
 from triage.facts.addresses import Resolved, Standing, resolve
-from triage.facts.cluster_view import ClusterView, ref_of, statuses
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import field_evidence, make
 from triage.facts.windows import NOTE_AFTER, READY_GRACE

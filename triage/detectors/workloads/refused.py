@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cluster.kube.conditions import condition_of
 from cluster.kube.objects import Deployment, Job, Ref, ReplicaSet, ResourceQuota, StatefulSet
 from cluster.kube.owners import controller_of
 from triage.detectors.registry import object_detector
@@ -48,10 +49,7 @@ def create_failed(row: Creator, view: ClusterView) -> Iterator[Finding]:
         for e in view.events.about(own)
         if e.reason == "FailedCreate" and view.within(e.last, EDGE)
     ]
-    failure = next(
-        (c for c in row.status.conditions if c.type == "ReplicaFailure" and c.status == "True"),
-        None,
-    )
+    failure = condition_of(row.status.conditions, "ReplicaFailure", "True")
     if isinstance(row, Deployment) and not events:
         return  # Reported by its ReplicaSet.
     if not events and failure is None:

@@ -12,9 +12,10 @@ from cluster.kube.objects import (
     Ref,
     StatefulSet,
 )
+from cluster.kube.pods import is_finished
 from cluster.kube.selectors import matches
 from triage.detectors.registry import object_detector
-from triage.facts.cluster_view import ClusterView, is_finished, ref_of
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import (
     condition_evidence,

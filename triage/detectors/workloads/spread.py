@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from cluster.kube.nodes import ZONE, label
 from cluster.kube.objects import Node, Ref
+from cluster.kube.pods import is_finished, is_ready
 from triage.detectors.registry import object_detector
 from triage.detectors.workloads.rollouts import Scalable
-from triage.facts.cluster_view import ZONE, ClusterView, is_finished, is_ready, label, ref_of
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import field_evidence, make
 from triage.facts.placement import eligible, fits

@@ -8,8 +8,9 @@ from datetime import timedelta
 
 from cluster.kube.managed_fields import last_write
 from cluster.kube.objects import DaemonSet, Deployment, Pod, Ref, Service, StatefulSet
+from cluster.kube.pods import statuses
 from triage.detectors.registry import object_detector
-from triage.facts.cluster_view import ClusterView, ref_of, statuses
+from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import field_evidence, from_events, make
 from triage.facts.windows import EDGE, RECENT, STANDING
