@@ -384,7 +384,7 @@ class Record:
         )
 
     def _join(self, options: Options, cluster: ClusterId) -> None:
-        """Record who works on which cluster from now on."""
+        """Record the beginning of a session: who works, on which cluster."""
         assert self.journal is not None
         uid = (
             cluster.uid or self.summary.cluster.uid

@@ -25,9 +25,9 @@ mechanism, and its surroundings alone are those of many."""
 
 
 def tells(found: WordMatch) -> bool:
-    """Whether words tell a failure of that page, and not one that is worded like it. Indications
-    that agree do. Fewer do only in a text of which the page knows enough, and that names a thing of
-    a cluster: other machines have the same errors."""
+    """Whether a text reports the failure of that page, and not another with similar words.
+    Indications that agree are enough. Fewer are enough only where the page has most words of the
+    text and the text names a thing of a cluster: other machines have the same errors."""
     failed = any(vocabulary().failure.search(part) for part in found.patterns)
     mechanism = found.guide or found.titled >= TITLED
     told = failed and mechanism and len(found.patterns) == 1

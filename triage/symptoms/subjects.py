@@ -12,7 +12,7 @@ from triage.facts.messages.wording import first_two
 
 
 class Subject(NamedTuple):
-    """Who a title is about, and whether that is more than one."""
+    """The subject of a title, and whether it is plural."""
 
     name: str
     several: bool = False

@@ -58,7 +58,7 @@ def _disk_words(findings: Sequence[Finding]) -> str:
 
 
 def _agent_words(findings: Sequence[Finding]) -> str:
-    """Why the network agent or the proxy fails, where that is the cause of what leads:
+    """Why the network agent or kube-proxy fails, where that explains the leading finding:
     ` (aws-node exits 1: …)`, "" for none. An agent without words of a known class crashes."""
     if leading(findings).rule not in _OF_AN_AGENT:
         return ""
@@ -73,7 +73,7 @@ def _agent_words(findings: Sequence[Finding]) -> str:
 _OF_AN_AGENT = frozenset(
     {"node-not-ready", "node-network-unavailable", "node-rebooted", "pod-sandbox-failed"}
 )
-"""Rules of a node whose own agents may say why."""
+"""Rules of a node for which the network agent or kube-proxy on that node may be the cause."""
 
 
 def _told(findings: Sequence[Finding]) -> str:

@@ -220,8 +220,8 @@ def _within_the_hour(events: list[EventFact], view: ClusterView) -> int:
 
 @cluster_detector
 def unreachable(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
-    """Every kind that was live is stale: the API server is not heard. Only a refused connection is
-    word from its host; a name, a route or a time limit may have failed on this side."""
+    """Every kind that was live is stale: the API server does not answer. Only a refused connection
+    comes from its host; a name, a route or a time limit may have failed on this side."""
     states = [
         f
         for f in view.freshness.values()

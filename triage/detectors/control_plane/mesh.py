@@ -25,7 +25,7 @@ _MESHES = (
 """The name that each mesh gives to the sidecars that it injects, and the image of what they get
 their configuration and certificates from."""
 _SLACK = timedelta(minutes=5)
-"""The status of a workload may tell that much later that it is down than its sidecars do."""
+"""Longest delay between the sidecars of a workload that is down and its own status."""
 
 
 @cluster_detector

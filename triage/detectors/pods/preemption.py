@@ -1,5 +1,5 @@
-"""Workloads whose pods the scheduler removed for pods of higher priority. The pods are gone, and
-their events alone tell it."""
+"""Workloads whose pods the scheduler removed for pods of higher priority. Only events show
+it: the pods are gone."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from triage.facts.windows import EDGE, READY_GRACE
 @object_detector("DaemonSet")
 def short(row: DaemonSet, view: ClusterView) -> Iterator[Finding]:
     """Fewer ready pods than nodes want it, for longer than a start takes, or a Ready node without a
-    pod. Nodes that are not Ready explain themselves."""
+    pod. Nodes that are not Ready have a finding of their own."""
     desired, ready = row.status.desired_number_scheduled, row.status.number_ready
     if not view.older(row.metadata.creation_timestamp, READY_GRACE):
         return
