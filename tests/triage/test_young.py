@@ -217,4 +217,4 @@ def test_a_sidecar_may_start_for_as_long_as_its_startup_probe_allows(
     since = ago(minutes=minutes)
     pending(cluster, "cart-0", node="n1", since=since, init=[sidecar], init_states=[state])
     [symptom] = about(cluster)
-    assert symptom.title.endswith("(young; its startup probe allows 10 min)") is young
+    assert symptom.title.endswith("(young; its startup probe allows 20 min)") is young
