@@ -31,8 +31,8 @@ class Subject(NamedTuple):
 
 
 _VERB = re.compile(
-    r"(?:blocks|cannot|claims|did|does|ended|evicts|failed|gave|got|has|holds|is|keeps|leads|names"
-    r"|rebooted|refuses|runs|stays|waits|wants|was|uses)[ :]"
+    r"(?:blocks|cannot|claims|could|did|does|ended|evicts|failed|gave|got|has|holds|is|keeps|leads|names"
+    r"|rebooted|refuses|runs|stays|took|waits|wants|was|uses)[ :]"
 )
 """Claims that are the rest of a sentence about their object."""
 

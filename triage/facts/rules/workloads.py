@@ -9,6 +9,10 @@ pod-failed (pod): A bare pod ended with an error and stays so (info)
     source: terminated.exitCode of a pod without a controller
     exit_code: int
     reason: str
+trouble-over (cluster): A pod or a controller was in trouble within the hour, and is well now (info)
+    source: Warning events; condition Ready
+    reason: str: of the last event
+    until: str: when it ended, RFC 3339
 workload-unavailable (workload): No replica is ready
     source: status.readyReplicas
     ready: int
