@@ -66,7 +66,8 @@ def rises(finding: Finding, now: datetime) -> bool:
     """
     since = finding.since
     scaled = (
-        finding.facts.get("scaled_by") not in (None, "", "stanch")
+        (finding.rule == "workload-scaled-to-zero" or bool(finding.facts.get("scaled_to_zero")))
+        and finding.facts.get("scaled_by") != "stanch"
         and not finding.facts.get("scaled_automatically")
         and since is not None
         and now - since <= INCIDENT

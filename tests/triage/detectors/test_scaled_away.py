@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.triage.build import Cluster, ago, managed
-from tests.triage.situation import background, first, found, service
+from tests.triage.build import Cluster, ago, managed, meta
+from tests.triage.situation import MATCHER, background, first, found, look, service
 from triage.facts.finding import Severity
 
 RULE = "workload-scaled-to-zero"
@@ -61,3 +61,57 @@ def test_a_service_tells_it_where_one_leads_there(headless: bool, told: str) -> 
     service(cluster, "queue", "shop", {"app": "queue"}, publishNotReadyAddresses=headless)
     both = found(cluster, "service-no-endpoints") + found(cluster, RULE)
     assert [one.rule for one in both] == [told]
+
+
+def said_by_events(cluster: Cluster, kind: str = "Deployment", minutes: float = 4) -> None:
+    """No managedFields tell who scaled it: the controller's event is the only trace."""
+    name = "queue"
+    if kind == "StatefulSet":
+        labels = {"app": name}
+        spec = {"replicas": 0, "template": {"metadata": {"labels": labels}, "spec": {}}}
+        row = {"metadata": meta(name, "shop", created=ago(days=3)), "spec": spec, "status": {}}
+        cluster.add(kind, row)
+        event = ("SuccessfulDelete", "delete Pod queue-0 in StatefulSet queue successful")
+    else:
+        cluster.deployment(name, "shop", replicas=0, created=ago(days=3))
+        event = ("ScalingReplicaSet", "Scaled down replica set queue-7d4b9c to 0 from 2")
+    cluster.event(kind, "shop", name, *event, ago(minutes=minutes), type_="Normal")
+    service(cluster, name, "shop", {"app": name})
+
+
+@pytest.mark.parametrize(("kind", "before"), [("Deployment", " from 2"), ("StatefulSet", "")])
+def test_the_controllers_event_tells_it_where_no_manager_is_recorded(
+    kind: str, before: str
+) -> None:
+    cluster = background()
+    said_by_events(cluster, kind)
+    assert first(cluster).startswith(
+        f"Service queue has no ready endpoint: {kind} shop/queue was scaled to 0{before} at 09:22"
+    )
+    report = look(cluster)
+    sure = [m.id for m in MATCHER.match_symptom(report.symptoms[0], report) if m.confident]
+    assert sure == ["workload-scaled-to-zero"]
+
+
+@pytest.mark.parametrize(
+    ("name", "minimum", "rises"),
+    [("keda-hpa-queue", 1, False), ("queue", 0, False), ("queue", 2, True)],
+)
+def test_an_autoscaler_that_may_take_the_last_pod_did_it(
+    name: str, minimum: int, rises: bool
+) -> None:
+    cluster = background()
+    said_by_events(cluster)
+    target = {"kind": "Deployment", "name": "queue"}
+    spec = {"scaleTargetRef": target, "minReplicas": minimum, "maxReplicas": 4}
+    cluster.add("HorizontalPodAutoscaler", {"metadata": meta(name, "shop"), "spec": spec})
+    [finding] = found(cluster, "service-no-endpoints")
+    assert finding.facts["scaled_automatically"] is not rises
+
+
+def test_a_rollout_that_ended_the_old_pods_scaled_nothing_away() -> None:
+    cluster = background()
+    cluster.deployment("queue", "shop", replicas=1, created=ago(days=3))
+    event = ("ScalingReplicaSet", "Scaled down replica set queue-7d4b9c to 0 from 2")
+    cluster.event("Deployment", "shop", "queue", *event, ago(minutes=4), type_="Normal")
+    assert not found(cluster, RULE)

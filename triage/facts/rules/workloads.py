@@ -47,7 +47,7 @@ statefulset-waits (workload): A StatefulSet makes or updates no pod until one of
     updating: bool
 workload-scaled-to-zero (workload): A workload to which no Service leads was scaled to 0 by a person
         or a release within a day (info)
-    source: managedFields of spec.replicas
+    source: managedFields of spec.replicas, else the events of its controller
     scaled_by: str: the manager that wrote its replicas
 drain-blocked (workload): A disruption budget holds the drain of a node
     source: status.disruptionsAllowed of a budget with pods on a cordoned node
