@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.triage.build import NOW, Cluster, ago, meta, ts
+from tests.triage.build import NOW, Cluster, ago, managed, meta, ts
 from tests.triage.situation import MATCHER, background, look, pending, running_init
 from triage.facts.finding import Severity, Symptom
 
@@ -218,3 +218,26 @@ def test_a_sidecar_may_start_for_as_long_as_its_startup_probe_allows(
     pending(cluster, "cart-0", node="n1", since=since, init=[sidecar], init_states=[state])
     [symptom] = about(cluster)
     assert symptom.title.endswith("(young; its startup probe allows 20 min)") is young
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["of the same workload", "of another one"])
+def test_a_restart_by_liveness_of_these_minutes_stands_above_the_note_of_a_rollout(
+    same: bool,
+) -> None:
+    cluster = background()
+    shop = cluster.deployment("web-shop", "shop", replicas=3)
+    edit = managed("kubectl-rollout", ago(minutes=20), {"f:spec": {"f:paused": {}}})
+    shop["metadata"]["managedFields"] = [edit]
+    shop["spec"]["paused"] = True
+    shop["status"]["updatedReplicas"] = 1
+    work = shop if same else cluster.deployment("cart", "shop", replicas=3)
+    pod = work["pods"][0]
+    cluster.ended(pod, ago(minutes=1))
+    text = "Container app failed liveness probe, will be restarted"
+    cluster.pod_event(pod, "Killing", text, ago(minutes=1), type_="Normal")
+    said = "Liveness probe failed: HTTP probe failed with statuscode: 500"
+    cluster.pod_event(pod, "Unhealthy", said, ago(minutes=1), ago(minutes=2), count=3)
+    first, *rest = look(cluster).symptoms
+    assert first.mechanism == "pod-liveness-killed"
+    assert first.title.endswith("was restarted by its liveness probe: status 500 (young)")
+    assert "rollout-paused" in {f.rule for each in (first, *rest) for f in each.findings}

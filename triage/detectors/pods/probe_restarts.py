@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+from cluster.kube.conditions import condition_of
 from cluster.kube.objects import ContainerStateTerminated, Pod
 from cluster.kube.pods import statuses
 from triage.detectors.pods.kubelet_probes import failures, impatience, trouble
 from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, make
-from triage.facts.windows import EDGE
+from triage.facts.windows import EDGE, SETTLED, start_allowance
 
 
 def killed_by_probe(pod: Pod, end: ContainerStateTerminated | None, view: ClusterView) -> bool:
@@ -48,6 +49,10 @@ def liveness(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     )
     why = [text for text in (probe.text, impatience(pod, kind, view)) if text]
     heavy = count >= 3 or looping
+    ready = condition_of(pod.status.conditions, "Ready", "False")
+    lasting = ready is not None and view.older(
+        ready.last_transition_time, start_allowance(pod.spec)
+    )
     yield make(
         "pod-liveness-killed",
         ref_of(pod),
@@ -58,6 +63,7 @@ def liveness(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         since=kills[0].first,
         source=SinceSource.EVENT,
         evidence=[event_evidence(e) for e in (*probes[-1:], kills[-1])],
+        young=None if heavy or lasting else view.young(kills[-1].last, SETTLED),
         active=heavy,
         facts={
             **view.pod_facts(pod),
