@@ -22,7 +22,7 @@ from text.symptoms.listing import (
     symptom_rows,
 )
 from text.symptoms.no_symptoms import recovered_lines
-from text.symptoms.why import deciding_lines, match_lines, why_lines, why_rule
+from text.symptoms.why import deciding_lines, leading, match_lines, why_lines, why_rule
 from text.width import cells
 from text.words import plural
 
@@ -104,11 +104,11 @@ def _reasons_in_short(item: SymptomView, now: datetime, own: Own, room: int) -> 
     """Since when, the runbook, and as many reasons and changes as fit in `room` rows."""
     if not item.matches:
         return why_lines(item, 0, now, own=own)[:5]
-    title, *reasons = match_lines(item.matches[0])
+    title, *reasons = match_lines(item.matches[0], leading(item.symptom).claim)
     # The list of symptoms shows what they share.
     what, since, _, *changed = deciding_lines(item.symptom, now, own)
     shown = [since, title, *reasons[-1:]]
-    for each in (*reasons[:1], *changed[:1], what, *reasons[1:-1]):
+    for each in (what, *reasons[:1], *changed[:1], *reasons[1:-1]):
         if _height([*shown, each]) <= room:
             shown.append(each)
     return [each for each in (what, since, *changed[:1], title, *reasons) if each in shown]

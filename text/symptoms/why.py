@@ -52,10 +52,11 @@ def why_lines(
         return []
     symptom = item.symptom
     lines = deciding_lines(symptom, now, own)
+    said = leading(symptom).claim if symptom.findings else ""
     if before := seen_before(earlier, symptom.id, (each.id for each in item.matches[:1])):
         lines += fields("before", [before_text(before, now)])
     if item.matches:
-        lines += match_lines(item.matches[index])
+        lines += match_lines(item.matches[index], said)
     elif not item.ranked:
         lines += prose("The runbooks are being read.", "unknown")
     else:
@@ -80,7 +81,7 @@ def deciding_lines(symptom: Symptom, now: datetime, own: Own = NO_OWN) -> list[L
     what, shared = ("not known", "unknown"), ("nothing found", "muted")
     changed = shared
     if symptom.findings:
-        finding = next((f for f in symptom.findings if f.active), symptom.findings[0])
+        finding = leading(symptom)
         named = f"{finding.object}: " if finding.object.name else ""
         what = (f"{named}{finding.claim}", "plain")
     since: tuple[str, str] = ("not known", "unknown")
@@ -96,6 +97,11 @@ def deciding_lines(symptom: Symptom, now: datetime, own: Own = NO_OWN) -> list[L
     if changes := near_changes(symptom):
         return [*lines, *change_lines(changes[:1], now, own=own)]
     return [*lines, field("changed", changed)]
+
+
+def leading(symptom: Symptom) -> Finding:
+    """The finding that says what the symptom is: the first that is active."""
+    return next((f for f in symptom.findings if f.active), symptom.findings[0])
 
 
 def older_cause(symptom: Symptom, now: datetime) -> str:
@@ -139,12 +145,12 @@ def _some(objects: Sequence[Ref], limit: int = 5) -> str:
     return ", ".join(map(str, objects[:limit])) + more
 
 
-def match_lines(match: Match) -> list[Line]:
+def match_lines(match: Match, said: str = "") -> list[Line]:
     """A runbook: how well it fits, and for, missing and against. An empty `against` is shown. For a
-    poor match the missing signs are only counted."""
+    poor match the missing signs are only counted. `said`: a claim that stands above."""
     sure = "fits" if match.confident else "may fit" if match.score >= MAY_FIT else "hardly fits"
     head = line(" ", (match.title, "strong"), (f"  {match.score:.2f} {sure}", "muted"), hang=1)
-    lines = [head, *_reasons("for", match.for_, "good")]
+    lines = [head, *_reasons("for", match.for_, "good", said=said)]
     against = _reasons("against", match.against, "critical")
     if match.confident:
         missing = _reasons("missing", match.missing, "unknown", tells=True)
@@ -155,10 +161,12 @@ def match_lines(match: Match) -> list[Line]:
     return lines + against
 
 
-def _reasons(label: str, reasons: Sequence[Reason], style: str, tells: bool = False) -> list[Line]:
-    """Evidence behind several reasons is printed once."""
+def _reasons(
+    label: str, reasons: Sequence[Reason], style: str, tells: bool = False, said: str = ""
+) -> list[Line]:
+    """Evidence behind several reasons, or that is `said` above, is printed once."""
     lines: list[Line] = []
-    given: set[str] = set()
+    given = {said}
     for reason in reasons:
         condition, _, evidence = reason.text.partition(": ")
         text = f"{condition} (as above)" if evidence and evidence in given else reason.text
@@ -173,21 +181,49 @@ def finding_lines(symptom: Symptom, now: datetime, limit: int = 12) -> list[Line
     if not symptom.findings:
         return []
     lines = [BLANK, rule(plural(len(symptom.findings), "finding"))]
+    said: set[str] = set()
     for finding in symptom.findings[:limit]:
-        lines += _finding(finding, now)
+        lines += _finding(finding, now, said)
     if len(symptom.findings) > limit:
         more = plural(len(symptom.findings) - limit, "more finding")
         lines.append(line((f" and {more}", "muted")))
     return lines
 
 
-def _finding(finding: Finding, now: datetime) -> Iterator[Line]:
+QUOTED = 24
+"""Characters from which words that stand above already are not repeated."""
+
+
+def unsaid(evidence: str, claim: str) -> str:
+    """Evidence without its end where the claim quotes that: `Evicted` of `Evicted: Usage of …`."""
+    parts = evidence.split(": ")
+    for at in range(len(parts)):
+        rest = ": ".join(parts[at:]).rstrip(". ")
+        if len(rest) >= QUOTED and rest in claim:
+            return ": ".join(parts[:at])
+    return evidence
+
+
+def _finding(finding: Finding, now: datetime, said: set[str]) -> Iterator[Line]:
+    """`said`: claims with their evidence that stand above; their further objects are one line
+    each."""
     target = "|".join(finding.object)
     name = (str(finding.object), "strong")
+    words = "".join([finding.claim, *(each.text for each in finding.evidence[:1])])
+    if len(words) >= QUOTED and words in said:
+        since = f", since {clock(finding.since, now)} UTC" if finding.since is not None else ""
+        over = "" if finding.active else ", over"
+        yield line(" ", name, f"  the same as above{over}{since}", target=target, hang=3)
+        return
+    said.add(words)
     yield line(" ", name, f"  {finding.claim}", target=target, hang=3)
     since = "since: not known"
     if finding.since is not None:
         since = f"since {clock(finding.since, now)} UTC, {SINCE[finding.since_source]}"
     over = "" if finding.active else "over, "
-    seen = [f"; {evidence.source}: {evidence.text}" for evidence in finding.evidence[:1]]
+    seen = [
+        f"; {evidence.source}" + (f": {text}" if text else "")
+        for evidence in finding.evidence[:1]
+        for text in (unsaid(evidence.text, finding.claim),)
+    ]
     yield line((f"   {over}{since}", "muted"), *seen, hang=5)
