@@ -15,8 +15,8 @@ from itertools import compress
 from typing import Any
 
 from cluster.kube.objects import Ref
-from runbooks.evidence import holds
 from runbooks.expressions import Evaluator, ExpressionError, get, of_each, plain
+from runbooks.judging.facts import holds
 from runbooks.model import CheckSource, Query, Step
 from triage.facts.finding import ChangeFact, Fact, Finding
 

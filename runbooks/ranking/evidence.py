@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from runbooks import evidence
+from runbooks.judging.judge import GENERAL, index_of, judge_within, named_rules
+from runbooks.judging.scopes import Elsewhere, SymptomIndex
 from runbooks.loader import Library
 from runbooks.match import Match
 from runbooks.model import Runbook
@@ -57,7 +58,7 @@ class EvidenceRanking:
 
     def __init__(self, library: Library) -> None:
         self.library = library
-        self._elsewhere = evidence.Elsewhere()
+        self._elsewhere = Elsewhere()
         self._matched: dict[str, _Matched] = {}
         self._naming: tuple[int, dict[tuple[str, str], Sequence[Runbook]]] = (-1, {})
         self._live: tuple[Report, int, Sequence[tuple[Symptom, Match]]] | None = None
@@ -71,8 +72,8 @@ class EvidenceRanking:
         """
         if report is not None:
             return self._known(symptom, report).listed
-        here = evidence.index_of(symptom)
-        found = (evidence.judge_within(one, symptom, here, None) for one in self._near(here))
+        here = index_of(symptom)
+        found = (judge_within(one, symptom, here, None) for one in self._near(here))
         return _judged((one if one.own else None for one in found), note=False).listed
 
     def _known(self, symptom: Symptom, report: Report) -> _Judged:
@@ -93,7 +94,7 @@ class EvidenceRanking:
                 for page in known.pages
                 if not elsewhere.changed_since(page.turn, page.asked)
             }
-        here = evidence.index_of(symptom)
+        here = index_of(symptom)
         pages = [
             kept.get(runbook.id) or self._judge(runbook, symptom, here, elsewhere)
             for runbook in self._near(here)
@@ -104,7 +105,7 @@ class EvidenceRanking:
         self._matched[symptom.id] = known
         return known.judged
 
-    def _near(self, here: evidence.SymptomIndex) -> Iterable[Runbook]:
+    def _near(self, here: SymptomIndex) -> Iterable[Runbook]:
         """The runbooks that name a rule of the symptom."""
         self._take_library()
         return {each.id: each for rule in here.rules() for each in self._by_rule(rule)}.values()
@@ -113,10 +114,10 @@ class EvidenceRanking:
         self,
         runbook: Runbook,
         symptom: Symptom,
-        here: evidence.SymptomIndex,
-        elsewhere: evidence.Elsewhere,
+        here: SymptomIndex,
+        elsewhere: Elsewhere,
     ) -> _Page:
-        match = evidence.judge_within(runbook, symptom, here, elsewhere)
+        match = judge_within(runbook, symptom, here, elsewhere)
         return _Page(runbook, elsewhere.turn, elsewhere.asked(), match if match.own else None)
 
     def matches_of(self, report: Report | None) -> Sequence[tuple[Symptom, Match]]:
@@ -137,14 +138,14 @@ class EvidenceRanking:
         """Forget what was made from a library that has changed since."""
         if self._naming[0] != self.library.generation:
             self._naming = (self.library.generation, {})
-            self._elsewhere, self._matched = evidence.Elsewhere(), {}
+            self._elsewhere, self._matched = Elsewhere(), {}
 
     def _by_rule(self, rule: tuple[str, str]) -> Sequence[Runbook]:
         """The runbooks that name a rule: a symptom asks these alone."""
         known = self._naming[1].get(rule)
         if known is None:
             near = self.library.naming(*rule)
-            known = [runbook for runbook in near if rule in evidence.named_rules(runbook)]
+            known = [runbook for runbook in near if rule in named_rules(runbook)]
             self._naming[1][rule] = known
         return known
 
@@ -165,7 +166,7 @@ def _judged(matches: Iterable[Match | None], *, note: bool) -> _Judged:
     """`note`: of a symptom that tells of no fault, for which no page is sure."""
     found = _one_cause([one for one in matches if one is not None])
     if note:
-        top = evidence.GENERAL
+        top = GENERAL
         found = [replace(one, score=min(one.score, top), confident=False) for one in found]
     return _Judged(
         ordered(one for one in found if one.score >= LISTED),

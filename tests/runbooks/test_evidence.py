@@ -11,7 +11,8 @@ import pytest
 from msgspec.structs import replace
 
 from cluster.kube.objects import Ref
-from runbooks.evidence import fits, judge
+from runbooks.judging.facts import fits
+from runbooks.judging.judge import judge
 from runbooks.loader import Library
 from runbooks.matcher import Matcher
 from runbooks.model import Weight

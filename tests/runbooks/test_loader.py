@@ -7,7 +7,7 @@ import pytest
 
 from cluster.kube.text import clean
 from runbooks.documents import document
-from runbooks.evidence import named_rules
+from runbooks.judging.judge import named_rules
 from runbooks.lint import lint
 from runbooks.loader import Library
 from runbooks.model import CheckSource, StepKind

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cluster.kube.objects import Ref
-from runbooks.evidence import BESIDE, CONFIDENT, STRONG, SUPPORT
+from runbooks.judging.judge import BESIDE, CONFIDENT, STRONG, SUPPORT
 from runbooks.model import Criterion, Runbook, Weight
 from tests import shipped
 from triage.facts.finding import Finding, Report, Severity, SinceSource, Symptom
