@@ -104,7 +104,7 @@ class WordRanking:
         lone = len(paste.words.split()) == 1
         found: list[Match] = []
         short: list[Match] = []
-        """What would be sure if the text told the fault whole. It stands below what is told."""
+        """What would be sure if the text told the fault whole."""
         for one in ours[:SHOWN]:
             rival = other
             if guide is not None and not one.guide and standing(one) < standing(guide):
@@ -116,7 +116,9 @@ class WordRanking:
                     found.append(match)
                 else:
                     short.append(replace(match, confident=False))
-        if certain or (found and not found[0].confident):
+        # The page whose words fit best decides: where it is untold, no page behind it is sure.
+        untold = bool(short) and short[0].id == ours[0].id
+        if certain or untold or (found and not found[0].confident):
             found = [replace(one, confident=False) for one in found]
         if not any(one.confident for one in found):
             shown = [one.id for one in ours]

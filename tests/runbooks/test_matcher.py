@@ -365,6 +365,19 @@ def test_what_only_one_page_is_about_decides(text: str, page: str, sibling: str)
     assert sibling not in sure(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Autoscaler on AWS does not scale up",
+        "Network policies are blocking allowed traffic",
+        "check the kernel log on the node where the mount of a pvc fails",
+    ],
+)
+def test_no_page_is_sure_behind_one_whose_words_fit_better(text: str) -> None:
+    """The first page is not told whole, so the text is of another fault or of too little."""
+    assert sure(text) == []
+
+
 @pytest.mark.parametrize("text", ["GPU autoscaling", "the autoscaler of the cluster", "our HPA"])
 def test_a_subject_alone_makes_no_page_sure(text: str) -> None:
     assert sure(text) == []
