@@ -6,11 +6,13 @@ import re
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from triage.logs.address import Address, address, address_near
 from triage.logs.log_line import LONGEST, Level, Message, message
 from triage.logs.proof import proves
 from triage.logs.sentences import patterns
+from triage.logs.wrappers import bare, innermost, is_inner, server, wraps
 
 LONG = 160
 """Most characters of a quoted sentence."""
@@ -18,6 +20,8 @@ _NEAR = 3
 """Lines around a sentence that are searched for its address."""
 _WEIGHT = {"panic": 0, "config-invalid": 1}
 """Weight of a class; default 2. A cause outweighs a mere end."""
+_WEAK = frozenset({None, *_WEIGHT})
+"""Classes that the words of a wrapper alone have."""
 _PEER = frozenset(
     {
         "unreachable",
@@ -69,9 +73,6 @@ _EXPLAINS = re.compile(
     r"(?:[\w.-]{1,40}: )?(?:detail|hint|context|statement|location):\s", re.IGNORECASE
 )
 """What PostgreSQL and its tools add to an error (src/backend/utils/error/elog.c)."""
-_INNER = re.compile(r"^\s*(?:Caused by:|--->) ")
-"""The cause inside an exception of Java or .NET, which often leaves out the address or the path
-that the outer one names."""
 _NAMES = re.compile(r"'/[^']+'|\b[\w.-]+:\d{2,5}\b")
 _TRACE = 24
 """Lines of a stack trace between an exception and its cause."""
@@ -101,6 +102,8 @@ _SECRET = re.compile(
     r"(?P<lead>://[^\s/@:]*:(?=\S*@)|(?:passw|pwd|secret|token)\w*=)[^\s@,;)]+",
     re.IGNORECASE,
 )
+_TWICE = re.compile(r"(?P<words>\b\S[^()]{5,80}?) ?\((?P=words)\)", re.IGNORECASE)
+"""The C library of Java says it twice: `Connection refused (Connection refused)`."""
 _PREFIX = re.compile(
     r"^(?:[A-Z]\w*(?:\.\w+)*(?:Error|Exception))(?: \(0x[0-9a-f]+\))?: (?=\S+ \S+)"
 )
@@ -124,6 +127,7 @@ def verdict(lines: Sequence[str]) -> Classification | None:
     """The deciding sentence, None for none. A cause comes before a mere end, an error before a
     note, a later line before an earlier one."""
     best: tuple[tuple[int, bool], Classification] | None = None
+    lines = [bare(line) for line in lines]
     seen: set[str] = set()
     connected = False
     for at in range(len(lines) - 1, -1, -1):
@@ -131,10 +135,15 @@ def verdict(lines: Sequence[str]) -> Classification | None:
         if not _may_decide(lines[at]):
             continue
         one = message(lines[at])
+        if (nested := innermost(one.text)) != one.text:
+            one = replace(one, text=nested)
         if one.text in seen:
             continue
         seen.add(one.text)
+        wrapper = wraps(one.text)
         class_ = classify(one)
+        if (wrapper and class_ in _WEAK) or (class_ is None and is_inner(lines[at])):
+            class_ = "panic"
         if class_ is None:
             continue
         peer = address(one.text) if class_ in _PEER else None
@@ -143,7 +152,8 @@ def verdict(lines: Sequence[str]) -> Classification | None:
             continue
         if connected and class_ in _WAITED_FOR and _RETRY.search(one.text):
             continue
-        rank = (_WEIGHT.get(class_, 2) - bool(_PART.match(lines[at])), not note)
+        part = wrapper or _PART.match(lines[at]) is not None
+        rank = (_WEIGHT.get(class_, 2) - part, not note)
         if best is None or rank > best[0]:
             if peer is None and class_ in _PEER:
                 peer = _near(lines, at)
@@ -151,6 +161,10 @@ def verdict(lines: Sequence[str]) -> Classification | None:
             no_dns = _NO_DNS.search(one.text) is not None
             proven = proves(class_, text, lines, at)
             said = sentence(text, class_)
+            if class_ == "config-invalid" and said.startswith("…"):
+                proven = False  # what it is about is cut off
+            if class_ in _PEER and peer is None:
+                said = _of_server(said, lines[at:])
             best = (rank, Classification(class_, said, peer, at, no_dns, proven))
         if rank == _BEST:
             break
@@ -160,13 +174,18 @@ def verdict(lines: Sequence[str]) -> Classification | None:
 def _outer(lines: Sequence[str], at: int, class_: str) -> str:
     """The exception around an inner one of the same class, where it alone names an address or a
     path; "" for none."""
-    if _INNER.match(lines[at]) is None or _NAMES.search(lines[at]):
+    if class_ == "panic" or not is_inner(lines[at]) or _NAMES.search(lines[at]):
         return ""
     for line in reversed(lines[max(0, at - _TRACE) : at]):
-        if _may_decide(line) and _NAMES.search(line):
-            one = message(line)
-            return one.text if classify(one) == class_ else ""
+        if _may_decide(line) and _NAMES.search(text := message(line).text):
+            return text if classify(message(line)) == class_ else ""
     return ""
+
+
+def _of_server(said: str, lines: Sequence[str]) -> str:
+    """A sentence without an address, with the kind of server whose driver says it."""
+    kind = server(tuple(lines))
+    return f"{kind}: {said}" if kind and kind.lower() not in said.lower() else said
 
 
 def _joined(text: str, lines: Sequence[str], at: int) -> str:
@@ -180,8 +199,8 @@ def _joined(text: str, lines: Sequence[str], at: int) -> str:
 def last_line(lines: Sequence[str]) -> str:
     """The last line that may describe an end: neither a program's note nor an access log, nor what
     only explains the line before it."""
-    for line in reversed(lines):
-        if line.strip() and _NOISE.search(line) is None:
+    for line in map(bare, reversed(lines)):
+        if line.strip() and _NOISE.search(line) is None and not wraps(line):
             one = message(line)
             if one.level > Level.INFO and _EXPLAINS.match(one.text) is None:
                 return one.text[:LONG]
@@ -190,7 +209,7 @@ def last_line(lines: Sequence[str]) -> str:
 
 def _may_decide(line: str) -> bool:
     lower = line[:LONGEST].lower()
-    hinted = not lower.isascii() or any(hint in lower for hint in _HINTS)
+    hinted = is_inner(line) or not lower.isascii() or any(hint in lower for hint in _HINTS)
     return hinted and _NOISE.search(line) is None and _ITEM.match(line) is None
 
 
@@ -219,6 +238,7 @@ def sentence(text: str, class_: str = "") -> str:
         if shorter == text:
             break
         text = shorter
+    text = _TWICE.sub(r"\g<words>", text)
     if len(text) <= LONG:
         return text
     found = [

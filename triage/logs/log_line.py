@@ -168,7 +168,7 @@ def _plain(line: str) -> Message:
         # "Error: …" and "FATAL: …" belong to the sentence; "[error] …" and "ERROR 1 --- " do not.
         if not re.match(r"\w+( error)?:", text[ahead.start(1) :], re.IGNORECASE):
             rest = text[ahead.end() :]
-            text = rest if rest and not rest[:1].isdigit() else text
+            text = rest if rest and (not rest[:1].isdigit() or _LOGGER.match(rest)) else text
     elif inside := _INSIDE.search(text[:80]):
         level = _LEVELS[(inside[1] or inside[2]).lower()]
     text = _LOGGER.sub("", text)

@@ -26,9 +26,10 @@ _NAMES: Mapping[str, str] = {
     ),
     "read-only": r"file ?system|directory|volume|mount|folder|disk|EROFS|readonly database",
     "unreachable": (
-        r"connect|dial|refused|reset by peer|no route|unreachable|reach|\bhosts?\b|socket|address"
-        r"|upstream|gateway|servers?\b|brokers?\b|database|E(?:CONN|TIMEDOUT|HOST|NET)|errno 1\d\d"
-        r"|\(1\d\d\)|code: 111|no response|https?://|service unavailable|\bi/o timeout"
+        r"connect|\bdial(?:ing)?\b|refused|reset by peer|no route|unreachable|reach|\bhosts?\b"
+        r"|socket|address|upstream|gateway|servers?\b|brokers?\b|database"
+        r"|E(?:CONN|TIMEDOUT|HOST|NET)|errno 1\d\d|\(1\d\d\)|code: 111|no response|https?://"
+        r"|service unavailable|\bi/o timeout"
     ),
 }
 """Class -> what one of its sentences names, or the lines beside it. A class without an entry is

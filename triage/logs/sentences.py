@@ -334,7 +334,8 @@ _PATTERNS: Mapping[str, tuple[str, ...]] = {
         r"after waiting .{0,30} for \S+:\d+|timed? ?out waiting for(?! caches? to )",
         r"deadline exceeded",
         r"fetch failed|ConnectionError|server is not running|could not be established",
-        r"not reachable|is unreachable|is not available",
+        r"not reachable|is unreachable|is not available|client not connected",
+        r"DialectResolutionInfo cannot be null",  # of Hibernate, which got no connection
         r"connection (?:was )?(?:closed|lost|aborted)",
         r"waiting for .{0,60}(?:to be (?:ready|available|up)|database|connection)",
         r"(?:50[234]) (?:Bad Gateway|Service|Gateway)|service unavailable",

@@ -172,6 +172,10 @@ class Toleration(Wire, frozen=True):
     effect: str = ""
 
 
+class PodDNSConfig(Wire, frozen=True):
+    nameservers: tuple[str, ...] = ()
+
+
 class PodSpec(Wire, frozen=True):
     node_name: str = ""
     node_selector: dict[str, str] = {}
@@ -182,6 +186,8 @@ class PodSpec(Wire, frozen=True):
     priority_class_name: str = ""
     priority: int = 0
     host_network: bool = False
+    dns_policy: str = ""
+    dns_config: PodDNSConfig | None = None
     host_pid: bool = msgspec.field(default=False, name="hostPID")
     affinity: Affinity | None = None
     topology_spread_constraints: tuple[TopologySpreadConstraint, ...] = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,9 @@ from msgspec.structs import replace
 from cluster.kube.objects import Pod, Ref, Service
 from cluster.kube.owners import controller_of
 from cluster.kube.pods import is_ready, statuses
-from cluster.kube.selectors import service_selects
 from cluster.kube.text import clean_json
+from triage.detectors.pods.dependencies import FULL, failing_services
+from triage.detectors.pods.own_state import adds
 from triage.detectors.pods.unresolved_names import services_of, unresolved
 from triage.detectors.registry import cluster_detector, object_detector
 from triage.facts.addresses import Resolved, Standing, resolve
@@ -27,7 +28,6 @@ from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make
 from triage.facts.finding_index import FindingIndex
 from triage.facts.measurements import LastWords, Sample
-from triage.facts.messages.wording import first_two
 from triage.facts.windows import EDGE, RECENT
 from triage.logs.address import Address
 
@@ -49,14 +49,10 @@ _SELF = frozenset({"unreachable", "name-not-found", "tls-refused"})
 """Classes that the kubelet itself writes about a probe: they do not concern a peer."""
 _BY_API = re.compile(r"is forbidden|serviceaccount|/apis?/|kubernetes", re.IGNORECASE)
 """Refused by the Kubernetes API, not by a database or a cloud."""
-_FULL = {"too-many-connections": "connection", "peer-memory-full": "memory"}
-"""Classes in which the peer answers, and says what it has used up."""
 _OFF_CLAIMS = re.compile(
     r"shared memory|/dev/shm|shm_open|(?<![\w.-])/(?:var/)?(?:tmp|run)/", re.IGNORECASE
 )
 """Files that are in memory, or where no claim is mounted."""
-_SHARED = frozenset({*_FULL, "unreachable", "name-not-found", "credentials-refused"})
-"""Classes that are the peer's fault when several workloads report them."""
 _PORTS = (
     (5432, ("postgres", "psql", "pg_", "sorry, too many clients", "connection slots", 'role "')),
     (3306, ("mysql", "maria", "error 1040", "too many connections")),
@@ -67,8 +63,6 @@ _PORTS = (
 """The usual port for a sentence without an address, by its words."""
 _NEVER_RAN = frozenset({"StartError", "ContainerCannotRun"})
 """Reasons of containerd and Docker for a process that never began: it has no words of its own."""
-_MANY = 3
-"""Number of workloads from which a shared fault is critical."""
 
 
 @functools.lru_cache(maxsize=512)
@@ -138,7 +132,7 @@ def last_words(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     name."""
     found = {f.id: f for f in index.rule("pod-last-words")}
     sample = view.sources.last_words
-    for words in sample.values if sample is not None else ():
+    for words in _telling(sample):
         assert sample is not None
         finding = _from_log(words, sample, view, index)
         if finding is not None:
@@ -148,7 +142,18 @@ def last_words(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     if (nameless := unresolved(found.values(), view, index)) is not None:
         yield nameless
         by_dns = services_of(found.values(), view)
-    yield from _dependencies(found.values(), view, index, by_dns)
+    yield from failing_services(found.values(), view, index, by_dns)
+
+
+def _telling(sample: Sample[LastWords] | None) -> Iterable[LastWords]:
+    """The log of each container that decides: that of the run before where the present one has not
+    said anything yet."""
+    told: dict[tuple[Ref, str], LastWords] = {}
+    for words in sample.values if sample is not None else ():
+        before = told.get((words.pod, words.container))
+        if before is None or words.verdict is not None or before.verdict is None:
+            told[words.pod, words.container] = words
+    return told.values()
 
 
 def _from_log(
@@ -230,6 +235,9 @@ def _finding(
     lost = mute and said.no_dns
     if lost and resolved is not None and resolved.standing == Standing.NO_SERVICE:
         resolved, says = None, ""
+    own = adds(pod, container, said, resolved, view)
+    says += own
+    quote = said.sentence.rstrip(".") if own else said.sentence
     end = _exit_end(pod, container)
     known = resolved is None or resolved.standing != Standing.NO_SERVICE
     facts: dict[str, Fact] = {
@@ -249,7 +257,7 @@ def _finding(
     return make(
         "pod-last-words",
         ref_of(pod),
-        f"{head}: {said.sentence}{says}",
+        f"{head}: {quote}{says}",
         Severity.WARNING if severe else Severity.INFO,
         "as severe as what it explains",
         since=end or pod.metadata.creation_timestamp,
@@ -288,7 +296,7 @@ def _exit_end(pod: Pod, container: str) -> datetime | None:
 def _usual(said: Classification, namespace: str, view: ClusterView) -> Address | None:
     """The only Service with the usual port of a server that a sentence speaks of without its
     address: in the namespace, or in the cluster where there is none."""
-    if said.class_ not in _FULL:
+    if said.class_ not in FULL:
         return None
     words = said.sentence.lower()
     port = next((port for port, names in _PORTS if any(n in words for n in names)), 0)
@@ -302,91 +310,3 @@ def _usual(said: Classification, namespace: str, view: ClusterView) -> Address |
         return None
     meta = rows[0].metadata
     return Address(f"{meta.name}.{meta.namespace}.svc", port)
-
-
-def _dependencies(
-    words: Collection[Finding], view: ClusterView, index: FindingIndex, by_dns: frozenset[Ref]
-) -> Iterator[Finding]:
-    """Services that fail their clients: no free connections, no ready pod, or named by several.
-    Where a pod behind one fails with known words of its own, they are quoted. The names of those in
-    `by_dns` are not found, which is no fault of the Services."""
-    callers: dict[tuple[str, str], list[Finding]] = {}
-    for finding in words:
-        service, class_ = str(finding.facts["service"]), str(finding.facts["class"])
-        if service and class_ in _SHARED and not finding.facts["no_dns"]:
-            callers.setdefault((service, class_), []).append(finding)
-    for (service, class_), found in sorted(callers.items()):
-        namespace, name = service.split("/")
-        own = Ref("Service", namespace, name)
-        if class_ == "name-not-found" and own in by_dns:
-            continue
-        behind = _behind(own, view)
-        theirs = [f for f in found if f.object not in behind]
-        owners = sorted({str(f.facts.get("owner") or f.object.name) for f in theirs})
-        first = min(theirs, key=lambda f: (f.severity.rank, f.id), default=None)
-        if first is None:
-            continue
-        standing = first.facts["standing"]
-        over = not any(f.active for f in theirs)
-        full = class_ in _FULL
-        down = standing == Standing.NO_ENDPOINT and not full
-        own_words = [f for f in words if f.object in behind and f.facts["class"] and f.active]
-        said = str(first.facts["sentence"])
-        if down and own_words:
-            said = f"{own_words[0].object.name} {own_words[0].claim}"
-        if len(owners) < 2 and not full and standing != Standing.NO_ENDPOINT:
-            continue
-        yield make(
-            "dependency-failing",
-            own,
-            _told(class_, owners, said, str(standing), over),
-            _severity(theirs, owners),
-            "critical where three workloads or more fail at it",
-            since=min((f.since for f in theirs if f.since is not None), default=None),
-            source=first.since_source,
-            detail=class_,
-            active=not over,
-            evidence=[f.evidence[0] for f in theirs[:3]],
-            facts={
-                "class": class_,
-                "callers": tuple(owners),
-                "count": len(owners),
-                "standing": standing,
-                "port": first.facts["port"],
-            },
-            related=[
-                *(f.object for f in theirs),
-                *(ref for ref in sorted(behind) if index.about(ref)),
-            ],
-        )
-
-
-def _severity(theirs: list[Finding], owners: list[str]) -> Severity:
-    if all(f.severity is Severity.INFO for f in theirs):
-        return Severity.INFO
-    return Severity.CRITICAL if len(owners) >= _MANY else Severity.WARNING
-
-
-def _told(class_: str, owners: list[str], sentence: str, standing: str, over: bool) -> str:
-    who = first_two(owners)
-    ask = "asks" if len(owners) == 1 else "ask"
-    if class_ in _FULL:
-        return f"has no {_FULL[class_]} left for {who}: {sentence}"
-    if standing == Standing.NO_SERVICE:
-        return f"does not exist, and {who} {ask} for it: {sentence}"
-    if class_ == "credentials-refused":
-        return f"refuses the credentials of {who}: {sentence}"
-    why = " and has no ready pod" if standing == Standing.NO_ENDPOINT else ""
-    return f"{'did' if over else 'does'} not answer {who}{why}: {sentence}"
-
-
-def _behind(service: Ref, view: ClusterView) -> set[Ref]:
-    """The pods that a Service selects."""
-    row = view.store.get(*service)
-    if not isinstance(row, Service) or not row.spec.selector:
-        return set()
-    return {
-        Ref("Pod", *key)
-        for key, pod in view.store.in_namespace("Pod", service.namespace).items()
-        if service_selects(row.spec.selector, pod.metadata.labels)
-    }

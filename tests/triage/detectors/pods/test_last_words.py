@@ -606,3 +606,11 @@ def test_a_full_disk_is_a_full_volume_where_the_pod_has_one(
     report = look(cluster, [words(pod, text)])
     found = MATCHER.match_symptom(first(report))
     assert [match.id for match in found if match.confident] == page
+
+
+def test_the_run_before_decides_while_the_present_one_has_said_nothing() -> None:
+    cluster = background()
+    pod = crashing(cluster, "orders")
+    before = replace(words(pod, "Access denied for user 'o'@'10.1.1.1'"), previous=True)
+    report = look(cluster, [before, words(pod, "starting orders")])
+    assert "Access denied" in first(report).title
