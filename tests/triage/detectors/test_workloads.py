@@ -97,16 +97,25 @@ def test_a_stateful_set_without_its_service(hours: float, ready: int, told: int)
     assert services == ["odd-headless"] * told
 
 
-def hpa(cluster: Cluster, type_: str, status: str, reason: str, replicas: int = 3) -> None:
+def hpa(
+    cluster: Cluster,
+    type_: str,
+    status: str,
+    reason: str,
+    replicas: int = 3,
+    *,
+    lowest: int = 2,
+    since: datetime | None = None,
+) -> None:
     condition = {
         "type": type_,
         "status": status,
         "reason": reason,
         "message": "-",
-        "lastTransitionTime": ts(ago(minutes=30)),
+        "lastTransitionTime": ts(since or ago(minutes=30)),
     }
     spec = {
-        "minReplicas": 2,
+        "minReplicas": lowest,
         "maxReplicas": 10,
         "scaleTargetRef": {"kind": "Deployment", "name": "web"},
     }
@@ -132,6 +141,15 @@ def test_autoscalers(type_: str, status: str, reason: str, rule: str) -> None:
     cluster = background()
     hpa(cluster, type_, status, reason)
     assert [f.rule for f in look(cluster).findings] == [rule] * bool(rule)
+
+
+@pytest.mark.parametrize(("since", "told"), [(ago(minutes=30), True), (ago(days=3), False)])
+def test_an_autoscaler_that_can_only_hold_its_size(since: datetime, told: bool) -> None:
+    cluster = background()
+    hpa(cluster, "ScalingLimited", "True", "TooManyReplicas", 10, lowest=10, since=since)
+    assert [f.claim for f in found(cluster, "hpa-maxed")] == [
+        "wants more than its maximum of 10 replicas, which is its minimum too"
+    ] * told
 
 
 def test_a_budget_that_blocks() -> None:

@@ -40,11 +40,14 @@ def autoscaler(row: HorizontalPodAutoscaler, view: ClusterView) -> Iterator[Find
             and condition.status == "True"
             and condition.reason == "TooManyReplicas"
         ):
-            if row.spec.max_replicas > row.spec.min_replicas:
+            fixed = row.spec.max_replicas <= row.spec.min_replicas
+            if not fixed or view.within(since, FORGOTTEN):  # fixed for long: meant so
+                top = row.spec.max_replicas
                 yield make(
                     "hpa-maxed",
                     ref,
-                    f"wants more than its maximum of {row.spec.max_replicas} replicas",
+                    f"wants more than its maximum of {top} replica{'s' if top != 1 else ''}"
+                    + (", which is its minimum too" if fixed else ""),
                     Severity.INFO,
                     "an autoscaler at its maximum is a note",
                     since=since,
