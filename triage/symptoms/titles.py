@@ -160,7 +160,9 @@ def _told(findings: Sequence[Finding]) -> str:
     probe = f"{facts.get('probe_kind') or 'liveness'} probe"
     resource = str(facts.get("resource") or "")
     code = facts.get("exit_code")
-    ends = f" (exit {code})" if code else f" ({who.its} command ends: exit 0)" if code == 0 else ""
+    init = f"init container {facts['container']}, " if facts.get("init") else ""
+    ended = f" ({who.its} command ends: exit 0)" if code == 0 else ""
+    ends = f" ({init}exit {code})" if code else ended
     short = {
         "pod-crash-looping": ("is", f"in a crash loop{ends}"),
         "pod-oom-killed": ("was", f"killed at {who.its} memory limit"),
@@ -202,7 +204,22 @@ def _told(findings: Sequence[Finding]) -> str:
         lead = min(dated)[2] if dated else lead
     alike = len({f.object for f in same} - {lead.object})
     more = f" (and {alike} more)" if alike else ""
-    return sentence(Subject(name_of(lead)), lead.claim.split("; ")[0]) + more
+    line = sentence(Subject(name_of(lead)), lead.claim.split("; ")[0]) + more
+    return line + (_of_young_pods(findings) if rule in _COUNTS else "")
+
+
+_COUNTS = frozenset({"workload-unavailable", "workload-degraded"})
+"""Rules that count replicas: the pods say why."""
+
+
+def _of_young_pods(findings: Sequence[Finding]) -> str:
+    """`: init container setup has not ended`: the cause that pods give which have not failed for
+    long enough to lead themselves."""
+    young = [f for f in findings if f.young and f.object.kind == "Pod" and ": " in f.claim]
+    if not young:
+        return ""
+    why = _YOUNG.sub("", leading(young).claim.partition(": ")[2])
+    return f": {why.split('; ')[0]}"
 
 
 def _waiting(findings: Sequence[Finding]) -> str:
@@ -264,6 +281,7 @@ _OF_SEVERAL = {
     "waits in ": "wait in ",
     "is not ready": "are not ready",
     "is killed by its probe": "are killed by their probes",
+    "fails its probe": "fail their probes",
 }
 """Beginnings of claims about last words, of one workload and of several."""
 

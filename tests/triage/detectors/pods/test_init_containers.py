@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.triage.build import ago
+from tests.triage.build import ago, ts
 from tests.triage.situation import (
     background,
     first,
@@ -90,3 +90,17 @@ def test_a_sidecar_that_runs_holds_nothing() -> None:
     )
     [finding] = found(cluster, "pod-init-waiting")
     assert (finding.facts["container"], finding.facts["sidecar"]) == ("schema", False)
+
+
+def test_a_workload_without_replicas_says_what_its_young_pods_wait_for() -> None:
+    cluster = background()
+    raw = cluster.deployment("pay", replicas=2)
+    for pod in raw["pods"]:
+        cluster.waiting(pod, "PodInitializing")
+        pod["status"]["initContainerStatuses"] = [
+            running_init("schema", ago(minutes=4), started=True)
+        ]
+        pod["spec"]["initContainers"] = [{"name": "schema", "image": "x"}]
+    down = {"type": "Available", "status": "False", "lastTransitionTime": ts(ago(minutes=4))}
+    raw["status"].update(readyReplicas=0, availableReplicas=0, conditions=[down])
+    assert first(cluster) == "pay has 0 of 2 replicas ready: init container schema has not ended"
