@@ -179,10 +179,11 @@ def _crash_loop(
     restarts = status.restart_count
     many = f"{restarts} restart{'s' if restarts != 1 else ''}"
     what = f"keeps crashing: {many}" if restarts else "crashed"
+    init = status in pod.status.init_container_statuses
     return make(
         "pod-crash-looping",
         ref,
-        f"container {status.name} {what}, {how}{after}",
+        f"{'init ' if init else ''}container {status.name} {what}, {how}{after}",
         Severity.INFO if batch else Severity.WARNING,
         "a Job retries" if batch else "a container in a crash loop serves nothing",
         since=since,
@@ -193,6 +194,7 @@ def _crash_loop(
         facts={
             **facts,
             "container": status.name,
+            "init": init,
             "restarts": status.restart_count,
             "exit_code": code,
             "reason": reason,

@@ -45,8 +45,10 @@ FAILING = (
     "job-failed",
 )
 """Findings of pods with useful logs, the most useful first."""
-_SELF = frozenset({"unreachable", "name-not-found", "tls-refused"})
-"""Classes that the kubelet itself writes about a probe: they do not concern a peer."""
+_SELF = frozenset({"unreachable", "name-not-found", "tls-refused", "file-missing", "panic"})
+"""Classes of a failing probe that do not concern a peer: the kubelet's own words, and a file or
+program that the probe looks for as a sign of health."""
+_PROBE = re.compile(r"^\w+ probe (?:failed|errored(?: and resulted in \w+ state)?): ")
 _BY_API = re.compile(r"is forbidden|serviceaccount|/apis?/|kubernetes", re.IGNORECASE)
 """Refused by the Kubernetes API, not by a database or a cloud."""
 _OFF_CLAIMS = re.compile(
@@ -95,7 +97,7 @@ def said(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         if end.reason in _NEVER_RAN:  # the words are of the runtime, not of the program
             found, head = _of_runtime(end.message), "cannot start"
         else:
-            found, head = _verdict(end.message), f"exits {end.exit_code}"
+            found, head = _verdict(end.message), _exits(end.exit_code, status.name, pod)
         if found is None:
             continue
         path = f"status.containerStatuses[{status.name}] termination message"
@@ -106,8 +108,8 @@ def said(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     for event in reversed(view.events_of(pod)):
         if event.reason != "Unhealthy" or not view.within(event.last, EDGE):
             continue
-        found = _verdict(event.message)
-        if found is None or found.class_ in _SELF or found.class_ == "panic":
+        found = _verdict(_PROBE.sub("", event.message))
+        if found is None or found.class_ in _SELF:
             continue
         yield replace(
             _finding(
@@ -115,7 +117,7 @@ def said(pod: Pod, view: ClusterView) -> Iterator[Finding]:
                 "",
                 found,
                 not is_ready(pod),
-                "its probe fails",
+                "fails its probe",
                 None,
                 event_evidence(event),
                 view,
@@ -172,7 +174,7 @@ def _from_log(
     if base is None:
         return None
     code = _exit_code(pod, words.container)
-    head = f"exits {code}" if code else "is not ready"
+    head = _exits(code, words.container, pod) if code else "is not ready"
     if base.rule == "pod-init-waiting":
         head = f"waits in {words.container}"
     elif base.rule == "pod-liveness-killed":
@@ -283,6 +285,12 @@ def _service_facts(resolved: Resolved | None) -> dict[str, Fact]:
         "service": f"{service.namespace}/{service.name}" if service is not None else "",
         "standing": str(resolved.standing) if resolved is not None else "",
     }
+
+
+def _exits(code: int, container: str, pod: Pod) -> str:
+    """`exits 1`, `exits 1 in init container migrate`: the pod's own containers never began then."""
+    init = any(status.name == container for status in pod.status.init_container_statuses)
+    return f"exits {code} in init container {container}" if init else f"exits {code}"
 
 
 def _exit_end(pod: Pod, container: str) -> datetime | None:

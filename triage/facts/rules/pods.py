@@ -61,6 +61,7 @@ pod-preempted (pod): Pods of a workload were removed for a pod of higher priorit
 pod-crash-looping (pod): A container restarts again and again
     source: CrashLoopBackOff; also while it runs between two crashes
     container: str
+    init: bool: an init container
     restarts: int
     exit_code: int or None
     reason: str: of the last end

@@ -271,8 +271,35 @@ def test_its_own_probe_says_so_although_it_is_ready() -> None:
     assert finding.facts["class"] == "too-many-connections"
 
 
-def test_a_probe_that_is_refused_is_not_another_side() -> None:
-    assert probe_says("dial tcp 10.1.0.3:3306: connect: connection refused") == []
+@pytest.mark.parametrize(
+    "message",
+    [
+        "dial tcp 10.1.0.3:3306: connect: connection refused",
+        "cat: /run/healthy: No such file or directory",
+        "sh: pg_is_fine: not found",
+    ],
+)
+def test_what_a_probe_looks_for_is_not_another_side(message: str) -> None:
+    assert probe_says(message) == []
+
+
+def test_the_output_of_a_probe_stands_behind_a_verb() -> None:
+    (finding,) = probe_says("ERROR 1040 (HY000): Too many connections")
+    assert finding.claim.startswith("fails its probe: ERROR 1040")
+
+
+@pytest.mark.parametrize("init", [True, False])
+def test_a_crash_before_the_containers_began_names_the_init_container(init: bool) -> None:
+    cluster = background()
+    pod = crashing(cluster, "orders")
+    if init:
+        pod["status"]["initContainerStatuses"] = pod["status"].pop("containerStatuses")
+        pod["status"]["containerStatuses"] = []
+    silent = " is in a crash loop (init container app, exit 1)" if init else " is in a crash loop "
+    assert first(look(cluster)).title.startswith(f"orders{silent}")
+    where = " in init container app" if init else ""
+    said = [words(pod, "syntax error: unexpected end of file")]
+    assert first(look(cluster, said)).title.startswith(f"orders exits 1{where}: syntax error")
 
 
 def test_callers_of_a_service_without_ready_pods_belong_to_it() -> None:
