@@ -19,23 +19,16 @@ from rapidfuzz import fuzz, process
 
 from runbooks.documents import Document
 from runbooks.patterns import PatternIndex, compiled
+from runbooks.rarity import FIELD_WEIGHTS, rarity_of_stems, split_phrases
 from runbooks.terms import (
     Term,
     WordsAsWritten,
     fold,
     terms,
-    terms_of_lines,
     vocabulary,
     without_healthy,
 )
 
-FIELD_WEIGHTS: Mapping[str, float] = {
-    "symptom": 1.0,
-    "title": 0.9,
-    "id": 0.8,
-    "heading": 0.55,
-    "body": 0.4,
-}
 CONCEPT = 0.7
 """How much of a term a word with the same concept covers."""
 TYPO = 0.85
@@ -52,9 +45,6 @@ phrases."""
 ENOUGH = 2.0
 """Rarity that a document must share with the query for that part to count for a half: a text of one
 or two plain words says little."""
-PAGES = 122
-"""Documents of the library with which the rarities in this file were chosen. A larger one makes
-each word rarer, and no answer surer for that."""
 UNKNOWN = 3.0
 """Rarity of a word that stands nowhere."""
 _SMALL = frozenset({"a", "an", "the", "is", "are", "of", "by", "its"})
@@ -125,8 +115,8 @@ class WordIndex:
         numbered = list(enumerate(documents))
         self._patterns = PatternIndex((n, one) for n, item in numbered for one in item.patterns)
         self._refuting = PatternIndex((n, one) for n, item in numbered for one in item.refuting)
-        split = _split(documents)
-        self._rarity = _rarity(
+        split = split_phrases(documents)
+        self.rarity_of_stems = rarity_of_stems(
             [each for one, each in zip(documents, split, strict=True) if not one.elsewhere]
         )
         for number, phrases in enumerate(split):
@@ -165,7 +155,7 @@ class WordIndex:
         if not found:
             return
         number = len(self._phrases)
-        weights = [self._rarity.get(term.stem, 1.0) for term in found]
+        weights = [self.rarity_of_stems.get(term.stem, 1.0) for term in found]
         self._phrases.append(
             _Phrase(document, text, fold(text), FIELD_WEIGHTS[field], sum(weights), tuple(found))
         )
@@ -315,7 +305,7 @@ class WordIndex:
         total = 0.0
         for term in query:
             stem, part = self._meant(term.stem)
-            weight = self._rarity.get(stem, UNKNOWN)
+            weight = self.rarity_of_stems.get(stem, UNKNOWN)
             total += weight
             exact = self._known.get(stem, frozenset())
             for number in exact:
@@ -366,7 +356,7 @@ class WordIndex:
         known = {term.stem for phrase in shown for term in phrase.terms}
         known |= {term.concept for phrase in shown for term in phrase.terms if term.concept}
         words = [term for term in query if not known.isdisjoint((term.stem, term.concept or ""))]
-        words.sort(key=lambda term: -self._rarity.get(term.stem, 0))
+        words.sort(key=lambda term: -self.rarity_of_stems.get(term.stem, 0))
         well = FIELD_WEIGHTS["heading"]
         return WordMatch(
             id=document.id,
@@ -386,36 +376,6 @@ def _share(common: float, total: float) -> float:
     return common / total * common / (common + ENOUGH) if common else 0.0
 
 
-def _split(documents: Sequence[Document]) -> list[list[tuple[str, str, tuple[Term, ...]]]]:
-    texts = [text for document in documents for _, text in document.phrases]
-    found = iter(terms_of_lines(texts))
-    return [
-        [(field, text, next(found)) for field, text in document.phrases] for document in documents
-    ]
-
-
 def calibrated(score: float) -> float:
     """A raw score as a probability that the runbook fits."""
     return 1 / (1 + math.exp(-STEEPNESS * (score - CENTRE))) if score > 0 else 0.0
-
-
-def _rarity(split: Sequence[Sequence[tuple[str, str, Sequence[Term]]]]) -> dict[str, float]:
-    """Rarity of each stem: in how few documents it stands (their symptoms and titles count, bodies
-    only a little)."""
-    spread: dict[str, float] = defaultdict(float)
-    for phrases in split:
-        own: dict[str, float] = {}
-        for field, _, found in phrases:
-            weight = FIELD_WEIGHTS[field]
-            for term in found:
-                own[term.stem] = max(own.get(term.stem, 0.0), weight)
-        for stem, weight in own.items():
-            spread[stem] += weight
-    count = max(len(split), 2)
-    scale = min(1.0, math.log(PAGES) / math.log(count))
-    return {
-        stem: 0.35 + scale * math.log(1 + (count - number + 0.5) / (number + 0.5))
-        if number < count
-        else 0.35
-        for stem, number in spread.items()
-    }
