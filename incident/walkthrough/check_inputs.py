@@ -23,7 +23,7 @@ from cluster.kube.kinds import BY_SPELLING, NEVER_WHOLE, READABLE, Kind
 from cluster.kube.prometheus import MetricSample, increases, samples
 from cluster.kube.selectors import fields_match, selector_text, text_matches
 from cluster.live.store import Store
-from incident.metrics.metrics import metrics_containers
+from incident.metrics.usage import metrics_containers
 from runbooks.check import CheckOutcome, Result, evaluate
 from runbooks.model import CheckSource, Query
 from runbooks.parameters import PLACE

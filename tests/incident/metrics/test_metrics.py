@@ -9,8 +9,8 @@ from cluster.kube.objects import Ref
 from cluster.kube.prometheus import increases, quantile, samples
 from cluster.live.live_cluster import LiveCluster
 from incident.cadence import Cadence
-from incident.metrics.metrics import (
-    Metrics,
+from incident.metrics.metrics import Metrics
+from incident.metrics.usage import (
     api_server_usage,
     container_usage,
     dns_usage,
