@@ -19,9 +19,10 @@ from tests.timeline.conftest import START, Clock
 from timeline.entry import Capture, NewEntry, ObjectRef, digest
 from timeline.export import to_markdown
 from timeline.journal import preparation, storage, writer
+from timeline.journal.files import file_system
 from timeline.journal.index import list_incidents
 from timeline.journal.journal import Journal, JournalError, WriterHealth
-from timeline.journal.storage import TRIGGERS, connect_writer, file_system, missing_triggers
+from timeline.journal.storage import TRIGGERS, connect_writer, missing_triggers
 from timeline.revisions import RevisedEntry
 from timeline.selection import select
 

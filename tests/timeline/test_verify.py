@@ -14,9 +14,10 @@ import pytest
 
 from cluster.kube.text import clean_uncut
 from timeline.entry import Capture, NewEntry
+from timeline.journal.files import head_path
 from timeline.journal.journal import Journal, JournalError
 from timeline.journal.salvage import salvage
-from timeline.journal.storage import TRIGGERS, head_path
+from timeline.journal.storage import TRIGGERS
 
 
 def _fill(journal: Journal, count: int) -> None:

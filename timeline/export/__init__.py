@@ -22,8 +22,9 @@ from timeline.export.people import NameStyle
 from timeline.export.regions import merge
 from timeline.export.source import read_source
 from timeline.export.templates import TEMPLATES, build
+from timeline.journal.files import sync_directory
 from timeline.journal.journal import Journal
-from timeline.journal.storage import JournalError, sync_directory
+from timeline.journal.storage import JournalError
 from timeline.redaction.clean import clean_value
 
 __all__ = [

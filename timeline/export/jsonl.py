@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from timeline.entry import Entry, canonical, from_record, stamp, to_record
 from timeline.export.source import ExportSource
-from timeline.journal import storage
+from timeline.journal import files, storage
 from timeline.journal.evidence import EvidenceBlob
 from timeline.journal.journal import Journal
 from timeline.journal.rows import to_row
@@ -66,7 +66,7 @@ def import_jsonl(
     header, entries, evidence = read_jsonl(lines)
     try:
         if not path.parent.exists():
-            storage.private_directory(path.parent)
+            files.private_directory(path.parent)
         meta = {
             "incident_id": incident_id or str(header["incident"]),
             "created_at": str(header["created_at"]),
@@ -92,7 +92,7 @@ def import_jsonl(
                     database.table("entry").insert(to_row(entry))
         finally:
             database.close()
-        storage.write_head(path, entries[-1].seq, entries[-1].hash)
+        files.write_head(path, entries[-1].seq, entries[-1].hash)
     except (OSError, sqlite3.Error) as error:
         path.unlink(missing_ok=True)
         raise JournalError(f"the import into {path} failed: {error}") from error

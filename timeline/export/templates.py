@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from timeline.export import appendix, narrative, response
+from timeline.export import appendix, lessons, narrative, response
 from timeline.export.document import Block, DraftDocument, DraftSection, Para
 from timeline.export.people import NameStyle, People
 from timeline.export.source import ExportSource
@@ -32,14 +32,14 @@ PARTS: Final[Mapping[str, Callable[[Wording], list[Block]]]] = {
     "steps": response.steps,
     "probes": response.probes,
     "actions": response.actions,
-    "ruled-out": narrative.ruled_out,
-    "factors": narrative.factors,
-    "risks": narrative.risks,
+    "ruled-out": lessons.ruled_out,
+    "factors": lessons.factors,
+    "risks": lessons.risks,
     "metrics": appendix.metrics,
     "unknown": appendix.unknown,
     "unsupported": appendix.unsupported,
-    "questions": narrative.questions,
-    "follow-ups": narrative.follow_ups,
+    "questions": lessons.questions,
+    "follow-ups": lessons.follow_ups,
     "evidence": appendix.evidence,
     "redactions": appendix.redactions,
     "record": appendix.record,

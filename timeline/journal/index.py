@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from timeline.entry import parse_stamp
+from timeline.journal.files import read_head
 from timeline.journal.rows import SELECT, from_foreign_row
 from timeline.journal.sidecar import Sidecar
 from timeline.journal.storage import (
@@ -19,7 +20,6 @@ from timeline.journal.storage import (
     check_schema,
     is_begun,
     open_reader,
-    read_head,
 )
 from timeline.redaction.clean import Clean
 from timeline.summary import KINDS_READ, ClusterId, Summary, summarize

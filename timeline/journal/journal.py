@@ -32,18 +32,17 @@ from timeline.entry import (
     stamp,
 )
 from timeline.intents import unfinished
-from timeline.journal import storage
+from timeline.journal import files, storage
 from timeline.journal.evidence import EvidenceBlob
+from timeline.journal.files import MOUNTINFO, read_head
 from timeline.journal.preparation import EntryIdentity, EntryOrigin, check, here, new_ulid, prepare
 from timeline.journal.rows import SELECT, cleaned, from_foreign_row
 from timeline.journal.sidecar import Sidecar
 from timeline.journal.storage import (
-    MOUNTINFO,
     JournalError,
     Opened,
     free_names,
     open_reader,
-    read_head,
     redaction_key,
 )
 from timeline.journal.verification import Anchor, Verification, verify_database
@@ -130,7 +129,7 @@ class Journal:
         """
         now = settings.get("clock", _utc_now)().astimezone(UTC)
         try:
-            storage.private_directory(directory)
+            files.private_directory(directory)
             for path in free_names(directory, now):
                 meta = {
                     "incident_id": path.stem,
@@ -405,7 +404,7 @@ class Journal:
             storage.copy_database(self._reader(), target)
         stored = self._stored()
         if stored:
-            storage.write_head(target, stored[-1].seq, stored[-1].hash)
+            files.write_head(target, stored[-1].seq, stored[-1].hash)
         return len(self._waiting())
 
     def evidence(self, sha256: str) -> EvidenceBlob | None:

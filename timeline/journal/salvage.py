@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from timeline.entry import Entry, digest, stamp
+from timeline.journal.files import create_private, read_head
 from timeline.journal.pages import scan
 from timeline.journal.rows import to_row
 from timeline.journal.sidecar import Sidecar
@@ -23,9 +24,7 @@ from timeline.journal.storage import (
     JournalError,
     connect_writer,
     create_file,
-    create_private,
     create_triggers,
-    read_head,
 )
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from timeline.entry import Entry, canonical, from_record, to_record
 from timeline.journal.evidence import EvidenceBlob
-from timeline.journal.storage import locked, sync_directory
+from timeline.journal.files import locked, sync_directory
 
 RESERVE_BYTES: Final = 128 * 1024
 _BLOCK: Final = 4096

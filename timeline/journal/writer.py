@@ -26,19 +26,15 @@ from sqlite_utils import Database
 
 from timeline.entry import NO_HASH, Entry, seal, stamp
 from timeline.journal.evidence import EvidenceBlob
+from timeline.journal.files import MOUNTINFO, read_head, release, take, write_head
 from timeline.journal.rows import SELECT, cleaned, from_foreign_row, to_row
 from timeline.journal.sidecar import Sidecar
 from timeline.journal.storage import (
-    MOUNTINFO,
     JournalError,
     check_schema,
     connect_writer,
     open_reader,
-    read_head,
-    release,
-    take,
     upgrade,
-    write_head,
 )
 from timeline.redaction.clean import Clean
 
