@@ -13,7 +13,7 @@ from probes import questions
 from probes.context import ProbeContext, Progress
 from probes.definition import Probe
 from probes.result import ProbePlan, ProbeResult
-from probes.select.paths import Unusable
+from probes.select.names import Unusable
 
 
 def _collect() -> dict[str, Probe]:

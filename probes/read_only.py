@@ -12,7 +12,7 @@ from cluster.errors import ApiError, ClusterError, Forbidden
 from probes.context import ProbeContext, Progress
 from probes.definition import Planner, Probe
 from probes.result import Conclusion, ProbePlan, ProbeResult, Row
-from probes.select.paths import Unusable
+from probes.select.names import Unusable
 
 T = TypeVar("T")
 R = TypeVar("R")

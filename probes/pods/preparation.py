@@ -20,7 +20,8 @@ from probes.pods.preflight import (
 from probes.pods.probe_pod import Identity
 from probes.pods.vantage import HOW, NONE, POD, PROVES, WITHOUT_WRITE, Vantage, build
 from probes.result import PlannedObject, Right
-from probes.select.paths import Source, Unusable
+from probes.select.names import Unusable
+from probes.select.sources import Source
 
 DEADLINE_S = 600
 """Seconds after which everything that was created ends by itself."""

@@ -19,7 +19,7 @@ from probes.inference.policy import End, end_of
 from probes.pods.probe_pod import Identity, ephemeral_container, new_name, pod_manifest
 from probes.select.image import ImageChoice, choices
 from probes.select.labels import Guard, cloned, guard
-from probes.select.paths import Source
+from probes.select.sources import Source
 
 SIDECARS = frozenset(
     {"istio-proxy", "linkerd-proxy", "envoy", "envoy-sidecar", "consul-dataplane", "kuma-sidecar"}

@@ -16,7 +16,7 @@ from cluster.kube.objects import Ref
 from probes.context import ProbeContext, Progress
 from probes.read_only import Findings, read_only_probe
 from probes.result import Component, Conclusion, Row
-from probes.select.paths import Unusable
+from probes.select.names import Unusable
 
 SLOW_S = 1.0
 """The scalability SLO of Kubernetes: 99 % of calls below one second."""

@@ -30,7 +30,7 @@ from probes.result import (
     Try,
     not_measured,
 )
-from probes.select import paths as selection
+from probes.select.targets import find_all_targets
 
 PROXY, FORWARD = "proxy", "port-forward"
 HOW = (PROXY, FORWARD)
@@ -62,7 +62,7 @@ async def plan(
 ) -> ProbePlan:
     """The plan. Raises `Unusable`. `from` is not used, because every packet comes from the control
     plane."""
-    found = selection.find_all_targets(
+    found = find_all_targets(
         context.store, arguments.get("to", ""), int(arguments.get("port", "0"))
     )
     targets = tuple(t for t in found.targets if t.pod or (how == PROXY and t.service))

@@ -26,8 +26,11 @@ from probes.pods.vantage_pods import ReadyVantage, VantagePods
 from probes.questions import api_server_paths
 from probes.result import Cell, Destination, Expectation, ProbePlan, ProbeResult, ResultClass, Try
 from probes.scripts import connectivity as script
-from probes.select import paths as selection
+from probes.select.names import Unusable
+from probes.select.service_ports import endpoints, target_port
+from probes.select.sources import Source, find_all_sources
 from probes.select.surroundings import surroundings
+from probes.select.targets import Targets, find_all_targets, interleaved
 
 NAME = "connectivity"
 QUESTION = (
@@ -82,12 +85,12 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
     if how in api_server_paths.HOW:
         return await api_server_paths.plan(context, NAME, QUESTION, given, how)
     if not given.get("from") or not given.get("to"):
-        raise selection.Unusable(
+        raise Unusable(
             "From where to where? Give from=NAMESPACE[/POD] and to=NAMESPACE[/SERVICE or /POD]."
         )
     check_method(context, how, api_server_paths.HOW)
-    targets = selection.find_all_targets(context.store, given["to"], port)
-    sources = selection.find_all_sources(
+    targets = find_all_targets(context.store, given["to"], port)
+    sources = find_all_sources(
         context.store, given["from"], targets, control=given.get("control", "")
     )
     return await plan_for(context, NAME, QUESTION, given, targets, sources, tries)
@@ -97,7 +100,7 @@ def _number(given: Mapping[str, str], name: str, default: int, most: int) -> int
     """A whole number of `given`. Raises `Unusable`."""
     text = given.get(name, str(default))
     if not text.isdecimal() or int(text) > most:
-        raise selection.Unusable(f"{name} {text!r} is not a number that can be used.")
+        raise Unusable(f"{name} {text!r} is not a number that can be used.")
     return int(text)
 
 
@@ -106,15 +109,15 @@ async def plan_for(
     name: str,
     question: str,
     arguments: Mapping[str, str],
-    targets: selection.Targets,
-    sources: Sequence[selection.Source],
+    targets: Targets,
+    sources: Sequence[Source],
     tries: int = MOST_TRIES,
 ) -> ProbePlan:
     """The plan for given sources and targets, for this and similar probes. Of `arguments` it reads
     `image` and `how`, the method that is asked for."""
     image, how = arguments.get("image", ""), arguments.get("how", "")
     prepared = await prepare(context, sources, image=image, how=how)
-    order, distance = selection.interleaved(targets.targets)
+    order, distance = interleaved(targets.targets)
     gap_ms = max(300, -(-GAP_MS // distance))
     expected = _expectations(context, prepared.vantages, order)
     detail = ConnectivityPlan(
@@ -188,8 +191,8 @@ def _ends(context: ProbeContext, target: Destination) -> list[tuple[End, int]]:
         if service is None or chosen is None:
             return []
         return [
-            (end_of(p), selection.target_port(p, chosen))
-            for p, _, _ in selection.endpoints(context.store, service)
+            (end_of(p), target_port(p, chosen))
+            for p, _, _ in endpoints(context.store, service)
             if p is not None
         ]
     return [(End(address=target.address), target.port)]

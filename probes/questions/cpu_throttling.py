@@ -18,7 +18,7 @@ from cluster.live.store import Store
 from probes.context import ProbeContext, Progress
 from probes.read_only import Findings, check_place, map_bounded, read_only_probe
 from probes.result import Component, Conclusion, ProbePlan, Row
-from probes.select.paths import Unusable
+from probes.select.names import Unusable
 
 NAME = "cpu-throttling"
 QUESTION = "Which containers are held back by their CPU limit, and do they use it up?"

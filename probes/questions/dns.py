@@ -35,7 +35,10 @@ from probes.result import (
 )
 from probes.scripts import dns as dns_script
 from probes.scripts.protocol import read_lines
-from probes.select import paths as selection
+from probes.select.names import Unusable
+from probes.select.service_ports import endpoints
+from probes.select.sources import find_sources
+from probes.select.targets import Targets
 
 NAME = "dns"
 QUESTION = "Do names resolve from this namespace, how fast, and at each DNS server by itself?"
@@ -88,18 +91,16 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
     given = {key: value for key, value in arguments.items() if value}
     tries = given.get("tries", "5")
     if not tries.isdecimal() or not 1 <= int(tries) <= 100:
-        raise selection.Unusable(f"tries {tries!r} is not a number from 1 to 100.")
+        raise Unusable(f"tries {tries!r} is not a number from 1 to 100.")
     check_method(context, given.get("how", ""))
     outside = given.get("name", "")
     try:
         dns_script.command([], [outside] if outside else [])
     except ValueError as error:
-        raise selection.Unusable(str(error)) from error
+        raise Unusable(str(error)) from error
     servers = find_servers(context)
     pods = tuple(server for server in servers if server.pod)
-    sources = selection.find_sources(
-        context.store, given.get("namespace", ""), selection.Targets(pods), control="none"
-    )
+    sources = find_sources(context.store, given.get("namespace", ""), Targets(pods), control="none")
     prepared = await prepare(
         context, sources, image=given.get("image", ""), how=given.get("how", "")
     )
@@ -145,7 +146,7 @@ def find_servers(context: ProbeContext) -> tuple[Destination, ...]:
             continue
         if service.spec.cluster_ip not in ("", "None"):
             found.append(Destination(namespace, "", "", service.spec.cluster_ip, 53, name))
-        for pod, _, _ in selection.endpoints(context.store, service):
+        for pod, _, _ in endpoints(context.store, service):
             if pod is not None and pod.status.pod_ip:
                 found.append(
                     Destination(

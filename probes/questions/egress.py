@@ -16,7 +16,9 @@ from probes.definition import Probe
 from probes.pods.preparation import check_method
 from probes.questions.connectivity import plan_for, run
 from probes.result import Destination, ProbePlan
-from probes.select import paths as selection
+from probes.select.names import HOST_NAME, Unusable, check_dialled, port_number
+from probes.select.sources import find_sources
+from probes.select.targets import Targets
 
 NAME = "egress"
 QUESTION = "Can pods reach this address outside, from every node and namespace alike?"
@@ -32,8 +34,8 @@ PARAMETERS = {
 async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan:
     given = {key: value for key, value in arguments.items() if value}
     check_method(context, given.get("how", ""))
-    targets = selection.Targets((_target(given.get("target", "")),))
-    sources = selection.find_sources(
+    targets = Targets((_target(given.get("target", "")),))
+    sources = find_sources(
         context.store, given.get("namespace", ""), targets, control=given.get("control", "")
     )
     return await plan_for(context, NAME, QUESTION, given, targets, sources)
@@ -43,7 +45,7 @@ def _target(text: str) -> Destination:
     host, _, port = text.strip().rpartition(":")
     if not host or (":" in host) is not (host.startswith("[") and host.endswith("]")):
         outside = "203.0.113.9:443 or [2001:db8::1]:443"
-        raise selection.Unusable(
+        raise Unusable(
             f"Target {text!r} is not HOST:PORT; give an address outside that should answer, such "
             f"as {outside}."
         )
@@ -51,14 +53,14 @@ def _target(text: str) -> Destination:
     try:
         ip = ipaddress.ip_address(host)
     except ValueError:
-        if not selection.NAME.match(host):
-            raise selection.Unusable(
+        if not HOST_NAME.match(host):
+            raise Unusable(
                 f"{host!r} is neither an address nor a host name; give one without spaces and "
                 "signs."
             ) from None
     else:
-        selection.check_dialled(ip)
-    return Destination("", "", "", host, selection.port_number(port, host))
+        check_dialled(ip)
+    return Destination("", "", "", host, port_number(port, host))
 
 
 PROBE = Probe(NAME, QUESTION, PARAMETERS, plan, run, creates=True)

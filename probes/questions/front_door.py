@@ -26,8 +26,8 @@ from probes.result import (
     Try,
     not_measured,
 )
-from probes.select import paths as selection
-from probes.select.paths import Unusable
+from probes.select.names import Unusable, split
+from probes.select.targets import find_targets
 
 MOST = 6
 """Nodes and addresses measured at each hop."""
@@ -48,7 +48,7 @@ class EntryPoint:
 def find(context: ProbeContext, to: str) -> EntryPoint:
     """`NAMESPACE/NAME` of an Ingress, or of a Service of type LoadBalancer or NodePort. Raises
     `Unusable`."""
-    namespace, name = selection.split(to, "The entry point")
+    namespace, name = split(to, "The entry point")
     ingress: Ingress | None = context.store.get("Ingress", namespace, name)
     service: Service | None = context.store.get("Service", namespace, name)
     if ingress is not None:
@@ -180,7 +180,7 @@ def _node_port_well(answer: HttpAnswer) -> bool | None:
 async def _pods(context: ProbeContext, entry: EntryPoint) -> list[Hop]:
     meta = entry.service.metadata
     try:
-        targets = selection.find_targets(context.store, f"{meta.namespace}/{meta.name}").targets
+        targets = find_targets(context.store, f"{meta.namespace}/{meta.name}").targets
     except Unusable as error:
         return [Hop("pod", f"{meta.namespace}/{meta.name}", str(error), False)]
     pods = [target for target in targets if target.pod][:MOST]

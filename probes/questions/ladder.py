@@ -14,7 +14,7 @@ from probes.context import ProbeContext, Progress
 from probes.questions import front_door
 from probes.read_only import Findings, read_only_probe
 from probes.result import Component, Conclusion, ProbePlan, Row
-from probes.select.paths import Unusable
+from probes.select.names import Unusable
 
 NAME = "ladder"
 QUESTION = "Which hop from here to the API server (or to what users reach) fails?"

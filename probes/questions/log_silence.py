@@ -15,7 +15,7 @@ from cluster.kube.owners import top_owner
 from probes.context import ProbeContext, Progress
 from probes.read_only import Findings, map_bounded, read_only_probe
 from probes.result import Component, Conclusion, Row
-from probes.select.paths import Unusable
+from probes.select.names import Unusable
 
 MOST_PODS = 60
 LEAST_PEERS = 3

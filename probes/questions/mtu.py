@@ -32,7 +32,9 @@ from probes.result import (
 from probes.scripts import connectivity as script
 from probes.scripts import mtu as mtu_script
 from probes.scripts.protocol import read_lines
-from probes.select import paths as selection
+from probes.select.names import Unusable
+from probes.select.sources import find_sources
+from probes.select.targets import Targets, find_targets
 
 NAME = "mtu"
 QUESTION = "Do large packets pass where small ones do?"
@@ -81,18 +83,16 @@ async def plan(context: ProbeContext, arguments: Mapping[str, str]) -> ProbePlan
     given = {key: value for key, value in arguments.items() if value}
     check_method(context, given.get("how", ""))
     if not given.get("port", "0").isdecimal():
-        raise selection.Unusable(f"port {given['port']!r} is not a number.")
-    targets = selection.find_targets(
-        context.store, given.get("to", ""), int(given.get("port", "0"))
-    )
+        raise Unusable(f"port {given['port']!r} is not a number.")
+    targets = find_targets(context.store, given.get("to", ""), int(given.get("port", "0")))
     only_pods = tuple(t for t in targets.targets if t.pod)
     if not only_pods:
-        raise selection.Unusable(
+        raise Unusable(
             f"{given.get('to', '')} has no pod with an address; the size is measured to pods "
             "themselves."
         )
-    targets = selection.Targets(only_pods, targets.service, targets.notes)
-    sources = selection.find_sources(context.store, given.get("from", ""), targets, control="none")
+    targets = Targets(only_pods, targets.service, targets.notes)
+    sources = find_sources(context.store, given.get("from", ""), targets, control="none")
     return await plan_for(context, NAME, QUESTION, given, targets, sources)
 
 

@@ -15,7 +15,7 @@ from cluster.kube.objects import (
 from probes.context import ProbeContext, Progress
 from probes.read_only import Findings, read_only_probe
 from probes.result import Component, Conclusion, Row
-from probes.select.paths import ready
+from probes.select.targets import ready
 
 SINGLE = frozenset({"ReadWriteOnce", "ReadWriteOncePod"})
 

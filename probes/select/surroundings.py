@@ -12,7 +12,8 @@ from probes.inference.components import Surroundings
 from probes.result import Cell
 from probes.select.drift import drifts
 from probes.select.labels import representative
-from probes.select.paths import endpoints, ready
+from probes.select.service_ports import endpoints
+from probes.select.targets import ready
 
 
 def surroundings(store: Store, cells: Iterable[Cell]) -> Surroundings:

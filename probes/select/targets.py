@@ -8,36 +8,20 @@ Service" (`probes.inference.explanation`).
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cluster.api.mode import MANAGED_BY
 from cluster.kube.conditions import is_true
-from cluster.kube.objects import EndpointSlice, Node, Pod, Service, ServicePort
+from cluster.kube.objects import Node, Pod, Service, ServicePort
 from cluster.live.store import Store
 from probes.result import Destination
-from probes.select.image import choices
-from probes.select.labels import OWN, representative
+from probes.select.labels import OWN
+from probes.select.names import Unusable, check_dialled, port_number, split
+from probes.select.service_ports import endpoints, service_port, target_port
 
 MOST_NODES = 6
 """Target nodes that are measured in one run, suspects first."""
-NAME = re.compile(r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")
-
-
-class Unusable(ValueError):
-    """The request cannot be measured; `str()` is one sentence with an alternative."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One place to measure from. `client`: the pod that it represents; `role`: why it is in the
-    plan."""
-
-    namespace: str
-    node: str
-    client: Pod | None
-    role: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +32,6 @@ class Targets:
     targets: tuple[Destination, ...]
     service: Service | None = None
     notes: tuple[str, ...] = ()
-
-
-def split(text: str, what: str) -> tuple[str, str]:
-    """`NAMESPACE` or `NAMESPACE/NAME`. Raises `Unusable`."""
-    namespace, _, name = text.strip().partition("/")
-    for part in (namespace, name):
-        if part and not NAME.match(part):
-            raise Unusable(
-                f"{what} {text!r} is not a Kubernetes name; write NAMESPACE or NAMESPACE/NAME."
-            )
-    if not namespace:
-        raise Unusable(f"{what} is empty; write NAMESPACE or NAMESPACE/NAME.")
-    return namespace, name
 
 
 def ready(store: Store, node: str) -> bool:
@@ -107,16 +78,16 @@ def find_targets(store: Store, to: str, port: int = 0) -> Targets:
         pod: Pod | None = store.get("Pod", namespace, name)
         if pod is not None:
             return _of_pod(pod, port)
-        _check_namespace(store, namespace)
+        check_namespace(store, namespace)
         raise Unusable(
             f"There is neither a Service nor a pod {namespace}/{name}; look at `kubectl get "
             f"service,pod -n {namespace}`."
         )
-    _check_namespace(store, namespace)
+    check_namespace(store, namespace)
     return _of_namespace(store, namespace, port)
 
 
-def _check_namespace(store: Store, namespace: str) -> None:
+def check_namespace(store: Store, namespace: str) -> None:
     if store.get("Namespace", "", namespace) is None and not store.in_namespace("Pod", namespace):
         known = sorted(name for _, name in store.rows("Namespace"))
         near = [name for name in known if namespace in name or name in namespace][:3]
@@ -146,27 +117,6 @@ def _address(text: str, port: int) -> Targets | None:
     return Targets((Destination("", "", "", str(ip), number),))
 
 
-def check_dialled(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
-    """Raises `Unusable` for an address that a pod cannot dial, or that is the pod itself."""
-    if ip.is_loopback:
-        raise Unusable(
-            f"{ip} is each pod itself; how=port-forward with to=NAMESPACE/POD asks on the inside "
-            "of a pod."
-        )
-    if ip.is_unspecified or ip.is_multicast or (ip.version == 6 and ip.is_link_local):
-        raise Unusable(
-            f"{ip} is not an address that can be dialled from a pod; give a pod, a Service or one "
-            "machine's address."
-        )
-
-
-def port_number(text: str, where: str) -> int:
-    """A TCP port. Raises `Unusable`."""
-    if not text.isdecimal() or not 1 <= int(text) <= 65535:
-        raise Unusable(f"{text!r} is not a port on {where}; give a number from 1 to 65535.")
-    return int(text)
-
-
 def _of_service(store: Store, service: Service, port: int) -> Targets:
     meta, spec = service.metadata, service.spec
     if spec.type == "ExternalName":
@@ -175,7 +125,7 @@ def _of_service(store: Store, service: Service, port: int) -> Targets:
             "in the cluster answers for it; "
             "probe that name with the dns probe, or give an address."
         )
-    chosen = _service_port(service, port)
+    chosen = service_port(service, port)
     notes: list[str] = []
     pods: dict[str, tuple[Pod, int]] = {}
     backends = list(endpoints(store, service))
@@ -211,45 +161,6 @@ def _of_service(store: Store, service: Service, port: int) -> Targets:
     return Targets(tuple(targets), service, tuple(notes))
 
 
-def _service_port(service: Service, port: int) -> ServicePort:
-    meta = service.metadata
-    tcp = [p for p in service.spec.ports if (p.protocol or "TCP") == "TCP"]
-    if not tcp:
-        raise Unusable(
-            f"Service {meta.namespace}/{meta.name} has no TCP port; only TCP is measured."
-        )
-    for each in tcp:
-        if port in (each.port, each.target_port):
-            return each
-    if port:
-        listed = ", ".join(str(p.port) for p in tcp)
-        raise Unusable(f"Service {meta.namespace}/{meta.name} has no port {port}; it has {listed}.")
-    return tcp[0]
-
-
-def endpoints(store: Store, service: Service) -> Iterable[tuple[Pod | None, bool, dict[str, int]]]:
-    """(pod, ready, port numbers by name) of each endpoint, from the EndpointSlices."""
-    meta = service.metadata
-    rows = store.in_namespace("EndpointSlice", meta.namespace)
-    for _, row in sorted(rows.items()):
-        if (
-            not isinstance(row, EndpointSlice)
-            or row.metadata.labels.get("kubernetes.io/service-name") != meta.name
-        ):
-            continue
-        numbers = {(p.name or ""): p.port for p in row.ports if p.port}
-        for endpoint in row.endpoints:
-            reference = endpoint.target_ref
-            pod: Pod | None = (
-                store.get("Pod", reference.namespace or meta.namespace, reference.name)
-                if reference
-                else None
-            )
-            if pod is not None and pod.metadata.labels.get(MANAGED_BY) == OWN:
-                continue
-            yield pod, endpoint.conditions.ready is not False, numbers
-
-
 def _numbers(
     backends: list[tuple[Pod | None, bool, dict[str, int]]], chosen: ServicePort
 ) -> list[tuple[Pod, int]]:
@@ -265,22 +176,6 @@ def _numbers(
         if number:
             found.append((pod, number))
     return found
-
-
-def target_port(pod: Pod, port: ServicePort) -> int:
-    """The number behind a Service's targetPort on one pod; 0 when it is a name that the pod does
-    not have."""
-    if isinstance(port.target_port, int):
-        return port.target_port or port.port
-    return next(
-        (
-            p.container_port
-            for c in pod.spec.containers
-            for p in c.ports
-            if (p.name, p.protocol or "TCP") == (port.target_port, port.protocol or "TCP")
-        ),
-        0,
-    )
 
 
 def _of_pod(pod: Pod, port: int) -> Targets:
@@ -414,108 +309,6 @@ def _one_for_each_node(
 
 
 # ---- sources
-
-
-def find_all_sources(
-    store: Store, from_: str, targets: Targets, *, control: str = ""
-) -> tuple[Source, ...]:
-    """`find_sources` for several, separated by commas; only the first gets a control. Raises
-    `Unusable`."""
-    first, *others = from_.split(",")
-    found = list(find_sources(store, first, targets, control=control or ("none" if others else "")))
-    for other in others:
-        known = {(each.namespace, each.node) for each in found}
-        found += [
-            s
-            for s in find_sources(store, other, targets, control="none")
-            if (s.namespace, s.node) not in known
-        ]
-    return tuple(found)
-
-
-def find_sources(
-    store: Store, from_: str, targets: Targets, *, control: str = ""
-) -> tuple[Source, ...]:
-    """Sources for `NS` or `NS/POD`: the client's node, a second node, and a control namespace on
-    the first. Raises `Unusable`.
-
-    `control`: a namespace, "none", or "" for the target's namespace, or another one when both are
-    the same.
-    """
-    namespace, name = split(from_, "The source")
-    client: Pod | None
-    if name:
-        client = store.get("Pod", namespace, name)
-        if client is None:
-            _check_namespace(store, namespace)
-            raise Unusable(
-                f"There is no pod {namespace}/{name}; look at `kubectl get pod -n {namespace}`, "
-                "or give the namespace alone."
-            )
-    else:
-        _check_namespace(store, namespace)
-        client = representative(store, namespace)
-    usable = [
-        node for node in sorted(n for _, n in store.rows("Node")) if open_to_pods(store, node)
-    ]
-    if not usable and client is None:
-        raise Unusable(
-            "No node is Ready and there is no running pod in the source namespace; nothing can "
-            "measure from there."
-        )
-    first = client.spec.node_name if client is not None else ""
-    if not name and first not in usable:
-        with_image = [
-            node for node in usable if any(c.on_node for c in choices(store, node, client))
-        ]
-        first = (with_image or usable or [first])[0]
-    found = [Source(namespace, first or usable[0], client, "the client")]
-    target_nodes = [t.node for t in targets.targets if t.node in usable]
-    others = [node for node in dict.fromkeys([*target_nodes, *usable]) if node != found[0].node]
-    # A node that has an image comes first, because it needs no registry.
-    second = next(
-        (
-            node
-            for node in others
-            if any(c.on_node for c in choices(store, node, representative(store, namespace, node)))
-        ),
-        "",
-    )
-    second = second or (others[0] if others else "")
-    if second:
-        found.append(
-            Source(
-                namespace,
-                second,
-                representative(store, namespace, second) or client,
-                "same namespace, another node",
-            )
-        )
-    other = _control(store, namespace, targets, control)
-    if other:
-        here = representative(store, other, found[0].node)
-        found.append(Source(other, found[0].node, here, "control: another namespace, same node"))
-    return tuple(found)
-
-
-def _control(store: Store, namespace: str, targets: Targets, wanted: str) -> str:
-    if wanted == "none":
-        return ""
-    if wanted:
-        control, _ = split(wanted, "The control namespace")
-        _check_namespace(store, control)
-        return control
-    goal = next((t.namespace for t in targets.targets if t.namespace), "")
-    if goal and goal != namespace:
-        return goal
-    names = sorted(n for _, n in store.rows("Namespace"))
-    system = ("kube-system", "kube-public", "kube-node-lease", namespace)
-    populated = [n for n in names if n not in system and representative(store, n) is not None]
-    return (
-        populated[0]
-        if populated
-        else ("default" if "default" in names and namespace != "default" else "")
-    )
 
 
 def interleaved(targets: Iterable[Destination]) -> tuple[tuple[Destination, ...], int]:
