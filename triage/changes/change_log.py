@@ -25,7 +25,9 @@ from cluster.kube.objects import (
     StatefulSet,
 )
 from cluster.live.store import Store, StoreUpdate
-from triage.changes.from_objects import change_fact, object_changes, revised
+from triage.changes.change_fact import change_fact
+from triage.changes.from_objects import object_changes
+from triage.changes.workload_changes import revised
 from triage.facts.events import EventMemory
 from triage.facts.finding import ChangeFact, Fact
 

@@ -14,7 +14,7 @@ import msgspec
 
 from cluster.kube.managed_fields import writes
 from cluster.kube.objects import LeanMeta, ObjectMeta, Ref
-from triage.changes.from_objects import creator
+from triage.changes.change_fact import creator
 from triage.facts.cluster_view import ClusterView
 
 _KINDS = ("Deployment", "DaemonSet", "StatefulSet", "CronJob", "ClusterRoleBinding")
