@@ -29,11 +29,10 @@ from text.runbook import (
     changed_lines,
     outcome_lines,
     progress_text,
-    runbook_lines,
-    section_lines,
     step_lines,
     verified_text,
 )
+from text.runbook_page import runbook_lines, section_lines
 from timeline.story import next_mark
 
 Ask = Callable[[str], Awaitable[str]]

@@ -28,7 +28,7 @@ from drills.scenario.world import World
 from incident.cadence import Cadence
 from incident.metrics.disks import disk_usage, short_of_disk
 from incident.metrics.last_words import LINES, EndedLog, LastWordsReader
-from incident.metrics.metrics import container_usage
+from incident.metrics.usage import container_usage
 from incident.view import SymptomView
 from tests import shipped
 from triage.engine import triage_once

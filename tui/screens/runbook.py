@@ -19,12 +19,11 @@ from text.keys import named
 from text.lines import BLANK, prose, rule
 from text.runbook import (
     progress_text,
-    runbook_lines,
     runs_lines,
-    section_lines,
     step_lines,
     steps_lines,
 )
+from text.runbook_page import runbook_lines, section_lines
 from text.words import plural
 from tui.dialogs.dialog import TextPrompt, by_hand
 from tui.help import key_line

@@ -12,7 +12,7 @@ from textual.widgets import Input
 
 from text.keys import named
 from text.lines import Line, rule
-from text.runbook import markdown_lines
+from text.runbook_page import markdown_lines
 from text.timeline import SAVE, entry_lines, log_lines, view_lines
 from text.words import count
 from timeline.entry import Entry
