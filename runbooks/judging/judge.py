@@ -172,7 +172,7 @@ def _holds(
             or _holds(part, Weight.SUPPORT, symptom, here, elsewhere)
             for part in condition.all_of
         ]
-        if not all(every) or not any(one and one.share == 1.0 for one in every):
+        if not all(every) or not _is_here(condition, every):
             return None
         seen = "; ".join(dict.fromkeys(one.seen for one in every if one))
         names = dict.fromkeys(name for one in every if one for name in one.findings)
@@ -184,6 +184,16 @@ def _holds(
     if condition.on == "change":
         return _change(condition, weight, symptom, here, elsewhere)
     return _finding(condition, weight, here, elsewhere)
+
+
+def _is_here(condition: Criterion, every: Sequence[Held | None]) -> bool:
+    """Whether one of several parts is of the symptom: not a change alone, where another part is a
+    finding. Changes near many objects belong to every symptom of that time."""
+    about = [part for part in condition.all_of if part.on != "change"]
+    return any(
+        one is not None and one.share == 1.0 and (part.on != "change" or not about)
+        for part, one in zip(condition.all_of, every, strict=True)
+    )
 
 
 def _finding(

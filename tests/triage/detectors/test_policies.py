@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from tests.triage.build import Cluster, ago, meta
+from tests.triage.detectors.pods.test_last_words import crashing, words
 from tests.triage.situation import MATCHER, background, found, look, old_crash_loop, service
 
 HERE = {"podSelector": {"matchLabels": {"app": "web"}}}
+ORDERS = {"podSelector": {"matchLabels": {"app": "orders"}}}
+DNS = {"ports": [{"protocol": "UDP", "port": 53}]}
 NOBODY = {"podSelector": {"matchLabels": {"app": "gone"}}}
 
 
@@ -84,3 +87,57 @@ def test_where_another_api_may_allow_it_no_page_is_sure() -> None:
     report = look(cluster)
     assert "policies of another API may" in report.symptoms[0].title
     assert not [m for m in MATCHER.match_symptom(report.symptoms[0], report) if m.confident]
+
+
+def test_a_policy_that_has_stood_for_hours_is_a_note_without_a_sure_page() -> None:
+    cluster = shop()
+    policy(cluster, minutes=60 * 5, policyTypes=["Ingress"])
+    report = look(cluster)
+    (symptom,) = [s for s in report.symptoms if s.mechanism == "service-isolated"]
+    assert not [m for m in MATCHER.match_symptom(symptom, report) if m.confident]
+
+
+def _called(line: str, app: str, **spec: Any) -> set[str]:
+    """Pages that are sure of a crash of `orders` with that log, with a policy on `app`."""
+    cluster = shop()
+    policy(cluster, minutes=300, app=app, **spec)
+    report = look(cluster, [words(crashing(cluster, "orders"), line)])
+    assert "orders" in report.symptoms[0].title
+    return {m.id for m in MATCHER.match_symptom(report.symptoms[0], report) if m.confident}
+
+
+_TO_API = "dial tcp api:80: i/o timeout"
+_NO_NAME = "java.net.UnknownHostException: api"
+
+
+@pytest.mark.parametrize(
+    ("line", "app", "spec", "sure"),
+    [
+        (_TO_API, "api", {"policyTypes": ["Ingress"]}, True),
+        (_TO_API, "api", {"policyTypes": ["Ingress"], "ingress": [{"from": [HERE]}]}, True),
+        (_TO_API, "orders", {"policyTypes": ["Egress"]}, True),
+        (_NO_NAME, "orders", {"policyTypes": ["Egress"]}, True),
+        # the twins: a policy of others, one that allows it, one for the other direction
+        (_TO_API, "stock", {"policyTypes": ["Ingress"]}, False),
+        (_TO_API, "api", {"policyTypes": ["Ingress"], "ingress": [{"from": [ORDERS]}]}, False),
+        (_TO_API, "api", {"policyTypes": ["Ingress"], "ingress": [{"ports": []}]}, False),
+        (_TO_API, "orders", {"policyTypes": ["Egress"], "egress": [{}]}, False),
+        (_NO_NAME, "orders", {"policyTypes": ["Egress"], "egress": [DNS]}, False),
+        (_NO_NAME, "api", {"policyTypes": ["Ingress"]}, False),
+    ],
+)
+def test_a_policy_is_evidence_only_where_it_blocks_what_fails(
+    line: str, app: str, spec: dict[str, Any], sure: bool
+) -> None:
+    assert ("network-policy-blocks" in _called(line, app, **spec)) is sure
+
+
+def test_a_policy_of_others_lists_no_page_beside_a_cordoned_node() -> None:
+    cluster = shop()
+    cluster.nodes[1]["spec"]["unschedulable"] = True
+    policy(cluster, minutes=60, app="api", policyTypes=["Ingress"])
+    look_up = words(crashing(cluster, "orders"), _TO_API)
+    report = look(cluster, [look_up])
+    (symptom,) = [s for s in report.symptoms if s.mechanism == "node-cordoned"]
+    pages = [m.id for m in MATCHER.match_symptom(symptom, report)]
+    assert "network-policy-blocks" not in pages

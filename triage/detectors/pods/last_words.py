@@ -28,6 +28,7 @@ from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import event_evidence, field_evidence, make
 from triage.facts.finding_index import FindingIndex
 from triage.facts.measurements import LastWords, Sample
+from triage.facts.network_policies import blocks, blocks_names
 from triage.facts.windows import EDGE, RECENT
 from triage.logs.address import Address
 
@@ -254,6 +255,7 @@ def _finding(
         "no_answer": said.no_dns,
         "proven": _proven(said, pod),
         "by_api": said.class_ == "api-forbidden" and _BY_API.search(said.sentence) is not None,
+        "policed": _policed(pod, said, resolved, peer, view),
         **_service_facts(resolved),
     }
     return make(
@@ -269,6 +271,24 @@ def _finding(
         facts=facts,
         related=[resolved.service] if resolved is not None and resolved.service else (),
     )
+
+
+def _policed(
+    pod: Pod,
+    said: Classification,
+    resolved: Resolved | None,
+    peer: Address | None,
+    view: ClusterView,
+) -> bool:
+    """Whether NetworkPolicies block what the pod fails to reach."""
+    if said.class_ == "name-not-found":
+        return blocks_names(pod, view)
+    if said.class_ != "unreachable":
+        return False
+    ref = resolved.service if resolved is not None else None
+    row = view.store.get(*ref) if ref is not None else None
+    service = row if isinstance(row, Service) else None
+    return blocks(pod, service, peer.port if peer is not None else 0, view)
 
 
 def _proven(said: Classification, pod: Pod) -> bool:

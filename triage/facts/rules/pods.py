@@ -176,6 +176,7 @@ pod-last-words (pod): The sentence of its log or termination message that decide
     class: str: of triage.logs.sentences.CLASSES; empty when no sentence decides
     sentence: str
     container: str
+    policed: bool: NetworkPolicies block what it cannot reach or look up
     exit_code: int or None
     host: str: that the sentence names
     port: int
