@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import enum
 import ipaddress
-from difflib import get_close_matches
+import re
+from functools import partial
 
 import msgspec
+from rapidfuzz.distance import Levenshtein
 
 from cluster.kube.objects import Ref, Service
 from triage.facts.cluster_view import ClusterView, ref_of
@@ -110,10 +112,25 @@ def _missing(ref: Ref, namespace: str, view: ClusterView) -> Resolved:
         says += f", but one in {min(elsewhere)}"
     else:
         here = sorted(name for _, name in view.store.in_namespace("Service", ref.namespace))
-        nearest = get_close_matches(ref.name, here, n=1, cutoff=0.7)
-        near = bool(nearest)
-        says += f", the nearest is {nearest[0]}" if nearest else ""
+        alike = [each for each in here if is_misspelt(ref.name, each)]
+        near = bool(alike)
+        if near:
+            says += f", the nearest is {min(alike, key=partial(Levenshtein.distance, ref.name))}"
     return Resolved(Standing.NO_SERVICE, ref, says, near)
+
+
+_GENERIC = re.compile(r"[-.]?(services?|svc|servers?|api|app|db|database)$")
+"""The end of a name that tells little: half of the Services of a cluster may have it."""
+
+
+def is_misspelt(name: str, existing: str) -> bool:
+    """Whether a name that leads nowhere is nearly that of a Service: one letter in six differs, or
+    one of them has a word more at its end. What both have as a generic end does not count:
+    `shoppingassistantservice` is not `shippingservice`."""
+    bare, other = (_GENERIC.sub("", each) or each for each in (name, existing))
+    if bare.startswith(f"{other}-") or other.startswith(f"{bare}-"):
+        return True
+    return Levenshtein.distance(bare, other) <= max(1, max(len(bare), len(other)) // 6)
 
 
 def _compared(row: Service, address: Address, view: ClusterView) -> Resolved:

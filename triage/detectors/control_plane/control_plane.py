@@ -187,7 +187,8 @@ def _of_the_gone(event: EventFact, view: ClusterView) -> bool:
 @cluster_detector
 def leader_changes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     """`became leader` events of control plane components, three or more of one within the hour:
-    they lost the API server or etcd."""
+    they lost the API server or etcd. A note beside pods that no scheduler has reported on, because
+    these tell what a scheduler that was restarted again and again has left undone."""
     groups: dict[str, list[EventFact]] = {}
     for event in view.events.reasons("LeaderElection"):
         if view.recent(event.last, RECENT) and event.about.namespace in ("kube-system", ""):
@@ -196,13 +197,14 @@ def leader_changes(view: ClusterView, index: FindingIndex) -> Iterator[Finding]:
     if not often:
         return
     every = sorted((e for g in often.values() for e in g), key=lambda e: (e.last, e.uid))
+    told = set(often) == {"kube-scheduler"} and any(index.rule("pod-not-scheduled"))
     yield make(
         "leader-changes",
         CLUSTER,
         f"{', '.join(sorted(often))} changed leader {_within_the_hour(every, view)} times within "
         "the hour",
-        Severity.WARNING,
-        "three or more changes of one component",
+        Severity.INFO if told else Severity.WARNING,
+        "three or more changes of one component; a note beside pods that wait for the scheduler",
         **from_events(every, 4),
         facts={"count": _within_the_hour(every, view), "components": tuple(sorted(often))},
     )

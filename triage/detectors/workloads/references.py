@@ -69,16 +69,17 @@ def references(row: _Workload, view: ClusterView) -> Iterator[Finding]:
     for (service, standing, port), (named, meant) in list(found.items())[:_MOST]:
         name = f"{service.namespace}/{service.name}"
         sure = standing is Standing.NO_PORT or meant.near or "." in named.address.host
+        certain = sure and not (named.alone and not meant.near)
         yield make(
             "service-reference-wrong",
             ref,
             f"its variable {named.variable} names {named.address}: {meant.says}",
-            Severity.WARNING if sure and not (named.alone and not meant.near) else Severity.INFO,
+            Severity.WARNING if certain else Severity.INFO,
             "a name of cluster DNS, or nearly that of a Service (a note where it may be a default "
             "that is not used)",
             since=since,
             source=source,
-            young=view.young(created, READY_GRACE),
+            young=view.young(created, READY_GRACE) if certain else None,
             evidence=[
                 field_evidence(
                     ref,
