@@ -8,7 +8,7 @@ import re
 from functools import partial
 
 import msgspec
-from rapidfuzz.distance import Levenshtein
+from rapidfuzz.distance import OSA
 
 from cluster.kube.objects import Ref, Service
 from triage.facts.cluster_view import ClusterView, ref_of
@@ -115,7 +115,7 @@ def _missing(ref: Ref, namespace: str, view: ClusterView) -> Resolved:
         alike = [each for each in here if is_misspelt(ref.name, each)]
         near = bool(alike)
         if near:
-            says += f", the nearest is {min(alike, key=partial(Levenshtein.distance, ref.name))}"
+            says += f", the nearest is {min(alike, key=partial(OSA.distance, ref.name))}"
     return Resolved(Standing.NO_SERVICE, ref, says, near)
 
 
@@ -130,7 +130,7 @@ def is_misspelt(name: str, existing: str) -> bool:
     bare, other = (_GENERIC.sub("", each) or each for each in (name, existing))
     if bare.startswith(f"{other}-") or other.startswith(f"{bare}-"):
         return True
-    return Levenshtein.distance(bare, other) <= max(1, max(len(bare), len(other)) // 6)
+    return OSA.distance(bare, other) <= max(1, max(len(bare), len(other)) // 6)
 
 
 def _compared(row: Service, address: Address, view: ClusterView) -> Resolved:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import pytest
+
 from cluster.live.freshness import Freshness
 from cluster.live.store import StoreUpdate
 from tests.triage.build import NOW, Cluster, ago, managed, ts
-from tests.triage.situation import LIVE, background, found, look
+from tests.triage.situation import LIVE, background, found, look, service
 from text.symptoms.why import older_cause
 from triage.engine import Triage
+from triage.facts.addresses import is_misspelt
 from triage.facts.finding import Severity, SinceSource, Symptom
 
 
@@ -102,3 +105,48 @@ def test_a_crash_of_now_is_new_though_its_cause_was_listed_for_days() -> None:
             after,
         )
     assert of_front(engine.report(NOW, after, live).symptoms).since == ago(minutes=12)
+
+
+@pytest.mark.parametrize(
+    ("named", "exists"),
+    [
+        ("productcatalogservices", "productcatalogservice"),
+        ("redis-cart-invalid", "redis-cart"),
+        ("redis", "redis-cart"),
+        ("currencysvc", "currencyservice"),
+        ("orders-database", "orders-db"),
+        ("paymnet", "payment"),
+    ],
+)
+def test_a_name_is_misspelt_where_a_service_has_nearly_that_name(named: str, exists: str) -> None:
+    assert is_misspelt(named, exists)
+
+
+@pytest.mark.parametrize(
+    ("named", "exists"),
+    [
+        ("shoppingassistantservice", "shippingservice"),
+        ("user-service", "order-service"),
+        ("cart", "card-terminal"),
+        ("search", "sessions"),
+    ],
+)
+def test_a_name_with_a_common_end_is_another_one(named: str, exists: str) -> None:
+    assert not is_misspelt(named, exists)
+
+
+def test_a_default_that_nobody_uses_stands_below_what_is_young() -> None:
+    """A Ready workload names a Service that nothing resembles; another Service, a minute old, has
+    no pod that matches."""
+    cluster = background()
+    work = cluster.deployment("front", "shop", replicas=1, created=ago(seconds=70))
+    variables = [{"name": "ASSISTANT_ADDR", "value": "shopping-assistant:80"}]
+    work["spec"]["template"]["spec"]["containers"][0]["env"] = variables
+    cluster.deployment("shipping", "shop", replicas=1, created=ago(seconds=70))
+    raw = service(cluster, "shipping", "shop", {"app": "shiping"}, ready=False)
+    raw["metadata"]["creationTimestamp"] = ts(ago(seconds=70))
+    first, *others = look(cluster).symptoms
+    assert first.title.startswith("Service shipping has no ready endpoint")
+    [note] = (s for s in others if any(f.rule == "service-reference-wrong" for f in s.findings))
+    assert note.severity is Severity.INFO
+    assert "nearest" not in note.title

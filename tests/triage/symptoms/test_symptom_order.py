@@ -199,6 +199,33 @@ def test_one_change_of_a_leader_is_no_news_however_old_its_event() -> None:
     assert not [f for f in look(cluster).findings if f.rule == "leader-changes"]
 
 
+def restarted_scheduler() -> Cluster:
+    cluster = background()
+    for number in range(4):
+        cluster.event(
+            "Lease",
+            "kube-system",
+            "kube-scheduler",
+            "LeaderElection",
+            f"cp-1_{number} became leader",
+            ago(minutes=5 + 10 * number),
+            type_="Normal",
+        )
+    return cluster
+
+
+def test_what_a_scheduler_leaves_undone_stands_above_its_changes_of_leader() -> None:
+    cluster = restarted_scheduler()
+    assert look(cluster).symptoms[0].severity is Severity.WARNING
+    waiting = cluster.deployment("shop", "shop", replicas=1, created=ago(seconds=90))["pods"][0]
+    waiting["spec"].pop("nodeName")
+    waiting["status"] = {"phase": "Pending"}
+    first = look(cluster).symptoms[0]
+    assert {f.rule for f in first.findings} >= {"pod-not-scheduled"}
+    [leader] = (f for f in look(cluster).findings if f.rule == "leader-changes")
+    assert leader.severity is Severity.INFO
+
+
 def test_messages_about_pods_that_are_gone_do_not_rank() -> None:
     cluster = background()
     for number in range(6):
