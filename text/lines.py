@@ -166,6 +166,10 @@ def one_line(text: str) -> str:
     return text.replace("\n", " ").replace("\t", " ") if "\n" in text or "\t" in text else text
 
 
+NAME_END = 6
+"""Characters at the end of a name that a ReplicaSet or a Job gives each pod: `-x2k8z`."""
+
+
 def fit(text: str, width: int) -> str:
     """`text` in exactly `width` cells: padded, or cut with an ellipsis that shows that something is
     missing."""
@@ -177,6 +181,14 @@ def fit(text: str, width: int) -> str:
         return text + " " * (width - size)
     cut = head(text, width - 1)
     return cut + " " * (width - 1 - cells(cut)) + "…"
+
+
+def fit_name(text: str, width: int) -> str:
+    """A name in exactly `width` cells. A long one keeps its end, which alone tells the pods of one
+    owner apart."""
+    if len(text) <= width or width < 3 * NAME_END or not text.isascii():
+        return fit(text, width)
+    return f"{text[: width - 1 - NAME_END]}…{text[-NAME_END:]}"
 
 
 def shorten(text: str, width: int) -> str:

@@ -20,11 +20,13 @@ from text.words import clock, count, freshness, kinds_count, kinds_name
 
 
 class Heading(msgspec.Struct, frozen=True):
-    """Title of a column. `width` in cells; 0 takes what is left."""
+    """Title of a column. `width` in cells; 0 takes what is left. `is_name`: a long text keeps its
+    end."""
 
     title: str
     width: int
     right: bool = False
+    is_name: bool = False
 
 
 NAME_MINIMUM = 26
@@ -96,7 +98,10 @@ def headings(table: ObjectTable, shown: Sequence[Column]) -> list[Heading]:
             else column.name
         )
 
-    return [Heading(title(each), each.width, each.type is Type.NUMBER) for each in shown]
+    return [
+        Heading(title(each), each.width, each.type is Type.NUMBER, each.name == "name")
+        for each in shown
+    ]
 
 
 def cells(table: ObjectTable, row: int, shown: Sequence[Column], now: datetime) -> list[Span]:

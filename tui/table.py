@@ -12,7 +12,7 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
-from text.lines import Line, Span, fit
+from text.lines import Line, Span, fit, fit_name
 from text.object_table import Heading
 from tui.line_pane import CURSOR, CursorPane
 from tui.strips import to_strip
@@ -153,7 +153,8 @@ class VirtualTable(CursorPane, can_focus=True):
             self._headings, self.widths(width), cells, strict=False
         ):
             text = text.rjust(size) if heading.right and len(text) < size else text
-            spans += [(fit(text, size), style), (" ", "plain")]
+            cut = fit_name if heading.is_name else fit
+            spans += [(cut(text, size), style), (" ", "plain")]
         return Line(tuple(spans))
 
     def _head_line(self, width: int) -> Line:

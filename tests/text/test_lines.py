@@ -15,6 +15,7 @@ from text.lines import (
     field,
     fields,
     fit,
+    fit_name,
     layout,
     line,
     plain_text,
@@ -76,6 +77,19 @@ def test_further_rows_of_a_field_stand_below_its_text() -> None:
         "          three",
     ]
     assert layout(fields("shared", ["a", "b", "c"], limit=2), 40)[-1].text == "          and 1 more"
+
+
+def test_a_long_name_keeps_the_end_that_tells_pods_apart() -> None:
+    names = [f"checkout-webhook-v5-9n2xc4s8b-{end}" for end in ("x2k8z", "p9q4w")]
+    assert [fit_name(name, 26) for name in names] == [
+        "checkout-webhook-v5…-x2k8z",
+        "checkout-webhook-v5…-p9q4w",
+    ]
+    assert fit_name("web", 6) == "web   "
+    assert {cells(fit_name("漢字漢字漢字漢字漢字漢字漢字", width)) for width in (19, 20)} == {
+        19,
+        20,
+    }
 
 
 def test_markup_is_text() -> None:
