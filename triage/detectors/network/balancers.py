@@ -146,7 +146,7 @@ def _pending(row: Service, events: list[EventFact], view: ClusterView) -> Iterat
     else:
         class_ = row.spec.load_balancer_class
         wanted = f" of class {class_}" if class_ else ""
-        claim += f": nothing here gives addresses to balancers{wanted}; looked for {LOOKED_FOR}"
+        claim += f": nothing here gives addresses to balancers{wanted}"
         evidence = [field_evidence(ref, "status.loadBalancer", f"empty; looked for {LOOKED_FOR}")]
     if not ensuring and view.older(created, STANDING):
         severity = Severity.INFO
