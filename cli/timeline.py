@@ -18,6 +18,7 @@ from incident.offline import archive
 from incident.options import Options
 from incident.saved_views import views
 from text.timeline import log_lines, selected
+from text.words import plural
 from timeline.entry import RevisionAction, to_record
 
 
@@ -282,22 +283,31 @@ def purge(options: Options, arguments: argparse.Namespace) -> int:
 
 
 def prune(options: Options, arguments: argparse.Namespace) -> int:
-    """Says which incidents that are over would be removed; removes them with --yes."""
+    """Says which incidents that are over would be removed, and which files of killed processes;
+    removes them with --yes."""
     days = arguments.argument[0] if arguments.argument else "90"
     if not days.isdecimal():
         raise Refusal(f"{days!r} is not a number of days: stanch timeline prune [DAYS] [--yes]")
-    found = archive.prunable(options, timedelta(days=int(days)), datetime.now(UTC))
+    now = datetime.now(UTC)
+    found, left = (
+        archive.prunable(options, timedelta(days=int(days)), now),
+        archive.abandoned(options, now),
+    )
     for each in found:
         last = f"{each.incident.last_at:%Y-%m-%d}"
         what = f"{len(each.files)} files, {each.size / 1024:,.0f} KiB"
         print(f"{each.incident.id}  {each.incident.state}  last {last}  {what}")
+    for path in left:
+        print(f"{path.name}  left by a process that was killed before it recorded anything")
+    what = plural(len(found), "incident")
+    what += f" and {plural(len(left), 'file')} of killed processes" if left else ""
     if not found:
         print(f"no finished incident was last written to more than {days} days ago")
-    elif arguments.yes:
-        archive.remove(found)
-        print(f"removed: {len(found)} incidents")
-    else:
-        print(f"nothing is removed yet: {len(found)} incidents would be, with --yes")
+    if (found or left) and arguments.yes:
+        archive.remove([*(path for each in found for path in each.files), *left])
+        print(f"removed: {what}")
+    elif found or left:
+        print(f"nothing is removed yet: {what} would be, with --yes")
     return exits.ANSWERED
 
 

@@ -7,7 +7,7 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -348,11 +348,19 @@ def prunable(options: Options, older_than: timedelta, now: datetime) -> Sequence
     return found
 
 
-def remove(found: Sequence[Prunable]) -> None:
+def abandoned(options: Options, now: datetime) -> Sequence[Path]:
+    """Files of incidents that a killed process never began, also of drills."""
+    return [
+        path
+        for each in (options, drill_options(options))
+        for path in index.abandoned(directory(each), clean=clean_uncut, now=now)
+    ]
+
+
+def remove(files: Iterable[Path]) -> None:
     """Delete the files. Raises OSError."""
-    for each in found:
-        for path in each.files:
-            path.unlink(missing_ok=True)
+    for path in files:
+        path.unlink(missing_ok=True)
 
 
 def save_what_is_left(options: Options, name: str, target: Path | None) -> Salvaged:

@@ -154,9 +154,29 @@ def test_only_incidents_that_are_over_and_old_are_pruned(options: Options) -> No
     found = archive.prunable(options, timedelta(days=90), later)
     assert [each.incident.id for each in found] == [over]
     assert found[0].size > 0
-    archive.remove(found)
+    archive.remove(found[0].files)
     assert [each.title for each in archive.incidents(options)] == ["still open"]
     assert list(archive.directory(options).glob(f"{over}.*")) == [draft]  # people edit it
+
+
+def test_what_a_killed_creation_left_is_pruned_and_nothing_that_may_hold_an_entry(
+    options: Options,
+) -> None:
+    kept = begun(options, "still open")
+    folder = archive.directory(options)
+    left = {"x.db": b"", "x.db.new": b"SQLite", "x.db.new-journal": b"", "y.lock": b""}
+    entry = {"z.db": b"", "z.pending.jsonl": b"{}", "z.md": b"# mine"}
+    for name, content in {**left, **entry, f"{kept}.db.new": b""}.items():
+        (folder / name).write_bytes(content)
+    now = datetime.now(UTC)
+    assert archive.abandoned(options, now) == [], "a process may be at work on it"
+    later = now + timedelta(days=2)
+    found = [path.name for path in archive.abandoned(options, later)]
+    assert found == ["x.db", "x.db.new", "x.db.new-journal", "y.lock"]
+    archive.remove(archive.abandoned(options, later))
+    assert (folder / "z.pending.jsonl").exists()
+    assert [each.id for each in archive.incidents(options)] == [kept]
+    assert archive.verify(options, kept)[1].ok
 
 
 def test_an_entry_is_edited_hidden_and_pinned_and_the_original_stays(options: Options) -> None:

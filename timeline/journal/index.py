@@ -61,6 +61,33 @@ def list_incidents(directory: Path, *, clean: Clean) -> Sequence[Incident]:
     return sorted(found, key=lambda incident: incident.opened_at or oldest, reverse=True)
 
 
+ABANDONED_AFTER = timedelta(days=1)
+"""Age from which the files of an incident that was never begun are left over."""
+_OF_CREATION = (".db.new", ".db.new-journal", ".lock")
+"""Files that a killed creation leaves even without the incident. None of them holds an entry."""
+
+
+def abandoned(directory: Path, *, clean: Clean, now: datetime) -> Sequence[Path]:
+    """Files of incidents in which no entry was ever recorded, because a process was killed while it
+    began them. A file that may hold an entry (`.pending.jsonl`) is not among them."""
+    if not directory.is_dir():
+        return []
+    begun, empty = set[str](), set[str]()
+    for path in directory.glob("*.db"):
+        (begun if _read(path, clean) is not None else empty).add(path.stem)
+    empty -= {each.name.partition(".")[0] for each in directory.glob("*.pending.jsonl")}
+    found = []
+    for path in sorted(directory.iterdir()):
+        stem, _, rest = path.name.partition(".")
+        of_creation = f".{rest}" in _OF_CREATION and stem not in begun
+        of_empty = rest.startswith(("db", "key")) and stem in empty
+        if of_creation or of_empty:
+            with suppress(OSError):
+                age = now.timestamp() - path.stat().st_mtime
+                found += [path] if age > ABANDONED_AFTER.total_seconds() else []
+    return found
+
+
 def _stem(path: Path) -> str:
     return path.stem
 
