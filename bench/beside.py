@@ -19,7 +19,7 @@ from bench.measures import (
     BenchRun,
     Cost,
     cpu_seconds,
-    idle_share,
+    idle_rows,
     kubectl,
     resident,
     run,
@@ -129,13 +129,7 @@ def quiet(place: BenchRun) -> list[Figure]:
     """The screens while nothing changes, on the real API server."""
     with open_terminal(place.stanch(), place.environment()) as terminal:
         terminal.wait_for_each((SYMPTOM, WHOLE), 120)
-        terminal.settle(45)
-        shares = [100 * idle_share(terminal) for _ in range(2)]
-        memory = resident(terminal.pid) / 1e6
-    return [
-        figure("real, idle: CPU while nothing changes", shares, "% of core", 1.0),
-        Figure("real, idle: memory", memory, "MB", 120),
-    ]
+        return idle_rows("real, idle", terminal)
 
 
 def _objects(kubeconfig: Path) -> Iterator[dict[str, Any]]:

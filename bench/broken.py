@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.changes import LARGE
 from bench.keys import COUNTED, SYMPTOM, key_rows, moved
-from bench.measures import OBJECTS, WHOLE, BenchRun, Cost, idle_share, kubectl, resident, run
+from bench.measures import OBJECTS, WHOLE, BenchRun, Cost, idle_rows, kubectl, resident, run
 from bench.report import Figure, figure, ratios
 from bench.server import load as loaded_so_far
 from bench.server import rendered, scratch_folder
@@ -117,13 +117,7 @@ def idle(place: BenchRun) -> list[Figure]:
     ):
         terminal.wait_for(SYMPTOM, 120)
         terminal.wait_for(COUNTED, 300)
-        terminal.settle(45)
-        shares = [100 * idle_share(terminal) for _ in range(2)]
-        memory = resident(terminal.pid) / 1e6
-    return [
-        figure("idle: CPU while nothing changes", shares, "% of core", 1.0),
-        Figure("idle: memory", memory, "MB", 120),
-    ]
+        return idle_rows("idle", terminal)
 
 
 def pages(place: BenchRun) -> list[Figure]:

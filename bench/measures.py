@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.report import Figure, middle, spread
+from bench.report import Figure, figure, middle, spread
 from bench.terminal import TerminalProgram
 
 NOTE, OBJECTS = (
@@ -178,6 +178,16 @@ def idle_share(terminal: TerminalProgram, seconds: float = 60.0) -> float:
     began, used = time.monotonic(), cpu_seconds(terminal.pid)
     terminal.settle(seconds)
     return (cpu_seconds(terminal.pid) - used) / (time.monotonic() - began)
+
+
+def idle_rows(name: str, terminal: TerminalProgram) -> list[Figure]:
+    """CPU and memory of a program on whose screen nothing changes, after 45 s of rest."""
+    terminal.settle(45)
+    shares = [100 * idle_share(terminal) for _ in range(2)]
+    return [
+        figure(f"{name}: CPU while nothing changes", shares, "% of core", 1.0),
+        Figure(f"{name}: memory", resident(terminal.pid) / 1e6, "MB", 120),
+    ]
 
 
 def percentile(values: list[float], share: float) -> float:
