@@ -24,7 +24,7 @@ from tests.rungs.cluster import Cluster
 from tests.rungs.nodes import Lab
 from tests.rungs.story import play
 
-AT_ONCE = 5
+AT_ONCE = 3
 """Programs that run, and are killed, beside each other: each has its own record, as different
 operators have."""
 STARTS = 5
@@ -119,7 +119,9 @@ def is_write(method: str) -> Callable[[web.Request, str], bool]:
     )
 
 
-async def test_twenty_moments(drill: DrillServer, tmp_path: Path) -> None:
+async def test_moments_of_creating_measuring_and_deleting(
+    drill: DrillServer, tmp_path: Path
+) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     drill.write_kubeconfig(kubeconfig)
     creates, deletes = Gate(drill, is_write("POST")), Gate(drill, is_write("DELETE"))

@@ -17,7 +17,7 @@ from tests.schedule import ALL_LABS, SECONDS, USUAL, on_nodes, seconds, unit
         ("tests/probes/test_story_on_nodes.py::test_it", "lab 1"),
         ("tests/probes/test_paths_on_nodes.py::test_it[a-b]", "lab 2"),
         ("tests/probes/test_killed.py::test_moments_on_real_nodes", "lab 3"),
-        ("tests/probes/test_killed.py::test_twenty_moments", "tests/probes/test_killed.py"),
+        ("tests/probes/test_killed.py::test_moments_of_creating", "tests/probes/test_killed.py"),
         ("tests/rungs/test_nodes.py::test_it", "lab 3"),
         ("tests/contract/test_lists.py::test_it[nodes-a in (b)]", "lab 3"),
         ("tests/contract/test_lists.py::test_it[control plane-a]", "tests/contract[control plane]"),
