@@ -39,8 +39,11 @@ def label(meta: LeanMeta, names: tuple[str, ...]) -> str:
 
 
 def is_control_plane(node: Node) -> bool:
-    """By its role labels."""
-    return any(name in node.metadata.labels for name in _CONTROL_PLANE)
+    """By its role labels: those of kubeadm, or `kubernetes.io/role`, which kops and kubeasz set."""
+    labels = node.metadata.labels
+    return labels.get("kubernetes.io/role") in ("master", "control-plane") or any(
+        name in labels for name in _CONTROL_PLANE
+    )
 
 
 _VIRTUAL = ("virtual-kubelet", "virtual-kubelet.io/provider", "liqo.io/type")

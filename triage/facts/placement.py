@@ -3,6 +3,9 @@ free capacity."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from cluster.kube.nodes import ready_status
 from cluster.kube.objects import Node, PodSpec, Taint
 from cluster.kube.selectors import contains, node_term_matches
@@ -13,11 +16,24 @@ _PASSING = "node.kubernetes.io/"
 
 def eligible(spec: PodSpec, node: Node) -> bool:
     """Whether the pod may run on the node when the node is well."""
-    if not contains(node.metadata.labels, spec.node_selector):
-        return False
-    if not _affine(spec, node):
-        return False
-    return untolerated(spec, node) is None
+    return chooses(spec, node) and untolerated(spec, node) is None
+
+
+def chooses(spec: PodSpec, node: Node) -> bool:
+    """Whether the node has what the pod's node selector and required affinity ask for."""
+    return contains(node.metadata.labels, spec.node_selector) and _affine(spec, node)
+
+
+def has_choice(spec: PodSpec) -> bool:
+    """Whether the pod has a node selector or a required node affinity."""
+    return bool(spec.node_selector or required_terms(spec))
+
+
+def required_terms(spec: PodSpec) -> tuple[Mapping[str, Any], ...]:
+    """The terms of the required node affinity: one of them must hold."""
+    affinity = spec.affinity.node_affinity if spec.affinity is not None else None
+    terms = (affinity.required or {}).get("nodeSelectorTerms") if affinity is not None else None
+    return tuple(t for t in terms if isinstance(t, dict)) if isinstance(terms, list) else ()
 
 
 def fits(spec: PodSpec, node: Node) -> bool:

@@ -13,6 +13,7 @@ from cluster.kube.nodes import ready_status
 from cluster.kube.objects import Node, Pod, PodSpec
 from cluster.kube.pods import queue_of
 from triage.detectors.data.unbound import unbound_of
+from triage.detectors.pods.chosen_nodes import label_texts, no_node, of_chosen
 from triage.detectors.registry import object_detector
 from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.events import EventFact
@@ -103,8 +104,11 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         kinds = _KIND.search(refused.message)
         named = kinds[1] if kinds else ""
         read = read._replace(causes=(("no-machine", 0), *read.causes), detail=named)
+    held = ""
     if target:
         read = _of_node(read, pod.spec, view)
+    elif any(name == "affinity" for name, _ in read.causes):
+        read, held = of_chosen(read, pod.spec, view)
     causes = tuple(name for name, _ in read.causes)
     cause = causes[0] if causes else "other"
     if cause == "taint" and not read.detail:
@@ -118,7 +122,7 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     of = f" of {read.nodes} node{'s' if read.nodes > 1 else ''}" if read.nodes else ""
     if read.control_plane:
         of += f", beside {read.control_plane} of the control plane"
-    detail = _wanted(pod, cause, view, read.nodes > 0) or read.detail
+    detail = held or _wanted(pod, cause, view, read.nodes > 0) or read.detail
     asked, too_much = _asked(pod, cause, read.detail, view)
     evidence: list[Evidence] = [condition_evidence(ref, scheduled)]
     evidence.extend(event_evidence(e) for e in failed[-1:])
@@ -247,7 +251,7 @@ def _wanted(pod: Pod, cause: str, view: ClusterView, none_found: bool) -> str:
     if cause == "volume-unbound":
         return unbound_of(spec, pod.metadata.namespace, view, none_found)
     if cause == "affinity":
-        return _labels(spec, view)
+        return no_node(spec, view)
     if cause == "anti-affinity" and spec.affinity is not None:
         terms = spec.affinity.pod_anti_affinity
         return _against(terms.required[0]) if terms is not None and terms.required else ""
@@ -272,47 +276,9 @@ def _taints(spec: PodSpec, view: ClusterView) -> str:
     return ", ".join(sorted(found)[:3])
 
 
-def _labels(spec: PodSpec, view: ClusterView) -> str:
-    """The labels of the node selector, or the terms of the affinity, that no node has."""
-    pairs = sorted(spec.node_selector.items())
-    lacking = [f"{key}={value}" for key, value in pairs if not view.labelled(key, value)]
-    if lacking:
-        return f"no node has {', '.join(lacking)}"
-    affinity = spec.affinity.node_affinity if spec.affinity is not None else None
-    terms = (affinity.required or {}).get("nodeSelectorTerms") if affinity is not None else None
-    found = [
-        text
-        for term in (terms if isinstance(terms, list) else ())
-        if isinstance(term, dict)
-        for each in (term.get("matchExpressions") or ())
-        if isinstance(each, dict) and (text := _expression(each, view))
-    ]
-    if found:
-        return f"no node has {found[0]}"
-    together = any(
-        spec.node_selector.items() <= node.metadata.labels.items()
-        for node in view.store.all("Node", Node)
-    )
-    if not pairs or together:
-        return ""
-    return f"no node has all of {', '.join(f'{k}={v}' for k, v in pairs)}"
-
-
-def _expression(each: Mapping[str, Any], view: ClusterView) -> str:
-    """`zone in (z9)` where no node fits it, else ""."""
-    key, values = str(each.get("key") or ""), each.get("values")
-    names = [str(value) for value in values] if isinstance(values, list) else []
-    if each.get("operator") == "In" and not any(view.labelled(key, name) for name in names):
-        return f"{key} in ({', '.join(names[:3])})"
-    if each.get("operator") == "Exists" and not view.labelled(key):
-        return f"label {key}"
-    return ""
-
-
 def _against(term: Mapping[str, Any]) -> str:
     """`pods with app=web, one for each kubernetes.io/hostname`."""
     selector = term.get("labelSelector")
-    labels = selector.get("matchLabels") if isinstance(selector, dict) else None
-    pairs = sorted(labels.items()) if isinstance(labels, dict) else []
-    said = ", ".join(f"{key}={value}" for key, value in pairs) or "the labels of its rule"
+    texts = label_texts(selector) if isinstance(selector, dict) else []
+    said = ", ".join(texts) or "the labels of its rule"
     return f"pods with {said}, one for each {term.get('topologyKey') or 'node'}"
