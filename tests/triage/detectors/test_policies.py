@@ -141,3 +141,26 @@ def test_a_policy_of_others_lists_no_page_beside_a_cordoned_node() -> None:
     (symptom,) = [s for s in report.symptoms if s.mechanism == "node-cordoned"]
     pages = [m.id for m in MATCHER.match_symptom(symptom, report)]
     assert "network-policy-blocks" not in pages
+
+
+@pytest.mark.parametrize(
+    ("spec", "served", "told"),
+    [
+        ({"policyTypes": ["Egress"]}, False, True),
+        ({"policyTypes": ["Egress"]}, True, False),  # its Service says so
+        ({"policyTypes": ["Ingress"]}, False, False),  # nothing calls it
+        ({"policyTypes": ["Egress"], "egress": [{}]}, False, False),
+        ({"policyTypes": ["Egress"], "minutes": 60 * 30}, False, False),
+    ],
+)
+def test_a_workload_without_a_service_that_may_reach_nothing(
+    spec: dict[str, Any], served: bool, told: bool
+) -> None:
+    cluster = background()
+    if served:
+        service(cluster, "worker", "shop", {"app": "worker"})
+    policy(cluster, app="worker", **spec)
+    cut = [f for f in found(cluster, "service-isolated") if f.object.kind == "Deployment"]
+    assert [f.claim for f in cut] == [
+        "is cut off by NetworkPolicy deny: no policy lets anything out of its pods"
+    ] * told

@@ -1,13 +1,13 @@
-"""Services that a NetworkPolicy has cut off lately: nothing may reach their pods, or their pods may
-reach nothing, not even DNS."""
+"""Services and workloads that a NetworkPolicy has cut off lately: nothing may reach their pods, or
+their pods may reach nothing, not even DNS."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from cluster.kube.managed_fields import last_write
-from cluster.kube.objects import NetworkPolicy, Service
+from cluster.kube.objects import Deployment, NetworkPolicy, Pod, Ref, Service, StatefulSet
 from cluster.kube.selectors import matches
 from triage.detectors.registry import object_detector
 from triage.facts.cluster_view import ClusterView, ref_of
@@ -24,18 +24,35 @@ _OTHERS = ("ciliumnetworkpolicies.", "ciliumclusterwide", "globalnetworkpolicies
 def isolated(row: Service, view: ClusterView) -> Iterator[Finding]:
     """Its pods are selected by policies that together allow nothing in one direction, and one of
     them was written within a day. What has stood for longer is meant so."""
-    policies = view.store.in_namespace("NetworkPolicy", row.metadata.namespace)
-    pods = view.selected(row)[:1] if policies else []
-    if not pods:
+    if view.store.in_namespace("NetworkPolicy", row.metadata.namespace):
+        for pod in view.selected(row)[:1]:
+            yield from _cut_off(ref_of(row), pod, ("Ingress", "Egress"), view)
+
+
+@object_detector("Deployment", "StatefulSet")
+def client_isolated(row: Deployment | StatefulSet, view: ClusterView) -> Iterator[Finding]:
+    """A workload without a Service, whose pods may reach nothing since a day: nothing calls it, so
+    what is let in does not matter."""
+    namespace = row.metadata.namespace
+    if not view.store.in_namespace("NetworkPolicy", namespace) or view.store.services_selecting(
+        namespace, row.spec.template.metadata.labels
+    ):
         return
+    ref = ref_of(row)
+    for pod in view.pods_of(ref)[:1]:
+        yield from _cut_off(ref, pod, ("Egress",), view)
+
+
+def _cut_off(ref: Ref, pod: Pod, ways_told: Sequence[str], view: ClusterView) -> Iterator[Finding]:
+    """The finding for an object whose pods are like this one, in the directions that are told."""
     on_it = [
         policy
-        for policy in policies.values()
+        for policy in view.store.in_namespace("NetworkPolicy", ref.namespace).values()
         if isinstance(policy, NetworkPolicy)
-        and matches(policy.spec.pod_selector, pods[0].metadata.labels)
+        and matches(policy.spec.pod_selector, pod.metadata.labels)
     ]
-    inward = [p for p in on_it if governs(p, "Ingress")]
-    outward = [p for p in on_it if governs(p, "Egress")]
+    inward = [p for p in on_it if "Ingress" in ways_told and governs(p, "Ingress")]
+    outward = [p for p in on_it if "Egress" in ways_told and governs(p, "Egress")]
     ways = []
     if inward and not any(_lets_in(p, view) for p in inward):
         ways.append("in to")
@@ -51,7 +68,6 @@ def isolated(row: Service, view: ClusterView) -> Iterator[Finding]:
     since = _written(newest)
     if not view.within(since, STANDING) or not view.older(since, NOTE_AFTER):
         return
-    ref = ref_of(row)
     others = any(
         name.startswith(_OTHERS) for _, name in view.store.rows("CustomResourceDefinition")
     )
@@ -78,7 +94,7 @@ def isolated(row: Service, view: ClusterView) -> Iterator[Finding]:
             "others": others,
             "new": view.within(since, INCIDENT),
         },
-        related=[ref_of(newest), *(ref_of(pod) for pod in pods)],
+        related=[ref_of(newest), ref_of(pod)],
     )
 
 
