@@ -59,12 +59,7 @@ def trouble(pod: Pod, failed: Sequence[EventFact]) -> ProbeTrouble:
     name = f"its {kind} probe" if kind else "its probe"
     target = probe.target if probe is not None else None
     port = target.port if target is not None else probe_port(event.message)
-    declared = sorted({p.container_port for c in pod.spec.containers for p in c.ports})
-    names = {p.name for c in pod.spec.containers for p in c.ports}
-    undeclared = bool(declared) and (
-        (isinstance(port, int) and port != 0 and port not in declared)
-        or (isinstance(port, str) and port not in names)
-    )
+    undeclared = _undeclared(pod, port)
     where = f" on port {port}" if port else ""
     after = f" after {probe.timeout_seconds} s" if probe and probe.timeout_seconds else ""
     text = {
@@ -75,8 +70,44 @@ def trouble(pod: Pod, failed: Sequence[EventFact]) -> ProbeTrouble:
         "port": f"{name} names port {port}, which container {container} does not have",
     }.get(cause, f"{name} fails: {quoted(probe_answer(event.message))}")
     if undeclared and cause in ("refused", "timeout"):
-        text += f", which no container declares (declared: {', '.join(map(str, declared))})"
+        text += f", which no container declares (declared: {_declared(pod)})"
     return ProbeTrouble(kind, cause, text, undeclared)
+
+
+def not_passed(pod: Pod) -> ProbeTrouble:
+    """The probe that keeps a running container from being ready, from the status alone: events end
+    within the hour and may be forbidden. The kubelet sets `started` when the startup probe passes,
+    and `ready` when the readiness probe passes."""
+    specs = {c.name: c for c in pod.spec.containers}
+    for status in pod.status.container_statuses:
+        container = specs.get(status.name)
+        if status.ready or status.state.running is None or container is None:
+            continue
+        kind = "startup" if status.started is False else "readiness"
+        probe = _probe(container, kind)
+        if probe is None:
+            continue
+        port = probe.target.port if probe.target is not None else 0
+        undeclared = _undeclared(pod, port)
+        text = f"its {kind} probe does not pass" + (f" on port {port}" if port else "")
+        if undeclared:
+            text += f", which no container declares (declared: {_declared(pod)})"
+        return ProbeTrouble(kind, "other", text, undeclared)
+    return ProbeTrouble()
+
+
+def _undeclared(pod: Pod, port: int | str | None) -> bool:
+    """Whether the containers declare ports, and this is none of them."""
+    ports = [p for c in pod.spec.containers for p in c.ports]
+    if isinstance(port, str):
+        return bool(ports) and port not in {p.name for p in ports}
+    return bool(ports and port) and port not in {p.container_port for p in ports}
+
+
+def _declared(pod: Pod) -> str:
+    return ", ".join(
+        map(str, sorted({p.container_port for c in pod.spec.containers for p in c.ports}))
+    )
 
 
 def _asked(pod: Pod, event: EventFact, kind: str) -> tuple[str, ContainerProbe | None]:

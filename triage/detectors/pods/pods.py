@@ -9,7 +9,7 @@ from cluster.kube import durations
 from cluster.kube.conditions import condition_of
 from cluster.kube.objects import Pod, Ref
 from cluster.kube.pods import has_ended, is_ready, statuses
-from triage.detectors.pods.kubelet_probes import failures, trouble
+from triage.detectors.pods.kubelet_probes import failures, not_passed, trouble
 from triage.detectors.registry import object_detector
 from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.events import EventFact
@@ -235,7 +235,7 @@ def not_ready(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     silent = [e for e in view.events_of(pod) if e.reason == "NodeNotReady"]
     if not view.older(begin, NOTE_AFTER if _known(was_ready, failed) else grace):
         return
-    probe = trouble(pod, failed)
+    probe = trouble(pod, failed) if failed or silent else not_passed(pod)
     span = view.now - since
     yield make(
         "pod-not-ready",

@@ -64,6 +64,31 @@ def test_a_port_that_no_container_declares_is_said_with_those_it_declares() -> N
     assert "(declared: 8080)" in first(cluster)
 
 
+@pytest.mark.parametrize(
+    ("probe", "started", "says"),
+    [
+        ({"readinessProbe": {"httpGet": {"port": 8081}}}, True, "readiness probe does not pass on"),
+        ({"readinessProbe": {"exec": {"command": ["ok"]}}}, True, "readiness probe does not pass"),
+        ({"startupProbe": {"tcpSocket": {"port": 8081}}}, False, "startup probe does not pass on"),
+        ({}, True, ""),
+    ],
+)
+def test_without_events_the_status_says_which_probe_does_not_pass(
+    probe: dict[str, Any], started: bool, says: str
+) -> None:
+    cluster = probed(REFUSED, {"httpGet": {"port": 8080}}, [8080])
+    cluster.raw[:] = [(kind, raw) for kind, raw in cluster.raw if kind != "Event"]
+    pods = [r for k, r in cluster.raw if k == "Pod" and r["metadata"]["namespace"] == "shop"]
+    [pod] = [p for p in pods if not p["status"]["containerStatuses"][0]["ready"]]
+    container = pod["spec"]["containers"][0]
+    del container["readinessProbe"]
+    container.update(probe)
+    pod["status"]["containerStatuses"][0]["started"] = started
+    line = first(cluster)
+    assert (f": its {says}" in line) if says else line.endswith("is not ready")
+    assert ("which no container declares (declared: 8080)" in line) is says.endswith(" on")
+
+
 def test_a_port_that_is_declared_is_only_refused() -> None:
     cluster = probed(REFUSED, {"httpGet": {"port": 8081}}, [8081])
     assert "readiness probe fails: connection refused on port 8081" in first(cluster)
