@@ -120,9 +120,12 @@ def _told(findings: Sequence[Finding]) -> str:
             "timeout": "container runtime does not answer",
             "name-reserved": "container runtime does not answer",
             "runtime-down": "container runtime does not answer",
-            "memory-limit": "killed for memory as they start",
+            "memory-limit": f"killed for memory as {'they start' if count > 1 else 'it starts'}",
         }
         why = causes.get(str(facts.get("cause")), str(facts.get("said") or "sandbox fails"))
+        limits = {str(f.facts.get("limit") or "") for f in same}
+        if facts.get("limit") and len(limits) == 1:
+            why += f" (limit {facts['limit']})"
         if any(f.facts.get("agent_away") for f in same):
             why = "the network agent is away"
         return f"{_waiting(same)} not start{_on(same)}: {why}"

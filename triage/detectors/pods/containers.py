@@ -14,8 +14,9 @@ from cluster.kube.objects import (
     Pod,
     Ref,
 )
-from cluster.kube.pods import containers, is_finished, statuses
+from cluster.kube.pods import is_finished, statuses
 from triage.detectors.pods.image_pulls import PULL_REASONS, pull_failed
+from triage.detectors.pods.memory_limits import at_start, kills_at_start, limit_of
 from triage.detectors.pods.probe_restarts import killed_by_probe, liveness
 from triage.detectors.pods.starting import config_missing, starting
 from triage.detectors.registry import object_detector
@@ -31,12 +32,6 @@ _NAMES = re.compile(r' \(pod: "[^"]*", container: [^)]*\)$')
 """The names of pod and container at the end of a message about the user (kubelet,
 security_context.go): the title has them."""
 _BATCH = ("Job", "CronJob")
-
-
-def _limit(pod: Pod, name: str) -> str:
-    return next(
-        (c.resources.limits.get("memory", "") for c in containers(pod.spec) if c.name == name), ""
-    )
 
 
 def _ran(ended: ContainerStateTerminated | None) -> int | None:
@@ -111,7 +106,11 @@ def waiting(pod: Pod, status: ContainerStatus, view: ClusterView) -> Iterator[Fi
         yield found or _create_failed(pod, status, text, since, evidence, view)
     elif state.reason not in _STARTING:
         text = f"{state.reason}: {state.message}" if state.message else state.reason
-        text = f"container {status.name} cannot be created: {quoted(text)}"
+        if kills_at_start(state.message):
+            limit = limit_of(pod.spec, status.name)
+            text = f"container {status.name} is {at_start(limit)}"
+        else:
+            text = f"container {status.name} cannot be created: {quoted(text)}"
         yield _create_failed(pod, status, text, created, evidence, view)
 
 
@@ -239,7 +238,7 @@ def ends(pod: Pod, status: ContainerStatus, view: ClusterView) -> Iterator[Findi
     running = status.state.running is not None
     evidence = _end_evidence(ref, status)
     if end.reason == "OOMKilled":
-        limit = _limit(pod, status.name)
+        limit = limit_of(pod.spec, status.name)
         size = f" of {limit}" if limit else ""
         again = " and runs again" if running else ""
         yield make(

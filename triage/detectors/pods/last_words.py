@@ -19,6 +19,7 @@ from cluster.kube.owners import controller_of
 from cluster.kube.pods import is_ready, statuses
 from cluster.kube.text import clean_json
 from triage.detectors.pods.dependencies import FULL, failing_services
+from triage.detectors.pods.memory_limits import at_start, kills_at_start, limit_of
 from triage.detectors.pods.own_state import adds
 from triage.detectors.pods.unresolved_names import services_of, unresolved
 from triage.detectors.registry import cluster_detector, object_detector
@@ -104,7 +105,11 @@ def said(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         path = f"status.containerStatuses[{status.name}] termination message"
         evidence = field_evidence(ref, path, found.sentence, end.finished_at)
         severe = looping or status.state.terminated is not None
-        yield _finding(pod, status.name, found, severe, head, end.exit_code, evidence, view)
+        words = _finding(pod, status.name, found, severe, head, end.exit_code, evidence, view)
+        if end.reason in _NEVER_RAN and kills_at_start(end.message):
+            claim = f"is {at_start(limit_of(pod.spec, status.name))}"
+            words = replace(words, claim=claim, facts={**words.facts, "class": "out-of-memory"})
+        yield words
         return
     for event in reversed(view.events_of(pod)):
         if event.reason != "Unhealthy" or not view.within(event.last, EDGE):

@@ -10,6 +10,7 @@ from cluster.kube.conditions import condition_of
 from cluster.kube.objects import Pod, Ref
 from cluster.kube.pods import statuses
 from triage.detectors.pods.attachments import attached_elsewhere
+from triage.detectors.pods.memory_limits import pod_limit
 from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
@@ -301,6 +302,7 @@ def _start_failures(pod: Pod, events: list[EventFact], view: ClusterView) -> Ite
                 **view.pod_facts(pod),
                 "cause": cause,
                 "said": quoted(inner_words(group[-1].message)),
+                "limit": pod_limit(pod.spec) if cause == "memory-limit" else "",
                 "agent_away": any(agent_away(e.message) for e in group),
                 "new_node": _is_new(pod, view),
             },

@@ -123,6 +123,7 @@ pod-sandbox-failed (pod): The pod's sandbox (network namespace) cannot be create
     cause: str: ip-exhausted, cni-not-ready, timeout, name-reserved, runtime-down, memory-limit,
         no-space, image, runtime-class, cni or other
     said: str: the plugin's or the runtime's sentence
+    limit: str: the memory limit of the pod, where it was killed for it
     agent_away: bool: the network plugin does not find its agent on the node
     new_node: bool or None: the node joined within the hour (None: not known)
 pod-volume-failed (pod): A volume cannot be attached or mounted
