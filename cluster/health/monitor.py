@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from msgspec.structs import replace
@@ -174,6 +175,13 @@ class HealthMonitor:
             self._move(Reach.REACHABLE, "")
         return ""
 
+    def _last_heard(self) -> datetime:
+        """When anything came from the server for the last time: since then it does not answer, also
+        where two heartbeats passed before that was certain. Now, if it never answered."""
+        heard = max(self._api.last_received, self._own.last_received)
+        silent = time.monotonic() - heard if heard > -math.inf else 0.0
+        return self._clock() - timedelta(seconds=silent)
+
     def _own_delay(self) -> str:
         return f"stanch itself ran {self._late:.1f} s late"
 
@@ -216,8 +224,10 @@ class HealthMonitor:
         if (before.reach, before.reason) == (reach, reason):
             self._on_change(self.health)
             return
-        since = before.since if before.reach is reach else self._clock()
         gone = reach is Reach.UNREACHABLE
+        since = before.since
+        if before.reach is not reach:
+            since = self._last_heard() if gone else self._clock()
         hops, hops_at = (before.hops, before.hops_at) if gone else ((), None)
         self.health = replace(
             before, reach=reach, since=since, reason=reason, hops=hops, hops_at=hops_at

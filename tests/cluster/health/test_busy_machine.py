@@ -4,6 +4,7 @@ server."""
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ from cluster.health.loop_delay import TURN, LoopDelay
 from cluster.health.monitor import SILENCE, HealthMonitor, HeartbeatConfig
 from cluster.health.reach import Reach
 
+NOW = datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
 BEAT = HeartbeatConfig(limit=2.0, interval=0.0)
 
 
@@ -55,7 +57,8 @@ async def beats(
     """A monitor after one good heartbeat and `count` such ones."""
     clock = Clock()
     monkeypatch.setattr("cluster.health.monitor.time.monotonic", clock)
-    monitor = HealthMonitor(Api(Access("http://127.0.0.1:1")), heartbeat=BEAT)
+    api = Api(Access("http://127.0.0.1:1"))
+    monitor = HealthMonitor(api, heartbeat=BEAT, clock=lambda: NOW)
     delay = SimpleNamespace(seconds=0.0, begin=int, end=int)
     server = Server(clock, delay)
     monkeypatch.setattr(monitor, "_delay", delay)
@@ -105,6 +108,7 @@ async def test_a_frozen_server_is_lost_to_a_program_in_time(
 ) -> None:
     health = (await beats(monkeypatch, 1, answers=False, takes=2.0, late=0.1)).health
     assert health.reach is Reach.UNREACHABLE
+    assert health.since == NOW - timedelta(seconds=4.0), "the last answer, two heartbeats ago"
 
 
 async def test_a_server_that_is_silent_for_long_is_lost_also_to_a_late_program(
