@@ -81,7 +81,7 @@ def result_lines(result: ProbeResult, width: int) -> list[Line]:
 
 def _conclusion(conclusion: Conclusion) -> list[Line]:
     blamed = f"{conclusion.component}, " if conclusion.component.kind not in BLAMELESS else ""
-    sure = (f"  {blamed}{conclusion.confidence:.2f}", "muted")
+    sure = (f"  {blamed}{conclusion.confidence:.2f}" if conclusion.confidence else "", "muted")
     return [
         line(" ", (conclusion.claim, "strong"), sure, hang=3),
         *fields("because", conclusion.evidence[:3]),

@@ -260,7 +260,8 @@ def summary(result: ProbeResult) -> str:
     """One line for the record."""
     if result.conclusions:
         best = result.conclusions[0]
-        return f"probe {result.probe}: {best.claim} ({best.confidence:.2f})"
+        sure = f" ({best.confidence:.2f})" if best.confidence else ""  # 0: nothing is claimed
+        return f"probe {result.probe}: {best.claim}{sure}"
     if result.problems and not result.complete:
         return f"probe {result.probe}: not measured: {result.problems[0]}"
     return f"probe {result.probe}: nothing abnormal measured"

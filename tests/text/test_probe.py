@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from cluster.kube.objects import Ref
-from probes.result import Component, Conclusion, ProbeResult
+from incident.walkthrough.probe_runner import summary
+from probes.result import Component, Conclusion, ProbeResult, not_measured
 from text.lines import plain_text
 from text.probe import result_lines
 
@@ -17,6 +18,14 @@ def test_a_conclusion_that_blames_nothing_names_no_part() -> None:
     fine = Conclusion("Names resolve", Component("none", ""), 0.7, "")
     result = ProbeResult("dns", {}, START, START, conclusions=(fine,))
     assert plain_text(result_lines(result, 100)[0]) == " Names resolve  0.70"
+
+
+def test_what_was_not_measured_has_no_confidence() -> None:
+    nothing = not_measured("the connection ended before the exit status")
+    result = ProbeResult("dns", {}, START, START, conclusions=(nothing,))
+    claim = plain_text(result_lines(result, 100)[0])
+    assert claim.strip() == nothing.claim
+    assert summary(result) == f"probe dns: {nothing.claim}"
 
 
 def said(*left: Ref) -> str:
