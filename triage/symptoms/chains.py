@@ -8,7 +8,7 @@ from itertools import pairwise
 from triage.facts.addresses import Standing
 from triage.facts.cluster_view import ClusterView
 from triage.facts.finding import Fact, Finding
-from triage.symptoms import unnamed_peers
+from triage.symptoms import same_words, unnamed_peers
 from triage.symptoms.causes import NETWORK
 from triage.symptoms.groups import Groups
 
@@ -37,7 +37,7 @@ def join_chains(
 ) -> None:
     """Chains of causes between whole groups: what follows from DNS, from the control plane, from a
     flood of Jobs, from the one server of a namespace that is down."""
-    for server, complaint in unnamed_peers.pairs(findings, view):
+    for server, complaint in (*unnamed_peers.pairs(findings, view), *same_words.pairs(findings)):
         groups.join(first_key[server.id], first_key[complaint.id])
     by_rule: dict[str, list[Finding]] = {}
     for finding in findings:

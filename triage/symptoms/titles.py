@@ -11,7 +11,9 @@ from triage.facts.messages.kubelet import IMAGE_CAUSES
 from triage.facts.messages.scheduler import scheduling_text
 from triage.facts.messages.wording import first_two
 from triage.symptoms.leading import leading
+from triage.symptoms.same_words import undecided
 from triage.symptoms.subjects import Subject, name_of, sentence, who_of
+from triage.symptoms.unnamed_peers import owner_of
 
 _AGE = re.compile(
     r" \(for \d+ (?:s|min|h|d)\)"
@@ -142,7 +144,7 @@ def _told(findings: Sequence[Finding]) -> str:
             is_missing = "was missing (it exists now)"
         return f"{who} cannot start: {what}{facts.get('kind')} {facts.get('name')} {is_missing}"
     if rule == "pod-last-words":
-        return _last_words(same)
+        return _last_words(same) + _unread(findings)
     if rule == "pod-preempted" and count > 1:
         claims = {f.claim.partition(": ")[0].removeprefix("was ") for f in same}
         names = [lead.object.name, *sorted(f.object.name for f in same)]
@@ -268,17 +270,30 @@ def _last_words(findings: Sequence[Finding]) -> str:
         return f"{first_two([owner, *sorted(others)])}, {lead.claim}"
     if not others:
         return f"{owner} {lead.claim}"
-    claim = lead.claim
+    claim = _CONFIGURED.sub("", lead.claim)  # each has its own
     for one, several in _OF_SEVERAL.items():
         if claim.startswith(one):
             claim = several + claim.removeprefix(one)
     return f"{first_two([owner, *sorted(others)])} {claim}"
 
 
+def _unread(findings: Sequence[Finding]) -> str:
+    """` (and 3 more, whose logs say less)`: workloads of the symptom that crash with them, of whose
+    logs none was read or none decides."""
+    said = {
+        owner_of(f)
+        for f in findings
+        if f.rule == "pod-last-words" and f.facts.get("class") and not undecided(f)
+    }
+    others = {owner_of(f) for f in findings if f.rule == "pod-crash-looping"} - said
+    return f" (and {len(others)} more, whose logs do not say)" if said and others else ""
+
+
 _OF_A_PEER = ("", "unreachable", "name-not-found")
 """Classes of words that complain about something else, or about nothing."""
 
 
+_CONFIGURED = re.compile(r" \(configured by [^)]*\)")
 _OF_SEVERAL = {
     "exits ": "exit ",
     "waits in ": "wait in ",

@@ -3,10 +3,8 @@ namespace that is down for a cause of its own."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from itertools import pairwise
 
 from cluster.kube.objects import Pod, Service
 from cluster.kube.selectors import service_selects
@@ -36,8 +34,6 @@ _OF_A_PEER = frozenset(
         "tls-refused",
     }
 )
-_VARIES = re.compile(r"[0-9a-f]*\d[0-9a-f]*")
-"""Numbers, addresses and ids in a sentence."""
 
 
 def complains(finding: Finding) -> bool:
@@ -67,23 +63,13 @@ def owner_of(finding: Finding) -> tuple[str, str]:
 
 
 def pairs(findings: Iterable[Finding], view: ClusterView) -> list[tuple[Finding, Finding]]:
-    """Findings that belong together: equal complaints that began within half an hour in one
-    namespace, and a complaint with the only server of its namespace that went down shortly
-    before."""
+    """Findings that belong together: a complaint, and the only server of its namespace that went
+    down shortly before."""
     listed = [f for f in findings if f.object.kind == "Pod" and f.since is not None]
     clients = sorted((f for f in listed if complains(f)), key=lambda f: (str(f.since), f.id))
     if not clients:
         return []
-    alike: dict[tuple[str, str], list[Finding]] = {}
-    for client in clients:
-        said = _VARIES.sub("#", str(client.facts["sentence"]))
-        alike.setdefault((client.object.namespace, said), []).append(client)
-    found = [
-        (one, other)
-        for group in alike.values()
-        for one, other in pairwise(group)
-        if one.since and other.since and other.since - one.since <= EDGE
-    ]
+    found: list[tuple[Finding, Finding]] = []
     complaining = {owner_of(client) for client in clients}
     down: dict[str, dict[tuple[str, str], Finding]] = {}
     began: dict[tuple[str, str], datetime] = {}

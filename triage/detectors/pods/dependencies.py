@@ -28,8 +28,11 @@ def failing_services(
     Where a pod behind one fails with known words of its own, they are quoted. The names of those in
     `by_dns` are not found, which is no fault of the Services."""
     callers: dict[tuple[str, str], list[Finding]] = {}
+    full = _full(words, view)
     for finding in words:
         service, class_ = str(finding.facts["service"]), str(finding.facts["class"])
+        if not finding.facts["host"]:
+            service = service or full.get((finding.object.namespace, class_), "")
         if service and class_ in _SHARED and not finding.facts["no_dns"]:
             callers.setdefault((service, class_), []).append(finding)
     for (service, class_), found in sorted(callers.items()):
@@ -45,13 +48,13 @@ def failing_services(
             continue
         standing = first.facts["standing"]
         over = not any(f.active for f in theirs)
-        full = class_ in FULL
-        down = standing == Standing.NO_ENDPOINT and not full
+        used_up = class_ in FULL
+        down = standing == Standing.NO_ENDPOINT and not used_up
         own_words = [f for f in words if f.object in behind and f.facts["class"] and f.active]
         said = str(first.facts["sentence"])
         if down and own_words:
             said = f"{own_words[0].object.name} {own_words[0].claim}"
-        if len(owners) < 2 and not full and standing != Standing.NO_ENDPOINT:
+        if len(owners) < 2 and not used_up and standing != Standing.NO_ENDPOINT:
             continue
         yield make(
             "dependency-failing",
@@ -76,6 +79,35 @@ def failing_services(
                 *(ref for ref in sorted(behind) if index.about(ref)),
             ],
         )
+
+
+def _full(words: Collection[Finding], view: ClusterView) -> dict[tuple[str, str], str]:
+    """The Service of the only server of a namespace whose own probe says what its clients say, by
+    namespace and class: a server that is full may be Ready."""
+    found: dict[tuple[str, str], set[Ref]] = {}
+    for finding in words:
+        facts = finding.facts
+        if facts["class"] in FULL and not facts["container"]:  # the output of its probe
+            services = _services(finding.object, str(facts["owner"]), view)
+            found.setdefault((finding.object.namespace, str(facts["class"])), set()).update(
+                services
+            )
+    return {
+        key: f"{one.namespace}/{one.name}"
+        for key, services in found.items()
+        if len(services) == 1
+        for one in services
+    }
+
+
+def _services(pod: Ref, owner: str, view: ClusterView) -> list[Ref]:
+    """The Service in front of a pod that has the name of its workload, or the first one."""
+    fronts = [
+        Ref("Service", *key)
+        for key in sorted(view.store.in_namespace("Service", pod.namespace))
+        if pod in _behind(Ref("Service", *key), view)
+    ]
+    return sorted(fronts, key=lambda ref: (ref.name != owner, ref.name))[:1]
 
 
 def _severity(theirs: list[Finding], owners: list[str]) -> Severity:
