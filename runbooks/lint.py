@@ -58,11 +58,13 @@ _DOUBLED = re.compile(r"\b([a-z]+) \{\1\}")
 
 @dataclass(frozen=True, slots=True)
 class KnownNames:
-    """Names of probes and actions, and ids of drills. None: not known, and not checked."""
+    """Names of probes, actions, drills and other runbooks. None: not known, and not checked."""
 
     probes: Collection[str] | None = None
     actions: Collection[str] | None = None
     drills: Collection[str] | None = None
+    runbooks: Collection[str] = ()
+    """Ids of runbooks outside the library, to which an answer may lead as well."""
 
 
 LintFault = tuple[int, str]
@@ -72,7 +74,7 @@ LintFault = tuple[int, str]
 def lint(library: Library, names: KnownNames | None = None) -> list[Problem]:
     """All problems of a library, those of loading first; ordered by file and line."""
     known = names or KnownNames()
-    ids = {runbook.id for runbook in library.runbooks}
+    ids = {runbook.id for runbook in library.runbooks} | set(known.runbooks)
     found = list(library.problems)
     for runbook in library.runbooks:
         if not runbook.plain:

@@ -34,11 +34,15 @@ def check(
     the team's."""
     from runbooks.lint import KnownNames, lint
 
-    library = Library(list(files), own=()) if files else Library(runbook_folders(tuple(folders)))
+    whole = Library(runbook_folders(tuple(folders)))
+    library = Library(list(files), own=()) if files else whole
     found = lint(
         library,
         KnownNames(
-            probes=frozenset(probes.names()), actions=frozenset(actions.names()), drills=drills
+            probes=frozenset(probes.names()),
+            actions=frozenset(actions.names()),
+            drills=drills,
+            runbooks=frozenset(runbook.id for runbook in whole.runbooks),
         ),
     )
     return len(library), found

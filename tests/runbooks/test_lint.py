@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from actions.catalogue import ACTIONS
+from incident.offline import runbooks as offline
 from probes.catalogue import PROBES
 from runbooks.lint import SECTION_WORDS, KnownNames, lint
 from runbooks.loader import OWN, Library
@@ -163,3 +164,13 @@ def test_the_runbook_of_the_guide_for_authors_is_whole(tmp_path: Path) -> None:
     (runbook,) = library.runbooks
     assert (runbook.guide, [step.id for step in runbook.steps()]) == (True, ["consumers"])
     assert Matcher(library).match_words("OrdersConsumerLag")[0].id == "orders-late"
+
+
+def test_a_page_of_its_own_folder_may_lead_to_a_bundled_runbook(tmp_path: Path) -> None:
+    page = tmp_path / "kubelet-memory-leak.md"
+    page.write_text(BASE, "utf-8")
+    _, problems = offline.check([page], (), frozenset(CATALOGUE))
+    assert [str(each) for each in problems if "no such runbook" in each.text] == []
+    page.write_text(BASE.replace("runbook:nodes-notready-system-oom", "runbook:nothing"), "utf-8")
+    _, problems = offline.check([page], (), frozenset(CATALOGUE))
+    assert [each for each in problems if "no such runbook" in each.text]
