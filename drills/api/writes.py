@@ -17,7 +17,7 @@ import yaml
 from drills.api import defaults
 from drills.api.kinds import ApiResource
 from drills.api.known_fields import check_strictly
-from drills.api.managed_fields import owned_paths, paths, record_change, value_at
+from drills.api.managed_fields import record_change
 from drills.api.objects import ALPHANUMERIC, Obj, dig, rfc3339
 from drills.api.patch import json_patch, merge_patch, strategic_merge
 from drills.api.problems import (
@@ -32,6 +32,7 @@ from drills.api.problems import (
 from drills.api.reads import as_core_event
 from drills.api.requests import QueryParameters, RequestInfo, manager_of
 from drills.api.store import ObjectStore, StoredObject
+from drills.api.write_checks import check_conflicts, check_identity, check_preconditions
 
 _JSON_PATCH = "application/json-patch+json"
 _MERGE_PATCH = "application/merge-patch+json"
@@ -73,7 +74,7 @@ class Writes:
         """Raises ApiProblem: 400, 404 (namespace), 409, 422."""
         kind = target.kind
         obj = copy.deepcopy(body)
-        _check_identity(target, obj)
+        check_identity(target, obj)
         obj["apiVersion"], obj["kind"] = kind.api_version, kind.kind
         if query.get("fieldValidation") == "Strict":
             check_strictly(obj)
@@ -113,7 +114,7 @@ class Writes:
         with self._store.transaction():
             before = self._store.get(target.kind, target.namespace, target.name)
             new = copy.deepcopy(body)
-            _check_identity(target, new)
+            check_identity(target, new)
             stated = new["metadata"].get("resourceVersion")
             return self._replace(target, before, new, query, user_agent, stated=stated)
 
@@ -164,7 +165,7 @@ class Writes:
                 )
                 return WriteResult(self._store.put(kind, obj), True)
             if not query.flag("force"):
-                _check_conflicts(kind, before.obj, intent, manager)
+                check_conflicts(kind, before.obj, intent, manager)
             new = copy.deepcopy(strategic_merge(before.obj, intent))
             return self._replace(target, before, new, query, manager, applied=intent)
 
@@ -234,7 +235,7 @@ class Writes:
         with self._store.transaction():
             entry = self._store.get(kind, target.namespace, name)
             meta = entry.obj["metadata"]
-            _check_preconditions(kind, name, meta, options.get("preconditions") or {})
+            check_preconditions(kind, name, meta, options.get("preconditions") or {})
             # With a body the query is ignored.
             if (query.dry_run and not options) or "All" in (options.get("dryRun") or []):
                 return entry, True
@@ -297,60 +298,6 @@ class Writes:
                 ipFamilyPolicy="SingleStack",
                 internalTrafficPolicy="Cluster",
             )
-
-
-def _check_identity(target: RequestInfo, obj: Obj) -> None:
-    """Raises ApiProblem (400) when a body names another kind, namespace or object than the URL."""
-    kind, meta = target.kind, obj.setdefault("metadata", {})
-    if obj.get("kind") not in {None, "", kind.kind}:
-        raise bad_request(
-            f'{obj.get("kind")} in version "{obj.get("apiVersion")}" cannot be handled as a '
-            f"{kind.kind}: no kind {obj.get('kind')!r} is registered for this resource"
-        )
-    if kind.namespaced and meta.get("namespace") not in {None, "", target.namespace}:
-        raise bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request"
-        )
-    if target.name and meta.get("name") not in {None, "", target.name}:
-        raise bad_request(
-            f"the name of the object ({meta.get('name')}) does not match the name on the URL "
-            f"({target.name})"
-        )
-
-
-def _check_preconditions(kind: ApiResource, name: str, meta: Obj, required: Obj) -> None:
-    for field, title, happened in (
-        ("uid", "UID", "deleted and then recreated"),
-        ("resourceVersion", "ResourceVersion", "modified"),
-    ):
-        asked, have = required.get(field), meta[field]
-        if asked and asked != have:
-            raise conflict(
-                kind,
-                name,
-                f"the {title} in the precondition ({asked}) does not match the {title} in record "
-                f"({have}). The object might have been {happened}",
-            )
-
-
-def _check_conflicts(kind: ApiResource, before: Obj, intent: Obj, manager: str) -> None:
-    """Raises ApiProblem (409) when an apply changes fields that another manager owns."""
-    wanted = {
-        p for p in paths(intent) if p[-1] != "." and value_at(before, p) != value_at(intent, p)
-    }
-    for entry in before["metadata"].get("managedFields") or []:
-        if entry["manager"] == manager and entry["operation"] == "Apply":
-            continue
-        both = wanted & owned_paths(entry.get("fieldsV1") or {})
-        if both:
-            fields = ", ".join(sorted("." + ".".join(s[2:] for s in p) for p in both))
-            other = f'conflict with "{entry["manager"]}"'
-            problem = conflict(kind, before["metadata"]["name"])
-            count = f"{len(both)} conflict{'s' if len(both) > 1 else ''}"
-            problem.status["message"] = f"Apply failed with {count}: {other}: {fields}"
-            cause = {"reason": "FieldManagerConflict", "message": other, "field": fields}
-            problem.status["details"] = {"causes": [cause]}
-            raise problem
 
 
 def _with_ephemeral(kind: ApiResource, old: Obj, new: Obj) -> Obj:
