@@ -38,8 +38,8 @@ from triage.facts.finding import Severity
 from triage.facts.rules.catalogue import CHANGES, COHORTS, FINDINGS
 
 SECTION_WORDS = 250
-"""Words of one section beside its steps (the story may have STORY_WORDS): what a tired reader takes
-in on one screen."""
+"""Words of one section beside its steps (the story may have STORY_WORDS): what fits on one screen.
+"""
 STORY_WORDS = 320
 STEP_WORDS = 110
 GUIDE_WORDS, GUIDE_STEPS = 160, 6

@@ -21,11 +21,10 @@ SECTIONS = (
     "Prevent",
     "The story",
 )
-"""Titles of the sections, in the order in which a tired reader needs them: mitigation stands before
-diagnosis."""
+"""Titles of the sections in their order: mitigation stands before diagnosis."""
 
 GUIDE_SECTIONS = ("What it means", "Find out", "What to do", "Verify")
-"""Titles of the sections of a guide: a family of everyday faults, told on one screen."""
+"""Titles of the sections of a guide: a family of everyday faults, on one screen."""
 
 ESCALATE, NEXT, DONE = "escalate", "next", "done"
 SECTION_PREFIX, RUNBOOK_PREFIX = "section:", "runbook:"
@@ -229,7 +228,7 @@ class Runbook(msgspec.Struct, frozen=True):
     digest: str
     sections: Sequence[Section]
     story: str = ""
-    """Where the failure is told; "" for a guide."""
+    """File and place of the failure story; "" for a guide."""
     source: str = ""
     """Where a guide's facts are from; "" for a story."""
     severity: str = ""

@@ -38,7 +38,7 @@ def status(pod: Pod) -> str:
 
 
 def shown_status(pod: Pod, node: Node | None) -> str:
-    """The status; of a running pod whose node is silent, that."""
+    """The status, or, of a running pod, that its node is silent."""
     word = status(pod)
     return NODE_SILENT if word == "Running" and is_silent(node) else word
 

@@ -1,4 +1,4 @@
-"""What the engine asks a person and tells them: each face answers it in its own way."""
+"""Questions and reports of the engine to a person; each face implements them."""
 
 from __future__ import annotations
 

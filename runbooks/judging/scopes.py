@@ -239,8 +239,8 @@ def as_held(condition: Criterion, found: list[Finding], share: float) -> Held:
 
 
 def _passes(finding: Finding) -> bool:
-    """Whether it is young, so that it may pass by itself, or tells words of a run that is over: the
-    container runs again, as after a start before what it needs."""
+    """Whether it may pass by itself: it is young, or quotes the log of a run that is over while the
+    container runs again, as after a start before its dependency."""
     return finding.young or (finding.rule in _WORDS and not finding.active)
 
 

@@ -1,4 +1,4 @@
-"""When words alone tell a failure, and not only one that is worded like it."""
+"""When words alone are enough to name a page with confidence."""
 
 from __future__ import annotations
 

@@ -151,8 +151,8 @@ class EvidenceRanking:
 
 
 def _is_note(symptom: Symptom, now: datetime) -> bool:
-    """Whether a symptom tells of no fault: a note that does not rise, as what a schedule, a release
-    or a drain does every day."""
+    """Whether a symptom is no fault: a note that does not rise, such as the daily effect of a
+    schedule, a release or a drain."""
     return symptom.severity is Severity.INFO and not any(
         rises(one, now) or one.rule in _HELD for one in symptom.findings
     )
@@ -175,8 +175,9 @@ def _judged(matches: Iterable[Match | None], *, note: bool) -> _Judged:
 
 
 def _one_cause(matches: Sequence[Match]) -> Sequence[Match]:
-    """A symptom has one cause. Where a story is sure, it tells the whole, and a guide is sure of a
-    part; what only follows from other faults makes no page sure beside a cause."""
+    """Removes confidence beside the cause, because a symptom has one: of guides that score less
+    than a confident story, and of pages of consequences where another page is confident of a cause.
+    """
     sure = [one for one in matches if one.confident]
     story = max((one.score for one in sure if not one.guide and not one.against), default=0.0)
     cause = any(not one.follows for one in sure)

@@ -21,7 +21,7 @@ def change_fact(
 
 def creator(written: list[ManagedFields], created: datetime) -> str:
     """The manager that created an object; "" when a later write replaced its entry. A controller
-    may write its annotation in the same second: who creates writes more than metadata."""
+    may write its annotation in the same second: a creation writes more than metadata."""
     first = min(
         (
             (w.time, set(w.fields_v1) == {"f:metadata"}, w.manager)

@@ -16,7 +16,7 @@ from triage.facts.windows import READY_GRACE
 
 @object_detector("PersistentVolume")
 def volume(row: PersistentVolume, view: ClusterView) -> Iterator[Finding]:
-    """Phase Failed (Released is how Retain ends)."""
+    """Volumes in phase Failed. Released is normal for the reclaim policy Retain."""
     if row.status.phase == "Failed":
         ref = Ref("PersistentVolume", "", row.metadata.name)
         yield make(

@@ -1,5 +1,5 @@
-"""Why a claim is not bound: its class, the volumes that do not fit, the provisioner, a lost
-volume. Told of the claim and of the pod that waits for it."""
+"""Why a claim is not bound: its class, the volumes that do not fit, the provisioner, a lost volume.
+Used for findings of the claim and of the pod that waits for it."""
 
 from __future__ import annotations
 

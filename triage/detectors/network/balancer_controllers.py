@@ -19,7 +19,7 @@ _LEASES = re.compile(r"cloud-controller-manager|^plndr-svcs-lock|load-?balancer-
 _WITHOUT = ("", "kind", "minikube", "k3s")
 """Schemes of provider ids whose provider gives no addresses by itself: k3s runs klipper-lb."""
 LOOKED_AT = ("Node", "Deployment", "DaemonSet", "StatefulSet")
-"""Kinds without which it is not known that there is nothing."""
+"""Kinds that must be readable before a missing controller is reported."""
 LOOKED_FOR = (
     "a cloud provider of the nodes, a cloud or load balancer controller, MetalLB, kube-vip, "
     "Cilium, PureLB, OpenELB, klipper-lb, another Service with an address"

@@ -23,7 +23,7 @@ _OTHERS = ("ciliumnetworkpolicies.", "ciliumclusterwide", "globalnetworkpolicies
 @object_detector("Service")
 def isolated(row: Service, view: ClusterView) -> Iterator[Finding]:
     """Its pods are selected by policies that together allow nothing in one direction, and one of
-    them was written within a day. What has stood for longer is meant so."""
+    them was written within a day. An older policy is taken as intended."""
     if view.store.in_namespace("NetworkPolicy", row.metadata.namespace):
         for pod in view.selected(row)[:1]:
             yield from _cut_off(ref_of(row), pod, ("Ingress", "Egress"), view)

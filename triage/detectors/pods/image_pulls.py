@@ -33,7 +33,8 @@ PULL_REASONS = frozenset(
 PULL_RETRY = timedelta(seconds=30)
 """The kubelet repeats a failed pull within this time."""
 PULLS = 3
-"""Failed pulls of several owners on one node that are no chance where there are other nodes."""
+"""Failed pulls of several owners on one node from which the node is suspected, where there are
+other nodes."""
 _OF_REGISTRY = ("not-found", "invalid-name", "rate-limited")
 """Causes that the registry or the name of the image gives, on whatever node: the node did reach the
 registry."""

@@ -158,8 +158,8 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
 
 
 def _of_node(read: Scheduling, spec: PodSpec, view: ClusterView) -> Scheduling:
-    """What the scheduler says of the one node that a DaemonSet's pod is for: what that node does
-    not show is said of others, where something else is said."""
+    """What the scheduler says of the one node that a DaemonSet's pod is for. Causes that this node
+    does not show are left out where another cause remains: they are those of other nodes."""
     node = view.node(meant_for(spec))
     if node is None:
         return read._replace(nodes=0)

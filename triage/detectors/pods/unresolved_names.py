@@ -1,4 +1,4 @@
-"""Names of Services that exist and are not found: the fault is of the name servers."""
+"""Services that exist and whose names are not resolved: the name servers are at fault."""
 
 from __future__ import annotations
 

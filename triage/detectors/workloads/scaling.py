@@ -118,8 +118,8 @@ def at_zero(row: Deployment | StatefulSet, view: ClusterView) -> Iterator[Findin
 
 @object_detector("PodDisruptionBudget")
 def budget(row: PodDisruptionBudget, view: ClusterView) -> Iterator[Finding]:
-    """Fewer healthy pods than wanted, so that no eviction is allowed (a note: the pods tell why).
-    Exactly at the limit is healthy."""
+    """Fewer healthy pods than wanted, so that no eviction is allowed (a note: findings of the pods
+    give the cause). Exactly at the limit is healthy."""
     status = row.status
     if (
         status.disruptions_allowed == 0
