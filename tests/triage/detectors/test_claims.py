@@ -348,3 +348,34 @@ def test_a_missing_class_is_on_the_first_line_as_soon_as_its_pod_is() -> None:
         assert "StorageClass fast does not exist" in report.symptoms[0].title
         matches = MATCHER.match_symptom(report.symptoms[0], report)
         assert [one.id for one in matches if one.confident] == ["claim-pending"] * sure
+
+
+@pytest.mark.parametrize(
+    ("resource", "used", "hard", "limits"),
+    [
+        ("requests.storage", "0", "1Gi", True),
+        ("fast.storageclass.storage.k8s.io/requests.storage", "1Gi", "5Gi", True),
+        ("persistentvolumeclaims", "4", "4", True),
+        ("count/persistentvolumeclaims", "3", "4", False),
+        ("pods", "4", "4", False),
+    ],
+)
+def test_a_quota_may_have_refused_a_claim_that_is_not_there(
+    resource: str, used: str, hard: str, limits: bool
+) -> None:
+    """The refusal went to who asked for the claim: a possible reason, and no page is sure of it."""
+    cluster = background()
+    pod = pending(cluster, "db-0", since=ago(minutes=20))
+    pod["status"]["conditions"][0]["message"] = (
+        '0/6 nodes are available: persistentvolumeclaim "data" not found.'
+    )
+    status = {"hard": {resource: hard}, "used": {resource: used}}
+    cluster.add("ResourceQuota", {"metadata": meta("team", "shop"), "status": status})
+    cluster.add("ResourceQuota", {"metadata": meta("other", "bank"), "status": status})
+    said = f"; quota team may have refused it ({resource} {used} of {hard} used)" if limits else ""
+    assert first(cluster) == f"db-0 is pending: volume claim data not found{said}"
+    report = look(cluster)
+    matches = MATCHER.match_symptom(report.symptoms[0], report)
+    assert [m.id for m in matches if m.confident] == ([] if limits else ["claim-pending"])
+    listed = {m.id for m in matches}
+    assert listed >= ({"claim-pending", "quota-used-up"} if limits else {"claim-pending"})

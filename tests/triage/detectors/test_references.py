@@ -9,8 +9,8 @@ import pytest
 
 from cluster.live.freshness import Freshness
 from cluster.live.store import StoreUpdate
-from tests.triage.build import NOW, Cluster, ago, managed, ts
-from tests.triage.situation import LIVE, background, found, look, service
+from tests.triage.build import NOW, Cluster, ago, managed, meta, ts
+from tests.triage.situation import LIVE, MATCHER, background, found, look, service
 from text.symptoms.why import older_cause
 from triage.engine import Triage
 from triage.facts.addresses import is_misspelt
@@ -150,3 +150,41 @@ def test_a_default_that_nobody_uses_stands_below_what_is_young() -> None:
     [note] = (s for s in others if any(f.rule == "service-reference-wrong" for f in s.findings))
     assert note.severity is Severity.INFO
     assert "nearest" not in note.title
+
+
+def quota(cluster: Cluster, used: str) -> None:
+    row = {"metadata": meta("count", "shop"), "status": {}}
+    row["status"] = {"hard": {"services": "11"}, "used": {"services": used}}
+    cluster.add("ResourceQuota", row)
+
+
+@pytest.mark.parametrize(
+    ("runs", "used", "severity", "said"),
+    [
+        (True, "11", Severity.WARNING, "though ledger runs there, quota count may have refused it"),
+        (True, "10", Severity.WARNING, "though ledger runs there"),
+        (False, "11", Severity.INFO, "there is no Service ledger in namespace shop"),
+    ],
+    ids=["used up", "room left", "a default"],
+)
+def test_a_service_is_missing_whose_workload_runs(
+    runs: bool, used: str, severity: Severity, said: str
+) -> None:
+    """Who may not create a Service is told so, and the cluster keeps no trace of it."""
+    cluster = background()
+    work = cluster.deployment("front", "shop", replicas=1, created=ago(days=20))
+    variables = [{"name": "LEDGER_ADDR", "value": "ledger:8080"}]
+    work["spec"]["template"]["spec"]["containers"][0]["env"] = variables
+    if runs:
+        cluster.deployment("ledger", "shop", replicas=1, created=ago(days=20))
+    quota(cluster, used)
+    [finding] = found(cluster, "service-reference-wrong")
+    assert finding.severity is severity
+    assert said in finding.claim
+    assert ("quota" in finding.claim) is (runs and used == "11")
+    report = look(cluster)
+    [symptom] = [s for s in report.symptoms if finding.id in {f.id for f in s.findings}]
+    matches = {m.id: m.confident for m in MATCHER.match_symptom(symptom, report)}
+    sure = [id_ for id_, confident in matches.items() if confident]
+    assert sure == (["reference-to-missing-service"] if runs and used == "10" else [])
+    assert ("quota-used-up" in matches) is (runs and used == "11")

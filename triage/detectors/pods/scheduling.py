@@ -15,6 +15,7 @@ from cluster.kube.pods import queue_of
 from triage.detectors.data.unbound import unbound_of
 from triage.detectors.pods.chosen_nodes import label_texts, no_node, of_chosen
 from triage.detectors.registry import object_detector
+from triage.detectors.workloads.quotas import may_refuse
 from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Finding, Severity, SinceSource
@@ -81,6 +82,7 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
                     "causes": (cause,),
                     "nodes": 0,
                     "detail": queue,
+                    "quota": "",
                     "asked": "",
                 },
             )
@@ -124,6 +126,9 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         of += f", beside {read.control_plane} of the control plane"
     detail = held or _wanted(pod, cause, view, read.nodes > 0) or read.detail
     asked, too_much = _asked(pod, cause, read.detail, view)
+    missing = cause == "claim-missing"
+    quota = may_refuse("PersistentVolumeClaim", ref.namespace, view) if missing else ""
+    asked, too_much = (quota, True) if quota else (asked, too_much)
     evidence: list[Evidence] = [condition_evidence(ref, scheduled)]
     evidence.extend(event_evidence(e) for e in failed[-1:])
     if refused is not None:
@@ -152,6 +157,7 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
             "causes": causes,
             "nodes": read.nodes,
             "detail": detail,
+            "quota": quota,
             "asked": f"it is for {target} alone" if target else asked if too_much else "",
         },
     )

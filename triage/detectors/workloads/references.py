@@ -24,6 +24,7 @@ from cluster.kube.objects import (
 )
 from cluster.kube.pods import statuses
 from triage.detectors.registry import object_detector
+from triage.detectors.workloads.quotas import may_refuse
 from triage.facts.addresses import Resolved, Standing, resolve
 from triage.facts.cluster_view import ClusterView, ref_of
 from triage.facts.finding import Finding, Severity, SinceSource
@@ -32,6 +33,8 @@ from triage.facts.windows import NOTE_AFTER, READY_GRACE
 from triage.logs.address import Address
 
 _Workload = Deployment | StatefulSet | DaemonSet | CronJob
+_SERVED = ("Deployment", "StatefulSet")
+"""Kinds of workloads that usually have a Service of their name."""
 _MOST = 4
 """Findings of one workload: more of them say nothing new."""
 
@@ -70,13 +73,21 @@ def references(row: _Workload, view: ClusterView) -> Iterator[Finding]:
         name = f"{service.namespace}/{service.name}"
         sure = standing is Standing.NO_PORT or meant.near or "." in named.address.host
         certain = sure and not (named.alone and not meant.near)
+        gone = standing is Standing.NO_SERVICE
+        meant_here = gone and any(
+            view.store.get(kind, service.namespace, service.name) for kind in _SERVED
+        )
+        certain = certain or meant_here
+        quota = may_refuse("Service", service.namespace, view) if gone and certain else ""
         yield make(
             "service-reference-wrong",
             ref,
-            f"its variable {named.variable} names {named.address}: {meant.says}",
+            f"its variable {named.variable} names {named.address}: {meant.says}"
+            + (f", though {service.name} runs there" if meant_here else "")
+            + (f", {quota}" if quota else ""),
             Severity.WARNING if certain else Severity.INFO,
-            "a name of cluster DNS, or nearly that of a Service (a note where it may be a default "
-            "that is not used)",
+            "a name of cluster DNS, of a workload, or nearly that of a Service (a note where it "
+            "may be a default that is not used)",
             since=since,
             source=source,
             young=view.young(created, READY_GRACE) if certain else None,
@@ -95,6 +106,7 @@ def references(row: _Workload, view: ClusterView) -> Iterator[Finding]:
                 "service": name,
                 "port": port,
                 "standing": str(standing),
+                "quota": quota,
             },
             related=[service],
         )

@@ -36,7 +36,9 @@ pod-unschedulable (pod): The scheduler finds no node
     causes: tuple: all, most frequent first
     nodes: int: nodes looked at
     detail: str: the word that decides: the resource, the key of the taint, the claim, the selector
-    asked: str: what it asks for beside the largest node, where that is too small, else empty
+    quota: str: the quota that may have refused the claim that is missing
+    asked: str: that quota, or what it asks for beside the largest node, where that is too small,
+        else empty
 pod-not-scheduled (pod): Pending and no scheduler has reported on it
     source: kube-scheduler down
     seconds: int
