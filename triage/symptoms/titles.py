@@ -305,8 +305,14 @@ _OF_SEVERAL = {
 
 
 def _because(finding: Finding, who: Subject) -> str:
-    """`: its readiness probe is refused on port 8080`: the reason that a claim gives."""
-    why = finding.claim.partition(": ")[2] if finding.facts.get("probe_kind") else ""
+    """`: its readiness probe is refused on port 8080`, `, which on port 80 speaks HTTP to …`: the
+    reason that a claim gives."""
+    if not finding.facts.get("probe_kind"):
+        return ""
+    which = re.search(r", which (on port .*|speaks .*|names .*)", finding.claim)
+    if which is not None and ": " not in finding.claim:
+        return which[0]
+    why = finding.claim.partition(": ")[2]
     why = re.sub("^its ", f"{who.its} ", why)
     return f": {why}" if why else ""
 

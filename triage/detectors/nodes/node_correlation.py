@@ -255,13 +255,14 @@ def probes_time_out(view: ClusterView, index: FindingIndex) -> Iterator[Finding]
             continue
         events = sorted((e for group in owners.values() for e in group), key=lambda e: e.first)
         restarted = len(pods[name] & killed)
+        were = "pod was" if restarted == 1 else "pods were"
         since = events[0].first
         yield make(
             "probes-time-out-on-node",
             Ref("Node", "", name),
             f"probes of {len(pods[name])} pods of "
             f"{first_owners((o.namespace, o.name) for o in owners)} time out on it"
-            + (f", {restarted} pods were restarted for it" if restarted else ""),
+            + (f", {restarted} {were} restarted for it" if restarted else ""),
             Severity.CRITICAL if restarted >= SLOW_OWNERS else Severity.WARNING,
             "three or more owners on one node within 30 min (critical when as many were killed)",
             since=since,

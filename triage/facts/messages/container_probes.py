@@ -8,7 +8,7 @@ _PROTOCOL = (
     ("gave http response to https client", "TLS to a server that answers in plain HTTP"),
     ("first record does not look like a tls handshake", "TLS to a server that answers without it"),
     ("http request to an https server", "HTTP to a server that wants TLS"),
-    ("malformed http response", "HTTP to a server that answers in another protocol (TLS, gRPC)"),
+    ("malformed http ", "HTTP to a server that answers in another protocol (TLS, gRPC)"),
     ("error reading server preface", "gRPC to a server that answers in another protocol"),
     ("frame too large", "gRPC to a server that answers in another protocol"),
     ("does not implement the grpc health protocol", "gRPC health checks, which it does not serve"),

@@ -19,6 +19,7 @@ from triage.facts.messages.container_probes import probe_cause
         ("HTTP probe failed with statuscode: 503", 2),
         ('Get "https://10.1.0.9:8080/": http: server gave HTTP response to HTTPS client', 3),
         ('Get "http://10.1.0.9:8080/": net/http: malformed HTTP response "\\x15\\x03"', 3),
+        ('Get "http://10.1.0.9:8080/": net/http: malformed HTTP status code "\\x00\\x04"', 3),
         ('error reading server preface: http2: frame too large, for service "10.1.0.9:9090"', 3),
         ('exec: "/bin/check": executable file not found in $PATH', 4),
         ("cat: can't open '/tmp/healthy'", 5),
@@ -101,10 +102,10 @@ def test_a_probe_that_speaks_another_protocol_says_which() -> None:
     assert "speaks TLS to a server that answers in plain HTTP" in first(cluster)
 
 
-def killed(period: int) -> Cluster:
+def killed(period: int, said: str = REFUSED) -> Cluster:
     """`payments-…` is killed by its liveness probe as it starts; its twin took 60 s to be ready."""
     cluster = probed(
-        REFUSED,
+        said,
         {"httpGet": {"port": 8081}, "periodSeconds": period, "failureThreshold": 3},
         [8081],
         kind="liveness",
@@ -141,6 +142,13 @@ def test_a_probe_that_is_too_impatient_is_held_against_its_peers() -> None:
     assert "it allows 15 s to start, its peers took up to 60 s" in finding.claim
     assert first(cluster).startswith("payments was restarted by its liveness probe")
     assert not found(cluster, "pod-crash-looping")
+
+
+def test_a_restart_by_a_probe_of_the_wrong_protocol_says_so_in_the_title() -> None:
+    said = 'Get "http://10.1.0.9:8081/": net/http: malformed HTTP response "\\x00\\x04"'
+    assert first(killed(60, said)).startswith(
+        "payments was restarted by its liveness probe, which on port 8081 speaks HTTP to a server"
+    )
 
 
 def test_a_patient_probe_is_not_blamed() -> None:
