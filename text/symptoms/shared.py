@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from text.words import plural
 from triage.facts.finding import SHARED, Symptom
 
+_IMAGE = ("image", "image digest")
+"""Two attributes of one thing: an image, by its name and by its content."""
+
 
 def shared_text(symptom: Symptom) -> str:
     """`failing: 7 of 7 on node-2; others: 0 of 41`, or the number of objects when they share
@@ -24,6 +27,10 @@ def shared_sentences(symptom: Symptom) -> Iterator[str]:
             continue
         named |= set(shared.tied_with)
         kinds = list(dict.fromkeys(_attribute(text) for text in shared.tied_with))
+        if shared.what in _IMAGE:  # its sentence names the image already
+            kinds = [kind for kind in kinds if kind not in _IMAGE]
+        elif all(kind in kinds for kind in _IMAGE):
+            kinds.remove("image digest")
         if shared.of_nodes and "owner" in kinds:  # one node runs pods of many
             workloads = sum(_attribute(text) == "owner" for text in shared.tied_with)
             kinds[kinds.index("owner")] = plural(workloads, "more workload")
