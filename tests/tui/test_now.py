@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from cluster.live.freshness import WatchState
+from incident.view import SymptomView
 from tests.tui.fake import FakeInvestigation
 from tests.tui.pilot import NARROW, TINY, WIDE, screens, shown, until
 from text.status import banner_lines
@@ -141,6 +142,22 @@ async def test_a_runbook_that_is_opened_while_the_cluster_is_read_may_not_be_the
         said = "still being read: another runbook may fit better"
         await until(pilot, lambda: said in "".join(n.message for n in app._notifications))
         await until(pilot, lambda: "Keep new pods off node-2" in shown(app))
+
+
+async def test_enter_opens_no_list_while_the_runbook_that_fits_is_not_known_yet() -> None:
+    """The list opened over the symptom, and a second enter took its first runbook."""
+    async with screens() as (app, fake, pilot):
+        await until(pilot, lambda: "━━ now" in shown(app))
+        first, *rest = fake.view.symptoms
+        unranked = (SymptomView(first.symptom, (), ranked=False), *rest)
+        fake.view = replace(fake.view, version=fake.view.version + 1, symptoms=unranked)
+        for listener in fake._listeners:
+            listener(fake.view)
+        await until(pilot, lambda: "The runbooks are being read." in shown(app))
+        await pilot.press("enter")
+        said = "The runbooks are still being read; press enter again in a moment."
+        await until(pilot, lambda: said in [n.message for n in app._notifications])
+        assert "choose a runbook" not in shown(app)
 
 
 async def test_the_pane_with_the_focus_has_a_heavy_rule() -> None:

@@ -197,6 +197,10 @@ class NowScreen(Frame):
 
     def action_open_runbook(self) -> None:
         item = self.chosen
+        if item is not None and not item.ranked:  # the list would open over the one that fits
+            again = named("; press {now.open_runbook} again in a moment.", self.keys)
+            self.stanch.tell(f"The runbooks are still being read{again}", "warning")
+            return
         if item is None or not item.matches:
             self.stanch.action_choose_runbook(item.symptom.id if item else "")
             return
