@@ -4,6 +4,7 @@ files; each folder says what lives there."""
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -105,3 +106,18 @@ def test_every_folder_says_what_lives_there() -> None:
         if path.name == "__init__.py" and not ast.get_docstring(ast.parse(path.read_text("utf-8")))
     ]
     assert silent == []
+
+
+_IGNORED = re.compile(r"#\s*(?:noqa|type:\s*ignore)\b(.*)")
+_WITH_REASON = re.compile(r"(?::\s*[A-Z]+\d+(?:,\s*[A-Z]+\d+)*|\[[a-z,-]+\])  # \S")
+
+
+def test_what_is_not_checked_names_its_rule_and_its_reason() -> None:
+    bare = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for name in (*FOLDERS, "bench", "tests")
+        for path in sorted((ROOT / name).rglob("*.py"))
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if (found := _IGNORED.search(line)) and not _WITH_REASON.match(found[1])
+    ]
+    assert bare == []

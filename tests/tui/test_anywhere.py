@@ -11,6 +11,7 @@ from tests.tui import story
 from tests.tui.fake import SCENES, FakeInvestigation
 from tests.tui.pilot import NARROW, TINY, WIDE, screens, shown, until
 from tui.app import StanchApp
+from tui.screens.detail import ObjectScreen
 from tui.text_input import TypedLine
 
 
@@ -37,8 +38,9 @@ async def test_every_screen_opens_in_every_state(scene: str, size: tuple[int, in
             app.pop_screen()
         app.open_object(story.CATALOG[0])
         await pilot.pause()
+        assert isinstance(app.screen, ObjectScreen)
         for part in ("events", "yaml", "related"):
-            app.screen.action_part(part)  # type: ignore[attr-defined]  # ObjectScreen
+            app.screen.action_part(part)
             await pilot.pause()
         assert "catalog" in shown(app) or size == TINY
 

@@ -22,6 +22,7 @@ from tests.tui.pilot import WIDE, screens, shown, until
 from text.lines import plain_text
 from text.log_page import LogView, log_state
 from text.object_table import NAME_MINIMUM, empty_lines, fitting, headings
+from tui.screens.objects import ObjectsScreen
 
 
 async def test_the_table_filters_sorts_and_keeps_its_cursor_on_the_object() -> None:
@@ -97,8 +98,10 @@ async def test_a_flood_of_changed_rows_is_taken_a_part_with_each_paint(
 async def test_an_empty_table_says_why(scene: str, kind: str, said: str) -> None:
     async with screens(scene, WIDE) as (app, _, pilot):
         app.action_go("objects")
-        await until(pilot, lambda: hasattr(app.screen, "show_kind"))
-        app.screen.show_kind(kind)  # type: ignore[attr-defined]  # ObjectsScreen
+        await until(pilot, lambda: isinstance(app.screen, ObjectsScreen))
+        screen = app.screen
+        assert isinstance(screen, ObjectsScreen)
+        screen.show_kind(kind)
         await until(pilot, lambda: said in shown(app))
 
 
@@ -165,13 +168,15 @@ async def test_what_can_be_done_is_offered_and_passes_the_gate() -> None:
 async def test_one_action_on_all_marked_nodes_asks_for_each() -> None:
     async with screens(size=WIDE, write=True) as (app, fake, pilot):
         app.action_go("objects")
-        await until(pilot, lambda: hasattr(app.screen, "show_kind"))
-        app.screen.show_kind("Node")  # type: ignore[attr-defined]  # ObjectsScreen
+        await until(pilot, lambda: isinstance(app.screen, ObjectsScreen))
+        screen = app.screen
+        assert isinstance(screen, ObjectsScreen)
+        screen.show_kind("Node")
         await pilot.press("space", "space")
         await until(pilot, lambda: "2 marked" in shown(app))
         await pilot.press("f", *"name=nothing", "enter")
         await until(pilot, lambda: "2 marked (2 beside the filter)" in shown(app))
-        first, second = (ref.name for ref in app.screen.marked)  # type: ignore[attr-defined]  # the same
+        first, second = (ref.name for ref in screen.marked)
         await pilot.press("a")
         await until(pilot, lambda: "what can be done with 2 objects" in shown(app))
         await pilot.press(*"drain", "enter")

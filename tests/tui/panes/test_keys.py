@@ -52,7 +52,7 @@ def test_no_key_means_two_things_on_one_screen() -> None:
 
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: f"{action.scope}-{action.id}")
-def test_every_action_exists_and_has_help(action) -> None:  # type: ignore[no-untyped-def]  # Action
+def test_every_action_exists_and_has_help(action: KeyBinding) -> None:
     module, name = SCREENS[action.scope]
     owner = getattr(importlib.import_module(module), name)
     assert callable(getattr(owner, f"action_{action.id.split('(')[0]}"))
