@@ -59,6 +59,8 @@ def sentence(subject: Subject, claim: str) -> str:
         return f"pods of {subject} {claim.removeprefix('pods ')}"
     if claim.startswith(("the cluster's DNS", "the ingress controller", "the control plane of")):
         return f"{subject}, {claim}"
+    if claim.startswith("Helm release "):
+        return claim
     first, _, rest = claim.partition(" ")
     if subject.several and first in ("was", "is", "has"):
         return f"{subject.be(first)} {rest.replace(', and is ', ', and are ')}"

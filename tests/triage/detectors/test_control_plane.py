@@ -226,3 +226,38 @@ def test_a_custom_resource_that_is_not_served(
     if loud:
         best = MATCHER.match_symptom(loud[0], report)[0]
         assert (best.id, best.confident) == ("custom-resource-type-missing", True)
+
+
+BUSY = "the server has received too many requests and has asked us to try again later"
+
+
+@pytest.mark.parametrize(
+    ("text", "says", "page"),
+    [
+        (f"{BUSY} (post pods)", "has too many requests and refuses some", "api-server-sheds-load"),
+        ("etcdserver: mvcc: database space exceeded", "out of space", "etcd-out-of-space"),
+    ],
+)
+def test_what_the_api_server_says_when_it_refuses_writes_names_its_page(
+    text: str, says: str, page: str
+) -> None:
+    cluster = background()
+    for name in ("web", "api"):
+        about = ("Deployment", "shop", name, "ReplicaSetCreateError")
+        message = f'Failed to create new replica set "{name}-7c9d": {text}'
+        cluster.event(*about, message, ago(minutes=1), ago(minutes=9), count=5)
+    report = look(cluster)
+    assert says in report.symptoms[0].title
+    matches = MATCHER.match_symptom(report.symptoms[0], report)
+    assert [each.id for each in matches if each.confident] == [page]
+
+
+def test_an_api_server_that_mostly_does_not_answer_is_not_told_to_refuse() -> None:
+    cluster = background()
+    silent = "the server was unable to return a response in the time allotted"
+    for text, count in ((BUSY, 2), (silent, 8)):
+        about = ("Deployment", "shop", "web", "ReplicaSetCreateError", text)
+        cluster.event(*about, ago(minutes=1), ago(minutes=9), count=count)
+    [told] = found(cluster, "api-errors-in-messages")
+    assert (told.facts["refused"], told.facts["count"]) == (0, 10)
+    assert told.claim.endswith("the API server did not answer")

@@ -16,6 +16,7 @@ from triage.facts.events import EventFact
 from triage.facts.finding import Evidence, Fact, Finding, Severity, SinceSource
 from triage.facts.finding_builder import CLUSTER, event_evidence, field_evidence, from_events, make
 from triage.facts.finding_index import FindingIndex
+from triage.facts.messages.control_plane import api_refused
 from triage.facts.messages.wording import first_owners
 from triage.facts.windows import EDGE, RECENT
 
@@ -105,10 +106,13 @@ def errors_in_messages(view: ClusterView, index: FindingIndex) -> Iterator[Findi
             sorted({k for k, _ in etcd}), key=lambda k: sum(e.count for kk, e in etcd if kk == k)
         )
         if count >= 2 or kind == "no-space":
+            where = f"{count} messages about {_objects(objects)}"
             yield make(
                 "etcd-errors-in-messages",
                 CLUSTER,
-                f"etcd errors in {count} messages about {_objects(objects)}: {kind}",
+                f"etcd is out of space and takes no writes (no-space in {where})"
+                if kind == "no-space"
+                else f"etcd errors in {where}: {kind}",
                 Severity.CRITICAL if kind == "no-space" else _fresh([e for _, e in etcd], view),
                 "errors of etcd within half an hour, then a note for an hour",
                 since=min(e.first for _, e in etcd),
@@ -120,16 +124,23 @@ def errors_in_messages(view: ClusterView, index: FindingIndex) -> Iterator[Findi
     if len(api) >= 2 or sum(e.count for e in api) >= 3:
         api.sort(key=lambda e: (e.last, e.uid))
         objects = {e.about for e in api}
+        refused = sum(e.count for e in api if api_refused(e.message))
+        mostly = refused * 2 > sum(e.count for e in api)
+        said = "has too many requests and refuses some" if mostly else "did not answer"
         yield make(
             "api-errors-in-messages",
             CLUSTER,
             f"{sum(e.count for e in api)} messages about {_objects(objects)} say that the API "
-            "server did not answer",
+            f"server {said}",
             _fresh(api, view),
             "components that did not reach the API server within half an hour, then a note",
             **from_events(api, 4),
             related=sorted(objects)[:10],
-            facts={"count": sum(e.count for e in api), "objects": len(objects)},
+            facts={
+                "count": sum(e.count for e in api),
+                "objects": len(objects),
+                "refused": refused if mostly else 0,
+            },
         )
     owners = {
         view.owner(p) if isinstance(p := view.store.get(*e.about), Pod) else e.about

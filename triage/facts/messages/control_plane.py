@@ -44,7 +44,7 @@ _API = re.compile(
     r"|(?:get|post|put|patch|delete|list) "
     r"\"?https?://[^\s\"]+(?::6443|:443)?/(?:api|apis)/[^\n]{0,200}"
     + _SILENT
-    + r"|apiserver (?:is )?not (?:ready|reachable)",
+    + r"|apiserver (?:is )?not (?:ready|reachable)|server has received too many requests",
     re.IGNORECASE,
 )
 
@@ -68,8 +68,15 @@ def etcd_error(message: str) -> str:
 
 
 def api_error(message: str) -> bool:
-    """Whether a component says that the API server did not answer it."""
+    """Whether a component says that the API server did not answer it, or refused it for the number
+    of requests."""
     return _API.search(message) is not None
+
+
+def api_refused(message: str) -> bool:
+    """Whether the API server refused a request for their number: HTTP 429 (apimachinery
+    pkg/api/errors, NewTooManyRequestsError)."""
+    return "server has received too many requests" in message.lower()
 
 
 class MessageSigns(NamedTuple):
@@ -89,6 +96,7 @@ _HINTS = (
     "deadline exceeded",
     "://",
     "apiserver",
+    "too many requests",
     "lookup",
     "name resolution",
     "could not resolve",

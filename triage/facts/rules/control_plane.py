@@ -71,10 +71,11 @@ api-server-unreachable (cluster): Nothing is heard from the API server: all that
     answer: str: refused (its host refuses the connection), front (a load balancer, a login page
         or a proxy answers in its place) or none, which may lie on this side
 api-errors-in-messages (cluster): Controllers and kubelets report that the API server does not
-        answer
+        answer, or refuses for the number of requests
     source: events and conditions
     count: int
     objects: int
+    refused: int: messages that tell HTTP 429, where most of them do
 component-away (cluster): A control plane component does not renew its Lease while others do
     source: Leases of kube-system, client-go leaderelection
     component: str: kube-scheduler, kube-controller-manager or cloud-controller-manager

@@ -9,6 +9,11 @@ pod-failed (pod): A bare pod ended with an error and stays so (info)
     source: terminated.exitCode of a pod without a controller
     exit_code: int
     reason: str
+helm-release-pending (cluster): The newest revision of a Helm release stays pending
+    source: labels of Helm's Secrets; helm pkg/action, errPending
+    release: str
+    status: str: pending-install, pending-upgrade or pending-rollback
+    revision: int
 trouble-over (cluster): A pod or a controller was in trouble within the hour, and is well now (info)
     source: Warning events; condition Ready
     reason: str: of the last event
