@@ -135,3 +135,9 @@ def _(cluster: Cluster) -> None:
 @member("nodes", "clock", "clock", guide="clock-skew")
 def _(cluster: Cluster) -> None:
     condition(cluster, "ClockSkew", "True", "NTPIsDown", "clock is off by 42 s", minutes=40)
+
+
+def shut_out(cluster: Cluster, component: str, message: str) -> None:
+    """A component that crashes and no longer renews its Lease, for what it says."""
+    static(cluster, component, message)
+    away(cluster, component)

@@ -18,7 +18,7 @@ from tests.triage.members.deletions import deleting, ending, held
 from tests.triage.members.jobs import cronjob, job
 from tests.triage.members.kubelet import ended, probed
 from tests.triage.members.member import DECLARED, Member
-from tests.triage.members.nodes import away, static, unready
+from tests.triage.members.nodes import away, shut_out, static, unready
 from tests.triage.members.routes import gatewayed, routed
 from tests.triage.members.scheduling import asks, unplaced
 from tests.triage.members.services import balanced, calls, served
@@ -49,6 +49,7 @@ _BUILDERS: Mapping[str, Callable[..., Any]] = {
         routed,
         scaler,
         served,
+        shut_out,
         static,
         unbound,
         unmounted,
