@@ -17,6 +17,7 @@ PAGES = {one.id: one for one in LIBRARY.runbooks}
 
 
 SIBLINGS: dict[str, tuple[str, ...]] = {
+    "api-server-sheds-load": ("etcd-connectivity-api-latency",),
     "anti-affinity-or-spread-unmet": (
         "node-selector-unmet",
         "replicas-packed-on-one-node",
