@@ -126,12 +126,12 @@ def errors_in_messages(view: ClusterView, index: FindingIndex) -> Iterator[Findi
         objects = {e.about for e in api}
         refused = sum(e.count for e in api if api_refused(e.message))
         mostly = refused * 2 > sum(e.count for e in api)
-        said = "has too many requests and refuses some" if mostly else "did not answer"
+        does = "has too many requests and refuses some" if mostly else "did not answer"
         yield make(
             "api-errors-in-messages",
             CLUSTER,
             f"{sum(e.count for e in api)} messages about {_objects(objects)} say that the API "
-            f"server {said}",
+            f"server {does}",
             _fresh(api, view),
             "components that did not reach the API server within half an hour, then a note",
             **from_events(api, 4),
