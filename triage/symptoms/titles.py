@@ -161,6 +161,9 @@ def _told(findings: Sequence[Finding]) -> str:
         if len(images) > 1 and len(registries) == 1:
             name += f" from {min(registries)}"
         cause = IMAGE_CAUSES.get(str(facts.get("cause")), "")
+        secrets = {str(f.facts.get("pull_secret") or "") for f in same}
+        if len(secrets) == 1 and secrets != {""}:
+            cause += f", {who.its} pull secret {min(secrets)} cannot be read"
         return f"{who} cannot pull {name}" + (f" ({cause})" if cause else "")
     probe = f"{facts.get('probe_kind') or 'liveness'} probe"
     resource = str(facts.get("resource") or "")

@@ -3,6 +3,7 @@ the node is what they share."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -58,12 +59,14 @@ def pull_failed(
     cause = next((c for c in map(image_cause, texts) if c != "other"), "other")
     if state.reason == "InvalidImageName":
         cause = "invalid-name"
+    secret = _absent_secret(pod, view) if cause in _REFUSED else ""
+    needs = f", its pull secret {secret} cannot be read" if secret else ""
     image = next((c.image for c in containers(pod.spec) if c.name == status.name), status.image)
     since = min((e.first for e in failed), default=created)
     return make(
         "pod-image-pull-failed",
         ref_of(pod),
-        f"image {image} cannot be pulled: {IMAGE_CAUSES.get(cause) or 'no cause is told'} "
+        f"image {image} cannot be pulled: {IMAGE_CAUSES.get(cause) or 'no cause is told'}{needs} "
         f"({quoted(texts[-1] or state.reason)})",
         Severity.WARNING,
         "the container cannot start",
@@ -77,8 +80,27 @@ def pull_failed(
             "image": image,
             "cause": cause,
             "registry": images.parse(image).registry or "docker.io",
+            "pull_secret": secret,
         },
+        related=[Ref("Secret", pod.metadata.namespace, secret)] if secret else (),
     )
+
+
+_REFUSED = ("unauthorized", "not-found")
+"""Causes that a missing pull secret has: a registry may hide a private image as not found."""
+_UNREAD = re.compile(r"Unable to retrieve some image pull secrets \(([^),\s]+)")
+"""The kubelet's FailedToRetrieveImagePullSecret (kubelet_pods.go, 1.28 to 1.35)."""
+
+
+def _absent_secret(pod: Pod, view: ClusterView) -> str:
+    """The pull secret of a pod that the kubelet could not read and that is not there now, "" for
+    none."""
+    for event in reversed(view.events_of(pod)):
+        found = _UNREAD.search(event.message)
+        if event.reason == "FailedToRetrieveImagePullSecret" and found is not None:
+            there = view.store.get("Secret", pod.metadata.namespace, found[1])
+            return found[1] if there is None else ""
+    return ""
 
 
 @cluster_detector

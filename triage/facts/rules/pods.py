@@ -92,6 +92,7 @@ pod-image-pull-failed (pod): The image cannot be pulled
     cause: str: not-found, unauthorized, platform, rate-limited, timeout, dns, tls, refused,
         no-space, invalid-name, never-pulled or other
     registry: str
+    pull_secret: str: the pull secret that the kubelet could not read and that is not there
 pod-config-missing (pod): A Secret or ConfigMap, or a key in it, is not there
     source: kubelet_pods.go; FailedMount
     kind: str: Secret or ConfigMap

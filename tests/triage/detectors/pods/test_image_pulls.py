@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.triage.build import Cluster, ago
+from tests.triage.build import Cluster, ago, meta
 from tests.triage.situation import MATCHER, background, look
 from triage.facts.finding import Severity
 
@@ -77,3 +77,29 @@ def test_images_that_do_not_exist_are_no_fault_of_the_node() -> None:
     cluster = background()
     pulls(cluster, [cluster.nodes[3]] * 3, ABSENT)
     assert not [f for f in look(cluster).findings if f.rule == "pulls-failing-on-node"]
+
+
+REFUSED = 'failed to resolve reference "{}": failed to authorize: 401 Unauthorized'
+
+
+@pytest.mark.parametrize(
+    ("said", "there", "named"),
+    [
+        (REFUSED, False, True),
+        (ABSENT, False, True),
+        (REFUSED, True, False),
+        (TIMEOUT, False, False),
+    ],
+    ids=["refused", "hidden", "made since", "registry away"],
+)
+def test_a_pull_secret_that_is_not_there_is_named(said: str, there: bool, named: bool) -> None:
+    cluster = background()
+    pulls(cluster, cluster.nodes[:3], said)
+    for kind, raw in list(cluster.raw):
+        if kind == "Pod" and raw["metadata"]["name"].startswith(("cart-", "feed-", "mail-")):
+            text = "Unable to retrieve some image pull secrets (regcred); attempting to pull the "
+            about = (raw, "FailedToRetrieveImagePullSecret", text + "image may not succeed.")
+            cluster.pod_event(*about, ago(minutes=2), ago(minutes=28))
+    if there:
+        cluster.add("Secret", {"metadata": meta("regcred", "shop")})
+    assert named is any("pull secret regcred cannot be read" in t for t in titles(cluster))
