@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import signal
 import subprocess
 import sys
 import termios
@@ -185,6 +186,13 @@ async def test_a_file_is_read_like_a_terminal(tmp_path: Path) -> None:
             await prompt("")
 
 
+def at_a_terminal() -> None:
+    """Of this process on: its standard input is its terminal, and Ctrl-C reaches it also where the
+    tests run in the background of a script, which ignores it."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_the_first_ctrl_c_ends_it_and_nothing_of_the_next_line_is_recorded(tmp_path: Path) -> None:
     with served(DRILL, tmp_path) as (_, kubeconfig):
         leader, follower = pty.openpty()
@@ -195,7 +203,7 @@ def test_the_first_ctrl_c_ends_it_and_nothing_of_the_next_line_is_recorded(tmp_p
             stdout=follower,
             stderr=follower,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=at_a_terminal,
             env=os.environ | {"STANCH_STATE": str(tmp_path / "state")},
         )
         os.close(follower)
