@@ -92,8 +92,11 @@ RISING = {
     "pod-ended-by-kubelet",
     "pod-unschedulable",
     "service-isolated",
+    "service-no-endpoints",
+    "workload-scaled-to-zero",
 }
-"""Rules whose notes tell of a loss, or of what holds something back."""
+"""Rules whose notes tell of a loss, of what holds something back, or of a scale to 0 within two
+hours."""
 AT = datetime(2026, 11, 21, 3, 2, tzinfo=UTC)
 LIBRARY, MATCHER = shipped.library(), shipped.matcher()
 
