@@ -152,6 +152,18 @@ def test_a_default_that_nobody_uses_stands_below_what_is_young() -> None:
     assert "nearest" not in note.title
 
 
+def test_a_default_makes_no_page_sure_beside_another_fault_of_its_workload() -> None:
+    cluster = background()
+    work = cluster.deployment("front", "shop", replicas=1, created=ago(hours=2))
+    variables = [{"name": "ASSISTANT_ADDR", "value": "shopping-assistant:80"}]
+    work["spec"]["template"]["spec"]["containers"][0]["env"] = variables
+    crashes(cluster, work, ago(minutes=12))
+    report = look(cluster)
+    for symptom in report.symptoms:
+        matches = MATCHER.match_symptom(symptom, report)
+        assert "reference-to-missing-service" not in [m.id for m in matches if m.confident]
+
+
 def quota(cluster: Cluster, used: str) -> None:
     row = {"metadata": meta("count", "shop"), "status": {}}
     row["status"] = {"hard": {"services": "11"}, "used": {"services": used}}

@@ -106,6 +106,7 @@ def references(row: _Workload, view: ClusterView) -> Iterator[Finding]:
                 "service": name,
                 "port": port,
                 "standing": str(standing),
+                "certain": certain,
                 "quota": quota,
             },
             related=[service],

@@ -44,6 +44,7 @@ service-reference-wrong (workload): An environment variable names a Service or p
     service: str: namespace/name of the Service that is meant
     port: int: the port that the Service does not have, else 0
     standing: str: no-service or no-port
+    certain: bool: it is meant for this cluster, and no default that may be unused
     quota: str: the quota that may have refused that Service
 service-isolated (service): Policies written lately let nothing in to its pods, or nothing out; also
         of a workload without a Service
