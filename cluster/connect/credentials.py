@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cluster.connect.access import Access, User
 from cluster.connect.exec_plugin import TIME_LIMIT, run_plugin
-from cluster.connect.kubeconfig import certificate_sentence
+from cluster.connect.users import certificate_sentence
 from cluster.errors import CredentialError
 from cluster.kube.text import clean_line
 

@@ -9,14 +9,11 @@ Source: client-go tools/clientcmd (loader.go, client_config.go, validation.go).
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -24,9 +21,10 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import msgspec
 import yaml
 
-from cluster.connect import certificates
-from cluster.connect.access import Access, ExecPlugin, Trust, User
+from cluster.connect.access import Access, Trust, User
+from cluster.connect.fields import Entry, data_of, plugin_extension, text_of
 from cluster.connect.proxy import proxy_from_environment
+from cluster.connect.users import certificate_sentence, read_user
 from cluster.errors import KubeconfigError
 from cluster.kube.text import clean_line
 
@@ -34,9 +32,6 @@ DEFAULT_PATH = "~/.kube/config"
 IN_CLUSTER_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 IN_CLUSTER = "in-cluster"
 """Name of the context that stands for the ServiceAccount of the pod."""
-_EXEC_EXTENSION = "client.authentication.k8s.io/exec"
-_SOON = timedelta(days=3)
-_NOT_IN_HEADER_NAME = re.compile(rb"[^!#$&'*+.^_`|~0-9A-Za-z-]")
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -49,15 +44,10 @@ class Context(msgspec.Struct, frozen=True):
     current: bool
 
 
-class _Entry(msgspec.Struct, frozen=True):
-    value: dict[str, Any]
-    folder: Path
-
-
 class _Merged(msgspec.Struct):
-    clusters: dict[str, _Entry] = {}
-    contexts: dict[str, _Entry] = {}
-    users: dict[str, _Entry] = {}
+    clusters: dict[str, Entry] = {}
+    contexts: dict[str, Entry] = {}
+    users: dict[str, Entry] = {}
     current: str = ""
     files: list[Path] = []
     """The files that are not empty."""
@@ -106,9 +96,9 @@ def list_contexts(
     return tuple(
         Context(
             clean_line(name, 200),
-            _text(entry.value, "cluster"),
-            _text(entry.value, "user"),
-            _text(entry.value, "namespace"),
+            text_of(entry.value, "cluster"),
+            text_of(entry.value, "user"),
+            text_of(entry.value, "namespace"),
             name == merged.current,
         )
         for name, entry in merged.contexts.items()
@@ -124,10 +114,10 @@ def _merge(paths: Iterable[Path]) -> _Merged:
         merged.files.append(path)
         merged.current = merged.current or str(document.get("current-context") or "")
         for plural in ("clusters", "contexts", "users"):
-            entries: dict[str, _Entry] = getattr(merged, plural)
+            entries: dict[str, Entry] = getattr(merged, plural)
             for node in _named(path, document, plural):
                 value = node.get(plural[:-1])
-                entry = _Entry(value if isinstance(value, dict) else {}, path.absolute().parent)
+                entry = Entry(value if isinstance(value, dict) else {}, path.absolute().parent)
                 entries.setdefault(str(node["name"]), entry)
     return merged
 
@@ -193,7 +183,7 @@ def _resolve(merged: _Merged, wanted: str, environ: Mapping[str, str], now: date
             f"Context {shown!r} is not in the kubeconfig; known contexts: {known}."
         )
     context = merged.contexts[name].value
-    cluster_name, user_name = _text(context, "cluster"), _text(context, "user")
+    cluster_name, user_name = text_of(context, "cluster"), text_of(context, "user")
     cluster = merged.clusters.get(str(context.get("cluster") or ""))
     if cluster is None:
         raise KubeconfigError(
@@ -215,10 +205,12 @@ def _resolve(merged: _Merged, wanted: str, environ: Mapping[str, str], now: date
             f"Context {shown!r} names user {user_name!r}, which the kubeconfig does not define; "
             "repair the kubeconfig."
         )
-    ca = _data(cluster, "certificate-authority")
+    ca = data_of(cluster, "certificate-authority")
     insecure = _flag(cluster, cluster_name, "insecure-skip-tls-verify")
-    trust = Trust(None if insecure else ca, insecure, _text(cluster.value, "tls-server-name"))
-    user = _user(user_name, user_entry, _extension(cluster.value)) if user_entry else User()
+    trust = Trust(None if insecure else ca, insecure, text_of(cluster.value, "tls-server-name"))
+    user = (
+        read_user(user_name, user_entry, plugin_extension(cluster.value)) if user_entry else User()
+    )
     if parts.username is not None:
         # Go's client logs in with them; messages name the server without them.
         server = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
@@ -234,7 +226,7 @@ def _resolve(merged: _Merged, wanted: str, environ: Mapping[str, str], now: date
         server=server,
         context=shown,
         cluster=cluster_name,
-        namespace=_text(context, "namespace"),
+        namespace=text_of(context, "namespace"),
         trust=trust,
         user=user,
         proxy=_proxy(cluster, cluster_name, server, environ),
@@ -244,7 +236,7 @@ def _resolve(merged: _Merged, wanted: str, environ: Mapping[str, str], now: date
     )
 
 
-def _flag(cluster: _Entry, name: str, key: str) -> bool:
+def _flag(cluster: Entry, name: str, key: str) -> bool:
     value = cluster.value.get(key) or False
     if not isinstance(value, bool):
         raise KubeconfigError(
@@ -253,8 +245,8 @@ def _flag(cluster: _Entry, name: str, key: str) -> bool:
     return value
 
 
-def _proxy(cluster: _Entry, name: str, server: str, environ: Mapping[str, str]) -> str:
-    given = _text(cluster.value, "proxy-url")
+def _proxy(cluster: Entry, name: str, server: str, environ: Mapping[str, str]) -> str:
+    given = text_of(cluster.value, "proxy-url")
     proxy = given or proxy_from_environment(server, environ)
     parts = _split(proxy)
     if proxy and (parts is None or parts.scheme not in ("http", "https", "socks5", "socks5h")):
@@ -279,86 +271,6 @@ def _split(address: str) -> SplitResult | None:
     return parts if usable and address.isprintable() and " " not in address else None
 
 
-def _user(name: str, entry: _Entry, cluster_config: Any) -> User:
-    value, folder = entry.value, entry.folder
-    plugin = value.get("exec")
-    token = str(value.get("token") or "")
-    provider = value.get("auth-provider")
-    if isinstance(provider, dict) and not (token or plugin or value.get("tokenFile")):
-        settings = provider.get("config")
-        token = str(settings.get("id-token") or "") if isinstance(settings, dict) else ""
-        if provider.get("name") != "oidc" or not token:
-            raise KubeconfigError(
-                f"User {name!r} logs in through auth-provider "
-                f"{clean_line(str(provider.get('name')), 40)!r}, which kubectl dropped in 1.26;"
-                " use the provider's exec plug-in."
-            )
-    certificate_data, key_data = value.get("client-certificate-data"), value.get("client-key-data")
-    if (certificate_data or value.get("client-certificate")) and not (
-        key_data or value.get("client-key")
-    ):
-        raise KubeconfigError(
-            f"User {name!r} has a client certificate without a key; repair the kubeconfig."
-        )
-    return User(
-        name=name,
-        certificate_file=None if certificate_data else _path(value, "client-certificate", folder),
-        certificate_pem=_decode(certificate_data, f"client-certificate-data of user {name!r}"),
-        key_file=None if key_data else _path(value, "client-key", folder),
-        key_pem=_decode(key_data, f"client-key-data of user {name!r}"),
-        token=token,
-        token_file=_path(value, "tokenFile", folder),
-        username=str(value.get("username") or ""),
-        password=str(value.get("password") or ""),
-        exec=_plugin(plugin, name, folder, cluster_config) if isinstance(plugin, dict) else None,
-        impersonation=_impersonation(value, name),
-    )
-
-
-def _impersonation(value: Mapping[str, Any], user: str) -> tuple[tuple[str, str], ...]:
-    """The Impersonate headers. Raises `KubeconfigError` for groups, a uid or extras without a user
-    name, which the server refuses."""
-    extras = value.get("as-user-extra")
-    more = [("Impersonate-Uid", str(value["as-uid"]))] if value.get("as-uid") else []
-    more += [("Impersonate-Group", str(group)) for group in value.get("as-groups") or ()]
-    for key, texts in extras.items() if isinstance(extras, dict) else ():
-        escaped = _NOT_IN_HEADER_NAME.sub(lambda byte: b"%%%02X" % ord(byte[0]), str(key).encode())
-        name = f"Impersonate-Extra-{escaped.decode()}"
-        more += [(name, str(text)) for text in (texts if isinstance(texts, list) else [texts])]
-    if not value.get("as"):
-        if more:
-            raise KubeconfigError(
-                f"User {user!r} impersonates groups, a uid or extras without a user name (`as`); "
-                "repair the kubeconfig."
-            )
-        return ()
-    return (("Impersonate-User", str(value["as"])), *more)
-
-
-def _plugin(value: dict[str, Any], user: str, folder: Path, cluster_config: Any) -> ExecPlugin:
-    command = str(value.get("command") or "")
-    if not command:
-        raise KubeconfigError(
-            f"User {user!r} has an exec plug-in without a command; repair the kubeconfig."
-        )
-    env = tuple(
-        (str(item["name"]), str(item.get("value") or ""))
-        for item in value.get("env") or ()
-        if isinstance(item, dict) and item.get("name")
-    )
-    return ExecPlugin(
-        command=command,
-        args=tuple(str(argument) for argument in value.get("args") or ()),
-        env=env,
-        api_version=str(value.get("apiVersion") or ""),
-        interactive_mode=str(value.get("interactiveMode") or ""),
-        provide_cluster_info=bool(value.get("provideClusterInfo")),
-        install_hint=clean_line(str(value.get("installHint") or ""), 600),
-        folder=folder,
-        cluster_config=cluster_config,
-    )
-
-
 def _in_cluster(environ: Mapping[str, str], folder: Path) -> Access:
     from kubernetes.config import incluster_config  # slow, and needed only in a pod
 
@@ -379,62 +291,3 @@ def _in_cluster(environ: Mapping[str, str], folder: Path) -> Access:
         user=User(name="serviceaccount", token_file=token),
         sources=(str(folder),),
     )
-
-
-def certificate_sentence(user: User, now: datetime) -> str:
-    """A sentence when the client certificate has expired or expires within three days, else ""."""
-    try:
-        pem = user.certificate_pem or (
-            user.certificate_file.read_bytes() if user.certificate_file else b""
-        )
-    except OSError:
-        return ""  # reported when the certificate is loaded
-    certificate = certificates.from_pem(pem)
-    if certificate is None or certificate.not_after - now > _SOON:
-        return ""
-    verb = "ended" if certificate.expired(now) else "ends"
-    return (
-        f"The client certificate of user {user.name!r} {verb} on "
-        f"{certificate.not_after:%Y-%m-%d %H:%M} UTC; renew it."
-    )
-
-
-def _text(value: Mapping[str, Any], key: str) -> str:
-    return clean_line(str(value.get(key) or ""), 400)
-
-
-def _path(value: Mapping[str, Any], key: str, folder: Path) -> Path | None:
-    text = str(value.get(key) or "")
-    if not text.isprintable():
-        raise KubeconfigError(f"{key} is not a path that can be shown; repair the kubeconfig.")
-    return folder / text if text else None
-
-
-def _data(entry: _Entry, key: str) -> bytes | None:
-    """`key`-data, decoded, else the content of the file that `key` names."""
-    data = _decode(entry.value.get(f"{key}-data"), f"{key}-data")
-    path = _path(entry.value, key, entry.folder)
-    if data is not None or path is None:
-        return data
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise KubeconfigError(
-            f"{key} file {path} cannot be read: {error.strerror}; check the path in the kubeconfig."
-        ) from error
-
-
-def _decode(text: Any, what: str) -> bytes | None:
-    if not text:
-        return None
-    try:
-        return base64.b64decode("".join(str(text).split()), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise KubeconfigError(f"{what} is not valid base64; repair the kubeconfig.") from error
-
-
-def _extension(cluster: Mapping[str, Any]) -> Any:
-    for item in cluster.get("extensions") or ():
-        if isinstance(item, dict) and item.get("name") == _EXEC_EXTENSION:
-            return item.get("extension")
-    return None
