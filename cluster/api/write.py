@@ -231,7 +231,7 @@ class Writer:
                 accept,
             )
         except Unreachable as error:
-            if not error.sent:
+            if not error.sent or "dryRun" in parameters:  # a dry run takes no effect
                 raise
             raise OutcomeUnknown(
                 f"{error} Whether it took effect is not known: check before you repeat it."

@@ -386,6 +386,9 @@ async def test_no_answer_is_unknown_and_no_connection_is_not_sent(fake: FakeClus
     fake.frozen.clear()
     with pytest.raises(OutcomeUnknown, match="check before you repeat it"):
         await Writer(api, Mode.WRITE, Purpose.ACTION, 0.3).patch(NODE, {})
+    with pytest.raises(Unreachable) as tried:
+        await Writer(api, Mode.WRITE, Purpose.ACTION, 0.3).patch(NODE, {}, dry_run=True)
+    assert not isinstance(tried.value, OutcomeUnknown), "a dry run takes no effect"
     fake.frozen.set()
     await api.aclose()
     await fake.stop()
