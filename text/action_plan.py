@@ -91,7 +91,9 @@ def _checks(plan: ActionPlan, brief: bool) -> list[Line]:
         told += [plan.dry_run] if accepted else []
         lines.append(field("checked", ("; ".join(told), "good"), size=SIZE))
     if plan.dry_run and not accepted:
-        lines.append(field("dry run", DRY_RUN[plan.dry_run_ok], f"  {plan.dry_run}", size=SIZE))
+        warned = any(plan.dry_run in each for each in plan.warnings)
+        why = "the warning says why" if warned else plan.dry_run
+        lines.append(field("dry run", DRY_RUN[plan.dry_run_ok], f"  {why}", size=SIZE))
     return lines
 
 

@@ -24,7 +24,7 @@ from tests.actions.dialogs import Dialogs, Styled
 from tests.actions.fake import FakeApi
 from tests.actions.scenarios import SCENARIOS
 from tests.tui.pilot import shown, until
-from text.action_plan import fitting_lines
+from text.action_plan import effect_lines, fitting_lines
 from text.lines import layout, plain_text
 from timeline.entry import Entry
 from tui.dialogs.choice import Choice
@@ -186,6 +186,15 @@ async def test_a_confirmation_is_whole_without_scrolling(name: str, size: tuple[
         assert text.count("Do not") == 3
         assert "by hand" in text
         assert gate.query_one(TypedLine).has_focus
+
+
+async def test_why_a_dry_run_has_no_answer_is_said_once() -> None:
+    plan = await planned("cordon")
+    why = "PATCH /api/v1/nodes/node-2: the server does not answer within 5 s"
+    plan = replace(plan, dry_run=why, dry_run_ok=None, warnings=(f"allowed by reviews: {why}",))
+    text = "\n".join(map(plain_text, effect_lines(plan)))
+    assert text.count(why) == 1
+    assert "dry run   not known  the warning says why" in text
 
 
 async def test_what_speaks_for_a_change_is_counted_when_there_is_no_room() -> None:

@@ -112,9 +112,8 @@ class GateDialog(Dialog[str]):
         elif text == self._plan.confirmation:
             self.dismiss(text)
         else:
-            wrong = ("The text does not match; nothing was changed. ", "warning")
-            asked = f"Asked for: {self._plan.confirmation}   "
-            self._keys_pane.show(lambda _: [line(" ", wrong, asked, ("esc", "key"), " no")])
+            wrong = ("The text does not match; nothing was changed.  ", "warning")
+            self._keys_pane.show(lambda _: [line(" ", wrong, ("esc", "key"), " no")])
             self._input.select_all()  # the next key begins the word anew
 
     def action_no(self) -> None:
