@@ -101,16 +101,17 @@ def unschedulable(pod: Pod, view: ClusterView) -> Iterator[Finding]:
     ):
         # Karpenter says only that it adds no node; the scheduler says what each node lacks.
         read = own._replace(causes=(*own.causes, *read.causes))
+    held = ""
+    if not target and any(name == "affinity" for name, _ in read.causes):
+        read, held = of_chosen(read, pod.spec, view)
     refused = _no_machine(pod, view)
     if refused is not None:
+        held = ""
         kinds = _KIND.search(refused.message)
         named = kinds[1] if kinds else ""
         read = read._replace(causes=(("no-machine", 0), *read.causes), detail=named)
-    held = ""
     if target:
         read = _of_node(read, pod.spec, view)
-    elif any(name == "affinity" for name, _ in read.causes):
-        read, held = of_chosen(read, pod.spec, view)
     causes = tuple(name for name, _ in read.causes)
     cause = causes[0] if causes else "other"
     if cause == "taint" and not read.detail:
