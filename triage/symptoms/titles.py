@@ -115,6 +115,9 @@ def _told(findings: Sequence[Finding]) -> str:
         asked = {str(f.facts.get("asked") or "") for f in same}
         more = f"; {min(asked)}" if len(asked) == 1 and asked != {""} else ""
         return f"{who.be('is')} pending: {why}{more}"
+    if rule == "pod-not-scheduled":
+        whom = "them" if who.several else "it"
+        return f"{who.be('is')} pending, and no scheduler has reported on {whom}"
     if rule == "pod-sandbox-failed":
         causes = {
             "ip-exhausted": "no pod addresses left",

@@ -58,6 +58,23 @@ def test_a_target_port_that_no_container_has(
     assert words in found(cluster, "service-port-mismatch")[0].claim
 
 
+@pytest.mark.parametrize(("ready", "young"), [(True, False), (False, True)])
+def test_a_port_name_that_ready_pods_lack_is_no_matter_of_age(ready: bool, young: bool) -> None:
+    """They get no endpoint; pods that are not ready may be those of the release before."""
+    cluster = shop(HTTP, {"port": 80, "targetPort": "web"})
+    for kind, raw in cluster.raw:
+        if raw["metadata"]["name"].startswith("api"):
+            raw["metadata"]["creationTimestamp"] = ts(ago(minutes=1))
+            if kind == "EndpointSlice":
+                raw["endpoints"] = []
+            for condition in raw["status"]["conditions"] if kind == "Pod" else ():
+                condition["status"] = str(ready)
+    [finding] = found(cluster, "service-port-mismatch")
+    assert (finding.young, finding.severity is Severity.INFO) == (young, young)
+    if ready:
+        assert first(cluster).startswith("Service api's port 80 leads to port web, which no")
+
+
 @pytest.mark.parametrize(
     ("ports", "service"),
     [

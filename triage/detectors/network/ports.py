@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from cluster.kube.managed_fields import last_write
 from cluster.kube.objects import ContainerPort, Ref, Service, ServicePort
+from cluster.kube.pods import is_ready
 from triage.detectors.registry import object_detector
 from triage.facts import roles
 from triage.facts.cluster_view import ClusterView, ref_of
@@ -29,7 +30,8 @@ def target_ports(row: Service, view: ClusterView) -> Iterator[Finding]:
     protocol, or numbers of which none is declared.
 
     Containers need not declare their ports, so a number counts only where the pods declare others
-    to serve on (a port for metrics or checks is none) and the Service reaches none of them.
+    to serve on (a port for metrics or checks is none) and the Service reaches none of them. A name
+    that ready pods do not declare gets no endpoint, however young the Service is.
     """
     pods = view.selected(row)[:5]
     if not pods or not view.older(row.metadata.creation_timestamp, NOTE_AFTER):
@@ -47,6 +49,7 @@ def target_ports(row: Service, view: ClusterView) -> Iterator[Finding]:
     port, why = (sure or wrong)[0]
     write = last_write(row.metadata, "f:spec", "f:ports") or last_write(row.metadata, "f:spec")
     since = (write.time if write else None) or row.metadata.creation_timestamp
+    certain = bool(named) and any(is_ready(pod) for pod in pods)
     ref = ref_of(row)
     has = ", ".join(sorted({_spoken(p) for p in declared})) or "none"
     yield make(
@@ -57,7 +60,7 @@ def target_ports(row: Service, view: ClusterView) -> Iterator[Finding]:
         "a target port that no container behind it has",
         since=since,
         source=SinceSource.MANAGED_FIELDS if write else SinceSource.CREATION,
-        young=view.young(row.metadata.creation_timestamp, READY_GRACE),
+        young=None if certain else view.young(row.metadata.creation_timestamp, READY_GRACE),
         evidence=[
             field_evidence(
                 ref, "spec.ports", f"port {port.port}, targetPort {port.target_port}", since
