@@ -50,6 +50,9 @@ class Words(msgspec.Struct, frozen=True):
     tells: tuple[str, ...] = ()
     """Expressions over the folded text; words alone are sure only of a text that has each. `{name}`
     stands for one of the vocabulary (`told`)."""
+    narrows: tuple[str, ...] = ()
+    """The guides of the same fault that a story tells one cause of. A line of a program shows the
+    fault and not the cause."""
 
 
 _PATTERN_FIELDS = frozenset({"shows", "needs", "pattern"})
@@ -72,18 +75,20 @@ def _words(data: Any, lines: Lines, at: tuple[str, ...]) -> Words:
     if not isinstance(data, dict):
         raise FieldError(line, "must be a mapping with phrases and patterns")
     unknown = sorted(
-        set(map(str, data)) - {"id", "title", "phrases", "patterns", "refuting", "alerts", "tells"}
+        {*map(str, data)}
+        - {"id", "title", "phrases", "patterns", "refuting", "alerts", "tells", "narrows"}
     )
     if unknown:
         raise FieldError(
             lines.get((*at, unknown[0]), line),
             f"has an unknown field {unknown[0]!r}; known: phrases, patterns, refuting, "
-            "alerts, tells",
+            "alerts, tells, narrows",
         )
     return Words(
         phrases=strings(data.get("phrases"), lines.get((*at, "phrases"), line), "phrases"),
         alerts=strings(data.get("alerts"), lines.get((*at, "alerts"), line), "alerts"),
         tells=_groups(data, lines.get((*at, "tells"), line)),
+        narrows=strings(data.get("narrows"), lines.get((*at, "narrows"), line), "narrows"),
         patterns=_patterns(data, lines, (*at, "patterns"), line),
         refuting=_patterns(data, lines, (*at, "refuting"), line),
     )
@@ -146,6 +151,7 @@ class Document:
     refuting: tuple[Pattern, ...] = ()
     elsewhere: bool = False
     tells: tuple[str, ...] = ()
+    narrows: tuple[str, ...] = ()
 
 
 def document(runbook: Runbook) -> Document:
@@ -174,6 +180,7 @@ def document(runbook: Runbook) -> Document:
         alerts=words.alerts,
         refuting=words.refuting,
         tells=words.tells,
+        narrows=words.narrows,
     )
 
 

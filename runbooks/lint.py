@@ -75,11 +75,12 @@ def lint(library: Library, names: KnownNames | None = None) -> list[Problem]:
     """All problems of a library, those of loading first; ordered by file and line."""
     known = names or KnownNames()
     ids = {runbook.id for runbook in library.runbooks} | set(known.runbooks)
+    guides = {one.id for one in library.runbooks if one.guide} | set(known.runbooks)
     found = list(library.problems)
     for runbook in library.runbooks:
         if not runbook.plain:
             found += [Problem(runbook.path, *fault) for fault in _runbook(runbook, ids, known)]
-        found += _patterns(runbook)
+        found += _patterns(runbook, guides)
     found += _overlaps(library.runbooks)
     return sorted(
         dict.fromkeys(found), key=lambda problem: (str(problem.path), problem.line, problem.text)
@@ -103,12 +104,15 @@ def _runbook(runbook: Runbook, ids: Collection[str], names: KnownNames) -> Itera
             yield part.line, text
 
 
-def _patterns(runbook: Runbook) -> Iterator[Problem]:
-    """Each pattern matches the texts that show why it is there, and names a part of each."""
+def _patterns(runbook: Runbook, guides: Collection[str]) -> Iterator[Problem]:
+    """Each pattern matches the texts that show why it is there, and names a part of each.
+    `guides`: ids of the pages that a story can narrow."""
     path = runbook.path.with_name(f"{runbook.path.stem}.words.yaml")
     words, _ = read_words(runbook.words, path)
     if runbook.origin == OURS and not words.tells:
         yield Problem(path, 1, "lacks tells: what a text must say for words alone to be sure")
+    for name in sorted({*words.narrows} - {*guides}):
+        yield Problem(path, 1, f"narrows {name!r}, which is no guide")
     for group in words.tells:
         try:
             empty = re.compile(group).search("") is not None

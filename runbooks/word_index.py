@@ -109,6 +109,8 @@ class WordIndex:
     def __init__(self, documents: Sequence[Document]) -> None:
         self.documents = tuple(documents)
         self._groups = {one.id: one.tells for one in documents if one.tells}
+        self.narrows = {one.id: one.narrows for one in documents}
+        """The guides that each story narrows."""
         self._phrases: list[_Phrase] = []
         self._stems: dict[str, list[tuple[int, float]]] = defaultdict(list)
         self._concepts: dict[str, list[tuple[int, float]]] = defaultdict(list)

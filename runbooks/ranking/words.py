@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from runbooks.loader import Library
 from runbooks.match import Match, Reason
 from runbooks.ranking.order import falling
+from runbooks.ranking.prose import is_of_programs, is_report
 
 # Imported at first use: RapidFuzz and the vocabulary take 0.1 s, and the first report, which ranks
 # evidence alone, does not wait for them.
@@ -90,10 +91,13 @@ class WordRanking:
         over = "the text says that it is over" if ended else ""
         certain = [self._certain(key, name, by_id.get(key), over) for key, name in named.items()]
         ours = [one for one in ranked if not one.outside and one.id not in named]
+        printed = is_of_programs(paste.text)
+        causes = {one.id for one in ours if printed and index.narrows[one.id]}
         best = max((_weight(one) for one in ours), default=0.0)
         other = next((one for one in ranked if one.outside), None)
         if other is not None and (other.score < best * RIVAL or other.score <= 0.1):
             other = None
+        best = max((_weight(one) for one in ours if one.id not in causes), default=0.0)
         guide = max((one for one in ours if one.guide), key=_weight, default=None)
         exact = any(one.guide and one.patterns for one in ours)
 
@@ -102,6 +106,7 @@ class WordRanking:
 
         ours.sort(key=lambda one: (-standing(one), one.id))
         lone = len(paste.words.split()) == 1
+        unclear = bool(ours) and not ours[0].cluster and is_report(paste.text)
         found: list[Match] = []
         short: list[Match] = []
         """What would be sure if the text told the fault whole."""
@@ -112,13 +117,18 @@ class WordRanking:
             if one.score >= LOWEST:
                 against = "" if rival is None or one.named else _reads_like(rival)
                 match = _from_words(one, best, over or elsewhere or against, lone)
-                if not match.confident or index.tells(one.id, paste.words):
+                told = not unclear and index.tells(one.id, paste.words)
+                if one.id not in causes and (told or not match.confident):
                     found.append(match)
                 else:
                     short.append(replace(match, confident=False))
-        # The page whose words fit best decides: where it is untold, no page behind it is sure.
-        untold = bool(short) and short[0].id == ours[0].id
-        if certain or untold or (found and not found[0].confident):
+        # The page whose words fit best decides: where it is untold, no page behind it is sure, but
+        # for the guide that it narrows.
+        if short and short[0].id == ours[0].id:
+            general = index.narrows[short[0].id]
+            found = [one if one.id in general else replace(one, confident=False) for one in found]
+            found.sort(key=lambda one: not one.confident)
+        if certain or (found and not found[0].confident):
             found = [replace(one, confident=False) for one in found]
         if not any(one.confident for one in found):
             shown = [one.id for one in ours]

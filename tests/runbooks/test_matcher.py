@@ -369,12 +369,49 @@ def test_what_only_one_page_is_about_decides(text: str, page: str, sibling: str)
     "text",
     [
         "Autoscaler on AWS does not scale up",
-        "Network policies are blocking allowed traffic",
-        "check the kernel log on the node where the mount of a pvc fails",
+        "Check the dmesg log on the node where the mount of a pvc fails, or the csi plugin container",
     ],
 )
 def test_no_page_is_sure_behind_one_whose_words_fit_better(text: str) -> None:
     """The first page is not told whole, so the text is of another fault or of too little."""
+    assert sure(text) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "guide", "told", "story"),
+    [
+        (
+            'MountVolume.SetUp failed for volume "tls" : secret "gateway-tls" not found',
+            "config-missing",
+            "the credentials come too late, each new pod hangs on FailedMount: secret not found",
+            "secret-not-found-blocks-deployments",
+        ),
+        (
+            'Warning  Failed  kubelet  Error: secret "db-login" not found',
+            "config-missing",
+            "the external secrets controller queues up, deployments wait for a secret not found",
+            "secret-not-found-blocks-deployments",
+        ),
+    ],
+)
+def test_a_line_of_a_program_shows_the_fault_and_not_the_story_behind_it(
+    line: str, guide: str, told: str, story: str
+) -> None:
+    assert sure(line) == [guide]
+    assert MATCHER.match_words(line)[0].id == guide
+    assert sure(told)[:1] == [story]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "On January 4th the company had a large outage. Error rates climbed, and the site became"
+        " unavailable due to packet loss and high latency in the provider's gateways for an hour.",
+        "Most add-ons of the browser stopped working in May. The incident began when a certificate"
+        " that signs add-ons expired, so that the browser could not tell whether they are genuine.",
+    ],
+)
+def test_a_report_that_names_nothing_of_a_cluster_makes_no_page_sure(text: str) -> None:
     assert sure(text) == []
 
 

@@ -174,6 +174,8 @@ def test_a_page_of_ours_without_groups_and_an_empty_group_are_refused(tmp_path: 
     assert any("an empty group" in one for one in problems(tmp_path))
     words.write_text("tells: [clock, '(skew)?']\n")
     assert any("an empty group" in one for one in problems(tmp_path))
+    words.write_text("tells: [clock, skew]\nnarrows: [no-page]\n")
+    assert any("no guide" in one for one in problems(tmp_path))
     words.write_text("tells: [clock, skew]\n")
     assert problems(tmp_path) == []
 
