@@ -81,6 +81,7 @@ class VolumeClaimTemplate(Wire, frozen=True):
 class StatefulSetSpec(ReplicaSetSpec, frozen=True):
     template: WorkloadTemplate = WorkloadTemplate()
     service_name: str = ""
+    pod_management_policy: str = ""
     volume_claim_templates: tuple[VolumeClaimTemplate, ...] = ()
 
 

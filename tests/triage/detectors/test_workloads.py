@@ -388,3 +388,5 @@ def test_a_stateful_set_that_waits_for_one_pod_names_it() -> None:
     assert finding.claim == "waits for db-1, which is not ready: one more pod is not made"
     report = look(cluster)
     assert any(r.name == "db-1" for r in report.symptoms[0].objects)
+    raw["spec"]["podManagementPolicy"] = "Parallel"  # all are made at once
+    assert not found(cluster, "statefulset-waits")

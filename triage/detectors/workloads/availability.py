@@ -103,9 +103,10 @@ def availability(row: Scalable, view: ClusterView) -> Iterator[Finding]:
 @object_detector("StatefulSet")
 def waits_for_pod(row: StatefulSet, view: ClusterView) -> Iterator[Finding]:
     """The next pod is made, or updated, when the one before it is Ready (OrderedReady): the first
-    that is not holds all that follow."""
+    that is not holds all that follow. Parallel makes all at once, and updates in order."""
     pods = [p for p in view.pods_of(ref_of(row)) if not is_finished(p)]
-    missing = row.spec.replicas - len(pods)
+    ordered = row.spec.pod_management_policy != "Parallel"
+    missing = row.spec.replicas - len(pods) if ordered else 0
     updating = row.status.update_revision not in ("", row.status.current_revision)
     held = sorted((p for p in pods if not is_ready(p)), key=lambda p: _ordinal(p))
     if not held or not (missing > 0 or updating):
