@@ -117,7 +117,7 @@ def class_missing(row: Ingress, view: ClusterView) -> Iterator[Finding]:
     yield make(
         "ingress-class-missing",
         ref,
-        f"no controller serves it: it {what}",
+        f"is served by no controller: it {what}",
         Severity.WARNING,
         "requests to its hosts are not answered",
         since=created,
