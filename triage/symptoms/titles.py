@@ -184,7 +184,12 @@ def _told(findings: Sequence[Finding]) -> str:
             else f"evicted: {resource or 'node pressure'}",
         ),
         "pod-not-ready": ("is", "not ready"),
-        "pod-not-starting": ("is", "not starting"),
+        "pod-not-starting": (
+            "is",
+            f"not starting: image {facts['pulls']} is still being pulled"
+            if facts.get("pulls")
+            else "not starting",
+        ),
         "pod-stuck-terminating": (
             "is",
             f"stuck terminating: {facts['said']}" if facts.get("said") else "stuck terminating",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from cluster.kube import durations
@@ -106,10 +107,9 @@ def starting(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         age = view.young(since, RETRY_GRACE)
         yield from (as_young(one, age) for one in found)
         return
-    pulling = any(e.reason == "Pulling" for e in events)
-    grace = PULL_GRACE if pulling else START_GRACE
-    if not view.older(since, grace):
+    if not view.older(since, START_GRACE):
         return
+    pulls = _pulled_now(events)
     ref = ref_of(pod)
     age = view.now - since
     conditions = pod.status.conditions
@@ -122,18 +122,31 @@ def starting(pod: Pod, view: ClusterView) -> Iterator[Finding]:
         else "no container was created"
     )
     why = "no event says why" if view.readable("Event") else "events are not read"
+    why = f": image {pulls} is still being pulled" if pulls else f", and {why}"
     yield make(
         "pod-not-starting",
         ref,
-        f"containers are not created for {durations.words(age)}, and {why}",
+        f"containers are not created for {durations.words(age)}{why}",
         Severity.WARNING,
         "assigned to a node and not started within 3 min (10 min while pulling)",
         since=since,
+        young=view.young(since, PULL_GRACE) if pulls else None,
         source=SinceSource.CONDITION,
         evidence=[field_evidence(ref, "status.conditions", state)],
         related=[Ref("Node", "", pod.spec.node_name)],
-        facts={**view.pod_facts(pod), "seconds": int(age.total_seconds())},
+        facts={**view.pod_facts(pod), "seconds": int(age.total_seconds()), "pulls": pulls},
     )
+
+
+def _pulled_now(events: Sequence[EventFact]) -> str:
+    """The image whose pull was begun and has neither ended nor failed since, else ""."""
+    told = [e for e in events if e.reason in ("Pulling", "Pulled", "Failed")]
+    last = max(told, key=lambda e: e.last, default=None)
+    found = _PULLING.search(last.message) if last is not None else None
+    return found[1] if found is not None else ""
+
+
+_PULLING = re.compile(r'^Pulling image "([^"]+)"')
 
 
 def _sandbox_lost(pod: Pod, view: ClusterView) -> Iterator[Finding]:

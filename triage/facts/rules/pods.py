@@ -139,6 +139,7 @@ pod-volume-failed (pod): A volume cannot be attached or mounted
 pod-not-starting (pod): Containers are not created, and nothing says why
     source: PodReadyToStartContainers
     seconds: int
+    pulls: str: the image that the kubelet is still pulling, else empty
 pod-not-ready (pod): Running and not ready for longer than a start takes
     source: Ready condition
     seconds: int

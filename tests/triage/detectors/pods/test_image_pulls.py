@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.triage.build import Cluster, ago, meta
-from tests.triage.situation import MATCHER, background, look
+from tests.triage.situation import MATCHER, background, first, found, look
 from triage.facts.finding import Severity
 
 TIMEOUT = 'failed to pull and unpack image "{}": failed to do request: Head: i/o timeout'
@@ -103,3 +103,28 @@ def test_a_pull_secret_that_is_not_there_is_named(said: str, there: bool, named:
     if there:
         cluster.add("Secret", {"metadata": meta("regcred", "shop")})
     assert named is any("pull secret regcred cannot be read" in t for t in titles(cluster))
+
+
+@pytest.mark.parametrize(
+    ("minutes", "then", "told", "young"),
+    [
+        (2, "", False, False),
+        (6, "", True, True),
+        (20, "", True, False),
+        (20, "Pulled", False, False),
+    ],
+)
+def test_a_pull_that_goes_on_is_named(minutes: int, then: str, told: bool, young: bool) -> None:
+    cluster = background()
+    raw = cluster.deployment("huge", "shop", replicas=1, created=ago(minutes=minutes))
+    pod = raw["pods"][0]
+    cluster.waiting(pod, "ContainerCreating")
+    cluster.pod_event(
+        pod, "Pulling", 'Pulling image "r.io/huge:1"', ago(minutes=minutes), type_="Normal"
+    )
+    if then:
+        cluster.pod_event(pod, then, "Successfully pulled image", ago(minutes=1), type_="Normal")
+    named = [f for f in found(cluster, "pod-not-starting") if f.facts["pulls"]]
+    assert [(f.facts["pulls"], f.young) for f in named] == [("r.io/huge:1", young)] * told
+    if told:
+        assert "image r.io/huge:1 is still being pulled" in first(cluster)
