@@ -105,7 +105,7 @@ def _rank(finding: Finding) -> int:
         and not facts.get("restarted")
     ):
         return len(_RANK)
-    if finding.rule == "pod-not-ready" and facts.get("probe"):
+    if finding.rule == "pod-not-ready" and facts.get("probe") not in ("", "unseen", None):
         return len(_RANK)  # the probe says more than the count of replicas
     if finding.rule == "service-no-endpoints" and not facts.get("selector_matches"):
         return _RANK["dependency-failing"] - 1  # why those that call it fail

@@ -92,7 +92,7 @@ def not_passed(pod: Pod) -> ProbeTrouble:
         text = f"its {kind} probe does not pass" + (f" on port {port}" if port else "")
         if undeclared:
             text += f", which no container declares (declared: {_declared(pod)})"
-        return ProbeTrouble(kind, "other", text, undeclared)
+        return ProbeTrouble(kind, "unseen", text, undeclared)
     return ProbeTrouble()
 
 

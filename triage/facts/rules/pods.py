@@ -143,7 +143,8 @@ pod-not-starting (pod): Containers are not created, and nothing says why
 pod-not-ready (pod): Running and not ready for longer than a start takes
     source: Ready condition
     seconds: int
-    probe: str: refused, timeout, status, dns, protocol, port, exec, other or empty
+    probe: str: refused, timeout, status, dns, protocol, port, exec, other, unseen (no event is
+        left: the status tells that it does not pass) or empty
     probe_kind: str: readiness, liveness, startup or empty
     undeclared: bool: the probe asks a port that no container declares
     was_ready: bool: it had been ready before
