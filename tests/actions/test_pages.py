@@ -42,6 +42,7 @@ BY_HAND = {
         "image-wrong-architecture/place",
         "limit-range-refuses-pods/change",
         "liveness-probe-kills/relax",
+        "mesh-control-plane-away/back",
         "node-selector-unmet/correct",
         "pod-class-missing/correct",
         "pod-security-refuses-pods/level-or-pod",
@@ -73,6 +74,7 @@ BY_HAND = {
     "which object is not needed is for a person to know": ("quota-used-up/free",),
     "on a machine, where no API reaches": (
         "container-runtime-hung/restart-runtime",
+        "coredns-loop/mend",
         "etcd-connectivity-api-latency/restart-member",
         "kubelet-memory-leak/restart-kubelet",
     ),
