@@ -127,9 +127,9 @@ def is_misspelt(name: str, existing: str) -> bool:
     """Whether a name that leads nowhere is nearly that of a Service: one letter in six differs, or
     one of them has a word more at its end. What both have as a generic end does not count:
     `shoppingassistantservice` is not `shippingservice`."""
-    bare, other = (_GENERIC.sub("", each) or each for each in (name, existing))
-    if bare.startswith(f"{other}-") or other.startswith(f"{bare}-"):
+    if name.startswith(f"{existing}-") or existing.startswith(f"{name}-"):
         return True
+    bare, other = (_GENERIC.sub("", each) or each for each in (name, existing))
     return OSA.distance(bare, other) <= max(1, max(len(bare), len(other)) // 6)
 
 

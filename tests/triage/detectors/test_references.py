@@ -112,6 +112,7 @@ def test_a_crash_of_now_is_new_though_its_cause_was_listed_for_days() -> None:
     [
         ("productcatalogservices", "productcatalogservice"),
         ("redis-cart-invalid", "redis-cart"),
+        ("productcatalogservice-old", "productcatalogservice"),
         ("redis", "redis-cart"),
         ("currencysvc", "currencyservice"),
         ("orders-database", "orders-db"),

@@ -68,6 +68,8 @@ def _cut_off(ref: Ref, pod: Pod, ways_told: Sequence[str], view: ClusterView) ->
     since = _written(newest)
     if not view.within(since, STANDING) or not view.older(since, NOTE_AFTER):
         return
+    row = view.store.get(*ref)
+    created = row.metadata.creation_timestamp if row is not None else None
     others = any(
         name.startswith(_OTHERS) for _, name in view.store.rows("CustomResourceDefinition")
     )
@@ -92,7 +94,8 @@ def _cut_off(ref: Ref, pod: Pod, ways_told: Sequence[str], view: ClusterView) ->
             "inward": "in to" in ways,
             "outward": "out of" in ways,
             "others": others,
-            "new": view.within(since, INCIDENT),
+            # what was made after its policy was meant to have it
+            "new": view.within(since, INCIDENT) and not (created and since and created > since),
         },
         related=[ref_of(newest), ref_of(pod)],
     )

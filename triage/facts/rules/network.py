@@ -53,7 +53,8 @@ service-isolated (service): Policies written lately let nothing in to its pods, 
     inward: bool: nothing may reach its pods
     outward: bool: its pods may reach nothing
     others: bool: the cluster has policies of another API, which may allow it
-    new: bool: written within two hours; what stands for longer hurts somebody or is meant so
+    new: bool: written within two hours, and after the object was made; what stands for longer
+        hurts somebody or is meant so
 external-name-missing (service): An ExternalName names a Service that does not exist
     source: spec.externalName
     target: str: namespace/name

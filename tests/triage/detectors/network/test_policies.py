@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.triage.build import Cluster, ago, meta
+from tests.triage.build import Cluster, ago, meta, ts
 from tests.triage.detectors.pods.test_last_words import crashing, words
 from tests.triage.situation import MATCHER, background, found, look, old_crash_loop, service
 
@@ -92,6 +92,17 @@ def test_where_another_api_may_allow_it_no_page_is_sure() -> None:
 def test_a_policy_that_has_stood_for_hours_is_a_note_without_a_sure_page() -> None:
     cluster = shop()
     policy(cluster, minutes=60 * 5, policyTypes=["Ingress"])
+    report = look(cluster)
+    (symptom,) = [s for s in report.symptoms if s.mechanism == "service-isolated"]
+    assert not [m for m in MATCHER.match_symptom(symptom, report) if m.confident]
+
+
+def test_what_was_made_after_its_policy_is_a_note_without_a_sure_page() -> None:
+    """A namespace was deployed anew under a policy of an hour ago."""
+    cluster = background()
+    raw = service(cluster, "api", "shop", {"app": "api"})
+    raw["metadata"]["creationTimestamp"] = ts(ago(minutes=6))
+    policy(cluster, minutes=60, policyTypes=["Ingress"])
     report = look(cluster)
     (symptom,) = [s for s in report.symptoms if s.mechanism == "service-isolated"]
     assert not [m for m in MATCHER.match_symptom(symptom, report) if m.confident]
