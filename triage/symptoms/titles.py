@@ -230,7 +230,9 @@ _COUNTS = frozenset({"workload-unavailable", "workload-degraded"})
 
 def _of_young_pods(findings: Sequence[Finding]) -> str:
     """`: init container setup has not ended`: the cause that pods give which have not failed for
-    long enough to lead themselves."""
+    long enough to lead themselves. Their known last words say more than their count of restarts."""
+    if any(f.rule == "pod-last-words" and f.facts.get("class") for f in findings):
+        return _said(findings)
     young = [f for f in findings if f.young and f.object.kind == "Pod" and ": " in f.claim]
     if not young:
         return ""

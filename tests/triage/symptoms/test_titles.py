@@ -228,3 +228,26 @@ def test_owners_are_named(owners: tuple[str, ...], who: str) -> None:
         for number, owner in enumerate(owners)
     ]
     assert title(found).startswith(f"{who} cannot pull image registry.example/app:1")
+
+
+def test_replicas_that_are_missing_are_told_with_what_a_young_crash_says() -> None:
+    short, said = (
+        Finding(
+            f"{rule}:{kind}/shop/web",
+            rule,
+            Ref(kind, "shop", "web"),
+            claim,
+            severity,
+            "-",
+            NOW,
+            SinceSource.STATUS,
+            facts={"owner": owner, "class": "port-in-use"} if owner else {},
+        )
+        for rule, kind, claim, severity, owner in (
+            ("workload-unavailable", "Deployment", "0 of 1 replicas ready", Severity.WARNING, ""),
+            ("pod-last-words", "Pod", "exits 1: port 80 is in use", Severity.INFO, "web"),
+        )
+    )
+    told = "web has 0 of 1 replicas ready"
+    assert title([short, said]) == f"{told} (exits 1: port 80 is in use)"
+    assert title([short]) == told
